@@ -1,0 +1,1 @@
+//! Stage `evidence`: to be written.

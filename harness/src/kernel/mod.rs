@@ -1,0 +1,1 @@
+//! Stage `kernel`: to be written.

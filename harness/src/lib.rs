@@ -1,0 +1,20 @@
+//! What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
+//!
+//! The modules are the stages that data passes through, from left to right; none reaches back:
+//!
+//! ```text
+//! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare ─> report
+//! ```
+
+pub mod compare;
+pub mod evidence;
+pub mod kernel;
+pub mod model;
+pub mod plan;
+pub mod project;
+pub mod report;
+pub mod results;
+pub mod scenario;
+pub mod stats;
+pub mod verdict;
+pub mod yaml;

@@ -1,0 +1,192 @@
+//! The words every stage shares: parameters, cells, channels, outcomes, and the record of one trial.
+//!
+//! Nothing here does I/O. These types are what is written to `trials.jsonl` and `summary.json`, so their serde form is
+//! part of the harness's interface and changes only together with `docs/results.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A place where evidence of the crash may survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// What the serial console showed.
+    Console,
+    /// What the pstore back end holds.
+    Pstore,
+}
+
+impl Channel {
+    /// All channels, in the order of reports.
+    pub const ALL: [Self; 2] = [Self::Console, Self::Pstore];
+
+    /// The name used in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Pstore => "pstore",
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How much of the log's tail a channel kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelOutcome {
+    /// The whole tail: every witness line and the panic's own line.
+    Saved,
+    /// A part of the tail is missing.
+    Truncated,
+    /// Something of the tail is there, but damaged.
+    Corrupt,
+    /// Nothing of it.
+    Lost,
+}
+
+impl ChannelOutcome {
+    /// The name used in files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Saved => "saved",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl fmt::Display for ChannelOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The value of a scenario's parameter at one point of its sweep.
+///
+/// In JSON a number stays a number; a duration is text with its unit (`"300ms"`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ParamValue {
+    /// A plain number.
+    Number(i64),
+    /// A duration as it was written (`300ms`), or any other word.
+    Text(String),
+}
+
+impl fmt::Display for ParamValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(n) => n.fmt(f),
+            Self::Text(t) => f.pad(t),
+        }
+    }
+}
+
+/// One point of a sweep: every parameter with its value, by name.
+pub type Params = BTreeMap<String, ParamValue>;
+
+/// Which trials are counted together: one variant of one base, one scenario, one point of its sweep.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CellKey {
+    /// The variant's name, e.g. `stock`.
+    pub variant: String,
+    /// The base's name, e.g. `6.12`.
+    pub base: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The point of the scenario's sweep.
+    pub params: Params,
+}
+
+impl fmt::Display for CellKey {
+    /// `stock@6.12 panic-during-oops-dump hold=300ms post_notifiers=0`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{} {}", self.variant, self.base, self.scenario)?;
+        for (name, value) in &self.params {
+            write!(f, " {name}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What one channel kept in one trial, and how that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelVerdict {
+    /// How much of the tail is there.
+    pub outcome: ChannelOutcome,
+    /// Witness lines found whole.
+    pub witnesses: u32,
+    /// Witness lines that were written.
+    pub of: u32,
+    /// What was missing or damaged, in words; empty when everything was saved.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum TrialOutcome {
+    /// The faults met as the scenario says: the trial counts.
+    Counted {
+        /// The guest had not ended by its deadline.
+        hung: bool,
+        /// What each channel kept.
+        channels: BTreeMap<Channel, ChannelVerdict>,
+    },
+    /// The faults did not meet as the scenario says. Never counted in a probability.
+    Missed {
+        /// Which condition did not hold, with the stamps.
+        reason: String,
+    },
+    /// The harness or the host failed. Never counted in a probability.
+    InfraError {
+        /// What was being done, and the cause.
+        cause: String,
+    },
+}
+
+/// One line of `trials.jsonl`: a finished trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Position in the plan, from 0; also names the folder of its artifacts.
+    pub index: u64,
+    /// Where it counts.
+    #[serde(flatten)]
+    pub cell: CellKey,
+    /// Seed of everything random in it; `harness trial --seed` repeats it.
+    pub seed: u64,
+    /// The word that marks this trial's lines in the guest's log.
+    pub nonce: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Wall time from starting QEMU to the verdict, in milliseconds.
+    pub wall_ms: u64,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: TrialOutcome,
+    /// When each actor entered and left its critical section.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stamps: Vec<ActorStamps>,
+}
+
+/// When an actor entered and left its critical section, in guest time since the faults were fired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActorStamps {
+    /// The actor's name in the scenario.
+    pub actor: String,
+    /// The CPU it entered on.
+    pub cpu: u32,
+    /// Microseconds from firing to entering; `None` if it never did.
+    pub entered_us: Option<u64>,
+    /// Microseconds from firing to leaving; `None` if it never did (a stopped or dead CPU never leaves).
+    pub left_us: Option<u64>,
+}

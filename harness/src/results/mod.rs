@@ -1,0 +1,1 @@
+//! Stage `results`: to be written.

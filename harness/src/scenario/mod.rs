@@ -1,0 +1,1 @@
+//! Stage `scenario`: to be written.

@@ -1,0 +1,1 @@
+//! Stage `stats`: to be written.

@@ -1,0 +1,1 @@
+//! One door for every YAML file: to be written.
