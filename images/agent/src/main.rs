@@ -1,2 +1,140 @@
-//! PID 1 of the guest.
-fn main() {}
+//! PID 1 of the guest: loads crashlab, says that it is ready, writes the witness lines, fires.
+//!
+//! What to do comes in one text by fw_cfg, one directive a line; what happens goes out on the second serial port, one
+//! line an event. Neither needs a shell, a network or a file system of the guest's own.
+//!
+//! | directive | meaning |
+//! |---|---|
+//! | `nonce HEX` | the word that marks this trial's lines |
+//! | `witnesses N` | how many witness lines to write before firing |
+//! | `set PATH VALUE` | write a value to a file below `/proc/sys` or `/sys` |
+//! | `arm …` | handed to crashlab as it is |
+//! | `fire` | write the witness lines, fire, and wait for the end |
+//! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
+
+mod crc;
+mod directive;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use directive::Directive;
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
+
+const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
+const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
+
+/// The second serial port: what the host is told.
+struct Host(File);
+
+impl Host {
+    fn say(&mut self, line: &str) -> Result<(), String> {
+        self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))
+    }
+}
+
+fn main() {
+    let Err(error) = prepare().and_then(|mut host| {
+        serve(&mut host).inspect_err(|error| {
+            let _ = host.say(&format!("error {error}"));
+        })
+    }) else {
+        return;
+    };
+    // If even the port was not to be had, the console is the last way to say why.
+    eprintln!("agent: {error}");
+    wait_for_the_end();
+}
+
+fn prepare() -> Result<Host, String> {
+    for (what, on) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
+        mount(what, on, what, MountFlags::empty(), None).map_err(|e| format!("mount {what} on {on}: {e}"))?;
+    }
+    let port = OpenOptions::new().write(true).open("/dev/ttyS1").map_err(|e| format!("open /dev/ttyS1: {e}"))?;
+    Ok(Host(port))
+}
+
+fn serve(host: &mut Host) -> Result<(), String> {
+    let module = File::open("/crashlab.ko").map_err(|e| format!("open /crashlab.ko: {e}"))?;
+    rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;
+    let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
+    host.say(&format!("ready {} {}", release.trim(), hex(&notes)))?;
+
+    let text = fs::read_to_string(DIRECTIVES).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
+    let mut nonce = String::new();
+    let mut witnesses = 0;
+    for line in text.lines() {
+        match Directive::parse(line).map_err(|e| format!("directive `{line}`: {e}"))? {
+            Directive::Nonce(word) => {
+                command(line)?;
+                word.clone_into(&mut nonce);
+            }
+            Directive::Witnesses(n) => witnesses = n,
+            Directive::Set { path, value } => write(path, value)?,
+            Directive::Arm => command(line)?,
+            Directive::Fire => {
+                bear_witness(&nonce, witnesses)?;
+                host.say("firing")?;
+                command("fire")?;
+                wait_for_the_end();
+            }
+            Directive::ReadPstore => {
+                send_pstore(host)?;
+                reboot(RebootCommand::PowerOff).map_err(|e| format!("power off: {e}"))?;
+            }
+        }
+    }
+    Err("the directives end without `fire`".to_owned())
+}
+
+/// A write to crashlab, whose answer is the error number of the write.
+fn command(line: &str) -> Result<(), String> {
+    write(CRASHLAB, line).map_err(|e| format!("{line}: {e}"))
+}
+
+fn write(path: &str, value: &str) -> Result<(), String> {
+    let mut file = OpenOptions::new().write(true).open(path).map_err(|e| format!("open {path}: {e}"))?;
+    file.write_all(value.as_bytes()).map_err(|e| format!("write `{value}` to {path}: {e}"))
+}
+
+/// One line of the kernel log a `write()`: `/dev/kmsg` takes each as a record.
+fn bear_witness(nonce: &str, of: u32) -> Result<(), String> {
+    let mut log = OpenOptions::new().write(true).open("/dev/kmsg").map_err(|e| format!("open /dev/kmsg: {e}"))?;
+    let width = of.to_string().len();
+    for n in 1..=of {
+        let marked = format!("{nonce} {n:0width$}/{of}");
+        let line = format!("<6>witness {marked} {:08x}\n", crc::crc32(marked.as_bytes()));
+        log.write_all(line.as_bytes()).map_err(|e| format!("write witness {n} to /dev/kmsg: {e}"))?;
+    }
+    Ok(())
+}
+
+fn send_pstore(host: &mut Host) -> Result<(), String> {
+    let folder = Path::new("/sys/fs/pstore");
+    mount("pstore", folder, "pstore", MountFlags::empty(), None).map_err(|e| format!("mount pstore: {e}"))?;
+    for entry in fs::read_dir(folder).map_err(|e| format!("list {}: {e}", folder.display()))? {
+        let path = entry.map_err(|e| format!("list {}: {e}", folder.display()))?.path();
+        let bytes = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        host.say(&format!("file {name} {}", hex(&bytes)))?;
+    }
+    host.say("end")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// PID 1 must not return; whatever was fired decides how this ends.
+fn wait_for_the_end() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The page that crashlab shares with the host. Little endian, 4096 bytes; the host decodes it in
+ * harness/src/evidence/stamps.rs, and takes nothing in it on trust.
+ */
+#ifndef CRASHLAB_PAGE_H
+#define CRASHLAB_PAGE_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+#define CRASHLAB_MAGIC "CRASHLAB"
+#define CRASHLAB_VERSION 1
+#define CRASHLAB_SLOTS 32
+
+enum crashlab_kind {
+	CRASHLAB_OOPS = 1,
+	CRASHLAB_PANIC = 2,
+	CRASHLAB_HOLD_BACKEND_WRITE = 3,
+	CRASHLAB_SPIN_IRQS_OFF = 4,
+};
+
+struct crashlab_slot {
+	char name[16];
+	u32 kind;
+	u32 cpu;
+	u64 entered_tsc;	/* 0: never */
+	u64 left_tsc;		/* 0: never */
+	u64 budget_us;		/* how long the critical section was asked to last, in turns of udelay(1) */
+	u32 hits;		/* how often it was entered */
+	u32 reserved;
+	u64 spent_us;		/* how many of these turns are done */
+};
+static_assert(sizeof(struct crashlab_slot) == 64);
+
+struct crashlab_page {
+	char magic[8];
+	u32 version;
+	u32 slots_used;
+	u64 tsc_khz;
+	u64 fired_tsc;		/* 0: not fired */
+	char nonce[16];
+	u8 reserved[16];
+	struct crashlab_slot slots[CRASHLAB_SLOTS];
+};
+static_assert(sizeof(struct crashlab_page) <= 4096);
+
+#endif
