@@ -8,6 +8,8 @@
 
 pub mod compare;
 pub mod evidence;
+pub mod guest;
+pub mod image;
 pub mod kernel;
 pub mod model;
 pub mod plan;

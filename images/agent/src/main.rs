@@ -18,6 +18,7 @@ mod directive;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use directive::Directive;
 use rustix::mount::{MountFlags, mount};
@@ -63,7 +64,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
     host.say(&format!("ready {} {}", release.trim(), hex(&notes)))?;
 
-    let text = fs::read_to_string(DIRECTIVES).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
+    let text = await_directives()?;
     let mut nonce = String::new();
     let mut witnesses = 0;
     for line in text.lines() {
@@ -88,6 +89,20 @@ fn serve(host: &mut Host) -> Result<(), String> {
         }
     }
     Err("the directives end without `fire`".to_owned())
+}
+
+/// Reads the directives, or waits for them: a guest that is to be saved has none, and is given its own when it is restored.
+///
+/// The item is padded with line feeds to a fixed size. One that begins with a line feed is either empty, or was swapped
+/// under a read that had already begun; both are read again.
+fn await_directives() -> Result<String, String> {
+    loop {
+        let text = fs::read_to_string(DIRECTIVES).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
+        if !text.starts_with('\n') {
+            return Ok(text.trim_end().to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// A write to crashlab, whose answer is the error number of the write.

@@ -1,0 +1,128 @@
+//! The lines that the guest's agent sends on the second serial port.
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
+
+/// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
+const LINE_LIMIT: u64 = 256 << 10;
+
+/// What the agent says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It is up, crashlab is loaded, and it waits for directives.
+    Ready {
+        /// The kernel's release, `uname -r`.
+        release: String,
+        /// The kernel's ELF notes, among them the build id.
+        notes: Vec<u8>,
+    },
+    /// Everything is armed; the faults are fired next.
+    Firing,
+    /// It could not do what it was told.
+    Error(String),
+    /// A file of the guest's `/sys/fs/pstore`.
+    File {
+        /// Its name there.
+        name: String,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// No more files.
+    End,
+}
+
+impl Word {
+    /// Reads one line. `None` if it is none of the agent's: guests are not to be believed.
+    pub fn parse(line: &str) -> Option<Self> {
+        let line = line.trim_end_matches(['\r', '\n']);
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "ready" => {
+                let (release, notes) = rest.split_once(' ')?;
+                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)? })
+            }
+            "firing" if rest.is_empty() => Some(Self::Firing),
+            "error" => Some(Self::Error(rest.to_owned())),
+            "file" => {
+                let (name, bytes) = rest.split_once(' ')?;
+                Some(Self::File { name: name.to_owned(), bytes: unhex(bytes)? })
+            }
+            "end" if rest.is_empty() => Some(Self::End),
+            _ => None,
+        }
+    }
+}
+
+/// The agent's lines as they come.
+#[derive(Debug)]
+pub(super) struct Lines<S> {
+    stream: S,
+    /// The beginning of a line whose end has not come yet; kept here so that waiting for it can be given up and resumed.
+    partial: Vec<u8>,
+}
+
+impl<S: AsyncBufRead + Unpin> Lines<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self { stream, partial: Vec::new() }
+    }
+
+    /// The next line, of which at most [`LINE_LIMIT`] bytes are taken; `None` at the end of the stream. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        let room = LINE_LIMIT.saturating_sub(self.partial.len() as u64);
+        let n = (&mut self.stream).take(room).read_until(b'\n', &mut self.partial).await.ok()?;
+        if n == 0 && self.partial.is_empty() {
+            return None;
+        }
+        let line = std::mem::take(&mut self.partial);
+        Some(String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits.chunks(2).map(|pair| Some((digit(pair.first()?)? << 4) | digit(pair.get(1)?)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agents_words_are_understood() {
+        assert_eq!(
+            Word::parse("ready 6.12.117 00ff\r\n"),
+            Some(Word::Ready { release: "6.12.117".into(), notes: vec![0, 255] })
+        );
+        assert_eq!(Word::parse("firing\n"), Some(Word::Firing));
+        assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
+        assert_eq!(
+            Word::parse("file dmesg-erst-1 41"),
+            Some(Word::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
+        );
+        assert_eq!(Word::parse("end"), Some(Word::End));
+    }
+
+    #[test]
+    fn other_lines_are_not() {
+        for line in ["", "ready", "ready 6.12 0", "ready 6.12 +1", "file a zz", "hello", "firing squad"] {
+            assert_eq!(Word::parse(line), None, "{line:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_cut() {
+        let endless = vec![b'x'; 1 << 20];
+        let line = Lines::new(&endless[..]).next().await;
+        assert_eq!(line.map(|l| l.len() as u64), Some(LINE_LIMIT));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_survived(line in ".*") {
+            let _ = Word::parse(&line);
+        }
+    }
+}

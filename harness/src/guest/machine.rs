@@ -1,0 +1,250 @@
+//! The machine that a guest runs on, as QEMU's command line.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// The host's processor.
+    Kvm,
+    /// QEMU's translator: slower, everywhere to be had.
+    Tcg,
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+/// How time passes in the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Time {
+    /// As on the host's clock; the vCPUs run at the same time. On a busy host a guest's loops take longer than it thinks.
+    #[default]
+    Real,
+    /// By the instructions executed, the vCPUs taking turns (`-icount`; TCG only): the host's load does not reach the guest.
+    Virtual,
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Real => "real",
+            Self::Virtual => "virtual",
+        })
+    }
+}
+
+/// In virtual time, an instruction lasts 2 to the power of this, in nanoseconds. 5 gives 31 million instructions a second of
+/// guest time; fewer make the kernel's loops of `udelay(1)` overshoot, more make a guest second last longer on the host.
+const ICOUNT_SHIFT: u32 = 5;
+
+/// Size of the shared page of crashlab, in bytes.
+pub const PAGE_BYTES: u64 = 4096;
+/// Size of the ERST's backing file, in bytes: seven slots of the default record size after the header.
+pub const ERST_BYTES: u64 = 64 << 10;
+
+/// One machine: everything but the files of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Machine {
+    /// The QEMU executable.
+    pub qemu: PathBuf,
+    /// What executes.
+    pub accelerator: Accelerator,
+    /// How time passes.
+    pub time: Time,
+    /// Number of vCPUs.
+    pub cpus: u32,
+    /// RAM in MiB.
+    pub memory_mib: u32,
+}
+
+/// Where the guest's RAM is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ram<'a> {
+    /// Nowhere but in QEMU.
+    Private,
+    /// In this file, written through: the machine will be saved.
+    Shared(&'a Path),
+    /// Copied on write from this file: the machine is restored from a saved one.
+    CopyOnWrite(&'a Path),
+}
+
+/// The files of one guest.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The kernel, `bzImage`.
+    pub kernel: &'a Path,
+    /// The initramfs.
+    pub initramfs: &'a Path,
+    /// Backing file of the ERST, [`ERST_BYTES`] long.
+    pub erst: &'a Path,
+    /// The page shared with crashlab, [`PAGE_BYTES`] long.
+    pub page: &'a Path,
+    /// The directives for the agent.
+    pub directives: &'a Path,
+    /// The guest's RAM.
+    pub ram: Ram<'a>,
+}
+
+/// The numbers of the inherited descriptors.
+#[derive(Debug, Clone, Copy)]
+pub struct Descriptors {
+    /// QMP.
+    pub qmp: RawFd,
+    /// `ttyS0`, the kernel's console.
+    pub console: RawFd,
+    /// `ttyS1`, the agent's words.
+    pub agent: RawFd,
+    /// The saved state of the machine to restore, if there is one.
+    pub incoming: Option<RawFd>,
+}
+
+/// What every kernel under test is told, before what its variant adds.
+///
+/// - `panic=-1`: reboot at once after a panic; QEMU reports the reset, which ends the trial.
+/// - `printk.devkmsg=on`: the witness lines are not rate limited.
+/// - `oops=continue` is the default: an oops alone ends nothing.
+pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on";
+
+impl Machine {
+    /// The arguments for QEMU. `append` goes behind [`COMMAND_LINE`].
+    pub fn arguments(&self, files: &Files<'_>, descriptors: Descriptors, append: &[String]) -> Vec<OsString> {
+        let mut args = Arguments::default();
+        args.words("-nodefaults -no-user-config -display none -name harness");
+        // Nothing of the guest's may reach the host: no network device, no files but those below, no new processes.
+        args.words("-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny -nic none");
+        // pvpanic's default action would power the guest off before kmsg_dump; a reset stops the machine, so that the end is
+        // an event and the machine can still be looked at.
+        args.words("-action panic=none,reboot=shutdown,shutdown=pause -S");
+
+        args.word("-machine").word("q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=off,vmport=off");
+        args.word("-accel");
+        match (self.accelerator, self.time) {
+            (Accelerator::Kvm, _) => args.words("kvm -cpu host"),
+            (Accelerator::Tcg, Time::Real) => args.words("tcg,thread=multi -cpu qemu64"),
+            (Accelerator::Tcg, Time::Virtual) => args
+                .words("tcg,thread=single -cpu qemu64 -icount")
+                .word(format!("shift={ICOUNT_SHIFT},sleep=off")),
+        };
+        args.word("-smp").word(self.cpus.to_string());
+        args.word("-m").word(format!("{}M", self.memory_mib));
+        match files.ram {
+            Ram::Private => args.word("-object").word(format!("memory-backend-ram,id=ram,size={}M", self.memory_mib)),
+            Ram::Shared(path) => args.file_backed("ram", u64::from(self.memory_mib) << 20, true, path),
+            Ram::CopyOnWrite(path) => args.file_backed("ram", u64::from(self.memory_mib) << 20, false, path),
+        };
+
+        args.word("-kernel").word(files.kernel);
+        args.word("-initrd").word(files.initramfs);
+        let mut line = COMMAND_LINE.to_owned();
+        for word in append {
+            line.push(' ');
+            line.push_str(word);
+        }
+        args.word("-append").word(line);
+        args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
+
+        args.file_backed("erst", ERST_BYTES, true, files.erst).words("-device acpi-erst,memdev=erst");
+        args.file_backed("page", PAGE_BYTES, true, files.page).words("-device ivshmem-plain,memdev=page,master=on");
+
+        args.socket("console", descriptors.console).words("-serial chardev:console");
+        args.socket("agent", descriptors.agent).words("-serial chardev:agent");
+        args.socket("qmp", descriptors.qmp).words("-mon chardev=qmp,mode=control");
+        if let Some(fd) = descriptors.incoming {
+            args.word("-incoming").word(format!("fd:{fd}"));
+        }
+        // RAM and the shared files stay where they are; only the rest of the machine is saved and restored. As a property,
+        // because it must hold before `-incoming` is looked at.
+        args.words("-global migration.x-ignore-shared=on -global migration.x-events=on");
+        args.0
+    }
+}
+
+/// A command line in the making.
+#[derive(Default)]
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn word(&mut self, word: impl Into<OsString>) -> &mut Self {
+        self.0.push(word.into());
+        self
+    }
+
+    fn words(&mut self, words: &str) -> &mut Self {
+        self.0.extend(words.split(' ').map(OsString::from));
+        self
+    }
+
+    /// QEMU's option lists separate by commas; a comma in a value is written twice.
+    fn path(&mut self, before: &str, path: &Path) -> &mut Self {
+        let mut word = OsString::from(before);
+        word.push(doubled_commas(path));
+        self.word(word)
+    }
+
+    fn file_backed(&mut self, id: &str, bytes: u64, shared: bool, path: &Path) -> &mut Self {
+        let share = if shared { "on" } else { "off" };
+        self.word("-object")
+            .path(&format!("memory-backend-file,id={id},size={bytes},share={share},mem-path="), path)
+    }
+
+    fn socket(&mut self, id: &str, fd: RawFd) -> &mut Self {
+        self.word("-chardev").word(format!("socket,id={id},fd={fd}"))
+    }
+}
+
+fn doubled_commas(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let doubled = path.as_os_str().as_bytes().split_inclusive(|byte| *byte == b',').flat_map(|part| {
+        let again = part.ends_with(b",").then_some(b',');
+        part.iter().copied().chain(again)
+    });
+    OsString::from_vec(doubled.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(machine: &Machine, ram: Ram<'_>, incoming: Option<RawFd>) -> String {
+        let at = Path::new("/kernels/4,2/bzImage");
+        let files = Files {
+            kernel: at,
+            initramfs: Path::new("/images/1"),
+            erst: Path::new("/trial/erst"),
+            page: Path::new("/trial/page"),
+            directives: Path::new("/trial/a,b"),
+            ram,
+        };
+        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, incoming };
+        let args = machine.arguments(&files, descriptors, &["quiet".to_owned()]);
+        let lines: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        lines.join(" ").replace(" -", "\n-")
+    }
+
+    fn machine(time: Time) -> Machine {
+        Machine { qemu: "qemu".into(), accelerator: Accelerator::Tcg, time, cpus: 4, memory_mib: 256 }
+    }
+
+    #[test]
+    fn the_command_line_of_a_cold_guest() {
+        insta::assert_snapshot!(shown(&machine(Time::Real), Ram::Private, None));
+    }
+
+    #[test]
+    fn the_command_line_of_a_restored_guest_in_virtual_time() {
+        insta::assert_snapshot!(shown(&machine(Time::Virtual), Ram::CopyOnWrite(Path::new("/t/ram")), Some(13)));
+    }
+}

@@ -1,0 +1,55 @@
+//! What a guest leaves behind, as bytes.
+
+/// Everything that is read from a guest after its end. All of it is hostile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// What `ttyS0` showed; of a flood, the beginning and the end.
+    pub console: Vec<u8>,
+    /// What QEMU itself complained about.
+    pub stderr: Vec<u8>,
+    /// The backing file of the ERST.
+    pub erst: Vec<u8>,
+    /// The page shared with crashlab.
+    pub page: Vec<u8>,
+    /// What the vCPUs got of the host's processors.
+    pub waited: Option<Waited>,
+}
+
+/// How much of the host's processors the vCPUs got: their threads' times since they were started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// Nanoseconds on a processor.
+    pub ran_ns: u64,
+    /// Nanoseconds ready to run without a processor.
+    pub waited_ns: u64,
+}
+
+impl Waited {
+    /// Sums up `/proc/PID/task/TID/schedstat` (Linux: `Documentation/scheduler/sched-stats.rst`). `None` where the host does
+    /// not keep these figures.
+    pub(super) fn read(pid: u32, threads: &[i64]) -> Option<Self> {
+        let mut sum = Self::default();
+        for thread in threads {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+            let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
+            sum.ran_ns += numbers.next()?.ok()?;
+            sum.waited_ns += numbers.next()?.ok()?;
+        }
+        (!threads.is_empty()).then_some(sum)
+    }
+
+    /// What was added since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),
+            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
+        }
+    }
+
+    /// The share of the time ready to run that was spent waiting, 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a share for people to read")]
+    pub fn share(self) -> f64 {
+        let total = self.ran_ns + self.waited_ns;
+        if total == 0 { 0.0 } else { self.waited_ns as f64 / total as f64 }
+    }
+}

@@ -1,0 +1,231 @@
+//! A guest booted once, saved when its agent waits, and restored for every trial: 50 ms instead of seconds.
+//!
+//! The RAM lies in a file that the guest wrote while it booted; a restored guest maps it copy-on-write, so that nothing is
+//! copied and nothing a trial does is seen by the next. The rest of the machine (some 300 kB) is a migration stream. Three
+//! things are not in it:
+//!
+//! - the fw_cfg item with the directives: a restored guest reads the new process's, which is how a trial gets its own;
+//! - the ERST's file and crashlab's page, of which every trial gets a copy as they were when the machine was saved;
+//! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
+//!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::agent::Word;
+use super::machine::Machine;
+use super::running::{Guest, GuestError, Save, Start};
+
+/// A saved machine, ready to be restored any number of times.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Template {
+    #[serde(skip)]
+    dir: PathBuf,
+    /// The kernel it was booted with.
+    pub kernel: PathBuf,
+    /// The initramfs it was booted with.
+    pub initramfs: PathBuf,
+    /// The words of its command line.
+    pub append: Vec<String>,
+    /// The kernel's release, as the guest told it.
+    pub release: String,
+    /// The kernel's ELF notes, as the guest told them.
+    pub notes: Vec<u8>,
+    pub(super) erst_pci: ErstPci,
+}
+
+/// Where the guest had put the ERST's registers when it was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErstPci {
+    bus: u8,
+    slot: u8,
+    function: u8,
+    bars: [u32; 2],
+}
+
+/// Why there is no template.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// The guest did not get as far as its agent.
+    #[error("boot the guest that trials are restored from: {0}")]
+    Boot(#[source] GuestError),
+    /// It could not be saved.
+    #[error("save the guest that trials are restored from: {0}")]
+    Save(#[source] GuestError),
+    /// QEMU does not list the ERST among the PCI devices.
+    #[error("save the guest that trials are restored from: its ERST has no registers in PCI memory")]
+    NoErst,
+    /// The template's own description is not to be read or written.
+    #[error("{what} {}: {source}", path.display())]
+    Description {
+        /// What was being done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl Template {
+    /// Boots a guest and saves it in `dir`, which appears only when it is complete.
+    pub async fn create(
+        machine: &Machine,
+        kernel: &Path,
+        initramfs: &Path,
+        append: &[String],
+        dir: &Path,
+        boot_deadline: Duration,
+    ) -> Result<Self, TemplateError> {
+        let parent = dir.parent().unwrap_or(dir);
+        let failed = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| TemplateError::Description { what, path, source }
+        };
+        std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
+        let staged = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed("create", parent))?;
+        let save = Save { ram: staged.path().join("ram"), state: staged.path().join("state") };
+        super::running::create(&save.ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
+        let start = Start::Boot { kernel, initramfs, append, save: Some(&save) };
+        let mut guest =
+            Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
+        let (release, notes) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+            Word::Ready { release, notes } => (release, notes),
+            other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
+        };
+        guest.command("stopping the guest", "stop", json!({})).await.map_err(TemplateError::Save)?;
+        let pci = guest.command("reading the PCI devices", "query-pci", json!({})).await.map_err(TemplateError::Save)?;
+        let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
+        guest.save().await.map_err(TemplateError::Save)?;
+        guest.remains().await.map_err(TemplateError::Save)?;
+
+        let mut template = Self {
+            dir: staged.path().to_owned(),
+            kernel: kernel.to_owned(),
+            initramfs: initramfs.to_owned(),
+            append: append.to_owned(),
+            release,
+            notes,
+            erst_pci,
+        };
+        let description = staged.path().join("template.json");
+        let text = serde_json::to_vec_pretty(&template).map_err(|e| failed("describe", &description)(e.into()))?;
+        std::fs::write(&description, text).map_err(failed("write", &description))?;
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("replace", dir)(error)),
+            _ => (),
+        }
+        std::fs::rename(staged.keep(), dir).map_err(failed("move the template to", dir))?;
+        dir.clone_into(&mut template.dir);
+        Ok(template)
+    }
+
+    /// The template in `dir`, or `None` if there is none, or one that cannot be read: it is then made anew.
+    pub fn open(dir: &Path) -> Option<Self> {
+        let text = std::fs::read(dir.join("template.json")).ok()?;
+        let mut template: Self = serde_json::from_slice(&text).ok()?;
+        dir.clone_into(&mut template.dir);
+        let complete = [template.ram(), template.state(), template.erst(), template.page()];
+        complete.iter().all(|file| file.is_file()).then_some(template)
+    }
+
+    pub(super) fn ram(&self) -> PathBuf {
+        self.dir.join("ram")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    pub(super) fn erst(&self) -> PathBuf {
+        self.dir.join("erst")
+    }
+
+    pub(super) fn page(&self) -> PathBuf {
+        self.dir.join("page")
+    }
+
+    /// Removes it from the disk, so that it is made anew.
+    pub fn discard(self) -> std::io::Result<()> {
+        std::fs::remove_dir_all(&self.dir)
+    }
+}
+
+impl ErstPci {
+    /// `acpi-erst`, in QEMU's `include/hw/pci/pci.h`: Red Hat's vendor id and `PCI_DEVICE_ID_REDHAT_ACPI_ERST`.
+    const ID: (u64, u64) = (0x1b36, 0x0012);
+    /// `PCI_COMMAND_MEMORY`: the device answers in memory space, which is all it does.
+    const COMMAND: u32 = 2;
+
+    /// Finds the device in the answer of `query-pci`.
+    fn find(pci: &Value) -> Option<Self> {
+        let mut devices = pci.as_array()?.iter().filter_map(|bus| bus.get("devices")?.as_array()).flatten();
+        let device = devices.find(|device| {
+            let id = |name| device.get("id").and_then(|id| id.get(name)).and_then(Value::as_u64);
+            (id("vendor"), id("device")) == (Some(Self::ID.0), Some(Self::ID.1))
+        })?;
+        let number = |name| device.get(name).and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
+        let bar = |index: u64| {
+            let regions = device.get("regions")?.as_array()?;
+            let region = regions.iter().find(|region| region.get("bar").and_then(Value::as_u64) == Some(index))?;
+            region.get("address")?.as_u64().and_then(|address| u32::try_from(address).ok()).filter(|at| *at != 0)
+        };
+        Some(Self {
+            bus: number("bus")?,
+            slot: number("slot")?,
+            function: number("function")?,
+            bars: [bar(0)?, bar(1)?],
+        })
+    }
+
+    /// Monitor commands that write the registers back, by PCI configuration mechanism 1.
+    pub(super) fn restoring_commands(self) -> Vec<String> {
+        let device = 0x8000_0000 | u32::from(self.bus) << 16 | u32::from(self.slot) << 11 | u32::from(self.function) << 8;
+        let mut commands = Vec::new();
+        for (register, value) in [(0x10, self.bars[0]), (0x14, self.bars[1]), (0x04, Self::COMMAND)] {
+            commands.push(format!("o/w 0xcf8 {:#x}", device | register));
+            commands.push(format!("o/w 0xcfc {value:#x}"));
+        }
+        commands
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query_pci(bar1: u64) -> Value {
+        json!([{"bus": 0, "devices": [
+            {"bus": 0, "slot": 0, "function": 0, "id": {"vendor": 0x8086, "device": 0x29c0}, "regions": []},
+            {"bus": 0, "slot": 2, "function": 0, "id": {"vendor": 0x1b36, "device": 0x0012}, "regions": [
+                {"bar": 0, "type": "memory", "address": 0xfebf_c000_u64, "size": 16},
+                {"bar": 1, "type": "memory", "address": bar1, "size": 8192}]}]}])
+    }
+
+    #[test]
+    fn the_ersts_registers_are_written_back() {
+        let erst = ErstPci::find(&query_pci(0xfebf_a000)).expect("it is there");
+        assert_eq!(
+            erst.restoring_commands(),
+            [
+                "o/w 0xcf8 0x80001010",
+                "o/w 0xcfc 0xfebfc000",
+                "o/w 0xcf8 0x80001014",
+                "o/w 0xcfc 0xfebfa000",
+                "o/w 0xcf8 0x80001004",
+                "o/w 0xcfc 0x2"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_machine_without_usable_registers_is_refused() {
+        assert_eq!(ErstPci::find(&query_pci(0)), None);
+        assert_eq!(ErstPci::find(&json!([])), None);
+        assert_eq!(ErstPci::find(&json!("nonsense")), None);
+    }
+}
