@@ -10,27 +10,24 @@
  *
  * Every actor is armed (its thread bound to its CPU and waiting, its probe in place) before any fires, so that neither a
  * shell nor a fork stands between the faults. When an actor enters and leaves its critical section it stamps the time
- * stamp counter into a page that the host can read whatever becomes of the guest: BAR 2 of an ivshmem device.
+ * stamp counter into a page of memory, which the host reads whatever becomes of the guest; the parameter `page` tells the
+ * page's physical address.
  */
 #define pr_fmt(fmt) "crashlab: " fmt
 
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/pci.h>
 #include <linux/string.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
 #include "page.h"
-
-#define PCI_VENDOR_ID_IVSHMEM 0x1af4
-#define PCI_DEVICE_ID_IVSHMEM 0x1110
-#define IVSHMEM_BAR 2
 
 /* A thread sleeps until this close to its time, then spins: a timer's wake-up is later than that only on a busy host. */
 #define SPIN_US 200
@@ -59,7 +56,6 @@ static const struct {
 	{ "spin-irqs-off", CRASHLAB_SPIN_IRQS_OFF },
 };
 
-static struct pci_dev *ivshmem;
 static struct crashlab_page *page;
 static struct actor actors[CRASHLAB_SLOTS];
 static DECLARE_COMPLETION(fired);
@@ -307,37 +303,22 @@ static const struct kernel_param_ops command_ops = { .set = command_set };
 module_param_cb(command, &command_ops, NULL, 0200);
 MODULE_PARM_DESC(command, "nonce, arm or fire");
 
+static unsigned long page_phys;
+module_param_named(page, page_phys, ulong, 0444);
+MODULE_PARM_DESC(page, "physical address of the page that the host reads; not to be set");
+
 static int __init crashlab_init(void)
 {
-	struct crashlab_page *mapped;
-	int err = -ENODEV;
-
 	if (!boot_cpu_has(X86_FEATURE_TSC) || !tsc_khz)
 		return -ENODEV;
-	ivshmem = pci_get_device(PCI_VENDOR_ID_IVSHMEM, PCI_DEVICE_ID_IVSHMEM, NULL);
-	if (!ivshmem)
-		return -ENODEV;
-	err = pci_enable_device_mem(ivshmem);
-	if (err)
-		goto put;
-	err = -ENOMEM;
-	if (pci_resource_len(ivshmem, IVSHMEM_BAR) < sizeof(*mapped))
-		goto disable;
-	mapped = memremap(pci_resource_start(ivshmem, IVSHMEM_BAR), sizeof(*mapped), MEMREMAP_WB);
-	if (!mapped)
-		goto disable;
-	memset(mapped, 0, sizeof(*mapped));
-	mapped->version = CRASHLAB_VERSION;
-	mapped->tsc_khz = tsc_khz;
-	memcpy(mapped->magic, CRASHLAB_MAGIC, sizeof(mapped->magic));
-	page = mapped;
+	page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	page->version = CRASHLAB_VERSION;
+	page->tsc_khz = tsc_khz;
+	memcpy(page->magic, CRASHLAB_MAGIC, sizeof(page->magic));
+	page_phys = virt_to_phys(page);
 	return 0;
-
-disable:
-	pci_disable_device(ivshmem);
-put:
-	pci_dev_put(ivshmem);
-	return err;
 }
 module_init(crashlab_init);
 

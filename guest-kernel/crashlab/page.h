@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The page that crashlab shares with the host. Little endian, 4096 bytes; the host decodes it in
+ * The page of crashlab's that the host reads. Little endian, 4096 bytes; the host decodes it in
  * harness/src/evidence/stamps.rs, and takes nothing in it on trust.
  */
 #ifndef CRASHLAB_PAGE_H
@@ -8,6 +8,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/types.h>
+#include <asm/page.h>
 
 #define CRASHLAB_MAGIC "CRASHLAB"
 #define CRASHLAB_VERSION 1
@@ -43,6 +44,6 @@ struct crashlab_page {
 	u8 reserved[16];
 	struct crashlab_slot slots[CRASHLAB_SLOTS];
 };
-static_assert(sizeof(struct crashlab_page) <= 4096);
+static_assert(sizeof(struct crashlab_page) <= PAGE_SIZE);
 
 #endif

@@ -14,6 +14,8 @@ pub enum Word {
         release: String,
         /// The kernel's ELF notes, among them the build id.
         notes: Vec<u8>,
+        /// Physical address of the page that crashlab stamps.
+        page: u64,
     },
     /// Everything is armed; the faults are fired next.
     Firing,
@@ -37,8 +39,9 @@ impl Word {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
             "ready" => {
-                let (release, notes) = rest.split_once(' ')?;
-                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)? })
+                let mut words = rest.split(' ');
+                let (release, notes, page) = (words.next()?, words.next()?, words.next()?);
+                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)?, page: page.parse().ok()? })
             }
             "firing" if rest.is_empty() => Some(Self::Firing),
             "error" => Some(Self::Error(rest.to_owned())),
@@ -93,8 +96,8 @@ mod tests {
     #[test]
     fn the_agents_words_are_understood() {
         assert_eq!(
-            Word::parse("ready 6.12.117 00ff\r\n"),
-            Some(Word::Ready { release: "6.12.117".into(), notes: vec![0, 255] })
+            Word::parse("ready 6.12.117 00ff 4096\r\n"),
+            Some(Word::Ready { release: "6.12.117".into(), notes: vec![0, 255], page: 4096 })
         );
         assert_eq!(Word::parse("firing\n"), Some(Word::Firing));
         assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_not() {
-        for line in ["", "ready", "ready 6.12 0", "ready 6.12 +1", "file a zz", "hello", "firing squad"] {
+        for line in ["", "ready", "ready 6.12 0 1", "ready 6.12 +1 1", "ready 6.12 00", "ready 6.12 00 -1", "file a zz", "hello", "firing squad"] {
             assert_eq!(Word::parse(line), None, "{line:?}");
         }
     }

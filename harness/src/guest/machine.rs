@@ -50,7 +50,7 @@ impl fmt::Display for Time {
 /// guest time; fewer make the kernel's loops of `udelay(1)` overshoot, more make a guest second last longer on the host.
 const ICOUNT_SHIFT: u32 = 5;
 
-/// Size of the shared page of crashlab, in bytes.
+/// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = 4096;
 /// Size of the ERST's backing file, in bytes: seven slots of the default record size after the header.
 pub const ERST_BYTES: u64 = 64 << 10;
@@ -90,8 +90,6 @@ pub struct Files<'a> {
     pub initramfs: &'a Path,
     /// Backing file of the ERST, [`ERST_BYTES`] long.
     pub erst: &'a Path,
-    /// The page shared with crashlab, [`PAGE_BYTES`] long.
-    pub page: &'a Path,
     /// The directives for the agent.
     pub directives: &'a Path,
     /// The guest's RAM.
@@ -108,7 +106,7 @@ pub struct Descriptors {
     /// `ttyS1`, the agent's words.
     pub agent: RawFd,
     /// The saved state of the machine to restore, if there is one.
-    pub incoming: Option<RawFd>,
+    pub state: Option<RawFd>,
 }
 
 /// What every kernel under test is told, before what its variant adds.
@@ -157,17 +155,13 @@ impl Machine {
         args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
 
         args.file_backed("erst", ERST_BYTES, true, files.erst).words("-device acpi-erst,memdev=erst");
-        args.file_backed("page", PAGE_BYTES, true, files.page).words("-device ivshmem-plain,memdev=page,master=on");
 
         args.socket("console", descriptors.console).words("-serial chardev:console");
         args.socket("agent", descriptors.agent).words("-serial chardev:agent");
         args.socket("qmp", descriptors.qmp).words("-mon chardev=qmp,mode=control");
-        if let Some(fd) = descriptors.incoming {
-            args.word("-incoming").word(format!("fd:{fd}"));
+        if descriptors.state.is_some() {
+            args.words("-incoming defer");
         }
-        // RAM and the shared files stay where they are; only the rest of the machine is saved and restored. As a property,
-        // because it must hold before `-incoming` is looked at.
-        args.words("-global migration.x-ignore-shared=on -global migration.x-events=on");
         args.0
     }
 }
@@ -218,17 +212,16 @@ fn doubled_commas(path: &Path) -> OsString {
 mod tests {
     use super::*;
 
-    fn shown(machine: &Machine, ram: Ram<'_>, incoming: Option<RawFd>) -> String {
+    fn shown(machine: &Machine, ram: Ram<'_>, state: Option<RawFd>) -> String {
         let at = Path::new("/kernels/4,2/bzImage");
         let files = Files {
             kernel: at,
             initramfs: Path::new("/images/1"),
             erst: Path::new("/trial/erst"),
-            page: Path::new("/trial/page"),
             directives: Path::new("/trial/a,b"),
             ram,
         };
-        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, incoming };
+        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, state };
         let args = machine.arguments(&files, descriptors, &["quiet".to_owned()]);
         let lines: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         lines.join(" ").replace(" -", "\n-")

@@ -18,5 +18,5 @@ mod template;
 pub use agent::Word;
 pub use machine::{Accelerator, COMMAND_LINE, Files, Machine, Ram, Time};
 pub use remains::{Remains, Waited};
-pub use running::{End, Guest, GuestError, Save, Start, Watch};
+pub use running::{End, Guest, GuestError, Start, Watch};
 pub use template::{Template, TemplateError};

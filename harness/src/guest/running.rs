@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use harness_qmp::{Event, Events, Qmp};
 use serde_json::json;
 use thiserror::Error;
 use tokio::io::BufReader;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -104,20 +104,11 @@ pub enum Start<'a> {
         initramfs: &'a Path,
         /// Words for the kernel's command line.
         append: &'a [String],
-        /// Where the machine will be saved, if it will.
-        save: Option<&'a Save>,
+        /// The file for its RAM, if the machine will be saved.
+        saved_ram: Option<&'a Path>,
     },
     /// From a saved machine.
     Restore(&'a super::Template),
-}
-
-/// Where a machine is saved.
-#[derive(Debug)]
-pub struct Save {
-    /// The file that holds its RAM while it runs and afterwards.
-    pub ram: PathBuf,
-    /// The file that gets the rest of its state.
-    pub state: PathBuf,
 }
 
 /// Sees the console while it comes.
@@ -135,8 +126,11 @@ pub struct Guest {
     workdir: PathBuf,
     /// The thread of each vCPU, on the host.
     threads: Vec<i64>,
-    /// The number, in QEMU, of the descriptor that the state can be saved to.
-    save_fd: Option<RawFd>,
+    /// The number, in QEMU, of the descriptor that the saved state is read from.
+    state_fd: Option<RawFd>,
+    /// Physical address of crashlab's page, once it is known.
+    page: Option<u64>,
+    memory: u64,
 }
 
 impl Guest {
@@ -152,6 +146,7 @@ impl Guest {
         let mut guest = Self::start_paused(machine, start, directives, workdir, watch).await?;
         if let Start::Restore(template) = start {
             guest.settle(template).await?;
+            guest.page = Some(template.page);
         }
         guest.command("letting the guest run", "cont", json!({})).await?;
         Ok(guest)
@@ -164,28 +159,22 @@ impl Guest {
         workdir: &Path,
         watch: Option<Watch>,
     ) -> Result<Self, GuestError> {
-        let (erst, page, told) = (workdir.join("erst"), workdir.join("page"), workdir.join("directives"));
+        let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
         write(&told, &padded(directives.unwrap_or(""))?)?;
-        let own = OwnFiles { erst: &erst, page: &page, directives: &told };
+        let own = OwnFiles { erst: &erst, directives: &told };
         match start {
-            Start::Boot { kernel, initramfs, append, save } => {
+            Start::Boot { kernel, initramfs, append, saved_ram } => {
                 create(&erst, ERST_BYTES)?;
-                create(&page, PAGE_BYTES)?;
-                let ram = save.map_or(Ram::Private, |save| Ram::Shared(&save.ram));
-                let state = match save {
-                    Some(save) => State::Save(std::fs::File::create(&save.state).map_err(io("create the saved state"))?),
-                    None => State::None,
-                };
+                let ram = saved_ram.map_or(Ram::Private, Ram::Shared);
                 let files = own.with(kernel, initramfs, ram);
-                Self::launch(machine, &files, append, state, workdir, watch).await
+                Self::launch(machine, &files, append, None, workdir, watch).await
             }
             Start::Restore(template) => {
                 copy(&template.erst(), &erst)?;
-                copy(&template.page(), &page)?;
                 let ram = template.ram();
                 let state = std::fs::File::open(template.state()).map_err(io("open the template's state"))?;
                 let files = own.with(&template.kernel, &template.initramfs, Ram::CopyOnWrite(&ram));
-                Self::launch(machine, &files, &template.append, State::Restore(state), workdir, watch).await
+                Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch).await
             }
         }
     }
@@ -194,7 +183,7 @@ impl Guest {
         machine: &Machine,
         files: &Files<'_>,
         append: &[String],
-        state: State,
+        state: Option<OwnedFd>,
         workdir: &Path,
         watch: Option<Watch>,
     ) -> Result<Self, GuestError> {
@@ -205,12 +194,11 @@ impl Guest {
             qmp: qmp_theirs.as_raw_fd(),
             console: console_theirs.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
-            incoming: state.restored_from(),
+            state: state.as_ref().map(AsRawFd::as_raw_fd),
         };
-        let save_fd = state.saved_to();
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).current_dir(workdir);
-        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state.fd()).collect();
+        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).collect();
         let mut process = Process::start(command, &inherited)
             .map_err(io(&format!("start {}", machine.qemu.display())))?;
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
@@ -239,30 +227,54 @@ impl Guest {
                 agent: Lines::new(BufReader::new(agent)),
                 workdir: workdir.to_owned(),
                 threads: Vec::new(),
-                save_fd,
+                state_fd: descriptors.state,
+                page: None,
+                memory: u64::from(machine.memory_mib) << 20,
             }),
             Err(harness_qmp::Error::Closed { .. }) => Err(died(process, stderr, "it was being started").await),
             Err(source) => Err(GuestError::Qmp { during: "greeting QEMU", source }),
         }
     }
 
-    /// Waits until the saved state is loaded, then sets what QEMU does not restore.
+    /// Loads the saved state, then sets what QEMU does not restore.
     async fn settle(&mut self, template: &super::Template) -> Result<(), GuestError> {
-        self.migrated("restoring the guest").await?;
+        let during = "restoring the guest";
+        let fd = self.state_fd.unwrap_or(-1);
+        self.prepare_migration(during).await?;
+        self.command(during, "migrate-incoming", json!({"uri": format!("fd:{fd}")})).await?;
+        self.migrated(during).await?;
         for line in template.erst_pci.restoring_commands() {
             self.hmp("restoring the ERST's PCI state", &line).await?;
         }
         Ok(())
     }
 
-    /// Stops the guest and saves all of the machine but the RAM, which lies in its file already.
-    pub(super) async fn save(&mut self) -> Result<(), GuestError> {
+    /// Saves all of a stopped machine but the RAM, which lies in its file already, to `file`.
+    pub(super) async fn save(&mut self, file: &Path) -> Result<(), GuestError> {
         let during = "saving the guest";
-        let Some(fd) = self.save_fd else {
-            return Err(GuestError::Agent("this guest was not started to be saved".to_owned()));
+        self.prepare_migration(during).await?;
+        // A socket, because QEMU's sandbox lets it neither run a program nor, before 8.2, migrate to a file by name; in a
+        // folder with a short name, because a socket's name may have 107 bytes only.
+        let folder = tempfile::tempdir().map_err(io("create a folder for a socket"))?;
+        let name = folder.path().join("state");
+        let socket = UnixListener::bind(&name).map_err(io("listen for the saved state"))?;
+        self.command(during, "migrate", json!({"uri": format!("unix:{}", name.display())})).await?;
+        let copied = async {
+            let (mut stream, _) = socket.accept().await?;
+            let mut file = tokio::fs::File::create(file).await?;
+            tokio::io::copy(&mut stream, &mut file).await?;
+            file.sync_all().await
         };
-        self.command(during, "migrate", json!({"uri": format!("fd:{fd}")})).await?;
-        self.migrated(during).await
+        let (copied, migrated) = tokio::join!(within(QMP_DEADLINE, copied), self.migrated(during));
+        migrated?;
+        copied.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(io("write the saved state"))
+    }
+
+    /// RAM and the shared files stay where they are, only the rest of the machine moves; and its end is to be an event.
+    async fn prepare_migration(&self, during: &'static str) -> Result<(), GuestError> {
+        let on = |name| json!({"capability": name, "state": true});
+        let capabilities = json!({"capabilities": [on("x-ignore-shared"), on("events")]});
+        self.command(during, "migrate-set-capabilities", capabilities).await.map(drop)
     }
 
     /// Waits for the end of a migration, in either direction.
@@ -273,7 +285,10 @@ impl Guest {
         });
         match done.await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(GuestError::Io { what: during.to_owned(), source: io::Error::other("QEMU reports failure") }),
+            Ok(false) => {
+                let _ = self.process.kill().await;
+                Err(self.death(during).await)
+            }
             Err(GuestError::Qmp { source: harness_qmp::Error::Closed { .. }, .. }) => Err(self.death(during).await),
             Err(error) => Err(error),
         }
@@ -343,7 +358,12 @@ impl Guest {
         .await;
         match said {
             Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
-            Some(Said::Word(word)) => Ok(word),
+            Some(Said::Word(word)) => {
+                if let Word::Ready { page, .. } = word {
+                    self.page = Some(page);
+                }
+                Ok(word)
+            }
             Some(Said::Died) => Err(self.death("waiting for the guest's agent").await),
             Some(Said::Ended) => Err(GuestError::EndedEarly { awaited, console: self.console_tail().await }),
             None => Err(GuestError::Silent { awaited, after: deadline, console: self.console_tail().await }),
@@ -392,9 +412,24 @@ impl Guest {
         self.hmp("reading the registers of a hung guest", "info registers -a").await
     }
 
+    /// Reads crashlab's page from the guest's memory; empty if the guest has not told where it is.
+    async fn read_page(&self) -> Result<Vec<u8>, GuestError> {
+        let during = "reading crashlab's page";
+        let Some(page) = self.page else { return Ok(Vec::new()) };
+        // The address comes from the guest: outside of its RAM there may be a device that minds being read.
+        if !page.is_multiple_of(PAGE_BYTES) || page.checked_add(PAGE_BYTES).is_none_or(|end| end > self.memory) {
+            return Err(GuestError::Agent(format!("it says that crashlab's page is at {page:#x}, which is not in its RAM")));
+        }
+        let file = self.workdir.join("page");
+        let arguments = json!({"val": page, "size": PAGE_BYTES, "filename": file});
+        self.command(during, "pmemsave", arguments).await?;
+        read(&file, PAGE_BYTES)
+    }
+
     /// Stops QEMU for good and collects what is left. The console is complete then: the socket is read to its end.
     pub async fn remains(mut self) -> Result<Remains, GuestError> {
         let waited = self.waited();
+        let page = self.read_page().await?;
         self.process.kill().await.map_err(io("kill QEMU"))?;
         let console = self.console.await.unwrap_or_default().into_bytes();
         let stderr = self.stderr.await.unwrap_or_default().into_bytes();
@@ -402,7 +437,7 @@ impl Guest {
             console,
             stderr,
             erst: read(&self.workdir.join("erst"), ERST_BYTES)?,
-            page: read(&self.workdir.join("page"), PAGE_BYTES)?,
+            page,
             waited,
         })
     }
@@ -430,37 +465,12 @@ enum Said {
 /// The files of a guest's that every trial has of its own.
 struct OwnFiles<'a> {
     erst: &'a Path,
-    page: &'a Path,
     directives: &'a Path,
 }
 
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
-        Files { kernel, initramfs, erst: self.erst, page: self.page, directives: self.directives, ram }
-    }
-}
-
-/// The open file for the machine's state.
-enum State {
-    None,
-    Save(std::fs::File),
-    Restore(std::fs::File),
-}
-
-impl State {
-    fn saved_to(&self) -> Option<RawFd> {
-        if let Self::Save(file) = self { Some(file.as_raw_fd()) } else { None }
-    }
-
-    fn restored_from(&self) -> Option<RawFd> {
-        if let Self::Restore(file) = self { Some(file.as_raw_fd()) } else { None }
-    }
-
-    fn fd(self) -> Option<OwnedFd> {
-        match self {
-            Self::None => None,
-            Self::Save(file) | Self::Restore(file) => Some(file.into()),
-        }
+        Files { kernel, initramfs, erst: self.erst, directives: self.directives, ram }
     }
 }
 

@@ -5,7 +5,7 @@
 //! things are not in it:
 //!
 //! - the fw_cfg item with the directives: a restored guest reads the new process's, which is how a trial gets its own;
-//! - the ERST's file and crashlab's page, of which every trial gets a copy as they were when the machine was saved;
+//! - the ERST's file, of which every trial gets a copy as it was when the machine was saved;
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
 //!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
 
@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::agent::Word;
 use super::machine::Machine;
-use super::running::{Guest, GuestError, Save, Start};
+use super::running::{Guest, GuestError, Start};
 
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Template {
     pub release: String,
     /// The kernel's ELF notes, as the guest told them.
     pub notes: Vec<u8>,
+    /// Physical address of the page that crashlab stamps.
+    pub(super) page: u64,
     pub(super) erst_pci: ErstPci,
 }
 
@@ -88,19 +90,19 @@ impl Template {
         };
         std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
         let staged = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed("create", parent))?;
-        let save = Save { ram: staged.path().join("ram"), state: staged.path().join("state") };
-        super::running::create(&save.ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
-        let start = Start::Boot { kernel, initramfs, append, save: Some(&save) };
+        let ram = staged.path().join("ram");
+        super::running::create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
+        let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram) };
         let mut guest =
             Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
-        let (release, notes) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
-            Word::Ready { release, notes } => (release, notes),
+        let (release, notes, page) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+            Word::Ready { release, notes, page } => (release, notes, page),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
         guest.command("stopping the guest", "stop", json!({})).await.map_err(TemplateError::Save)?;
         let pci = guest.command("reading the PCI devices", "query-pci", json!({})).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
-        guest.save().await.map_err(TemplateError::Save)?;
+        guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
 
         let mut template = Self {
@@ -110,6 +112,7 @@ impl Template {
             append: append.to_owned(),
             release,
             notes,
+            page,
             erst_pci,
         };
         let description = staged.path().join("template.json");
@@ -129,7 +132,7 @@ impl Template {
         let text = std::fs::read(dir.join("template.json")).ok()?;
         let mut template: Self = serde_json::from_slice(&text).ok()?;
         dir.clone_into(&mut template.dir);
-        let complete = [template.ram(), template.state(), template.erst(), template.page()];
+        let complete = [template.ram(), template.state(), template.erst()];
         complete.iter().all(|file| file.is_file()).then_some(template)
     }
 
@@ -143,10 +146,6 @@ impl Template {
 
     pub(super) fn erst(&self) -> PathBuf {
         self.dir.join("erst")
-    }
-
-    pub(super) fn page(&self) -> PathBuf {
-        self.dir.join("page")
     }
 
     /// Removes it from the disk, so that it is made anew.

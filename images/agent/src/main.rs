@@ -26,6 +26,7 @@ use rustix::system::{RebootCommand, reboot};
 
 const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
+const PAGE: &str = "/sys/module/crashlab/parameters/page";
 
 /// The second serial port: what the host is told.
 struct Host(File);
@@ -62,7 +63,8 @@ fn serve(host: &mut Host) -> Result<(), String> {
     rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;
     let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
-    host.say(&format!("ready {} {}", release.trim(), hex(&notes)))?;
+    let page = fs::read_to_string(PAGE).map_err(|e| format!("read {PAGE}: {e}"))?;
+    host.say(&format!("ready {} {} {}", release.trim(), hex(&notes), page.trim()))?;
 
     let text = await_directives()?;
     let mut nonce = String::new();
