@@ -1,0 +1,92 @@
+//! Score intervals, 95 %, for a share and for the difference of two.
+
+use serde::{Deserialize, Serialize};
+
+/// The normal distribution's 97.5 % point: what makes a two-sided interval one of 95 %.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// So many of so many; `hits` is never above `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proportion {
+    hits: u32,
+    of: u32,
+}
+
+impl Proportion {
+    /// `hits` of `of`; `None` if that is more than all.
+    pub const fn new(hits: u32, of: u32) -> Option<Self> {
+        if hits <= of { Some(Self { hits, of }) } else { None }
+    }
+
+    /// How many had it.
+    pub const fn hits(self) -> u32 {
+        self.hits
+    }
+
+    /// How many were looked at.
+    pub const fn of(self) -> u32 {
+        self.of
+    }
+
+    /// The share, 0 to 1; `None` of nothing.
+    pub fn share(self) -> Option<f64> {
+        (self.of > 0).then(|| f64::from(self.hits) / f64::from(self.of))
+    }
+}
+
+/// A closed interval; in JSON `[lo, hi]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f64; 2]", into = "[f64; 2]")]
+pub struct Interval {
+    /// The lower end.
+    pub lo: f64,
+    /// The upper end.
+    pub hi: f64,
+}
+
+impl From<[f64; 2]> for Interval {
+    fn from([lo, hi]: [f64; 2]) -> Self {
+        Self { lo, hi }
+    }
+}
+
+impl From<Interval> for [f64; 2] {
+    fn from(interval: Interval) -> Self {
+        [interval.lo, interval.hi]
+    }
+}
+
+/// Wilson's score interval (95 %, no continuity correction) of a share; `[0, 1]` of nothing.
+///
+/// E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+pub fn wilson(proportion: Proportion) -> Interval {
+    let Some(share) = proportion.share() else {
+        return Interval { lo: 0.0, hi: 1.0 };
+    };
+    let n = f64::from(proportion.of);
+    let centre = share + Z * Z / (2.0 * n);
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    // None and all reach the end exactly; computed, the rounding could leave them beside it.
+    Interval {
+        lo: if proportion.hits == 0 { 0.0 } else { (centre - half) / scale },
+        hi: if proportion.hits == proportion.of { 1.0 } else { (centre + half) / scale },
+    }
+}
+
+/// Newcombe's interval (95 %) for the difference `candidate − base` of two independent shares; `[-1, 1]` if either is a
+/// share of nothing.
+///
+/// The hybrid of two score intervals: method 10 of R. G. Newcombe, "Interval estimation for the difference between
+/// independent proportions: comparison of eleven methods", Statistics in Medicine 17 (1998).
+pub fn newcombe(base: Proportion, candidate: Proportion) -> Interval {
+    let (Some(p_base), Some(p_candidate)) = (base.share(), candidate.share()) else {
+        return Interval { lo: -1.0, hi: 1.0 };
+    };
+    let (base, candidate) = (wilson(base), wilson(candidate));
+    let difference = p_candidate - p_base;
+    Interval {
+        lo: (difference - (p_candidate - candidate.lo).hypot(base.hi - p_base)).max(-1.0),
+        hi: (difference + (candidate.hi - p_candidate).hypot(p_base - base.lo)).min(1.0),
+    }
+}
