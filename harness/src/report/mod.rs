@@ -1,1 +1,21 @@
-//! Stage `report`: to be written.
+//! What was found, for people and for other programs. Nothing here reads or writes files.
+//!
+//! ```text
+//! Summary ──────────┬─> variant_table   one table a channel, variants side by side
+//!                   └─> summary_table   every figure of every cell
+//! Comparison ───────> compare_table
+//! RunInfo, Summary, trials, Judged ──> junit
+//! ```
+
+mod compare;
+mod console;
+mod grid;
+mod junit;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use compare::compare_table;
+pub use grid::Format;
+pub use junit::{Junit, JunitError, TAIL_BYTES, junit};
+pub use summary::{summary_table, variant_table};

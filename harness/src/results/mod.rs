@@ -1,1 +1,34 @@
-//! Stage `results`: to be written.
+//! The run's folder: what is written while trials run, and how it is read again.
+//!
+//! `docs/results.md` describes the files for their readers. `trials.jsonl` is the truth; everything else that counts is
+//! made from it.
+//!
+//! ```text
+//! Run::create ─┬─> write_info      run.json        every input with its digest, and the plan
+//!              ├─> log ─> append   trials.jsonl    one line a trial, on disk before the worker's next trial begins
+//!              ├─> artifacts       artifacts/<trial>/
+//!              └─> write_summary   summary.json    Summary::from_trials
+//! Run::find ───> info, trials, summary ─> judge ─> Judged      expectations against what was counted
+//! ```
+
+mod atomic;
+mod error;
+mod expect;
+mod info;
+mod run;
+mod run_id;
+mod summary;
+mod trials;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use expect::{Expectation, Judged, Judgement, judge, judge_cell};
+pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION};
+pub use run::{CONSOLE, LATEST, Run, latest, list};
+pub use run_id::{is_run_id, rfc3339};
+pub use summary::{CellSummary, Counts, Summary};
+pub use trials::{Torn, TrialLog, Trials};

@@ -20,7 +20,7 @@ pub fn fisher(a: Proportion, b: Proportion) -> f64 {
     // Weights relative to the likeliest table, by the ratio of neighbours: no factorials, so nothing overflows and
     // little is rounded. `up(k)` is weight(k + 1) / weight(k).
     let up = |k: u64| float(n_a - k) * float(hits - k) / (float(k + 1) * float(n_b + k + 1 - hits));
-    let above = walk(mode..highest, &up);
+    let above = walk(mode..highest, up);
     let below = walk((lowest..mode).rev(), |k| up(k).recip());
 
     let seen = u64::from(a.hits());

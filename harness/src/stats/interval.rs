@@ -90,3 +90,10 @@ pub fn newcombe(base: Proportion, candidate: Proportion) -> Interval {
         hi: (difference + (candidate.hi - p_candidate).hypot(p_base - base.lo)).min(1.0),
     }
 }
+
+/// A share in whole percent, to be read: `0` and `100` only for exactly none and exactly all.
+pub fn percent(share: f64) -> String {
+    let rounded = (share * 100.0).round();
+    let shown = if share > 0.0 && share < 1.0 { rounded.clamp(1.0, 99.0) } else { rounded };
+    format!("{shown:.0}")
+}

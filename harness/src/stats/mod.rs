@@ -16,4 +16,4 @@ mod tests;
 
 pub use adjust::{benjamini_hochberg, holm};
 pub use fisher::fisher;
-pub use interval::{Interval, Proportion, newcombe, wilson};
+pub use interval::{Interval, Proportion, newcombe, percent, wilson};

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Interval, Proportion, benjamini_hochberg, fisher, holm, newcombe, wilson};
+use super::{Interval, Proportion, benjamini_hochberg, fisher, holm, newcombe, percent, wilson};
 
 fn of(hits: u32, of: u32) -> Proportion {
     Proportion::new(hits, of).unwrap()
@@ -187,4 +187,10 @@ fn adjusting_nothing_and_one() {
     assert!(holm(&[]).is_empty() && benjamini_hochberg(&[]).is_empty());
     close(holm(&[0.04])[0], 0.04);
     close(benjamini_hochberg(&[0.04])[0], 0.04);
+}
+
+#[test]
+fn a_percentage_is_0_or_100_only_when_it_is() {
+    let shown = [0.0, 0.0001, 0.161, 0.5, 0.9999, 1.0].map(percent);
+    assert_eq!(shown, ["0", "1", "16", "50", "99", "100"]);
 }

@@ -1,0 +1,129 @@
+//! One side of a comparison: how it is named, and what it holds.
+
+use std::fmt;
+use std::path::Path;
+
+use super::Error;
+use crate::results::{CellSummary, LATEST, Run, is_run_id, list};
+
+/// Which run and which of its variants: `RUN:VARIANT`, `RUN` or `VARIANT`.
+///
+/// A run is its id, `latest`, or a path with a `/`; without one it is the latest. A variant is its name, or
+/// `NAME@BASE` where a run has it on several bases; a run of one variant needs none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    run: Option<String>,
+    variant: Option<String>,
+}
+
+/// One variant's cells, of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The run.
+    pub run_id: String,
+    /// The variant.
+    pub variant: String,
+    /// Its base.
+    pub base: String,
+    /// Its cells; no point twice.
+    pub cells: Vec<CellSummary>,
+}
+
+impl fmt::Display for Column {
+    /// `stock@6.12 of 20261122-050607-00ab`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{} of {}", self.variant, self.base, self.run_id)
+    }
+}
+
+impl Side {
+    /// Reads how a side is named.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let is_run = |name: &str| name == LATEST || is_run_id(name) || name.contains('/');
+        let (run, variant) = match text.rsplit_once(':') {
+            // A variant has no slash: the colon is part of a path.
+            Some((run, variant)) if !variant.contains('/') => (Some(run), Some(variant)),
+            _ if is_run(text) => (Some(text), None),
+            _ => (None, Some(text)),
+        };
+        if [run, variant].contains(&Some("")) {
+            return Err(Error::Malformed { text: text.to_owned() });
+        }
+        Ok(Self { run: run.map(str::to_owned), variant: variant.map(str::to_owned) })
+    }
+
+    /// Reads what it names from the runs below `results`.
+    pub fn load(&self, results: &Path) -> Result<Column, Error> {
+        let run = Run::find(results, self.run.as_deref().unwrap_or(LATEST))?;
+        let summary = run.summary()?;
+        match self.choose(run.id(), summary.cells) {
+            Err(Error::NoVariant { run, variant, there, .. }) => {
+                let elsewhere = self.elsewhere(results, &run);
+                Err(Error::NoVariant { run, variant, there, elsewhere })
+            }
+            chosen => chosen,
+        }
+    }
+
+    /// Takes the chosen variant's cells out of a run's.
+    fn choose(&self, run: &str, mut cells: Vec<CellSummary>) -> Result<Column, Error> {
+        let there = names(&cells);
+        let fits = |name: &Name| self.variant.as_ref().is_none_or(|wanted| name.is(wanted));
+        let chosen: Vec<&Name> = there.iter().filter(|name| fits(name)).collect();
+        let [Name { variant, base }] = chosen.as_slice() else {
+            let text = |names: &[&Name]| names.iter().map(ToString::to_string).collect();
+            let run = run.to_owned();
+            return Err(match &self.variant {
+                _ if there.is_empty() => Error::Empty { run },
+                Some(variant) if chosen.is_empty() => Error::NoVariant {
+                    run,
+                    variant: variant.clone(),
+                    there: text(&there.iter().collect::<Vec<_>>()),
+                    elsewhere: None,
+                },
+                _ => Error::Ambiguous { run, there: text(&chosen) },
+            });
+        };
+        let (variant, base) = (variant.clone(), base.clone());
+        cells.retain(|cell| cell.key.variant == variant && cell.key.base == base);
+        Ok(Column { run_id: run.to_owned(), variant, base, cells })
+    }
+
+    /// The newest run but this one that has the variant; best effort, for a hint.
+    fn elsewhere(&self, results: &Path, but: &str) -> Option<String> {
+        let runs = list(results).ok()?;
+        let has = |run: &Run| run.summary().is_ok_and(|summary| self.choose(run.id(), summary.cells).is_ok());
+        runs.iter().rev().filter(|run| run.id() != but).find(|run| has(run)).map(|run| run.id().to_owned())
+    }
+}
+
+/// A variant of a base.
+#[derive(PartialEq)]
+struct Name {
+    variant: String,
+    base: String,
+}
+
+impl Name {
+    fn is(&self, wanted: &str) -> bool {
+        wanted == self.variant || wanted == self.to_string()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.variant, self.base)
+    }
+}
+
+/// What a run has, in the plan's order.
+fn names(cells: &[CellSummary]) -> Vec<Name> {
+    let mut names = Vec::new();
+    for cell in cells {
+        let name = Name { variant: cell.key.variant.clone(), base: cell.key.base.clone() };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}

@@ -1,0 +1,80 @@
+//! A comparison as a table.
+
+use super::Format;
+use super::grid::{Grid, Tone};
+use super::summary::assignments;
+use crate::compare::{ComparedCell, Comparison, Point, Share, Verdict};
+use crate::stats::percent;
+
+/// One row for each cell and channel, and whatever only one side has; `base` and `candidate` name the sides.
+pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, format: Format) -> String {
+    let header = ["scenario", "parameters", "channel", "base", "candidate", "difference, pp", "p", "verdict"];
+    let mut grid = Grid::new(header, 0);
+    for cell in &comparison.cells {
+        let plain = [
+            assignments(&cell.point.params),
+            cell.channel.to_string(),
+            share(cell.base),
+            share(cell.candidate),
+            difference(cell),
+            p_value(cell),
+        ];
+        let mut row: Vec<_> = plain.map(|text| (text, Tone::Plain)).into();
+        row.push((cell.verdict.to_string(), tone(cell.verdict)));
+        grid.row(cell.point.scenario.clone(), row);
+    }
+    let count = |verdict| comparison.cells.iter().filter(|cell| cell.verdict == verdict).count();
+    // In Markdown lines run together unless they are items.
+    let item = if format == Format::Markdown { "- " } else { "" };
+    let mut text = format!("{item}base: {base}\n{item}candidate: {candidate}\n\n{}\n", grid.render(format));
+    for (side, points) in [("base", &comparison.only_in_base), ("candidate", &comparison.only_in_candidate)] {
+        text.extend(points.iter().map(|point: &Point| format!("{item}only in {side}: {point}\n")));
+    }
+    if !comparison.only_in_base.is_empty() || !comparison.only_in_candidate.is_empty() {
+        text.push('\n');
+    }
+    text + &format!(
+        "Saved, of those that counted, with 95 % intervals; p: Fisher's exact test, adjusted for all rows.\n\
+         {} regressed, {} improved, {} same, {} undecided (more trials needed).\n",
+        count(Verdict::Regressed),
+        count(Verdict::Improved),
+        count(Verdict::Same),
+        count(Verdict::Undecided),
+    )
+}
+
+/// `20/20 [84–100]`
+fn share(Share { n, saved, ci95 }: Share) -> String {
+    if n == 0 {
+        return "none counted".to_owned();
+    }
+    format!("{saved}/{n} [{}–{}]", percent(ci95.lo), percent(ci95.hi))
+}
+
+/// `-100 [-100, -77]`
+fn difference(cell: &ComparedCell) -> String {
+    // Adding 0 makes a rounded -0 a +0.
+    let points = |share: f64| format!("{:+.0}", (share * 100.0).round() + 0.0);
+    let interval = cell.difference_ci95;
+    cell.difference.map_or_else(
+        || "-".to_owned(),
+        |difference| format!("{} [{}, {}]", points(difference), points(interval.lo), points(interval.hi)),
+    )
+}
+
+fn p_value(cell: &ComparedCell) -> String {
+    match cell.p_value {
+        _ if cell.difference.is_none() => "-".to_owned(),
+        p if p < 0.001 => "<0.001".to_owned(),
+        p => format!("{p:.3}"),
+    }
+}
+
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Regressed => Tone::Bad,
+        Verdict::Improved => Tone::Good,
+        Verdict::Same => Tone::Plain,
+        Verdict::Undecided => Tone::Between,
+    }
+}

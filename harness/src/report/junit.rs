@@ -1,0 +1,252 @@
+//! The run as a `JUnit` report.
+//!
+//! One suite for each variant and scenario, one case for each cell and channel. The form is held to what the Jenkins
+//! xUnit plugin's `junit-10.xsd` and older readers accept: no properties or timestamps of cases, no `skipped` at the
+//! root.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::console::{one_line, printable};
+use super::summary::assignments;
+use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
+use crate::results::{CellSummary, Judged, Judgement, KernelInfo, RunInfo, Summary};
+use crate::stats::percent;
+
+/// How much of a console's end a case shows.
+pub const TAIL_BYTES: u32 = 4096;
+
+/// What a report is made of.
+pub struct Junit<'a> {
+    /// The run and its plan: a cell that was planned and never run is reported as skipped.
+    pub info: &'a RunInfo,
+    /// What it counted.
+    pub summary: &'a Summary,
+    /// Its trials.
+    pub trials: &'a [TrialRecord],
+    /// Its expectations, judged: [`crate::results::judge`].
+    pub judged: &'a [Judged],
+    /// The end of a trial's console, by the trial's index, at most [`TAIL_BYTES`]; none if it was not kept.
+    pub console_tail: &'a dyn Fn(u64) -> Option<Vec<u8>>,
+}
+
+/// The report could not be written as XML.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the JUnit report: {0}")]
+pub struct JunitError(#[from] quick_junit::SerializeError);
+
+/// The report's text.
+pub fn junit(input: &Junit) -> Result<String, JunitError> {
+    let mut suites: Vec<(String, Vec<Cell>)> = Vec::new();
+    for cell in cells(input) {
+        let CellKey { variant, base, scenario, .. } = &cell.counted.key;
+        let name = format!("{variant}@{base} {scenario}");
+        match suites.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, cells)) => cells.push(cell),
+            None => suites.push((name, vec![cell])),
+        }
+    }
+    let mut report = Report::new(one_line(&input.info.run_id));
+    for (name, cells) in suites {
+        report.add_test_suite(suite(input, &name, &cells));
+    }
+    Ok(without_root_skipped(&report.to_string()?))
+}
+
+/// One cell, with all that is known of it.
+struct Cell<'a> {
+    counted: CellSummary,
+    trials: Vec<&'a TrialRecord>,
+    judged: Vec<&'a Judged>,
+}
+
+/// The planned cells, and then any that were counted without having been planned: none is left out.
+fn cells<'a>(input: &Junit<'a>) -> Vec<Cell<'a>> {
+    let mut counted: BTreeMap<&CellKey, &CellSummary> =
+        input.summary.cells.iter().map(|cell| (&cell.key, cell)).collect();
+    let mut trials: BTreeMap<&CellKey, Vec<&TrialRecord>> = BTreeMap::new();
+    for trial in input.trials {
+        trials.entry(&trial.cell).or_default().push(trial);
+    }
+    let mut cell = |key: &CellKey| {
+        let mut trials = trials.remove(key).unwrap_or_default();
+        trials.sort_by_key(|trial| trial.index);
+        Cell {
+            counted: counted.remove(key).cloned().unwrap_or_else(|| CellSummary::empty(key.clone())),
+            trials,
+            judged: input.judged.iter().filter(|judged| judged.cell == *key).collect(),
+        }
+    };
+    let planned: Vec<&CellKey> = input.info.cells.iter().map(|planned| &planned.key).collect();
+    let unplanned = input.summary.cells.iter().map(|cell| &cell.key).filter(|key| !planned.contains(key));
+    planned.iter().copied().chain(unplanned).map(&mut cell).collect()
+}
+
+fn suite(input: &Junit, name: &str, cells: &[Cell]) -> TestSuite {
+    let mut suite = TestSuite::new(one_line(name));
+    let trials = || cells.iter().flat_map(|cell| &cell.trials);
+    suite.set_time(trials().map(|trial| Duration::from_millis(trial.wall_ms)).sum());
+    if let Some(started) = trials().map(|trial| &trial.started).min() {
+        suite.extra.insert("timestamp".into(), one_line(started).into());
+    }
+    for (name, value) in properties(input.info, &cells[0].counted.key) {
+        suite.add_property((name, one_line(&value).as_str()));
+    }
+    for cell in cells {
+        for channel in Channel::ALL {
+            suite.add_test_case(case(cell, channel, input.console_tail));
+        }
+    }
+    suite
+}
+
+/// What it takes to run the suite again.
+fn properties(info: &RunInfo, cell: &CellKey) -> Vec<(&'static str, String)> {
+    let mut properties = vec![
+        ("seed", info.seed.to_string()),
+        ("run", info.run_id.clone()),
+        ("command", info.command.join(" ")),
+        ("harness", info.harness.git.clone().unwrap_or_else(|| info.harness.version.clone())),
+        ("qemu", info.qemu.version.clone()),
+        ("accelerator", info.qemu.accelerator.clone()),
+    ];
+    let of_cell = |kernel: &&KernelInfo| kernel.variant == cell.variant && kernel.base == cell.base;
+    if let Some(kernel) = info.kernels.iter().find(of_cell) {
+        properties.extend([("kernel", kernel.release.clone()), ("build_id", kernel.build_id.clone())]);
+    }
+    properties
+}
+
+fn case(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Option<Vec<u8>>) -> TestCase {
+    let CellKey { variant, base, scenario, params } = &cell.counted.key;
+    let name = format!("{} {channel}", assignments(params));
+    let mut case = TestCase::new(one_line(name.trim_start()), status(cell, channel));
+    // Jenkins takes what is before the last dot for a package: no other dot may be in it.
+    let [package, class] = [scenario.clone(), format!("{variant}@{base}")].map(|part| part.replace('.', "_"));
+    case.set_classname(one_line(&format!("{package}.{class}")));
+    case.set_system_out(system_out(cell, channel, console_tail));
+    case
+}
+
+fn status(cell: &Cell, channel: Channel) -> TestCaseStatus {
+    if cell.counted.channel(channel).n() == 0 {
+        return none_counted(cell, channel);
+    }
+    let failed: Vec<&str> = expectations(cell, channel)
+        .filter_map(|judged| match &judged.judgement {
+            Judgement::Failed(text) => Some(text.as_str()),
+            Judgement::Met | Judgement::Unknown(_) => None,
+        })
+        .collect();
+    if failed.is_empty() {
+        return TestCaseStatus::success();
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type("expectation").set_message(one_line(&failed.join("; ")));
+    status
+}
+
+/// An error where our own failures had a part in it that no trial counted; skipped where it is the scenario that missed.
+fn none_counted(cell: &Cell, channel: Channel) -> TestCaseStatus {
+    let CellSummary { trials, missed, infra_errors, .. } = cell.counted;
+    let mut status = if infra_errors > 0 && infra_errors + missed == trials {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("infra-error");
+        status
+    } else {
+        TestCaseStatus::skipped()
+    };
+    let mut message = cell.counted.why_none_counted();
+    if let Some(trial) = telling_trial(cell, channel) {
+        let _ = write!(message, "; trial {}: {}", trial.index, end(trial, channel));
+    }
+    status.set_message(one_line(&message));
+    status
+}
+
+fn expectations<'a>(cell: &Cell<'a>, channel: Channel) -> impl Iterator<Item = &'a Judged> {
+    cell.judged.clone().into_iter().filter(move |judged| judged.expectation.channel == channel)
+}
+
+/// The first trial that did not come to what was expected, else to `saved`; an infra error above all, where none
+/// counted.
+fn telling_trial<'a>(cell: &Cell<'a>, channel: Channel) -> Option<&'a TrialRecord> {
+    let wanted = wanted(cell, channel);
+    let first = |tells: &dyn Fn(&TrialOutcome) -> bool| cell.trials.iter().copied().find(|trial| tells(&trial.outcome));
+    if cell.counted.channel(channel).n() > 0 {
+        return first(&|outcome| match outcome {
+            TrialOutcome::Counted { channels, .. } => channels.get(&channel).is_some_and(|it| it.outcome != wanted),
+            TrialOutcome::Missed { .. } | TrialOutcome::InfraError { .. } => false,
+        });
+    }
+    first(&|outcome| matches!(outcome, TrialOutcome::InfraError { .. })).or_else(|| first(&|_| true))
+}
+
+/// The outcome the cell is measured by.
+fn wanted(cell: &Cell, channel: Channel) -> ChannelOutcome {
+    let failed = |judged: &&Judged| matches!(judged.judgement, Judgement::Failed(_));
+    let judged = expectations(cell, channel).find(failed).or_else(|| expectations(cell, channel).next());
+    judged.map_or(ChannelOutcome::Saved, |judged| judged.expectation.outcome)
+}
+
+/// How a trial ended, as far as this channel goes.
+fn end(trial: &TrialRecord, channel: Channel) -> String {
+    match &trial.outcome {
+        TrialOutcome::Missed { reason } => format!("missed: {reason}"),
+        TrialOutcome::InfraError { cause } => format!("infra-error: {cause}"),
+        TrialOutcome::Counted { hung, channels } => {
+            let hung = if *hung { ", hung" } else { "" };
+            channels.get(&channel).map_or_else(
+                || format!("{channel} not read{hung}"),
+                |it| format!("{} ({} of {} witness lines{hung}) {}", it.outcome, it.witnesses, it.of, it.detail),
+            )
+        }
+    }
+}
+
+/// The figures, and the trial that tells most about them.
+fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Option<Vec<u8>>) -> String {
+    let counts = cell.counted.channel(channel);
+    let interval = counts.ci95();
+    let mut text = format!(
+        "{channel}: {} saved of {} (95 % CI {}–{} %), {} truncated, {} corrupt, {} lost\n",
+        counts.of(ChannelOutcome::Saved),
+        counts.n(),
+        percent(interval.lo),
+        percent(interval.hi),
+        counts.of(ChannelOutcome::Truncated),
+        counts.of(ChannelOutcome::Corrupt),
+        counts.of(ChannelOutcome::Lost),
+    );
+    let CellSummary { trials, missed, infra_errors, hung, .. } = cell.counted;
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");
+    for judged in expectations(cell, channel) {
+        let _ = writeln!(text, "expected: {}", judged.expectation);
+    }
+    if let Some(trial) = telling_trial(cell, channel) {
+        let TrialRecord { index, seed, nonce, .. } = trial;
+        let which = if counts.n() == 0 { String::new() } else { format!(" that was not {}", wanted(cell, channel)) };
+        let _ = writeln!(text, "first trial{which}: {index}");
+        let _ =
+            writeln!(text, "  seed {seed}, nonce {}: {}", one_line(nonce), one_line(end(trial, channel).trim_end()));
+        if let Some(tail) = console_tail(*index) {
+            let _ = writeln!(text, "  the end of its console:\n{}", printable(&tail));
+        }
+    }
+    text
+}
+
+/// The root's `skipped` is an extension that strict readers refuse; the suites' own stay.
+fn without_root_skipped(xml: &str) -> String {
+    let Some((start, rest)) = xml.split_once("<testsuites") else { return xml.to_owned() };
+    let Some((root, rest)) = rest.split_once('>') else { return xml.to_owned() };
+    let attributes = match root.split_once(" skipped=\"") {
+        Some((before, after)) => before.to_owned() + after.split_once('"').map_or("", |(_, after)| after),
+        None => root.to_owned(),
+    };
+    format!("{start}<testsuites{attributes}>{rest}")
+}

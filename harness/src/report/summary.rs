@@ -1,0 +1,153 @@
+//! A run's counts as tables.
+
+use super::Format;
+use super::grid::{Grid, Tone};
+use crate::model::{CellKey, Channel, ChannelOutcome, Params};
+use crate::results::{CellSummary, Counts, Summary};
+use crate::stats::percent;
+
+const OUTCOMES: [ChannelOutcome; 4] =
+    [ChannelOutcome::Saved, ChannelOutcome::Truncated, ChannelOutcome::Corrupt, ChannelOutcome::Lost];
+
+/// One table a channel: a row for each point of each scenario, a column for each variant.
+pub fn variant_table(summary: &Summary, format: Format) -> String {
+    let names = Names::of(summary);
+    let mut points: Vec<(&str, &Params)> = Vec::new();
+    for cell in &summary.cells {
+        let point = (cell.key.scenario.as_str(), &cell.key.params);
+        if !points.contains(&point) {
+            points.push(point);
+        }
+    }
+    points.sort_by_key(|(scenario, _)| names.scenarios.iter().position(|known| known == scenario));
+
+    let mut text = String::new();
+    for channel in Channel::ALL {
+        let header = ["scenario", "parameters"].into_iter().chain(names.variants.iter().map(String::as_str));
+        let mut grid = Grid::new(header, 0);
+        for (scenario, params) in &points {
+            let cell = |variant: &String| {
+                let found = summary.cells.iter().find(|cell| {
+                    cell.key.scenario == *scenario
+                        && cell.key.params == **params
+                        && names.variant(&cell.key) == *variant
+                });
+                found.map_or_else(|| ("-".to_owned(), Tone::Plain), |cell| in_a_word(cell.channel(channel)))
+            };
+            let figures = names.variants.iter().map(cell);
+            grid.row(*scenario, [(assignments(params), Tone::Plain)].into_iter().chain(figures).collect());
+        }
+        text += &heading(channel.name(), format);
+        text += &grid.render(format);
+        text.push('\n');
+    }
+    text += "Figures: trials in which everything was saved, of those that counted.\n";
+    text + &not_counted(summary)
+}
+
+/// Every figure: a row for each cell, variants below each other; what was not counted is always there.
+pub fn summary_table(summary: &Summary, format: Format) -> String {
+    let names = Names::of(summary);
+    let channels = Channel::ALL.map(Channel::name);
+    let header = ["cell", "variant"].into_iter().chain(channels).chain(["hung", "missed", "infra"]);
+    let mut grid = Grid::new(header, 3);
+    let mut cells: Vec<&CellSummary> = summary.cells.iter().collect();
+    // Stable: points and variants keep the plan's order.
+    let place = |cell: &CellSummary| {
+        let first =
+            |other: &CellSummary| other.key.scenario == cell.key.scenario && other.key.params == cell.key.params;
+        let scenario = names.scenarios.iter().position(|known| *known == cell.key.scenario);
+        (scenario, summary.cells.iter().position(first))
+    };
+    cells.sort_by_key(|cell| place(cell));
+    for cell in cells {
+        let mut row = vec![(names.variant(&cell.key), Tone::Plain)];
+        row.extend(Channel::ALL.map(|channel| with_interval(cell.channel(channel))));
+        row.extend(
+            [(cell.hung, Tone::Between), (cell.missed, Tone::Between), (cell.infra_errors, Tone::Bad)]
+                .map(|(count, tone)| (count.to_string(), if count == 0 { Tone::Plain } else { tone })),
+        );
+        grid.row(format!("{} {}", cell.key.scenario, assignments(&cell.key.params)).trim_end(), row);
+    }
+    let legend = "Figures: trials in which everything was saved, of those that counted; share; its 95 % interval.\n";
+    grid.render(format) + "\n" + legend + &not_counted(summary)
+}
+
+/// The names that stand in a table's margins.
+struct Names<'a> {
+    variants: Vec<String>,
+    scenarios: Vec<&'a str>,
+    several_bases: bool,
+}
+
+impl<'a> Names<'a> {
+    fn of(summary: &'a Summary) -> Self {
+        let mut names = Self { variants: Vec::new(), scenarios: Vec::new(), several_bases: false };
+        names.several_bases = summary.cells.iter().any(|cell| cell.key.base != summary.cells[0].key.base);
+        for cell in &summary.cells {
+            let variant = names.variant(&cell.key);
+            if !names.variants.contains(&variant) {
+                names.variants.push(variant);
+            }
+            if !names.scenarios.contains(&cell.key.scenario.as_str()) {
+                names.scenarios.push(&cell.key.scenario);
+            }
+        }
+        names
+    }
+
+    /// The variant, with its base only where there are several.
+    fn variant(&self, key: &CellKey) -> String {
+        if self.several_bases { format!("{}@{}", key.variant, key.base) } else { key.variant.clone() }
+    }
+}
+
+/// `hold=300ms post_notifiers=0`
+pub(super) fn assignments(params: &Params) -> String {
+    params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// `saved 20/20`: the outcome that all trials came to, or `mixed`, and how many saved everything.
+fn in_a_word(counts: Counts) -> (String, Tone) {
+    let (n, saved) = (counts.n(), counts.of(ChannelOutcome::Saved));
+    if n == 0 {
+        return ("none counted".to_owned(), Tone::Between);
+    }
+    let word = OUTCOMES.into_iter().find(|&outcome| counts.of(outcome) == n).map_or("mixed", ChannelOutcome::name);
+    (format!("{word} {saved}/{n}"), tone(counts))
+}
+
+/// `20/20 100% [84–100]`
+fn with_interval(counts: Counts) -> (String, Tone) {
+    let saved = counts.proportion(ChannelOutcome::Saved);
+    let Some(share) = saved.share() else { return ("none counted".to_owned(), Tone::Between) };
+    let interval = counts.ci95();
+    let (hits, of, lo, hi) = (saved.hits(), saved.of(), percent(interval.lo), percent(interval.hi));
+    (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
+}
+
+fn tone(counts: Counts) -> Tone {
+    match counts.of(ChannelOutcome::Saved) {
+        0 => Tone::Bad,
+        saved if saved == counts.n() => Tone::Good,
+        _ => Tone::Between,
+    }
+}
+
+fn not_counted(summary: &Summary) -> String {
+    let sum = |count: fn(&CellSummary) -> u32| summary.cells.iter().map(|cell| u64::from(count(cell))).sum::<u64>();
+    format!(
+        "{} trials; not counted: {} missed, {} infra-error; hung: {}.\n",
+        sum(|cell| cell.trials),
+        sum(|cell| cell.missed),
+        sum(|cell| cell.infra_errors),
+        sum(|cell| cell.hung),
+    )
+}
+
+fn heading(text: &str, format: Format) -> String {
+    match format {
+        Format::Text { .. } => format!("{text}\n"),
+        Format::Markdown => format!("**{text}**\n\n"),
+    }
+}

@@ -1,0 +1,122 @@
+//! `run.json`: what went into a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::Expectation;
+use crate::model::CellKey;
+
+/// The form of the run's folder that this harness writes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Every input of a run, with its digest. All digests are SHA-256, lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// [`SCHEMA_VERSION`] when it was written.
+    pub schema_version: u32,
+    /// The run's name, also that of its folder.
+    pub run_id: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// The command line, program first.
+    pub command: Vec<String>,
+    /// The harness itself.
+    pub harness: HarnessInfo,
+    /// The machine it ran on.
+    pub host: HostInfo,
+    /// The QEMU that ran the guests.
+    pub qemu: QemuInfo,
+    /// The kernels under test.
+    pub kernels: Vec<KernelInfo>,
+    /// The scenarios' files, by the scenarios' names.
+    pub scenarios: Vec<FileDigest>,
+    /// The suite the plan was made from, if it was.
+    pub suite: Option<String>,
+    /// What every trial's seed was derived from.
+    pub seed: u64,
+    /// Trials asked for per cell, unless the cell says otherwise.
+    pub trials_per_cell: u32,
+    /// Guests at a time.
+    pub jobs: u32,
+    /// The plan: each cell in its order, and what was expected of it.
+    pub cells: Vec<PlannedCell>,
+}
+
+/// Which harness it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HarnessInfo {
+    /// The crate's version.
+    pub version: String,
+    /// `git describe --always --dirty`, where the harness was built from a checkout.
+    pub git: Option<String>,
+}
+
+/// Which machine it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// The distribution, as `PRETTY_NAME` of os-release(5) has it.
+    pub os: String,
+    /// The host's kernel, as `uname -r` has it.
+    pub kernel: String,
+    /// The CPU's model.
+    pub cpu: String,
+    /// Logical CPUs the harness may use.
+    pub cores: u32,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Which QEMU it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QemuInfo {
+    /// The program.
+    pub path: String,
+    /// Its version, as it says itself.
+    pub version: String,
+    /// `tcg` or `kvm`.
+    pub accelerator: String,
+}
+
+/// Which kernel it was, and what it was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelInfo {
+    /// The variant's name.
+    pub variant: String,
+    /// The base's name.
+    pub base: String,
+    /// The key of the build in the cache.
+    pub key: String,
+    /// Digest of the unpatched source.
+    pub source_digest: String,
+    /// The series, in its order.
+    pub patches: Vec<FileDigest>,
+    /// Digest of the final `.config`.
+    pub config_digest: String,
+    /// The compiler's own version line.
+    pub compiler: String,
+    /// The kernel's release, as `uname -r` has it in the guest.
+    pub release: String,
+    /// The GNU build id of `vmlinux`, hexadecimal.
+    pub build_id: String,
+}
+
+/// A file that was read, and its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// The file's name, or that of what it describes.
+    pub name: String,
+    /// SHA-256 of its content, hexadecimal.
+    pub sha256: String,
+}
+
+/// A cell as it was planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCell {
+    /// Which cell.
+    #[serde(flatten)]
+    pub key: CellKey,
+    /// Trials asked for.
+    pub trials: u32,
+    /// What was expected of it; empty if it was only to be measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Expectation>,
+}

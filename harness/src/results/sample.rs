@@ -1,0 +1,114 @@
+//! Made-up runs for the tests of this stage and those after it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CellSummary, Counts, Expectation, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo,
+    SCHEMA_VERSION,
+};
+use crate::model::{
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, ParamValue, Params, TrialOutcome, TrialRecord,
+};
+
+/// `hold=300ms post_notifiers=1` as parameters.
+pub(crate) fn params(text: &str) -> Params {
+    text.split_whitespace()
+        .map(|assignment| {
+            let (name, value) = assignment.split_once('=').unwrap();
+            let value = value.parse().map_or_else(|_| ParamValue::Text(value.to_owned()), ParamValue::Number);
+            (name.to_owned(), value)
+        })
+        .collect()
+}
+
+/// A cell on base 6.12.
+pub(crate) fn key(variant: &str, scenario: &str, point: &str) -> CellKey {
+    CellKey {
+        variant: variant.to_owned(),
+        base: "6.12".to_owned(),
+        scenario: scenario.to_owned(),
+        params: params(point),
+    }
+}
+
+/// A counted trial's outcome.
+pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialOutcome {
+    let verdict = |outcome| ChannelVerdict {
+        outcome,
+        witnesses: if outcome == ChannelOutcome::Lost { 0 } else { 32 },
+        of: 32,
+        detail: if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
+    };
+    let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
+    TrialOutcome::Counted { hung: false, channels }
+}
+
+/// A trial of a cell.
+pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialRecord {
+    TrialRecord {
+        index,
+        cell: cell.clone(),
+        seed: u64::MAX - index,
+        nonce: format!("{index:016x}"),
+        started: "2026-11-22T05:06:07.000Z".to_owned(),
+        wall_ms: 140,
+        outcome,
+        stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
+    }
+}
+
+/// A cell in which everything not saved was lost.
+pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> CellSummary {
+    let counts = |(saved, n): (u32, u32)| Counts::new(saved, 0, 0, n - saved).unwrap();
+    CellSummary {
+        trials: console.1.max(pstore.1),
+        channels: BTreeMap::from([(Channel::Console, counts(console)), (Channel::Pstore, counts(pstore))]),
+        ..CellSummary::empty(key)
+    }
+}
+
+/// That the outcome has at least the usual probability.
+pub(crate) fn expect(channel: Channel, outcome: ChannelOutcome) -> Expectation {
+    Expectation { channel, outcome, at_least: Expectation::AT_LEAST }
+}
+
+/// The inputs of a run with this plan.
+pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
+    let sha256 = |digit: char| digit.to_string().repeat(64);
+    RunInfo {
+        schema_version: SCHEMA_VERSION,
+        run_id: "20261122-050607-00ab".to_owned(),
+        started: "2026-11-22T05:06:07.000Z".to_owned(),
+        command: vec!["harness".into(), "run".into(), "quick".into()],
+        harness: HarnessInfo { version: "0.1.0".into(), git: Some("43afcc9".into()) },
+        host: HostInfo {
+            os: "Debian GNU/Linux 12 (bookworm)".into(),
+            kernel: "6.1.0".into(),
+            cpu: "a CPU".into(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+        },
+        qemu: QemuInfo {
+            path: "/usr/bin/qemu-system-x86_64".into(),
+            version: "7.2.22".into(),
+            accelerator: "tcg".into(),
+        },
+        kernels: vec![KernelInfo {
+            variant: "stock".into(),
+            base: "6.12".into(),
+            key: sha256('a'),
+            source_digest: sha256('b'),
+            patches: vec![FileDigest { name: "0001-a.patch".into(), sha256: sha256('c') }],
+            config_digest: sha256('d'),
+            compiler: "gcc (Debian 12.2.0-14) 12.2.0".into(),
+            release: "6.12.117".into(),
+            build_id: "0123456789abcdef".into(),
+        }],
+        scenarios: vec![FileDigest { name: "panic-alone".into(), sha256: sha256('e') }],
+        suite: Some("quick".into()),
+        seed: u64::MAX,
+        trials_per_cell: 20,
+        jobs: 2,
+        cells,
+    }
+}

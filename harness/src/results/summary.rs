@@ -1,0 +1,177 @@
+//! `summary.json`: the trials counted, cell by cell.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
+use crate::stats::{Interval, Proportion, wilson};
+
+/// What a run counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The run.
+    pub run_id: String,
+    /// Its cells, in the plan's order.
+    pub cells: Vec<CellSummary>,
+}
+
+/// What one cell counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellSummary {
+    /// Which cell.
+    #[serde(flatten)]
+    pub key: CellKey,
+    /// All trials that were run, counted or not.
+    pub trials: u32,
+    /// Those whose faults did not meet: in no channel's `n`.
+    pub missed: u32,
+    /// Those that failed by our fault or the host's: in no channel's `n`.
+    pub infra_errors: u32,
+    /// Those among the counted that had not ended by their deadline.
+    pub hung: u32,
+    /// What each channel kept.
+    pub channels: BTreeMap<Channel, Counts>,
+}
+
+/// How often a channel came to each outcome.
+///
+/// In JSON `n`, their sum, and `ci95`, the Wilson interval of `saved`, stand beside them. On reading, an `n` that is not
+/// the sum is an error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Counts {
+    saved: u32,
+    truncated: u32,
+    corrupt: u32,
+    lost: u32,
+}
+
+/// [`Counts`] as they are written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    n: u32,
+    saved: u32,
+    truncated: u32,
+    corrupt: u32,
+    lost: u32,
+    ci95: Interval,
+}
+
+impl Summary {
+    /// Counts trials, in whatever order they come; the cells stand in the order of their first trial in the plan.
+    pub fn from_trials(run_id: &str, trials: &[TrialRecord]) -> Self {
+        let mut in_order: Vec<&TrialRecord> = trials.iter().collect();
+        in_order.sort_by_key(|trial| trial.index);
+        let mut cells: Vec<CellSummary> = Vec::new();
+        let mut places: BTreeMap<&CellKey, usize> = BTreeMap::new();
+        for trial in in_order {
+            let place = *places.entry(&trial.cell).or_insert_with(|| {
+                cells.push(CellSummary::empty(trial.cell.clone()));
+                cells.len() - 1
+            });
+            cells[place].add(&trial.outcome);
+        }
+        Self { run_id: run_id.to_owned(), cells }
+    }
+}
+
+impl CellSummary {
+    /// A cell of which no trial was run.
+    pub fn empty(key: CellKey) -> Self {
+        let channels = Channel::ALL.into_iter().map(|channel| (channel, Counts::default())).collect();
+        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, channels }
+    }
+
+    /// What a channel kept; nothing if it was never read.
+    pub fn channel(&self, channel: Channel) -> Counts {
+        self.channels.get(&channel).copied().unwrap_or_default()
+    }
+
+    /// Why a channel of this cell has an `n` of 0, in words.
+    pub fn why_none_counted(&self) -> String {
+        let Self { trials, missed, infra_errors, .. } = self;
+        match (trials, trials.saturating_sub(*missed).saturating_sub(*infra_errors)) {
+            (0, _) => "no trial was run".to_owned(),
+            (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),
+            (_, counted) => format!("the channel was not read in the trials that counted ({counted})"),
+        }
+    }
+
+    fn add(&mut self, outcome: &TrialOutcome) {
+        self.trials += 1;
+        match outcome {
+            TrialOutcome::Missed { .. } => self.missed += 1,
+            TrialOutcome::InfraError { .. } => self.infra_errors += 1,
+            TrialOutcome::Counted { hung, channels } => {
+                self.hung += u32::from(*hung);
+                for (channel, verdict) in channels {
+                    self.channels.entry(*channel).or_default().add(verdict.outcome);
+                }
+            }
+        }
+    }
+}
+
+impl Counts {
+    /// Counts of known outcomes; `None` when their sum is beyond counting.
+    pub fn new(saved: u32, truncated: u32, corrupt: u32, lost: u32) -> Option<Self> {
+        [truncated, corrupt, lost].into_iter().try_fold(saved, u32::checked_add)?;
+        Some(Self { saved, truncated, corrupt, lost })
+    }
+
+    /// Trials that counted for this channel.
+    pub const fn n(self) -> u32 {
+        self.saved + self.truncated + self.corrupt + self.lost
+    }
+
+    /// How many of them came to this outcome.
+    pub const fn of(self, outcome: ChannelOutcome) -> u32 {
+        match outcome {
+            ChannelOutcome::Saved => self.saved,
+            ChannelOutcome::Truncated => self.truncated,
+            ChannelOutcome::Corrupt => self.corrupt,
+            ChannelOutcome::Lost => self.lost,
+        }
+    }
+
+    /// The same as a share of all that counted.
+    ///
+    /// # Panics
+    /// Never: the parts are not more than their sum.
+    pub fn proportion(self, outcome: ChannelOutcome) -> Proportion {
+        Proportion::new(self.of(outcome), self.n()).expect("a part is not more than the sum")
+    }
+
+    /// The Wilson interval (95 %) of the share saved.
+    pub fn ci95(self) -> Interval {
+        wilson(self.proportion(ChannelOutcome::Saved))
+    }
+
+    fn add(&mut self, outcome: ChannelOutcome) {
+        *match outcome {
+            ChannelOutcome::Saved => &mut self.saved,
+            ChannelOutcome::Truncated => &mut self.truncated,
+            ChannelOutcome::Corrupt => &mut self.corrupt,
+            ChannelOutcome::Lost => &mut self.lost,
+        } += 1;
+    }
+}
+
+impl From<Counts> for Written {
+    fn from(counts: Counts) -> Self {
+        let Counts { saved, truncated, corrupt, lost } = counts;
+        Self { n: counts.n(), saved, truncated, corrupt, lost, ci95: counts.ci95() }
+    }
+}
+
+impl TryFrom<Written> for Counts {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { n, saved, truncated, corrupt, lost, .. } = written;
+        Self::new(saved, truncated, corrupt, lost)
+            .filter(|counts| counts.n() == n)
+            .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))
+    }
+}
