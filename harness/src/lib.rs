@@ -6,6 +6,7 @@
 //! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare ─> report
 //! ```
 
+pub mod cli;
 pub mod compare;
 pub mod evidence;
 pub mod guest;
@@ -16,7 +17,9 @@ pub mod plan;
 pub mod project;
 pub mod report;
 pub mod results;
+pub mod run;
 pub mod scenario;
 pub mod stats;
+pub mod trial;
 pub mod verdict;
 pub mod yaml;

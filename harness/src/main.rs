@@ -1,2 +1,5 @@
-//! The command line.
-fn main() {}
+//! The program `harness`; everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    harness::cli::main()
+}

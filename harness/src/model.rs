@@ -173,6 +173,10 @@ pub struct TrialRecord {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: TrialOutcome,
+    /// Percent of the time from firing to the end that the vCPUs were ready to run and the host had no processor for them;
+    /// the higher, the longer the guest's delay loops lasted. Missing where the host does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_wait_percent: Option<u8>,
     /// When each actor entered and left its critical section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stamps: Vec<ActorStamps>,

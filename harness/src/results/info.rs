@@ -74,6 +74,10 @@ pub struct QemuInfo {
     pub version: String,
     /// `tcg` or `kvm`.
     pub accelerator: String,
+    /// How time passed in the guests: `real` or `virtual`.
+    pub time: String,
+    /// Whether every trial was booted rather than restored.
+    pub cold: bool,
 }
 
 /// Which kernel it was, and what it was built from.

@@ -92,6 +92,8 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             path: "/usr/bin/qemu-system-x86_64".into(),
             version: "7.2.22".into(),
             accelerator: "tcg".into(),
+            time: "real".into(),
+            cold: false,
         },
         kernels: vec![KernelInfo {
             variant: "stock".into(),

@@ -1,0 +1,81 @@
+//! `harness doctor`, and the preflight of every command that starts guests.
+
+use std::process::ExitCode;
+
+use super::context::{project, results};
+use super::{Failure, Global, Output, print, print_json};
+use crate::guest::{Accelerator, Machine, Time};
+use crate::kernel::{self, Origin};
+use crate::preflight::{self, Consent, InstallError, Options, Report, Situation, Status};
+use crate::project::cache_dir;
+
+/// Check that this machine can build kernels and crash guests.
+///
+/// Programs are run, headers compiled, guests booted; each finding that is not in order comes with what mends it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness doctor --install")]
+pub struct Arguments {
+    /// Install what is missing, after saying what
+    #[arg(long)]
+    install: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
+    let options = options(global)?;
+    let mut report = preflight::check(&options).await;
+    if arguments.install && report.status() == Status::Fail {
+        report = install(&options, report, arguments.yes).await?;
+    }
+    match global.format {
+        Output::Json => print_json(&report)?,
+        Output::Text => print(&report.to_string())?,
+    }
+    Ok(if report.status() == Status::Fail { Failure::host_code() } else { ExitCode::SUCCESS })
+}
+
+/// What to look at: this machine, for the project's bases.
+pub fn options(global: &Global) -> Result<Options, Failure> {
+    let project = project(global)?;
+    let mut options = Options::new(cache_dir(), results(global, &project), 1);
+    options.qemu = global.qemu.clone().or(options.qemu);
+    options.source_packages = kernel::list_bases(&project)?
+        .into_iter()
+        .filter_map(|base| match base.origin {
+            Origin::Package(name) => Some(name),
+            Origin::Tarball(_) | Origin::Git(_) => None,
+        })
+        .collect();
+    Ok(options)
+}
+
+/// Installs what failed for want of a package, and checks again. What cannot be mended so stays in the report.
+pub async fn install(options: &Options, report: Report, yes: bool) -> Result<Report, Failure> {
+    let consent = Situation::of_this_process(yes).consent();
+    if consent == Consent::Given
+        && let Some(plan) = preflight::plan(&options.host, &report)
+    {
+        eprintln!("installing what is missing:\n  {plan}");
+    }
+    match preflight::install(&options.host, &report, consent, preflight::ask_at_terminal).await {
+        Ok(_) => Ok(preflight::check(options).await),
+        Err(InstallError::NothingToInstall) => Ok(report),
+        Err(error) => Err(Failure::host(error)),
+    }
+}
+
+/// The machine that trials run on, but for its shape; the report must have no failed finding that forbids it.
+pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure> {
+    let (Some(qemu), Some(accelerator)) = (&report.qemu, report.accelerator) else {
+        return Err(Failure::host(format!("this machine cannot run guests:\n{report}\nhint: harness doctor --install")));
+    };
+    let accelerator = match (accelerator, time) {
+        // Virtual time is a matter of the translator.
+        (_, Time::Virtual) => Accelerator::Tcg,
+        (accelerator, Time::Real) => accelerator,
+    };
+    let machine = Machine { qemu: qemu.path.clone(), accelerator, time, cpus: 0, memory_mib: 0 };
+    Ok((machine, qemu.version.to_string()))
+}

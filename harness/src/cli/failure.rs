@@ -1,0 +1,89 @@
+//! How a subcommand fails: which exit code, and what is said.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::compare;
+use crate::kernel::KernelError;
+use crate::plan::SelectError;
+use crate::results;
+use crate::yaml::{InputError, UnknownName};
+
+/// Exit code of a run or a comparison that found something.
+pub const FOUND: u8 = 1;
+const BAD_INPUT: u8 = 2;
+const HOST: u8 = 3;
+
+/// Why a subcommand could not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// What the user gave cannot be used.
+    pub fn input(message: impl Display) -> Self {
+        Self { code: BAD_INPUT, message: message.to_string() }
+    }
+
+    /// The harness or the host failed.
+    pub fn host(message: impl Display) -> Self {
+        Self { code: HOST, message: message.to_string() }
+    }
+
+    /// The exit code of a harness or a host that failed.
+    pub fn host_code() -> ExitCode {
+        ExitCode::from(HOST)
+    }
+
+    /// Says it on standard error; the exit code to end with.
+    pub fn report(self) -> ExitCode {
+        eprintln!("error: {}", self.message.trim_end());
+        ExitCode::from(self.code)
+    }
+
+    fn hinted(code: u8, error: impl Display, hint: Option<impl Display>) -> Self {
+        let message = match hint {
+            Some(hint) => format!("{error}\n\nhint: {hint}"),
+            None => error.to_string(),
+        };
+        Self { code, message }
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<UnknownName> for Failure {
+    fn from(error: UnknownName) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<results::Error> for Failure {
+    fn from(error: results::Error) -> Self {
+        Self::hinted(HOST, &error, error.hint())
+    }
+}
+
+impl From<compare::Error> for Failure {
+    fn from(error: compare::Error) -> Self {
+        Self::hinted(BAD_INPUT, &error, error.hint())
+    }
+}
+
+impl From<KernelError> for Failure {
+    fn from(error: KernelError) -> Self {
+        Self::input(error)
+    }
+}

@@ -1,0 +1,135 @@
+//! Every input of a run, as `run.json` keeps it.
+
+use std::time::SystemTime;
+
+use super::Failure;
+use super::context::Context;
+use super::run::How;
+use crate::kernel::Kernel;
+use crate::model::CellKey;
+use crate::plan::{PlannedTrial, Selection};
+use crate::preflight::Report;
+use crate::results::{
+    Expectation, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION,
+    rfc3339,
+};
+use crate::scenario::Scenario;
+
+/// What a run is made from.
+pub struct Inputs<'a> {
+    pub kernels: &'a [Kernel],
+    pub report: &'a Report,
+    pub selection: &'a Selection,
+    pub suite: Option<&'a str>,
+    pub how: &'a How,
+    pub seed: u64,
+    pub planned: &'a [PlannedTrial],
+}
+
+/// Describes the inputs of `run`, which begins now.
+pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<RunInfo, Failure> {
+    let (qemu, accelerator) = (inputs.report.qemu.as_ref(), inputs.report.accelerator);
+    let mut scenarios = Vec::new();
+    for selected in &inputs.selection.scenarios {
+        let scenario = Scenario::find(&context.scenarios, &selected.name)?;
+        scenarios.push(FileDigest { name: scenario.name.clone(), sha256: scenario.digest.clone() });
+    }
+    Ok(RunInfo {
+        schema_version: SCHEMA_VERSION,
+        run_id: run.id().to_owned(),
+        started: rfc3339(SystemTime::now()),
+        command: std::env::args().collect(),
+        harness: HarnessInfo { version: env!("CARGO_PKG_VERSION").to_owned(), git: git_describe(context) },
+        host: host(),
+        qemu: QemuInfo {
+            path: qemu.map(|qemu| qemu.path.display().to_string()).unwrap_or_default(),
+            version: qemu.map(|qemu| qemu.version.to_string()).unwrap_or_default(),
+            accelerator: accelerator.map(|accelerator| accelerator.to_string()).unwrap_or_default(),
+            time: inputs.how.time.to_string(),
+            cold: inputs.how.cold,
+        },
+        kernels: inputs.kernels.iter().map(kernel).collect(),
+        scenarios,
+        suite: inputs.suite.map(str::to_owned),
+        seed: inputs.seed,
+        trials_per_cell: inputs.selection.trials,
+        jobs: inputs.how.jobs(),
+        cells: cells(context, inputs)?,
+    })
+}
+
+fn kernel(kernel: &Kernel) -> KernelInfo {
+    let record = &kernel.record;
+    KernelInfo {
+        variant: kernel.variant.clone(),
+        base: kernel.base.clone(),
+        key: kernel.key.clone(),
+        source_digest: record.source.digest.clone(),
+        patches: record
+            .patches
+            .iter()
+            .map(|patch| FileDigest { name: patch.name.clone(), sha256: patch.sha256.clone() })
+            .collect(),
+        config_digest: record.config_digest.clone(),
+        compiler: record.compiler.clone(),
+        release: record.release.clone(),
+        build_id: record.build_id.clone(),
+    }
+}
+
+/// The cells of the plan, each once, in its order.
+fn cells(context: &Context, inputs: &Inputs<'_>) -> Result<Vec<PlannedCell>, Failure> {
+    let mut cells: Vec<PlannedCell> = Vec::new();
+    for trial in inputs.planned {
+        let known = cells.iter_mut().find(|cell| cell.key == trial.cell);
+        match known {
+            Some(cell) => cell.trials += 1,
+            None => cells.push(PlannedCell {
+                key: trial.cell.clone(),
+                trials: 1,
+                expect: expectations(context, &trial.cell)?,
+            }),
+        }
+    }
+    Ok(cells)
+}
+
+fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, Failure> {
+    let scenario = Scenario::find(&context.scenarios, &cell.scenario)?;
+    Ok(scenario.at(&cell.params).map(|instance| instance.expectations.clone()).unwrap_or_default())
+}
+
+/// Which harness, by git; `None` outside of a checkout.
+fn git_describe(context: &Context) -> Option<String> {
+    let output = std::process::Command::new("git")
+        .arg("-C")
+        .arg(context.project.root())
+        .args(["describe", "--always", "--dirty", "--tags"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+/// What the host says of itself; what it does not say is empty.
+fn host() -> HostInfo {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str, by: char| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(name));
+        let value = line.and_then(|line| line.split_once(by)).map(|(_, value)| value.trim().trim_matches('"').to_owned());
+        value.unwrap_or_default()
+    };
+    let memory = field(&read("/proc/meminfo"), "MemTotal", ':');
+    let kib = memory.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    HostInfo {
+        os: field(&read("/etc/os-release"), "PRETTY_NAME", '='),
+        kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
+        cores: std::thread::available_parallelism()
+            .ok()
+            .and_then(|cores| u32::try_from(cores.get()).ok())
+            .unwrap_or(0),
+        memory_bytes: kib << 10,
+    }
+}

@@ -1,0 +1,79 @@
+//! `harness list`
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::{Failure, Global, Output, print, print_json};
+use crate::results;
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum What {
+    All,
+    Variants,
+    Bases,
+    Scenarios,
+    Suites,
+    Runs,
+}
+
+/// List what there is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness list scenarios")]
+pub struct Arguments {
+    /// What to list
+    #[arg(value_enum, default_value = "all")]
+    what: What,
+}
+
+pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let context = Context::load(global)?;
+    let wanted = |what: &str| match arguments.what {
+        What::All => what != "runs",
+        What::Variants => what == "variants",
+        What::Bases => what == "bases",
+        What::Scenarios => what == "scenarios",
+        What::Suites => what == "suites",
+        What::Runs => what == "runs",
+    };
+    let mut lists = Vec::new();
+    for what in ["variants", "bases", "scenarios", "suites", "runs"] {
+        if wanted(what) {
+            lists.push((what, entries(&context, what)?));
+        }
+    }
+    match global.format {
+        Output::Json => {
+            let object: serde_json::Map<String, Value> = lists
+                .into_iter()
+                .map(|(what, list)| {
+                    let list = list.into_iter().map(|(name, title)| json!({"name": name, "title": title})).collect();
+                    (what.to_owned(), Value::Array(list))
+                })
+                .collect();
+            print_json(&object)?;
+        }
+        Output::Text => {
+            let width = lists.iter().flat_map(|(_, list)| list).map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (what, list) in lists {
+                let lines: String = list.iter().map(|(name, title)| format!("  {name:width$}  {title}\n")).collect();
+                print(&format!("{what}:\n{lines}"))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn entries(context: &Context, what: &str) -> Result<Vec<(String, String)>, Failure> {
+    Ok(match what {
+        "variants" => context.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
+        "bases" => context.bases.iter().map(|base| (base.name.clone(), base.origin.to_string())).collect(),
+        "scenarios" => context.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
+        "suites" => context.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),
+        _ => results::list(&context.results)?
+            .iter()
+            .map(|run| (run.id().to_owned(), run.folder().display().to_string()))
+            .collect(),
+    })
+}

@@ -1,0 +1,139 @@
+//! The command line: one file a subcommand, each thin. Results go to standard output, progress and logs to standard error.
+
+mod build;
+mod compare;
+mod context;
+mod doctor;
+mod failure;
+mod generate;
+mod inputs;
+mod list;
+mod progress;
+mod quickstart;
+mod run;
+mod trial;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+pub use failure::Failure;
+
+/// What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
+///
+/// Builds kernels with patch variants, boots multi-vCPU guests, crashes them in ways a scenario describes, and compares what
+/// pstore and the console kept.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 nothing found; 1 a regression or failed expectation; 2 bad usage or bad input file; \
+                  3 the harness or the host failed.\n\nExample:\n  harness quickstart"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The project: the folder with guest-kernel/ and scenarios/ [default: the nearest at or above this one]
+    #[arg(long, global = true, value_name = "DIR", env = "HARNESS_PROJECT")]
+    project: Option<PathBuf>,
+    /// Where runs are kept [default: results/ in the project]
+    #[arg(long, global = true, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// The QEMU to use [default: qemu-system-x86_64 in PATH]
+    #[arg(long, global = true, value_name = "PATH", env = "HARNESS_QEMU")]
+    qemu: Option<PathBuf>,
+    /// How results are written to standard output
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    format: Output,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up this machine, build three orders of panic(), crash them, print what was left
+    Quickstart(quickstart::Arguments),
+    /// Check that this machine can build kernels and crash guests
+    Doctor(doctor::Arguments),
+    /// List variants, bases, scenarios, suites or runs
+    List(list::Arguments),
+    /// Build kernels
+    Build(build::Arguments),
+    /// Run a suite, or chosen scenarios on chosen variants
+    Run(run::Arguments),
+    /// Run one trial with its console shown, and keep everything
+    Trial(trial::Arguments),
+    /// Compare two columns of cells: did it get better or worse?
+    Compare(compare::Arguments),
+    /// Print the JSON Schema of scenario or suite files
+    Schema(generate::SchemaArguments),
+    /// Print a completion script for a shell
+    Completions(generate::CompletionArguments),
+    /// Write the manual pages to a folder
+    Man(generate::ManArguments),
+}
+
+/// Parses the command line, does what it says, and says how that went.
+pub fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HARNESS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let cli = Cli::parse();
+    // One thread, which lives as long as the program: guests die with the thread that started them.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::host(format!("start the runtime: {error}")).report(),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { command, global } = cli;
+    match command {
+        Command::Quickstart(arguments) => quickstart::main(&global, arguments).await,
+        Command::Doctor(arguments) => doctor::main(&global, arguments).await,
+        Command::List(arguments) => list::main(&global, &arguments),
+        Command::Build(arguments) => build::main(&global, &arguments).await,
+        Command::Run(arguments) => run::main(&global, arguments).await,
+        Command::Trial(arguments) => trial::main(&global, arguments).await,
+        Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Schema(arguments) => generate::schema(&arguments),
+        Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),
+        Command::Man(arguments) => generate::man(&arguments, Cli::command()),
+    }
+}
+
+/// Writes results to standard output. A reader that has gone (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::host(format!("write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::host(format!("write the results: {e}")))?;
+    print(&format!("{text}\n"))
+}

@@ -1,0 +1,120 @@
+//! `harness trial`
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use super::context::Context;
+use super::run::{How, Stages};
+use super::{Failure, Global, Output, build, doctor, inputs, print, print_json};
+use crate::guest::Watch;
+use crate::model::{TrialOutcome, TrialRecord};
+use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
+use crate::preflight;
+use crate::results::{Run, Summary};
+use crate::scenario::{PointFilter, Scenario};
+use crate::trial;
+
+/// Run one trial with its console shown, and keep everything.
+///
+/// The console goes to standard error, the verdict to standard output.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness trial panic-during-oops-dump --param hold=1500ms --param post_notifiers=0")]
+pub struct Arguments {
+    /// The scenario
+    scenario: String,
+    /// The variant to run it on
+    #[arg(long, value_name = "NAME", default_value = "stock")]
+    variant: String,
+    /// The base that the variant is made from [default: 6.12]
+    #[arg(long, value_name = "NAME")]
+    base: Option<String>,
+    /// The value of a parameter (repeatable); the first point that has them all is run
+    #[arg(long, value_name = "NAME=VALUE")]
+    param: Vec<ParamFilter>,
+    #[command(flatten)]
+    how: How,
+}
+
+pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
+    let context = Context::load(global)?;
+    Scenario::find(&context.scenarios, &arguments.scenario)?;
+    let selection = Selection {
+        variants: vec![arguments.variant.clone()],
+        base: arguments.base.clone().unwrap_or_else(|| context.default_base()),
+        scenarios: vec![SelectedScenario { name: arguments.scenario.clone(), only: PointFilter::default() }],
+        params: arguments.param.clone(),
+        trials: 1,
+    };
+    let seed = arguments.how.seed();
+    let mut planned = plan::plan(&selection, &context.known(), seed)?;
+    planned.truncate(1);
+    let report = preflight::check(&doctor::options(global)?).await;
+    let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
+    let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
+    let stages =
+        Stages::prepare(&context, &kernels, &planned, machine, &qemu_version, arguments.how.cold).await?;
+    let trial = planned.first().ok_or_else(|| Failure::host("the plan is empty"))?;
+    let (stage, assignment) = stages.assign(&context, trial)?;
+
+    let run = Run::create(&context.results, SystemTime::now())?;
+    let made_from = inputs::Inputs {
+        kernels: &kernels,
+        report: &report,
+        selection: &selection,
+        suite: None,
+        how: &arguments.how,
+        seed,
+        planned: &planned,
+    };
+    run.write_info(&inputs::describe(&context, &run, &made_from)?)?;
+    let artifacts = run.create_artifacts(trial.index)?;
+    let watch: Watch = Box::new(|bytes| {
+        // Somebody who watches and has gone is no reason to end the trial.
+        let _ = std::io::stderr().write_all(bytes);
+    });
+    let record = trial::run(&stage.machine, stage.start(), &assignment, &artifacts, Some(watch)).await;
+    run.log()?.append(&record)?;
+    run.write_summary(&Summary::from_trials(run.id(), std::slice::from_ref(&record)))?;
+    match global.format {
+        Output::Json => print_json(&record)?,
+        Output::Text => print(&format!("\n{}\nartifacts: {}\n", shown(&record, seed), artifacts.display()))?,
+    }
+    Ok(match record.outcome {
+        TrialOutcome::InfraError { .. } => Failure::host_code(),
+        TrialOutcome::Counted { .. } | TrialOutcome::Missed { .. } => ExitCode::SUCCESS,
+    })
+}
+
+fn shown(record: &TrialRecord, run_seed: u64) -> String {
+    let mut text = format!("{} (seed {run_seed})\n", record.cell);
+    match &record.outcome {
+        TrialOutcome::Counted { hung, channels } => {
+            for (channel, verdict) in channels {
+                let detail = if verdict.detail.is_empty() { String::new() } else { format!(": {}", verdict.detail) };
+                text.push_str(&format!(
+                    "  {channel:8} {:9} {}/{} witnesses{detail}\n",
+                    verdict.outcome, verdict.witnesses, verdict.of
+                ));
+            }
+            if *hung {
+                text.push_str("  the guest hung\n");
+            }
+        }
+        TrialOutcome::Missed { reason } => text.push_str(&format!("  missed: {reason}\n")),
+        TrialOutcome::InfraError { cause } => text.push_str(&format!("  infra-error: {cause}\n")),
+    }
+    for stamps in &record.stamps {
+        let at = |us: Option<u64>| {
+            us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000))
+        };
+        text.push_str(&format!(
+            "  {:8} on CPU {}: entered {}, left {}\n",
+            stamps.actor,
+            stamps.cpu,
+            at(stamps.entered_us),
+            at(stamps.left_us)
+        ));
+    }
+    text
+}
