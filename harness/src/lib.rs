@@ -14,6 +14,7 @@ pub mod image;
 pub mod kernel;
 pub mod model;
 pub mod plan;
+pub mod preflight;
 pub mod project;
 pub mod report;
 pub mod results;

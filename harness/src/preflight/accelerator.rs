@@ -1,0 +1,238 @@
+//! Accelerators, proven by a guest: `/dev/kvm` may be there, open, and yet not run one.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncReadExt;
+use tokio::process::ChildStdout;
+use tokio::time::timeout;
+
+use super::finding::{Finding, Status};
+use super::host::Options;
+use super::qemu::{Checked, SANDBOX};
+use super::rom;
+use super::run::{Group, read, shown};
+
+/// What runs a guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// The host's CPU, by way of `/dev/kvm`.
+    Kvm,
+    /// QEMU's own translator; works everywhere.
+    Tcg,
+}
+
+impl Accelerator {
+    /// The name that QEMU's `-accel` knows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Runs the probe guest under each accelerator. Returns the best that works, and a finding for each.
+pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelerator>, Vec<Finding>) {
+    let (kvm, tcg) = match written(&rom::image()) {
+        Ok(rom) => {
+            let probe = |accelerator| probe(options, qemu, rom.path(), accelerator);
+            tokio::join!(probe(Accelerator::Kvm), probe(Accelerator::Tcg))
+        }
+        Err(e) => {
+            let why = format!("the probe guest cannot be written to a temporary file: {e}");
+            (Err(why.clone()), Err(why))
+        }
+    };
+    let best = if kvm.is_ok() { Some(Accelerator::Kvm) } else { tcg.is_ok().then_some(Accelerator::Tcg) };
+    // What fails is no more than a pity as long as the other one works.
+    let bad = if best.is_some() { Status::Warn } else { Status::Fail };
+    let findings = [(Accelerator::Kvm, kvm), (Accelerator::Tcg, tcg)].map(|(accelerator, result)| {
+        let (status, detail) = match result {
+            Ok(took) => (Status::Ok, format!("ran a guest with {} vCPUs in {} ms", rom::CPUS, took.as_millis())),
+            Err(why) => (bad, why),
+        };
+        let denied = accelerator == Accelerator::Kvm && detail.contains("Permission denied");
+        let finding =
+            Finding::new(format!("accelerator-{accelerator}"), format!("accelerator {accelerator}"), status, detail);
+        if denied { finding.mended_by("sudo usermod -aG kvm \"$USER\" && newgrp kvm") } else { finding }
+    });
+    (best, findings.into())
+}
+
+fn written(image: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::with_prefix("harness-probe-")?;
+    file.write_all(image)?;
+    Ok(file)
+}
+
+/// Runs the probe guest. Returns how long it took, or how it failed.
+async fn probe(options: &Options, qemu: &Checked, rom: &Path, accelerator: Accelerator) -> Result<Duration, String> {
+    let Some(info) = &qemu.info else { return Err("not tried: there is no QEMU that can be used".to_owned()) };
+    let started = Instant::now();
+    let mut command = options.host.command(&info.path);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc", "-m", "16"]);
+    command.args(["-accel", accelerator.name(), "-smp", &rom::CPUS.to_string()]).arg("-bios").arg(rom);
+    command.args(["-chardev", "stdio,id=marks,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=marks"]);
+    command.args(["-device", "isa-debug-exit,iobase=0xf4"]);
+    if qemu.sandbox {
+        command.args(SANDBOX);
+    }
+    let mut group = Group::start(&mut command).map_err(|e| format!("QEMU does not start: {e}"))?;
+    let stderr = tokio::spawn(read(group.child.stderr.take()));
+    let stdout = group.child.stdout.take();
+
+    let patience = &options.host.patience;
+    let work = match accelerator {
+        Accelerator::Kvm => patience.kvm,
+        Accelerator::Tcg => patience.tcg,
+    };
+    let mut marks = Marks::default();
+    let ending = watch(&mut group, stdout, &mut marks, patience.start, work).await;
+    // Of a QEMU that hangs, the end closes its error channel too.
+    drop(group);
+    let said = timeout(patience.start, stderr).await.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
+    judge(&marks, &ending, &said).map(|()| started.elapsed())
+}
+
+/// How the probe guest ended.
+#[derive(Debug)]
+enum Ending {
+    Exit(ExitStatus),
+    Late(Duration),
+    Unreadable(io::Error),
+}
+
+/// Takes the guest's marks until QEMU ends or time is up.
+async fn watch(
+    group: &mut Group,
+    stdout: Option<ChildStdout>,
+    marks: &mut Marks,
+    start: Duration,
+    work: Duration,
+) -> Ending {
+    let first = async {
+        let Some(mut stdout) = stdout else { return Ok(None) };
+        Ok(take(&mut stdout, marks).await?.then_some(stdout))
+    };
+    let stdout = match timeout(start, first).await {
+        Ok(Ok(stdout)) => stdout,
+        Ok(Err(e)) => return Ending::Unreadable(e),
+        Err(_) => return Ending::Late(start),
+    };
+    let rest = async {
+        if let Some(mut stdout) = stdout {
+            while take(&mut stdout, marks).await? {}
+        }
+        group.wait().await
+    };
+    match timeout(work, rest).await {
+        Ok(Ok(status)) => Ending::Exit(status),
+        Ok(Err(e)) => Ending::Unreadable(e),
+        Err(_) => Ending::Late(work),
+    }
+}
+
+/// Takes what the guest has written since. False at the end of the channel.
+async fn take(stdout: &mut ChildStdout, marks: &mut Marks) -> io::Result<bool> {
+    let mut buffer = [0; 256];
+    let read = stdout.read(&mut buffer).await?;
+    marks.count(buffer.get(..read).unwrap_or_default());
+    Ok(read > 0)
+}
+
+/// How often the guest has written each of its marks, all vCPUs together.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    real: u32,
+    protected: u32,
+    long: u32,
+    timer: u32,
+    parts: u32,
+}
+
+impl Marks {
+    fn count(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let mark = match byte {
+                b'R' => &mut self.real,
+                b'P' => &mut self.protected,
+                b'L' => &mut self.long,
+                b'T' => &mut self.timer,
+                b'.' => &mut self.parts,
+                _ => continue,
+            };
+            *mark = mark.saturating_add(1);
+        }
+    }
+
+    fn total(self) -> u32 {
+        [self.real, self.protected, self.long, self.timer, self.parts].into_iter().fold(0, u32::saturating_add)
+    }
+
+    /// How far the guest got, in words.
+    fn reached(self) -> String {
+        let cpus = rom::CPUS;
+        if self.timer > 0 {
+            // Of the part that each vCPU is at, all but the last instruction may be done.
+            let parts = u64::from(self.parts).saturating_add(u64::from(cpus));
+            return format!(
+                "{} of {cpus} vCPUs got to work in 64-bit mode and did {} of {} parts of it, less than {} million \
+                 instructions",
+                self.timer,
+                self.parts,
+                cpus.saturating_mul(rom::PARTS),
+                parts.saturating_mul(rom::PART_INSTRUCTIONS).div_ceil(1_000_000)
+            );
+        }
+        let stages =
+            [(self.long, "64-bit mode"), (self.protected, "32-bit mode"), (self.real, "its first instruction")];
+        let reached = stages.into_iter().find(|(count, _)| *count > 0);
+        reached.map_or_else(
+            || "it ran no instruction".to_owned(),
+            |(count, stage)| format!("the furthest that a vCPU came is {stage} ({count} of {cpus})"),
+        )
+    }
+}
+
+/// What the probe says of the accelerator.
+fn judge(marks: &Marks, ending: &Ending, said: &str) -> Result<(), String> {
+    let complaint = complaint(said);
+    let why = match ending {
+        Ending::Exit(status) if status.code() == Some(rom::EXIT_CODE) => {
+            if marks.total() == rom::MARKS {
+                return Ok(());
+            }
+            "the guest ended, but not as it should".to_owned()
+        }
+        // With no sign of the guest, it is QEMU that has something to say.
+        Ending::Exit(_) if marks.total() == 0 && complaint.is_some() => return Err(complaint.unwrap_or_default()),
+        Ending::Exit(status) if status.success() => "the guest's CPU failed and was reset".to_owned(),
+        Ending::Exit(status) => format!("QEMU ended with {status}"),
+        Ending::Late(limit) => format!("the guest did not come to its end within {limit:?}"),
+        Ending::Unreadable(e) => format!("the guest cannot be watched: {e}"),
+    };
+    let complaint = complaint.map(|line| format!("; QEMU says: {line}")).unwrap_or_default();
+    Err(format!("{why}: {}{complaint}", marks.reached()))
+}
+
+/// The first thing QEMU complains of that is not just a warning.
+fn complaint(said: &str) -> Option<String> {
+    let line = said.lines().map(str::trim).find(|line| !line.is_empty() && !line.contains("warning: "))?;
+    Some(shown(line.split_once(": ").filter(|(program, _)| program.contains("qemu")).map_or(line, |(_, rest)| rest)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What a check found, and all findings as a report.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::accelerator::Accelerator;
+use super::qemu::QemuVersion;
+
+/// How a check came out, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// The harness works, but slower or with less room than it should.
+    Warn,
+    /// The harness cannot work until this is mended.
+    Fail,
+}
+
+impl Status {
+    /// The name used in text and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable name, for scripts: `qemu`, `tool-gcc`, `accelerator-kvm`.
+    pub id: String,
+    /// What was checked, for people.
+    pub title: String,
+    /// How it came out.
+    pub status: Status,
+    /// What was seen, and if it is not as it should be, why.
+    pub detail: String,
+    /// The command that mends it; `None` if nothing is to be mended, or no single command does it here.
+    pub mend: Option<String>,
+    /// The Debian packages that mend it; empty if it is not a matter of packages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+}
+
+impl Finding {
+    pub(super) fn new(id: impl Into<String>, title: impl Into<String>, status: Status, detail: String) -> Self {
+        Self { id: id.into(), title: title.into(), status, detail, mend: None, packages: Vec::new() }
+    }
+
+    pub(super) fn mended_by(mut self, command: impl Into<String>) -> Self {
+        self.mend = Some(command.into());
+        self
+    }
+
+    pub(super) fn in_packages(mut self, packages: &[&str]) -> Self {
+        self.packages = packages.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+}
+
+/// The QEMU that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct QemuInfo {
+    /// The program.
+    pub path: PathBuf,
+    /// What it says it is.
+    pub version: QemuVersion,
+}
+
+/// All findings, and what the harness will use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Every check's finding, always in the same order.
+    pub findings: Vec<Finding>,
+    /// The best accelerator that ran the probe guest; `None` if none did.
+    pub accelerator: Option<Accelerator>,
+    /// The QEMU to use; `None` if there is none, or it is too old.
+    pub qemu: Option<QemuInfo>,
+}
+
+impl Report {
+    /// The worst status of all findings.
+    pub fn status(&self) -> Status {
+        self.findings.iter().map(|finding| finding.status).max().unwrap_or(Status::Ok)
+    }
+
+    /// The Debian packages that mend what failed, each once, in the order of the findings.
+    pub fn missing_packages(&self) -> Vec<&str> {
+        let mut missing: Vec<&str> = Vec::new();
+        for package in self.failed().flat_map(|finding| &finding.packages) {
+            if !missing.contains(&package.as_str()) {
+                missing.push(package);
+            }
+        }
+        missing
+    }
+
+    /// The findings that failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.status == Status::Fail)
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.findings.iter().filter(|finding| finding.status == status).count()
+    }
+}
+
+impl fmt::Display for Report {
+    /// The report for a terminal, without colour.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.findings.iter().map(|finding| finding.title.chars().count()).max().unwrap_or(0);
+        for finding in &self.findings {
+            writeln!(f, "{:4}  {:width$}  {}", finding.status, finding.title, finding.detail)?;
+            if let Some(mend) = &finding.mend {
+                writeln!(f, "      {:width$}  hint: {mend}", "")?;
+            }
+        }
+        writeln!(f)?;
+        match self.accelerator {
+            Some(accelerator) => writeln!(f, "guests run under {accelerator}")?,
+            None => writeln!(f, "guests cannot run")?,
+        }
+        let (checks, failed, warned) = (self.findings.len(), self.count(Status::Fail), self.count(Status::Warn));
+        write!(f, "{failed} of {checks} checks failed, {warned} warned")?;
+        if self.failed().any(|finding| !finding.packages.is_empty() && finding.mend.is_some()) {
+            write!(f, "\n\nhint: `harness doctor --install` installs what is missing")?;
+        }
+        Ok(())
+    }
+}

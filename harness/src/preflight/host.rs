@@ -1,0 +1,107 @@
+//! What the checks look at, and how they start programs.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::fs::Access;
+use tokio::process::Command;
+
+/// What to check, and against which needs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The QEMU to use, a path or a name; `None`: `qemu-system-x86_64` from the PATH.
+    pub qemu: Option<PathBuf>,
+    /// The source packages that kernels will be built from, e.g. `linux-source-6.12`.
+    pub source_packages: Vec<String>,
+    /// The build cache; need not exist yet.
+    pub cache: PathBuf,
+    /// Where runs are stored; need not exist yet.
+    pub results: PathBuf,
+    /// Guests that will run at once.
+    pub jobs: u32,
+    /// The machine to look at.
+    pub host: Host,
+}
+
+impl Options {
+    /// This machine, with the QEMU that the environment's `HARNESS_QEMU` names, if it names one.
+    pub fn new(cache: PathBuf, results: PathBuf, jobs: u32) -> Self {
+        let qemu = env::var_os("HARNESS_QEMU").filter(|name| !name.is_empty()).map(PathBuf::from);
+        Self { qemu, source_packages: Vec::new(), cache, results, jobs, host: Host::this() }
+    }
+}
+
+/// Where a machine keeps things, and how long it may take: a test has its own.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Where programs are looked for, as in `PATH`.
+    pub path: OsString,
+    /// Where source packages leave their tarballs.
+    pub sources: PathBuf,
+    /// Whether we are root.
+    pub root: bool,
+    /// How long a guest or a tool may take.
+    pub patience: Patience,
+}
+
+/// How long the checks wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a tool to answer.
+    pub tool: Duration,
+    /// For the probe guest's first sign of life.
+    pub start: Duration,
+    /// From there to its end, under KVM: a KVM that takes longer is of no use.
+    pub kvm: Duration,
+    /// From there to its end, under TCG: on a busy machine still slower than elsewhere.
+    pub tcg: Duration,
+}
+
+impl Host {
+    /// This machine.
+    pub fn this() -> Self {
+        Self {
+            path: env::var_os("PATH").unwrap_or_default(),
+            sources: PathBuf::from("/usr/src"),
+            root: rustix::process::geteuid().is_root(),
+            patience: Patience {
+                tool: Duration::from_secs(20),
+                start: Duration::from_secs(10),
+                kvm: Duration::from_secs(2),
+                tcg: Duration::from_secs(20),
+            },
+        }
+    }
+
+    /// What goes before a command that needs root's rights.
+    pub(super) const fn as_root(&self) -> &'static str {
+        if self.root { "" } else { "sudo " }
+    }
+
+    /// The program `name`, which may also be a path.
+    pub(super) fn find(&self, name: impl AsRef<Path>) -> Option<PathBuf> {
+        let name = name.as_ref();
+        let runs = |path: &PathBuf| path.is_file() && rustix::fs::access(path.as_path(), Access::EXEC_OK).is_ok();
+        if name.components().count() > 1 {
+            return Some(name.to_owned()).filter(runs);
+        }
+        env::split_paths(&self.path).map(|folder| folder.join(name)).find(runs)
+    }
+
+    /// A command that sees this host's programs, speaks English, reads nothing, and is its own process group, so that
+    /// its children end with it.
+    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("PATH", &self.path).env("LC_ALL", "C").stdin(Stdio::null());
+        command.process_group(0).kill_on_drop(true);
+        command
+    }
+}
+
+/// The folder that `path` is, or the nearest one above it that exists: there it will be made.
+pub(super) fn nearest(path: &Path) -> &Path {
+    path.ancestors().find(|folder| folder.is_dir()).unwrap_or_else(|| Path::new("."))
+}

@@ -1,0 +1,58 @@
+//! Preflight: can this machine build kernels and crash guests, and if not, what mends it.
+//!
+//! ```text
+//!             ┌─> qemu ──> accelerator (boots the probe guest, rom) ─┐
+//! Options ────┼─> toolchain (runs, compiles) ────────────────────────┼─> Report ─> InstallPlan ─> install
+//!             └─> source, resources ─────────────────────────────────┘
+//! ```
+//!
+//! Whatever can be run is run: a program that is there may not start, a header may not compile, and a `/dev/kvm` that
+//! opens may not boot a guest.
+
+mod accelerator;
+mod consent;
+#[cfg(test)]
+mod fake;
+mod finding;
+mod host;
+mod install;
+mod qemu;
+mod resources;
+mod rom;
+mod run;
+mod source;
+mod toolchain;
+
+pub use self::accelerator::Accelerator;
+pub use self::consent::{Consent, Situation, ask_at_terminal};
+pub use self::finding::{Finding, QemuInfo, Report, Status};
+pub use self::host::{Host, Options, Patience};
+pub use self::install::{InstallError, InstallPlan, install, plan};
+pub use self::qemu::QemuVersion;
+
+/// Runs all checks, those that wait at the same time. Nothing it starts outlives it.
+///
+/// It fails in no way of its own: what cannot be checked is a finding.
+pub async fn check(options: &Options) -> Report {
+    let (guests, tools) = tokio::join!(guests(options), toolchain::check(options));
+    let (qemu, accelerator, mut findings) = guests;
+    findings.extend(tools);
+    findings.extend(options.source_packages.iter().map(|package| source::check(&options.host, package)));
+    findings.extend(resources::check(options));
+    for finding in &mut findings {
+        if let (None, Some(plan)) = (&finding.mend, install::plan_for(&options.host, &finding.packages)) {
+            finding.mend = Some(plan.to_string());
+        }
+    }
+    Report { findings, accelerator, qemu }
+}
+
+async fn guests(options: &Options) -> (Option<QemuInfo>, Option<Accelerator>, Vec<Finding>) {
+    let mut qemu = qemu::check(options).await;
+    let (accelerator, probed) = accelerator::check(options, &qemu).await;
+    qemu.findings.extend(probed);
+    (qemu.info, accelerator, qemu.findings)
+}
+
+#[cfg(test)]
+mod tests;
