@@ -1,1 +1,0 @@
-//! One door for every YAML file: to be written.
