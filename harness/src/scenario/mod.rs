@@ -1,1 +1,95 @@
-//! Stage `scenario`: to be written.
+//! Scenarios: which guest, what is injected on which CPU and when, and what must be left of the log.
+//!
+//! A scenario is a YAML file (`docs/scenarios-format.md`). Reading it gives a [`Scenario`] in which everything is already
+//! resolved and checked for every point of its sweep, so that nothing can go wrong later, in the middle of a run:
+//!
+//! ```text
+//! file ─> File (as written) ─> for each point of the sweep: resolve ─> check ─> Instance ─> text for the agent
+//! ```
+
+mod check;
+mod file;
+mod filter;
+mod guest_text;
+mod instance;
+mod resolve;
+mod scalar;
+mod schema;
+mod units;
+
+use std::path::Path;
+
+pub use self::filter::PointFilter;
+pub use self::instance::{Actor, Edge, Expectation, Fault, Guest, Instance, Knob, Meeting, Start};
+pub(crate) use self::scalar::Where;
+pub use self::schema::schema;
+pub(crate) use self::schema::{Name as NameSchema, Where as WhereSchema};
+use crate::model::{ParamValue, Params};
+use crate::yaml::{InputError, Source, UnknownName};
+
+/// A scenario, read and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its name, which is also its file's name without `.yaml`.
+    pub name: String,
+    /// What happens, in one line.
+    pub title: String,
+    /// Why it is worth running, in prose.
+    pub why: String,
+    /// Where the case comes from: a mail, a commit, a bug report.
+    pub source: Option<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// The parameters of the sweep with their values, both in the order of the file.
+    pub parameters: Vec<Parameter>,
+    /// SHA-256 of the file, lowercase hex.
+    pub digest: String,
+    instances: Vec<Instance>,
+}
+
+/// A parameter of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// What `$name` refers to.
+    pub name: String,
+    /// Its values, none of them twice.
+    pub values: Vec<ParamValue>,
+}
+
+impl Scenario {
+    /// The scenario in the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, InputError> {
+        Self::parse(&Source::read(path)?)
+    }
+
+    /// The scenario in `source`; the file's name counts, as the scenario must be named like it.
+    pub fn parse(source: &Source) -> Result<Self, InputError> {
+        let file: file::File = source.parse()?;
+        resolve::scenario(source, &file)
+    }
+
+    /// Every scenario in the folder `dir` (its `*.yaml`), by name.
+    pub fn load_all(dir: &Path) -> Result<Vec<Self>, InputError> {
+        crate::yaml::files(dir)?.iter().map(|path| Self::load(path)).collect()
+    }
+
+    /// The scenario called `name` among `all`.
+    pub fn find<'a>(all: &'a [Self], name: &str) -> Result<&'a Self, UnknownName> {
+        all.iter()
+            .find(|scenario| scenario.name == name)
+            .ok_or_else(|| UnknownName::new("scenario", name, all.iter().map(|scenario| scenario.name.as_str())))
+    }
+
+    /// Every point of the sweep, the last parameter of the file varying fastest. One empty point if nothing is swept.
+    pub fn points(&self) -> Vec<Params> {
+        self.instances.iter().map(|instance| instance.params.clone()).collect()
+    }
+
+    /// The scenario with its parameters fixed; `None` if `params` is none of its [`points`](Self::points).
+    pub fn at(&self, params: &Params) -> Option<&Instance> {
+        self.instances.iter().find(|instance| instance.params == *params)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! The file format, as written: nothing is resolved here, and every value that is checked later keeps its place.
+//!
+//! The comments of this file are the descriptions in the JSON Schema. Enums are externally tagged and nothing is
+//! flattened, or the places in error messages would be lost.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Edge;
+use super::scalar::{Scalar, Where};
+use super::schema;
+use crate::model::{Channel, ChannelOutcome};
+use crate::yaml::At;
+
+/// A scenario of the crash harness.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(title = "scenario")]
+pub(super) struct File {
+    /// The file's name without `.yaml`.
+    #[schemars(with = "schema::Name")]
+    pub name: At<String>,
+    /// What happens, in one line.
+    pub title: At<String>,
+    /// Why it is worth running, in prose.
+    pub why: String,
+    /// Where the case comes from: a mail, a commit, a bug report.
+    pub source: Option<String>,
+    /// Words to select it by.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::Name>")]
+    pub tags: Vec<At<String>>,
+    /// The guest it needs.
+    #[serde(default)]
+    pub guest: GuestFile,
+    /// From firing the faults to the guest's end, after which it counts as hung. Default: 30s.
+    #[schemars(with = "Option<schema::Duration>")]
+    pub deadline: Option<At<String>>,
+    /// The sweep: each parameter with its values. The scenario is run at every combination.
+    #[serde(default)]
+    #[schemars(with = "schema::Sweep")]
+    pub params: Where,
+    /// What is set in the guest before the faults are armed.
+    #[serde(default)]
+    pub knobs: Vec<KnobFile>,
+    /// Who does what, on which CPU, when. One of them has to end the guest.
+    #[schemars(length(min = 1, max = 32))]
+    pub actors: Vec<ActorFile>,
+    /// What must have happened for a trial to count, besides that every actor entered.
+    #[serde(default)]
+    pub meet: Vec<MeetFile>,
+    /// What must be left.
+    pub expect: Vec<ExpectFile>,
+}
+
+/// The guest it needs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Guest")]
+pub(super) struct GuestFile {
+    /// Virtual CPUs. Default: 4.
+    #[schemars(range(min = 1, max = 8))]
+    pub cpus: Option<At<u32>>,
+    /// RAM. Default: 256MiB.
+    #[schemars(with = "Option<schema::Size>")]
+    pub memory: Option<At<String>>,
+}
+
+/// Something that is set in the guest at run time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Knob")]
+pub(super) enum KnobFile {
+    /// A parameter of a module or of the kernel itself: `/sys/module/<module>/parameters/<name>`.
+    Parameter(ModuleParameter),
+    /// A sysctl, `kernel.panic_on_oops`: `/proc/sys/kernel/panic_on_oops`.
+    Sysctl(Sysctl),
+}
+
+/// A parameter below `/sys/module`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ModuleParameter {
+    /// The module; `kernel` for the kernel's own parameters.
+    #[schemars(with = "schema::DottedName")]
+    pub module: At<String>,
+    /// The parameter.
+    #[schemars(with = "schema::DottedName")]
+    pub name: At<String>,
+    /// What is written; `$name` for the value of a parameter of the sweep.
+    #[schemars(with = "schema::Scalar")]
+    pub value: At<Scalar>,
+}
+
+/// A file below `/proc/sys`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Sysctl {
+    /// The name with dots.
+    #[schemars(with = "schema::DottedName")]
+    pub name: At<String>,
+    /// What is written; `$name` for the value of a parameter of the sweep.
+    #[schemars(with = "schema::Scalar")]
+    pub value: At<Scalar>,
+}
+
+/// A fault on a CPU.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Actor")]
+pub(super) enum ActorFile {
+    /// The next write to the pstore back end on this CPU takes longer.
+    HoldBackendWrite(Hold),
+    /// The CPU spins with interrupts off.
+    SpinIrqsOff(Spin),
+    /// The CPU oopses.
+    Oops(Fire),
+    /// The CPU calls `panic()`.
+    Panic(Fire),
+}
+
+/// A hold of the back end's write.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Hold {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU, from 0.
+    #[schemars(range(max = 7))]
+    pub cpu: At<u32>,
+    /// How much longer.
+    #[serde(rename = "for")]
+    #[schemars(with = "schema::SweptDuration")]
+    pub duration: At<Scalar>,
+}
+
+/// A spin with interrupts off.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
+pub(super) struct Spin {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU, from 0.
+    #[schemars(range(max = 7))]
+    pub cpu: At<u32>,
+    /// For how long.
+    #[serde(rename = "for")]
+    #[schemars(with = "schema::SweptDuration")]
+    pub duration: At<Scalar>,
+    /// When, from the moment all faults are fired.
+    #[schemars(with = "Option<schema::SweptDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// An oops or a panic.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
+pub(super) struct Fire {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU, from 0.
+    #[schemars(range(max = 7))]
+    pub cpu: At<u32>,
+    /// When, from the moment all faults are fired.
+    #[schemars(with = "Option<schema::SweptDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// A moment that depends on another actor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct After {
+    /// The other actor.
+    #[schemars(with = "schema::ActorName")]
+    pub actor: At<String>,
+    /// Which edge of its critical section. Default: entered.
+    pub edge: Option<At<Edge>>,
+    /// How long after it. Default: 0ms.
+    #[schemars(with = "Option<schema::SweptDuration>")]
+    pub delay: Option<At<Scalar>>,
+}
+
+/// A condition for a trial to count.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Meeting")]
+pub(super) enum MeetFile {
+    /// One actor enters while another is inside of its critical section.
+    EntersDuring(EntersDuring),
+}
+
+/// One actor enters while another is inside of its critical section.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct EntersDuring {
+    /// The one that enters.
+    #[schemars(with = "schema::ActorName")]
+    pub actor: At<String>,
+    /// The one that is inside.
+    #[schemars(with = "schema::ActorName")]
+    pub of: At<String>,
+    /// At which points of the sweep this is asked. Default: at all.
+    #[serde(default, rename = "where")]
+    #[schemars(with = "schema::Where")]
+    pub only: Where,
+}
+
+/// What a channel must keep.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Expectation")]
+pub(super) struct ExpectFile {
+    /// The channel.
+    pub channel: Channel,
+    /// The outcome expected of it.
+    pub outcome: ChannelOutcome,
+    /// In at least this share of the trials that count. Default: 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub at_least: Option<At<f64>>,
+    /// At which points of the sweep. Default: at all.
+    #[serde(default, rename = "where")]
+    #[schemars(with = "schema::Where")]
+    pub only: Where,
+}
+
+impl ActorFile {
+    /// Its name, with its place.
+    pub(super) const fn name(&self) -> &At<String> {
+        match self {
+            Self::HoldBackendWrite(Hold { name, .. })
+            | Self::SpinIrqsOff(Spin { name, .. })
+            | Self::Oops(Fire { name, .. })
+            | Self::Panic(Fire { name, .. }) => name,
+        }
+    }
+
+    /// Its CPU, with its place.
+    pub(super) const fn cpu(&self) -> At<u32> {
+        match self {
+            Self::HoldBackendWrite(Hold { cpu, .. })
+            | Self::SpinIrqsOff(Spin { cpu, .. })
+            | Self::Oops(Fire { cpu, .. })
+            | Self::Panic(Fire { cpu, .. }) => At { value: cpu.value, mark: cpu.mark },
+        }
+    }
+
+    /// The other actor that it waits for, if it does.
+    pub(super) const fn after(&self) -> Option<&After> {
+        match self {
+            Self::HoldBackendWrite(_) => None,
+            Self::SpinIrqsOff(Spin { after, .. })
+            | Self::Oops(Fire { after, .. })
+            | Self::Panic(Fire { after, .. }) => after.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A scenario with its parameters fixed: plain values, nothing left to resolve.
+
+use std::time::Duration;
+
+use crate::model::{Channel, ChannelOutcome, Params};
+
+/// One point of a scenario's sweep, ready to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The point.
+    pub params: Params,
+    /// The guest it needs.
+    pub guest: Guest,
+    /// From firing the faults to the guest's end; after that the guest counts as hung.
+    pub deadline: Duration,
+    /// What the agent sets before it arms the actors, in this order.
+    pub knobs: Vec<Knob>,
+    /// Who does what on which CPU.
+    pub actors: Vec<Actor>,
+    /// What must have happened for the trial to count: first that every actor entered, in the order of the actors, then
+    /// what the scenario asks for at this point.
+    pub meetings: Vec<Meeting>,
+    /// What must be left at this point; nothing is judged where this is empty.
+    pub expectations: Vec<Expectation>,
+}
+
+/// The shape of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guest {
+    /// Virtual CPUs, 1 to 8.
+    pub cpus: u32,
+    /// RAM in MiB.
+    pub memory_mib: u32,
+}
+
+/// A file of the guest's `/sys` or `/proc/sys`, and what is written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knob {
+    /// Absolute path below `/sys/module/` or `/proc/sys/`.
+    pub path: String,
+    /// Printable ASCII without blanks.
+    pub value: String,
+}
+
+/// A fault on a CPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Its name: at most 15 characters of `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// The CPU it is armed on, from 0.
+    pub cpu: u32,
+    /// What it does.
+    pub fault: Fault,
+}
+
+/// What an actor does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The next write to the pstore back end on its CPU takes this much longer.
+    HoldBackendWrite {
+        /// The time added.
+        hold: Duration,
+    },
+    /// The CPU spins with interrupts off.
+    SpinIrqsOff {
+        /// For how long.
+        hold: Duration,
+        /// When it begins.
+        start: Start,
+    },
+    /// The CPU oopses.
+    Oops {
+        /// When.
+        start: Start,
+    },
+    /// The CPU calls `panic()`.
+    Panic {
+        /// When.
+        start: Start,
+    },
+}
+
+/// When an actor acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// This long after the faults were fired.
+    At(Duration),
+    /// This long after another actor passed an edge.
+    After {
+        /// The other actor's name.
+        actor: String,
+        /// The edge.
+        edge: Edge,
+        /// The time between.
+        delay: Duration,
+    },
+}
+
+/// An edge of an actor's critical section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Edge {
+    /// Its beginning.
+    #[default]
+    Entered,
+    /// Its end.
+    Left,
+}
+
+/// A condition on the stamps of a trial; a trial which does not meet it is `missed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meeting {
+    /// The actor entered its critical section.
+    Entered {
+        /// Its name.
+        actor: String,
+    },
+    /// The actor entered while another was inside of its own critical section.
+    EntersDuring {
+        /// The one that enters.
+        actor: String,
+        /// The one that is inside.
+        of: String,
+    },
+}
+
+/// What a channel must keep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expectation {
+    /// The channel.
+    pub channel: Channel,
+    /// The outcome expected of it.
+    pub outcome: ChannelOutcome,
+    /// In at least this share of the trials that count; above 0, at most 1.
+    pub at_least: f64,
+}
+
+impl Actor {
+    /// The time its fault is asked to last; zero for an oops and a panic, which last for ever.
+    pub fn budget(&self) -> Duration {
+        match self.fault {
+            Fault::HoldBackendWrite { hold } | Fault::SpinIrqsOff { hold, .. } => hold,
+            Fault::Oops { .. } | Fault::Panic { .. } => Duration::ZERO,
+        }
+    }
+}
+
+impl Fault {
+    /// The word for it in scenario files and in the text for the agent.
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::HoldBackendWrite { .. } => "hold-backend-write",
+            Self::SpinIrqsOff { .. } => "spin-irqs-off",
+            Self::Oops { .. } => "oops",
+            Self::Panic { .. } => "panic",
+        }
+    }
+
+    /// When it begins by itself; a held write begins when something writes.
+    pub const fn start(&self) -> Option<&Start> {
+        match self {
+            Self::HoldBackendWrite { .. } => None,
+            Self::SpinIrqsOff { start, .. } | Self::Oops { start } | Self::Panic { start } => Some(start),
+        }
+    }
+}
+
+impl Edge {
+    /// The word for it in scenario files and in the text for the agent.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entered => "entered",
+            Self::Left => "left",
+        }
+    }
+}

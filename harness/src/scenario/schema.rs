@@ -1,0 +1,74 @@
+//! The JSON Schema of scenario files, for editors and other programs.
+//!
+//! The structure comes from the types of `file.rs`; the words in it (names, durations) are the types of this file, which
+//! exist for their schemas only. A schema cannot say everything: that `$hold` is a parameter of the file, that a CPU is
+//! one of the guest's. What it accepts may therefore still be refused; what it refuses is refused.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::file::File;
+
+/// The JSON Schema of a scenario file.
+pub fn schema() -> Value {
+    schemars::schema_for!(File).to_value()
+}
+
+/// Of the keys of an object, exactly one.
+pub(super) fn one_of(keys: &[&str]) -> Value {
+    keys.iter().map(|key| json!({ "required": [key] })).collect()
+}
+
+/// Defines types that are nothing but a schema.
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $name:ident = $schema:expr;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(crate) struct $name;
+
+            impl JsonSchema for $name {
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    let mut schema: Schema = $schema;
+                    schema.insert("description".to_owned(), concat!($($doc),+).trim().into());
+                    schema
+                }
+            }
+        )+
+    };
+}
+
+words! {
+    /// A name: small letters, digits and `-`.
+    Name = json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 64 });
+    /// A name: at most 15 small letters, digits and `-`.
+    ActorName = json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 15 });
+    /// A name of the kernel's: letters, digits, `_`, `-`, and dots between them.
+    DottedName = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$" });
+    /// A whole number and one of the units us, ms, s.
+    Duration = json_schema!({ "type": "string", "pattern": "^[0-9]+(us|ms|s)$" });
+    /// A whole number and one of the units us, ms, s; or `$name` for a parameter.
+    SweptDuration = json_schema!({ "type": "string", "pattern": "^([0-9]+(us|ms|s)|[$][a-z][a-z0-9_]*)$" });
+    /// A whole number and one of the units MiB, GiB.
+    Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
+    /// A whole number or a word.
+    Scalar = json_schema!({ "type": ["integer", "string"] });
+    /// Each parameter with its values.
+    Sweep = json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 },
+        "additionalProperties": {
+            "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": ["integer", "string"] },
+        },
+    });
+    /// For some parameters of the scenario, some of their values.
+    Where = json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": "array", "minItems": 1, "items": { "type": ["integer", "string"] } },
+    });
+}

@@ -1,0 +1,309 @@
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::model::{Channel, ChannelOutcome};
+
+mod refused;
+
+fn shipped() -> Vec<Scenario> {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    Scenario::load_all(&dir).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn read(name: &str, text: &str) -> Result<Scenario, InputError> {
+    Scenario::parse(&Source::new(format!("scenarios/{name}.yaml"), text))
+}
+
+fn params(values: &[(&str, ParamValue)]) -> Params {
+    values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn held(hold: &str, post_notifiers: i64) -> Params {
+    params(&[("hold", ParamValue::Text(hold.to_owned())), ("post_notifiers", ParamValue::Number(post_notifiers))])
+}
+
+const NONCE: &str = "0123456789abcdef";
+
+#[test]
+fn the_shipped_scenarios_are_these() {
+    let all = shipped();
+    let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
+    assert_eq!(names, ["oops-then-panic", "panic-alone", "panic-during-oops-dump"]);
+    assert!(all.iter().all(|scenario| scenario.source.is_some() && !scenario.why.is_empty()));
+    assert_eq!(Scenario::find(&all, "panic-alone").unwrap().points(), [Params::new()]);
+    let unknown = Scenario::find(&all, "panic-alnoe").unwrap_err();
+    assert_snapshot!(unknown, @"
+    no scenario `panic-alnoe`
+
+    hint: did you mean `panic-alone`? (known: oops-then-panic, panic-alone, panic-during-oops-dump)
+    ");
+}
+
+#[test]
+fn points_come_in_the_order_of_the_file() {
+    let all = shipped();
+    let points = Scenario::find(&all, "panic-during-oops-dump").unwrap().points();
+    let expected: Vec<Params> =
+        ["0ms", "300ms", "700ms", "1500ms"].iter().flat_map(|hold| [held(hold, 0), held(hold, 1)]).collect();
+    assert_eq!(points, expected);
+}
+
+#[test]
+fn a_point_that_is_not_in_the_sweep_has_no_instance() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
+    assert!(scenario.at(&held("300ms", 1)).is_some());
+    assert!(scenario.at(&held("400ms", 1)).is_none());
+    assert!(scenario.at(&Params::new()).is_none());
+}
+
+#[test]
+fn an_instance_has_everything_resolved() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
+    let instance = scenario.at(&held("700ms", 1)).unwrap();
+    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256 });
+    assert_eq!(instance.deadline.as_secs(), 30);
+    assert_eq!(instance.actors[0].budget().as_millis(), 700);
+    assert_eq!(instance.actors[2].budget().as_millis(), 0);
+    let entered = |actor: &str| Meeting::Entered { actor: actor.to_owned() };
+    let during = Meeting::EntersDuring { actor: "panic".to_owned(), of: "dump".to_owned() };
+    assert_eq!(instance.meetings, [entered("dump"), entered("oops"), entered("panic"), during]);
+}
+
+#[test]
+fn nothing_is_asked_or_expected_where_the_file_says_so() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
+    let judged = |hold, post| {
+        let instance = scenario.at(&held(hold, post)).unwrap();
+        let pstore = instance.expectations.iter().any(|expectation| expectation.channel == Channel::Pstore);
+        assert!(instance.expectations.iter().any(|expectation| expectation.channel == Channel::Console));
+        (pstore, instance.meetings.len())
+    };
+    assert_eq!(judged("0ms", 0), (true, 3));
+    assert_eq!(judged("300ms", 0), (true, 4));
+    assert_eq!(judged("700ms", 0), (true, 4));
+    assert_eq!(judged("1500ms", 0), (false, 4));
+    assert_eq!(judged("0ms", 1), (true, 3));
+    assert_eq!(judged("300ms", 1), (false, 4));
+    assert_eq!(judged("1500ms", 1), (false, 4));
+}
+
+#[test]
+fn text_for_the_agent_of_panic_during_oops_dump() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
+    assert_snapshot!(scenario.at(&held("700ms", 1)).unwrap().to_guest(NONCE, 32), @"
+    nonce 0123456789abcdef
+    witnesses 32
+    set /sys/module/kernel/parameters/crash_kexec_post_notifiers 1
+    set /proc/sys/kernel/panic_on_oops 0
+    arm dump hold-backend-write cpu=1 for_us=700000
+    arm oops oops cpu=1 at_us=0
+    arm panic panic cpu=0 after=dump edge=entered delay_us=50000
+    fire
+    ");
+}
+
+#[test]
+fn text_for_the_agent_of_oops_then_panic() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "oops-then-panic").unwrap();
+    assert_snapshot!(scenario.at(&Params::new()).unwrap().to_guest(NONCE, 32), @"
+    nonce 0123456789abcdef
+    witnesses 32
+    set /proc/sys/kernel/panic_on_oops 1
+    arm oops oops cpu=1 at_us=0
+    fire
+    ");
+}
+
+#[test]
+fn every_part_of_the_format() {
+    let text = r#"
+name: all
+title: everything
+why: because
+guest: { cpus: 8, memory: 1GiB }
+deadline: 90s
+params: { how_long: [1s], what: [word-like, -5] }
+knobs:
+  - parameter: { module: printk, name: time, value: "$what" }
+  - sysctl: { name: net.ipv4.conf.eth-0.x_y, value: "a=b,c/d" }
+actors:
+  - panic: { name: end, cpu: 7, after: { actor: spin, edge: left } }
+  - spin-irqs-off: { name: spin, cpu: 2, for: $how_long, after: { actor: slow, delay: 20us } }
+  - hold-backend-write: { name: slow, cpu: 1, for: 10ms }
+  - oops: { name: oops, cpu: 1, at: $how_long }
+expect:
+  - { channel: pstore, outcome: truncated, at-least: 0.5, where: { what: [-5] } }
+"#;
+    let scenario = read("all", text).unwrap();
+    let points = scenario.points();
+    assert_eq!(points.len(), 2);
+    let instance = scenario.at(&points[1]).unwrap();
+    assert_eq!(instance.guest, Guest { cpus: 8, memory_mib: 1024 });
+    assert_eq!(instance.deadline.as_secs(), 90);
+    let expectation = Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Truncated, at_least: 0.5 };
+    assert_eq!(instance.expectations, [expectation]);
+    assert_eq!(scenario.at(&points[0]).unwrap().expectations, []);
+    assert_snapshot!(instance.to_guest(NONCE, 8), @"
+    nonce 0123456789abcdef
+    witnesses 8
+    set /sys/module/printk/parameters/time -5
+    set /proc/sys/net/ipv4/conf/eth-0/x_y a=b,c/d
+    arm end panic cpu=7 after=spin edge=left delay_us=0
+    arm spin spin-irqs-off cpu=2 for_us=1000000 after=slow edge=entered delay_us=20
+    arm slow hold-backend-write cpu=1 for_us=10000
+    arm oops oops cpu=1 at_us=1000000
+    fire
+    ");
+}
+
+#[test]
+fn the_digest_names_the_file() {
+    let text = "name: x\ntitle: t\nwhy: w\nactors: [panic: { name: p, cpu: 0, at: 0s }]\nexpect: []\n";
+    let digest = |text: &str| read("x", text).unwrap().digest;
+    assert_eq!(digest(text).len(), 64);
+    assert_ne!(digest(text), digest(&format!("{text}# a comment\n")));
+}
+
+#[test]
+fn every_shipped_scenario_validates_against_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let files = crate::yaml::files(&dir).unwrap();
+    assert!(!files.is_empty());
+    for path in files {
+        let file: serde_json::Value = crate::yaml::load(&path).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&file).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_is_wrong() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/panic-during-oops-dump.yaml");
+    let good: serde_json::Value = crate::yaml::load(&path).unwrap();
+    assert!(validator.is_valid(&good));
+    let mutations = [
+        ("/nmae", json!("x")),
+        ("/name", json!("Panic Alone")),
+        ("/title", json!(null)),
+        ("/deadline", json!(30)),
+        ("/deadline", json!("30 s")),
+        ("/guest", json!({ "cpus": 9 })),
+        ("/guest", json!({ "cpus": 0 })),
+        ("/guest", json!({ "memory": "256M" })),
+        ("/guest", json!({ "cpu": 4 })),
+        ("/params", json!({ "Hold": ["0ms"] })),
+        ("/params", json!({ "hold": [] })),
+        ("/params", json!({ "hold": [0.5] })),
+        ("/knobs/0", json!({ "sysctl": { "name": "../etc/passwd", "value": 0 } })),
+        ("/knobs/0", json!({ "sysctl": { "name": "a" } })),
+        ("/knobs/0", json!({ "file": { "name": "a", "value": 0 } })),
+        ("/actors", json!([])),
+        ("/actors/0/hold-backend-write/for", json!("soon")),
+        ("/actors/0/hold-backend-write/for", json!(300)),
+        ("/actors/1/oops/cpu", json!(8)),
+        ("/actors/1/oops/name", json!("sixteen-letters-")),
+        ("/actors/1/oops/after", json!({ "actor": "dump" })),
+        ("/actors/1", json!({ "oops": { "name": "o", "cpu": 0 } })),
+        ("/actors/1", json!({ "nmi": { "name": "o", "cpu": 0, "at": "0ms" } })),
+        ("/actors/2/panic/after/edge", json!("entering")),
+        ("/meet/0/enters-during/of", json!(null)),
+        ("/expect/0/channel", json!("serial")),
+        ("/expect/0/outcome", json!("hung")),
+        ("/expect/0/at-least", json!(1.5)),
+        ("/expect/0/where", json!({ "hold": "0ms" })),
+    ];
+    for (pointer, value) in mutations {
+        let mut bad = good.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        match bad.pointer_mut(parent).unwrap() {
+            serde_json::Value::Array(items) => items[key.parse::<usize>().unwrap_or(0)] = value.clone(),
+            parent => parent[key] = value.clone(),
+        }
+        if pointer == "/actors" {
+            bad["actors"] = value.clone();
+        }
+        assert!(!validator.is_valid(&bad), "{pointer} = {value} should not be valid");
+    }
+    for key in ["name", "title", "why", "actors", "expect"] {
+        let mut bad = good.clone();
+        bad.as_object_mut().unwrap().remove(key);
+        assert!(!validator.is_valid(&bad), "without {key} it should not be valid");
+    }
+}
+
+proptest! {
+    /// Whatever stands in the file: either it is refused, or the agent gets exactly the lines it should get.
+    #[test]
+    fn nothing_in_a_file_injects_a_line(
+        words in prop::collection::vec(word(), 7),
+        numbers in prop::collection::vec(-1i64..5, 2),
+    ) {
+        let [actor, other, sysctl, module, parameter, value, swept] = &words[..] else { unreachable!() };
+        let file = json!({
+            "name": "x", "title": "t", "why": "w",
+            "params": { "swept": [swept] },
+            "knobs": [
+                { "sysctl": { "name": sysctl, "value": value } },
+                { "parameter": { "module": module, "name": parameter, "value": "$swept" } },
+            ],
+            "actors": [
+                { "panic": { "name": actor, "cpu": numbers[0], "at": "0ms" } },
+                { "oops": { "name": other, "cpu": numbers[1], "after": { "actor": actor } } },
+            ],
+            "expect": [],
+        });
+        // JSON is YAML.
+        if let Ok(scenario) = read("x", &file.to_string()) {
+            let text = scenario.at(&scenario.points()[0]).unwrap().to_guest(NONCE, 32);
+            let lines: Vec<&str> = text.split('\n').collect();
+            prop_assert_eq!(lines.len(), 8, "{}", text);
+            let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();
+            prop_assert_eq!(&words[2][1..], [format!("/proc/sys/{}", sysctl.replace('.', "/")), value.clone()]);
+            prop_assert_eq!(&words[3][1..], [format!("/sys/module/{module}/parameters/{parameter}"), swept.clone()]);
+            prop_assert!(words[2][1].split('/').chain(words[3][1].split('/')).all(|part| part != "..") );
+            prop_assert_eq!(&words[4][..3], ["arm", actor, "panic"]);
+            prop_assert_eq!(&words[5][..3], ["arm", other, "oops"]);
+            prop_assert_eq!(lines[6..].to_vec(), ["fire", ""]);
+        }
+    }
+
+    /// However a scenario is damaged, the reader answers, and shows its answer.
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        at in 0..refused::GOOD.len(),
+        cut in 0usize..40,
+        put in prop_oneof!["[ \n:{}\\[\\],&*$'\"a-z0-9.-]{0,12}", ".{0,8}"],
+    ) {
+        let (head, tail) = refused::GOOD.split_at(at);
+        let text = format!("{head}{put}{}", tail.get(cut..).unwrap_or_default());
+        if let Err(error) = read("bad", &text) {
+            let shown = error.to_string();
+            prop_assert!(shown.starts_with("reading scenarios/bad.yaml: "));
+            prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{:?}", shown);
+        }
+    }
+}
+
+/// Mostly acceptable words, and some that try something.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        // Seven of these make a file: most of them have to be good, or hardly any file would be accepted.
+        60 => "[a-z]{1,6}",
+        2 => "[a-z.-]{1,8}",
+        1 => "[a-z]{0,3}[ \t\r\n/.$=]{1,2}[a-z]{0,5}",
+        1 => any::<String>(),
+        1 => Just("x\nfire".to_owned()),
+        1 => Just("../../x".to_owned()),
+    ]
+}
