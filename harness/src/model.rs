@@ -117,6 +117,58 @@ impl fmt::Display for CellKey {
     }
 }
 
+/// A condition on the stamps of a trial; one that does not meet it is `missed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meeting {
+    /// The actor entered its critical section.
+    Entered {
+        /// The actor.
+        actor: String,
+    },
+    /// The actor entered while another was inside its critical section: not before it entered, and before it left. A
+    /// section of no length is only asked to have been entered before.
+    EntersDuring {
+        /// The one that enters.
+        actor: String,
+        /// The one that is inside.
+        of: String,
+    },
+}
+
+/// That a channel comes to an outcome with at least this probability.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// The channel.
+    pub channel: Channel,
+    /// The outcome it should come to.
+    pub outcome: ChannelOutcome,
+    /// The least probability, 0 to 1.
+    #[serde(default = "Expectation::default_at_least")]
+    pub at_least: f64,
+}
+
+impl Expectation {
+    /// The least probability where none is named. Not 1: a share of exactly all would be refuted by a single trial, and
+    /// no number of trials could show it.
+    pub const AT_LEAST: f64 = 0.9;
+
+    const fn default_at_least() -> f64 {
+        Self::AT_LEAST
+    }
+
+    /// To a hundredth: 0.999 is not 100 %, and 0.57 is not 56.99999999999999 %.
+    pub fn percent(&self) -> f64 {
+        (self.at_least * 1e4).round() / 1e2
+    }
+}
+
+impl fmt::Display for Expectation {
+    /// `pstore saved in at least 90 %`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in at least {} %", self.channel, self.outcome, self.percent())
+    }
+}
+
 /// What one channel kept in one trial, and how that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelVerdict {

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::context::Context;
-use super::progress::{Progress, seconds};
+use super::progress::Progress;
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{BuildEvent, Canceller, Kernel, KernelError, Store};
+use crate::kernel::{BuildEvent, Kernel, KernelError, Store};
 use crate::project::Project;
 
 /// Build kernels.
@@ -48,14 +48,10 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
 /// Builds one kernel, or takes it from the cache. Ctrl-C ends the build.
 pub async fn kernel(context: &Context, variant: &str, base: &str) -> Result<Kernel, Failure> {
     context.known().variant(variant)?;
-    let canceller = Canceller::default();
-    let job = Job {
-        cache: context.cache.clone(),
-        project: context.project.clone(),
-        variant: variant.to_owned(),
-        base: base.to_owned(),
-        canceller: canceller.clone(),
-    };
+    let store = Store::open(&context.cache)?;
+    let canceller = store.canceller();
+    let project = context.project.clone();
+    let job = Job { store, project, variant: variant.to_owned(), base: base.to_owned() };
     let mut building = tokio::task::spawn_blocking(move || job.run());
     let built = tokio::select! {
         built = &mut building => built,
@@ -68,19 +64,17 @@ pub async fn kernel(context: &Context, variant: &str, base: &str) -> Result<Kern
 }
 
 struct Job {
-    cache: std::path::PathBuf,
+    store: Store,
     project: Project,
     variant: String,
     base: String,
-    canceller: Canceller,
 }
 
 impl Job {
     fn run(self) -> Result<Kernel, KernelError> {
         let mut progress = Progress::begin(format!("kernel {}@{}", self.variant, self.base));
         let mut cached = false;
-        let store = Store::open(&self.cache)?;
-        let built = store.build(&self.project, &self.variant, &self.base, &self.canceller, &mut |event| match event {
+        let built = self.store.build(&self.project, &self.variant, &self.base, &mut |event| match event {
             BuildEvent::Cached => cached = true,
             BuildEvent::Reading { bytes, of } => progress.at(bytes >> 20, of >> 20, "MiB read of a new source"),
             BuildEvent::Waiting => progress.at(0, 0, "waiting for another build to end"),
@@ -94,10 +88,7 @@ impl Job {
         });
         match &built {
             Ok(kernel) if cached => progress.end(&format!("cached, {}", short(&kernel.key))),
-            Ok(kernel) => {
-                let total = kernel.record.durations.total();
-                progress.end(&format!("built in {}, {}", seconds(total), short(&kernel.key)));
-            }
+            Ok(kernel) => progress.end(&format!("built, {}", short(&kernel.key))),
             Err(_) => progress.end("failed"),
         }
         built

@@ -6,11 +6,11 @@ use super::Failure;
 use super::context::Context;
 use super::run::How;
 use crate::kernel::Kernel;
-use crate::model::CellKey;
+use crate::model::{CellKey, Expectation};
 use crate::plan::{PlannedTrial, Selection};
 use crate::preflight::Report;
 use crate::results::{
-    Expectation, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION,
+    FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION,
     rfc3339,
 };
 use crate::scenario::Scenario;
@@ -70,8 +70,8 @@ fn kernel(kernel: &Kernel) -> KernelInfo {
             .iter()
             .map(|patch| FileDigest { name: patch.name.clone(), sha256: patch.sha256.clone() })
             .collect(),
-        config_digest: record.config_digest.clone(),
-        compiler: record.compiler.clone(),
+        config_digest: record.config.clone(),
+        compiler: record.tools.compiler.clone(),
         release: record.release.clone(),
         build_id: record.build_id.clone(),
     }

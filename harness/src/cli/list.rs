@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::{Failure, Global, Output, print, print_json};
+use crate::kernel::Origin;
 use crate::results;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -65,10 +66,18 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Package(name) => format!("source package {name}"),
+        Origin::Tarball(path) => format!("tarball {}", path.display()),
+        Origin::Git(git) => format!("commit {} of {}", git.commit, git.tree.display()),
+    }
+}
+
 fn entries(context: &Context, what: &str) -> Result<Vec<(String, String)>, Failure> {
     Ok(match what {
         "variants" => context.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
-        "bases" => context.bases.iter().map(|base| (base.name.clone(), base.origin.to_string())).collect(),
+        "bases" => context.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect(),
         "scenarios" => context.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
         "suites" => context.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),
         _ => results::list(&context.results)?

@@ -21,7 +21,7 @@ use crate::preflight::{self, Report};
 use crate::report::{Format, Junit, TAIL_BYTES, junit, variant_table};
 use crate::results::{Judged, Judgement, Run, RunInfo, Summary, judge};
 use crate::run::{self as runner, Stage, StageOptions, Stop};
-use crate::scenario::{PointFilter, Scenario};
+use crate::scenario::{Knob, PointFilter, Scenario};
 use crate::trial::Assignment;
 
 /// Run a suite, or chosen scenarios on chosen variants.
@@ -268,7 +268,7 @@ impl Done {
 }
 
 /// The stages of a run, one for each kernel and guest shape.
-pub struct Stages(BTreeMap<(String, crate::scenario::Guest), (Arc<Stage>, Vec<crate::scenario::Knob>)>);
+pub struct Stages(BTreeMap<(String, crate::scenario::Guest), (Arc<Stage>, Vec<Knob>)>);
 
 impl Stages {
     /// Makes or finds every template that the plan needs.
@@ -327,8 +327,12 @@ fn instance<'a>(context: &'a Context, trial: &PlannedTrial) -> Result<&'a crate:
 }
 
 /// A variant's run-time settings, in the scenario's form.
-fn knobs(kernel: &Kernel) -> Vec<crate::scenario::Knob> {
-    let knob = |knob: &crate::kernel::Knob| crate::scenario::Knob { path: knob.path(), value: knob.value().to_owned() };
+fn knobs(kernel: &Kernel) -> Vec<Knob> {
+    use crate::kernel::Knob as Of;
+    let knob = |knob: &Of| match knob.clone() {
+        Of::Parameter(parameter) => Knob::parameter(&parameter.module, &parameter.name, parameter.value),
+        Of::Sysctl(sysctl) => Knob::sysctl(&sysctl.name, sysctl.value),
+    };
     kernel.knobs.iter().map(knob).collect()
 }
 

@@ -1,1 +1,24 @@
-//! Stage `evidence`: to be written.
+//! What a dead guest left behind, made readable: pure decoders, bytes in, structures out.
+//!
+//! ```text
+//! serial file ────────────────────────────> console ─> Console
+//! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
+//! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
+//! ```
+//!
+//! All of these bytes come from a guest whose kernel has just crashed, so nothing in them is believed: every length is
+//! checked against what is there, every output is bounded, and no input panics. A decoder keeps whatever it can read
+//! and says beside it what it could not. Nothing here knows what *should* have been kept; that is the verdict's part.
+
+mod bytes;
+pub mod console;
+pub mod cper;
+pub mod erst;
+pub mod inflate;
+pub mod printk;
+pub mod pstore;
+pub(crate) mod ranges;
+pub mod stamps;
+
+#[cfg(test)]
+pub(crate) mod encode;

@@ -1,1 +1,47 @@
-//! Stage `kernel`: to be written.
+//! Stage `kernel`: from the name of a variant to a kernel that can be booted.
+//!
+//! ```text
+//! bases.yaml ───> Base ───> Source ───────┐
+//! variant.yaml ─> Variant ─> patches ─────┼─> key ─> kernels/<key>/ there? ──────────────────────> Kernel
+//! configs/ ─────> Fragments ──────────────┤              │ no
+//! crashlab/ ────> ModuleSources ──────────┘              v
+//!                              Workbench (locked) ─> overlay ─> configure ─> compile ─> publish ─> Kernel
+//! ```
+//!
+//! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
+//! compiled again. Everything is kept below the cache folder; a source is read and never written.
+
+mod base;
+mod build;
+mod cancel;
+mod config;
+mod diagnose;
+mod elf;
+mod error;
+mod event;
+mod files;
+mod kconfig;
+mod key;
+mod make;
+mod module;
+mod patch;
+mod process;
+mod record;
+mod series;
+mod source;
+mod state;
+mod store;
+mod toolchain;
+mod variant;
+mod version;
+mod workbench;
+
+pub use self::base::{Base, Origin, list_bases};
+pub use self::cancel::Canceller;
+pub use self::config::Unmet;
+pub use self::error::{Fault, KernelError, PatchFault};
+pub use self::event::BuildEvent;
+pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
+pub use self::store::{Kernel, Store};
+pub use self::variant::{Knob, Range, Variant, list_variants};
+pub use self::version::Version;

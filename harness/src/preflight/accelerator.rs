@@ -1,12 +1,10 @@
 //! Accelerators, proven by a guest: `/dev/kvm` may be there, open, and yet not run one.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
@@ -17,32 +15,7 @@ use super::host::Options;
 use super::qemu::{Checked, SANDBOX};
 use super::rom;
 use super::run::{Group, read, shown};
-
-/// What runs a guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    /// The host's CPU, by way of `/dev/kvm`.
-    Kvm,
-    /// QEMU's own translator; works everywhere.
-    Tcg,
-}
-
-impl Accelerator {
-    /// The name that QEMU's `-accel` knows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
-        }
-    }
-}
-
-impl fmt::Display for Accelerator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use crate::guest::Accelerator;
 
 /// Runs the probe guest under each accelerator. Returns the best that works, and a finding for each.
 pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelerator>, Vec<Finding>) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::accelerator::Accelerator;
+use crate::guest::Accelerator;
 use super::qemu::QemuVersion;
 
 /// How a check came out, from good to bad.

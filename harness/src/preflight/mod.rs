@@ -23,12 +23,13 @@ mod run;
 mod source;
 mod toolchain;
 
-pub use self::accelerator::Accelerator;
 pub use self::consent::{Consent, Situation, ask_at_terminal};
 pub use self::finding::{Finding, QemuInfo, Report, Status};
 pub use self::host::{Host, Options, Patience};
 pub use self::install::{InstallError, InstallPlan, install, plan};
 pub use self::qemu::QemuVersion;
+
+use crate::guest::Accelerator;
 
 /// Runs all checks, those that wait at the same time. Nothing it starts outlives it.
 ///

@@ -1,47 +1,10 @@
 //! What a cell was expected to do, and whether it did.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use super::{CellSummary, PlannedCell, Summary};
-use crate::model::{CellKey, Channel, ChannelOutcome};
+use crate::model::{CellKey, Expectation};
 use crate::stats::{percent, wilson};
-
-/// That a channel comes to an outcome with at least this probability.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    /// The channel.
-    pub channel: Channel,
-    /// The outcome it should come to.
-    pub outcome: ChannelOutcome,
-    /// The least probability, 0 to 1.
-    #[serde(default = "Expectation::default_at_least")]
-    pub at_least: f64,
-}
-
-impl Expectation {
-    /// The least probability where none is named. Not 1: a share of exactly all would be refuted by a single trial, and
-    /// no number of trials could show it.
-    pub const AT_LEAST: f64 = 0.9;
-
-    const fn default_at_least() -> f64 {
-        Self::AT_LEAST
-    }
-
-    /// To a hundredth: 0.999 is not 100 %, and 0.57 is not 56.99999999999999 %.
-    fn percent(&self) -> f64 {
-        (self.at_least * 1e4).round() / 1e2
-    }
-}
-
-impl fmt::Display for Expectation {
-    /// `pstore saved in at least 90 %`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} in at least {} %", self.channel, self.outcome, self.percent())
-    }
-}
 
 /// Whether an expectation was met.
 #[derive(Debug, Clone, PartialEq, Eq)]

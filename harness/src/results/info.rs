@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Expectation;
-use crate::model::CellKey;
+use crate::model::{CellKey, Expectation};
 
 /// The form of the run's folder that this harness writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;

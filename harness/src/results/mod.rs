@@ -26,7 +26,7 @@ pub(crate) mod sample;
 mod tests;
 
 pub use error::Error;
-pub use expect::{Expectation, Judged, Judgement, judge, judge_cell};
+pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION};
 pub use run::{CONSOLE, LATEST, Run, latest, list};
 pub use run_id::{is_run_id, rfc3339};

@@ -78,14 +78,14 @@ impl Stage {
         }
         let append = kernel.command_line.clone();
         if options.cold {
-            let from = From::Cold { kernel: kernel.image(), initramfs, append };
+            let from = From::Cold { kernel: kernel.bzimage(), initramfs, append };
             return Ok(Self { machine, from });
         }
         let key = template_key(&machine, kernel, &digest, options.qemu_version);
         let dir = options.cache.join("templates").join(key);
         let template = match Template::open(&dir) {
             Some(template) => template,
-            None => Template::create(&machine, &kernel.image(), &initramfs, &append, &dir, BOOT_DEADLINE)
+            None => Template::create(&machine, &kernel.bzimage(), &initramfs, &append, &dir, BOOT_DEADLINE)
                 .await
                 .map_err(|source| StageError::Template {
                     variant: kernel.variant.clone(),

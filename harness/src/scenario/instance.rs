@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Channel, ChannelOutcome, Params};
+use crate::model::{Expectation, Meeting, Params};
 
 /// One point of a scenario's sweep, ready to be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,32 +109,16 @@ pub enum Edge {
     Left,
 }
 
-/// A condition on the stamps of a trial; a trial which does not meet it is `missed`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meeting {
-    /// The actor entered its critical section.
-    Entered {
-        /// Its name.
-        actor: String,
-    },
-    /// The actor entered while another was inside of its own critical section.
-    EntersDuring {
-        /// The one that enters.
-        actor: String,
-        /// The one that is inside.
-        of: String,
-    },
-}
+impl Knob {
+    /// A parameter of a module, or of a part of the kernel that goes by a module's name.
+    pub fn parameter(module: &str, name: &str, value: String) -> Self {
+        Self { path: format!("/sys/module/{module}/parameters/{name}"), value }
+    }
 
-/// What a channel must keep.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Expectation {
-    /// The channel.
-    pub channel: Channel,
-    /// The outcome expected of it.
-    pub outcome: ChannelOutcome,
-    /// In at least this share of the trials that count; above 0, at most 1.
-    pub at_least: f64,
+    /// A sysctl, by its name with dots.
+    pub fn sysctl(name: &str, value: String) -> Self {
+        Self { path: format!("/proc/sys/{}", name.replace('.', "/")), value }
+    }
 }
 
 impl Actor {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::file::{ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, Spin, Sysctl};
 use super::scalar::Scalar;
 use super::{
-    Actor, Expectation, Fault, Guest, Instance, Knob, Meeting, Parameter, PointFilter, Scenario, Start, check, units,
+    Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, units,
 };
-use crate::model::{ParamValue, Params};
+use crate::model::{Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
 const DEFAULT_GUEST: Guest = Guest { cpus: 4, memory_mib: 256 };
@@ -159,16 +159,14 @@ impl Point<'_> {
     }
 
     fn knob(&self, knob: &KnobFile) -> Result<Knob, InputError> {
-        let (path, value) = match knob {
-            KnobFile::Parameter(ModuleParameter { module, name, value }) => {
-                (format!("/sys/module/{}/parameters/{}", module.value, name.value), value)
-            }
-            KnobFile::Sysctl(Sysctl { name, value }) => (format!("/proc/sys/{}", name.replace('.', "/")), value),
-        };
+        let (KnobFile::Parameter(ModuleParameter { value, .. }) | KnobFile::Sysctl(Sysctl { value, .. })) = knob;
         let (value, mark) = self.value(value)?;
         let value = value.to_string();
         check::word(self.source, mark, &value)?;
-        Ok(Knob { path, value })
+        Ok(match knob {
+            KnobFile::Parameter(ModuleParameter { module, name, .. }) => Knob::parameter(&module.value, &name.value, value),
+            KnobFile::Sysctl(Sysctl { name, .. }) => Knob::sysctl(name, value),
+        })
     }
 
     fn actor(&self, actor: &ActorFile) -> Result<Actor, InputError> {

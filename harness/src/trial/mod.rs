@@ -15,11 +15,11 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Watch, Word};
-use crate::model::{CellKey, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::results::rfc3339;
 use crate::scenario::{Actor, Fault, Instance};
-use crate::verdict::{Meeting, Tail};
+use crate::verdict::Tail;
 
 pub use judge::judge;
 

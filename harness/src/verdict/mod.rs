@@ -1,1 +1,22 @@
-//! Stage `verdict`: to be written.
+//! Whether a trial counts, and what of the log's tail each channel kept.
+//!
+//! ```text
+//! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
+//! Console ─> channel::judge_console ─┐
+//! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
+//! ```
+//!
+//! The tail is what was written last before the kernel died: the [`witness`] lines, then the panic's own line. Since
+//! every byte of a witness line is known beforehand, "there", "missing" and "damaged" are told apart exactly.
+
+pub mod channel;
+pub mod meet;
+mod scan;
+pub mod tail;
+pub mod witness;
+
+pub use channel::{judge_console, judge_pstore};
+pub use tail::{Tail, judge_text};
+
+#[cfg(test)]
+mod testlog;

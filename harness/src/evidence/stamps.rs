@@ -1,0 +1,272 @@
+//! The page that crashlab shares with the host: when each actor entered and left its critical section.
+//!
+//! The page lies in a file behind an ivshmem device, so it can be read while the guest hangs and after it is gone. The
+//! layout (version 1, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
+//!
+//! | offset | size | field |
+//! |---|---|---|
+//! | 0 | 8 | magic `CRASHLAB` |
+//! | 8 | 4 | version |
+//! | 12 | 4 | slots in use, at most 32 |
+//! | 16 | 8 | kHz of the time-stamp counter |
+//! | 24 | 8 | counter when the actors were fired, 0: not fired |
+//! | 32 | 16 | the trial's nonce; zeros until it is armed |
+//! | 64 + 64 i | 64 | slot i |
+//! | slot + 0 | 16 | the actor's name, padded with NUL |
+//! | slot + 16 | 4 | kind |
+//! | slot + 20 | 4 | CPU it was armed on |
+//! | slot + 24 | 8 | counter when it entered, 0: never |
+//! | slot + 32 | 8 | counter when it left, 0: never |
+//! | slot + 40 | 8 | microseconds it was asked to stay, 0: none |
+//! | slot + 48 | 4 | times it entered |
+//! | slot + 56 | 8 | microseconds of its stay that it counted so far |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::evidence::bytes::{array, u32_at, u64_at};
+use crate::model::ActorStamps;
+
+/// The page's size.
+pub const PAGE: usize = 4096;
+
+const MAGIC: [u8; 8] = *b"CRASHLAB";
+const VERSION: u32 = 1;
+const MAX_SLOTS: usize = 32;
+const SLOTS_AT: usize = 64;
+const SLOT: usize = 64;
+/// No x86 kernel has more CPUs (`CONFIG_MAXSMP`).
+const MAX_CPUS: u32 = 8192;
+
+/// What an actor does once it is fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// Oopses.
+    Oops,
+    /// Calls `panic()`.
+    Panic,
+    /// Holds the pstore back end's write.
+    HoldBackendWrite,
+    /// Spins with interrupts off.
+    SpinIrqsOff,
+}
+
+impl ActorKind {
+    const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Oops),
+            2 => Some(Self::Panic),
+            3 => Some(Self::HoldBackendWrite),
+            4 => Some(Self::SpinIrqsOff),
+            _ => None,
+        }
+    }
+
+    /// The name used in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Oops => "oops",
+            Self::Panic => "panic",
+            Self::HoldBackendWrite => "hold-backend-write",
+            Self::SpinIrqsOff => "spin-irqs-off",
+        }
+    }
+}
+
+impl fmt::Display for ActorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One actor's slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Its name in the scenario.
+    pub name: String,
+    /// What it does.
+    pub kind: ActorKind,
+    /// The CPU it was armed on.
+    pub cpu: u32,
+    /// The time-stamp counter when it entered its critical section.
+    pub entered_tsc: Option<u64>,
+    /// The time-stamp counter when it left.
+    pub left_tsc: Option<u64>,
+    /// Microseconds that it was asked to stay; 0: none.
+    pub budget_us: u64,
+    /// How often it entered.
+    pub hits: u32,
+    /// Turns of `udelay(1)` that it has spent inside, up to `budget_us`. On an emulated CPU a turn takes longer than its
+    /// microsecond, so this is how far a section got that was never left, not how long that took.
+    pub spent_us: u64,
+}
+
+/// The whole page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamps {
+    /// kHz of the guest's time-stamp counter; never 0.
+    pub tsc_khz: u64,
+    /// The time-stamp counter when the actors were fired, if they were.
+    pub fired_tsc: Option<u64>,
+    /// The trial's nonce; empty if none was armed.
+    pub nonce: String,
+    /// The actors, in the order in which they were armed. No two have one name.
+    pub actors: Vec<Actor>,
+}
+
+/// Why a page cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StampsError {
+    /// Not a whole page.
+    #[error("{have} bytes are too few for crashlab's page of {PAGE}")]
+    Short {
+        /// Bytes there are.
+        have: usize,
+    },
+    /// Zeros only: crashlab never wrote to it.
+    #[error("crashlab never wrote its page (the magic is zero)")]
+    Blank,
+    /// Some other page.
+    #[error("the page's magic is \"{found}\", not \"CRASHLAB\"")]
+    Magic {
+        /// What stands in its place, escaped.
+        found: String,
+    },
+    /// A layout that is not known here: crashlab and harness are not of one version.
+    #[error("the page's version is {found}, not {VERSION}")]
+    Version {
+        /// The version it says.
+        found: u32,
+    },
+    /// More slots than the page has.
+    #[error("the page has {found} actors, more than {MAX_SLOTS}")]
+    Slots {
+        /// The number it says.
+        found: u32,
+    },
+    /// A clock that stands still.
+    #[error("the page's time-stamp counter has 0 kHz")]
+    Clock,
+    /// Not 16 lowercase hexadecimal digits.
+    #[error("the page's nonce is \"{found}\", not 16 hexadecimal digits")]
+    Nonce {
+        /// What stands in its place, escaped.
+        found: String,
+    },
+    /// An actor whose slot makes no sense.
+    #[error("actor {slot}: {field} is {found}")]
+    Actor {
+        /// Its slot, from 0.
+        slot: usize,
+        /// Which field.
+        field: &'static str,
+        /// What stands there.
+        found: String,
+    },
+}
+
+/// Reads a page; what follows it is not looked at.
+pub fn decode(bytes: &[u8]) -> Result<Stamps, StampsError> {
+    let short = || StampsError::Short { have: bytes.len() };
+    let page = bytes.get(..PAGE).ok_or_else(short)?;
+    let magic: [u8; 8] = array(page, 0).ok_or_else(short)?;
+    if magic == [0; 8] {
+        return Err(StampsError::Blank);
+    }
+    if magic != MAGIC {
+        return Err(StampsError::Magic { found: magic.escape_ascii().to_string() });
+    }
+    let version = u32_at(page, 8).ok_or_else(short)?;
+    if version != VERSION {
+        return Err(StampsError::Version { found: version });
+    }
+    let slots = u32_at(page, 12).ok_or_else(short)?;
+    let slots =
+        usize::try_from(slots).ok().filter(|slots| *slots <= MAX_SLOTS).ok_or(StampsError::Slots { found: slots })?;
+    let tsc_khz = u64_at(page, 16).filter(|khz| *khz > 0).ok_or(StampsError::Clock)?;
+    let fired_tsc = stamp(page, 24);
+    let nonce = nonce(array(page, 32).ok_or_else(short)?)?;
+    let mut actors = Vec::new();
+    let mut names = BTreeSet::new();
+    for (slot, bytes) in page.get(SLOTS_AT..).unwrap_or_default().chunks_exact(SLOT).enumerate().take(slots) {
+        let actor = actor(slot, bytes)?;
+        if !names.insert(actor.name.clone()) {
+            return Err(StampsError::Actor { slot, field: "the name", found: format!("{}, once more", actor.name) });
+        }
+        actors.push(actor);
+    }
+    Ok(Stamps { tsc_khz, fired_tsc, nonce, actors })
+}
+
+/// A counter value; 0 stands for "never".
+fn stamp(bytes: &[u8], at: usize) -> Option<u64> {
+    u64_at(bytes, at).filter(|tsc| *tsc != 0)
+}
+
+fn nonce(bytes: [u8; 16]) -> Result<String, StampsError> {
+    if bytes == [0; 16] {
+        return Ok(String::new());
+    }
+    String::from_utf8(bytes.to_vec())
+        .ok()
+        .filter(|nonce| nonce.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        .ok_or_else(|| StampsError::Nonce { found: bytes.escape_ascii().to_string() })
+}
+
+fn actor(slot: usize, bytes: &[u8]) -> Result<Actor, StampsError> {
+    let nonsense = |field, found| StampsError::Actor { slot, field, found };
+    let number = |at| u32_at(bytes, at).unwrap_or_default();
+    let raw_name: [u8; 16] = array(bytes, 0).unwrap_or_default();
+    Ok(Actor {
+        name: name(&raw_name).ok_or_else(|| nonsense("the name", format!("\"{}\"", raw_name.escape_ascii())))?,
+        kind: ActorKind::from_number(number(16)).ok_or_else(|| nonsense("the kind", number(16).to_string()))?,
+        cpu: Some(number(20))
+            .filter(|cpu| *cpu < MAX_CPUS)
+            .ok_or_else(|| nonsense("the cpu", number(20).to_string()))?,
+        entered_tsc: stamp(bytes, 24),
+        left_tsc: stamp(bytes, 32),
+        budget_us: u64_at(bytes, 40).unwrap_or_default(),
+        hits: number(48),
+        spent_us: u64_at(bytes, 56).unwrap_or_default(),
+    })
+}
+
+/// A word of ASCII letters, digits, `-`, `_` and `.`, padded with NUL.
+fn name(bytes: &[u8; 16]) -> Option<String> {
+    let word = bytes.split(|b| *b == 0).next()?;
+    let padding = bytes.get(word.len()..)?;
+    let sound = !word.is_empty()
+        && word.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        && padding.iter().all(|b| *b == 0);
+    sound.then(|| String::from_utf8_lossy(word).into_owned())
+}
+
+impl Stamps {
+    /// The stamps in microseconds since the actors were fired, rounded down. A stamp from before that counts as 0; if
+    /// they were never fired there is no time to count from, and no stamp either.
+    pub fn actor_stamps(&self) -> Vec<ActorStamps> {
+        self.actors
+            .iter()
+            .map(|actor| ActorStamps {
+                actor: actor.name.clone(),
+                cpu: actor.cpu,
+                entered_us: self.since_fired(actor.entered_tsc),
+                left_us: self.since_fired(actor.left_tsc),
+            })
+            .collect()
+    }
+
+    /// How long each actor was asked to stay in its critical section, in microseconds; 0: no time was asked for.
+    pub fn budgets(&self) -> BTreeMap<String, u64> {
+        self.actors.iter().map(|actor| (actor.name.clone(), actor.budget_us)).collect()
+    }
+
+    fn since_fired(&self, tsc: Option<u64>) -> Option<u64> {
+        let cycles = u128::from(tsc?.saturating_sub(self.fired_tsc?));
+        let micros = (cycles * 1000).checked_div(u128::from(self.tsc_khz))?;
+        Some(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! `guest-kernel/bases.yaml`: the unpatched kernels.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::KernelError;
+use crate::project::Project;
+use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
+
+/// An unpatched kernel source, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The name that variants, cells and the command line use, e.g. `6.12`.
+    pub name: String,
+    /// Where its source comes from.
+    pub origin: Origin,
+}
+
+/// Where a base's source comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A distribution's source package, which leaves a tarball of its own name in `/usr/src`.
+    Package(String),
+    /// Any kernel tarball. A relative path counts from the folder of `bases.yaml`.
+    Tarball(PathBuf),
+    /// A commit of the user's own tree, which is only read.
+    Git(GitOrigin),
+}
+
+/// A commit of a git tree.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitOrigin {
+    /// The tree or bare repository. A relative path counts from the folder of `bases.yaml`.
+    pub tree: PathBuf,
+    /// Anything that git takes for a commit: a hash, a tag, a branch.
+    pub commit: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BasesFile {
+    bases: Ordered<At<Origin>>,
+}
+
+/// The bases of a project, in the order of its `bases.yaml`.
+pub fn list_bases(project: &Project) -> Result<Vec<Base>, KernelError> {
+    let folder = project.guest_kernel();
+    let file = YamlFile::read(&folder.join("bases.yaml"))?;
+    let BasesFile { bases: Ordered(bases) } = file.parse()?;
+    bases
+        .into_iter()
+        .map(|(name, origin)| {
+            if !is_plain_name(&name) {
+                return Err(file.error(name.mark, "a base's name is letters, digits, `.`, `_`, `-`", None).into());
+            }
+            Ok(Base { name: name.value, origin: origin.value.below(&folder) })
+        })
+        .collect()
+}
+
+impl Base {
+    /// The base of that name.
+    pub(super) fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
+        let bases = list_bases(project)?;
+        let unknown = UnknownName::new("base", name, bases.iter().map(|base| base.name.as_str()));
+        bases.into_iter().find(|base| base.name == name).ok_or_else(|| unknown.into())
+    }
+}
+
+impl Origin {
+    fn below(self, folder: &Path) -> Self {
+        match self {
+            Self::Package(name) => Self::Package(name),
+            Self::Tarball(path) => Self::Tarball(folder.join(path)),
+            Self::Git(git) => Self::Git(GitOrigin { tree: folder.join(git.tree), ..git }),
+        }
+    }
+}
+
+/// Whether a name can be part of a path, a cell and a command line without being mistaken for something else.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn project(bases: &str) -> (tempfile::TempDir, Project) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("guest-kernel")).unwrap();
+        std::fs::write(root.path().join("guest-kernel/bases.yaml"), bases).unwrap();
+        let project = Project::at(root.path());
+        (root, project)
+    }
+
+    fn error(bases: &str) -> String {
+        let (root, project) = project(bases);
+        list_bases(&project).unwrap_err().to_string().replace(&root.path().display().to_string(), "ROOT")
+    }
+
+    #[test]
+    fn every_kind_of_base_is_read_in_order() {
+        let (root, project) = project(
+            "bases:\n  \"6.12\": { package: linux-source-6.12 }\n  local: { tarball: ../linux.tar.xz }\n  \
+             mine: { git: { tree: /src/linux, commit: v6.12 } }\n",
+        );
+        let bases = list_bases(&project).unwrap();
+        let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
+        assert_eq!(names, ["6.12", "local", "mine"]);
+        assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".into()));
+        assert_eq!(bases[1].origin, Origin::Tarball(root.path().join("guest-kernel/../linux.tar.xz")));
+        let git = GitOrigin { tree: "/src/linux".into(), commit: "v6.12".into() };
+        assert_eq!(bases[2].origin, Origin::Git(git));
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest() {
+        let (_root, project) = project("bases:\n  \"6.12\": { package: a }\n  \"6.1\": { package: b }\n");
+        assert_snapshot!(Base::find(&project, "6.21").unwrap_err(), @"");
+    }
+
+    #[test]
+    fn wrong_keys_and_names_are_shown_with_their_line() {
+        assert_snapshot!(error("bases:\n  a: { pakage: linux }\n"), @"");
+        assert_snapshot!(error("bases:\n  a: { git: { tree: /x, comit: y } }\n"), @"");
+        assert_snapshot!(error("bases:\n  a: { package: x }\n  a: { package: y }\n"), @"");
+        assert_snapshot!(error("bases:\n  ../a: { package: x }\n"), @"");
+    }
+}

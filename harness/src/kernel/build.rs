@@ -1,0 +1,227 @@
+//! One build: from a variant's ingredients and a held workbench to a finished folder.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::config::{Config, Fragments, allconfig};
+use super::diagnose::{disk_full, first_error};
+use super::make::Make;
+use super::module::{MODULE, ModuleSources};
+use super::record::{BuildRecord, Durations, Sizes, SourceRecord};
+use super::series::{self, Patch};
+use super::source::Source;
+use super::store::{BUILD_RECORD, FILES};
+use super::workbench::Workbench;
+use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
+
+/// The steps that 6.12.117 takes with `guest.config` from nothing: counted in its log.
+const STEPS_CLEAN: u32 = 1050;
+/// The steps that it takes after `kernel/panic.c` was changed: counted in its log.
+const STEPS_FURTHER: u32 = 30;
+
+/// Everything a kernel is made of.
+pub(super) struct Order<'a> {
+    /// The name of the variant.
+    pub variant: &'a str,
+    /// The name of the base.
+    pub base: &'a str,
+    /// The base's source.
+    pub source: &'a Source,
+    /// The series.
+    pub patches: &'a [Patch],
+    /// The options asked for.
+    pub fragments: &'a Fragments,
+    /// The fault-injection module.
+    pub module: &'a ModuleSources,
+    /// The tools.
+    pub tools: &'a ToolRecord,
+    /// The content address.
+    pub key: &'a str,
+}
+
+/// Builds the order on the workbench. Returns the folder with all of [`FILES`] and the record, to be moved to the store.
+pub(super) fn build(
+    order: &Order,
+    workbench: &mut Workbench,
+    unpacked: Duration,
+    canceller: &Canceller,
+    report: &mut dyn FnMut(BuildEvent),
+) -> Result<PathBuf, KernelError> {
+    let mut durations = Durations { unpack_ms: milliseconds(unpacked), ..Durations::default() };
+
+    let began = Instant::now();
+    report(BuildEvent::Patching { patches: order.patches.len() });
+    let (overlay, patches) =
+        series::apply(order.patches, workbench.folder(), canceller, &|path| workbench.pristine(path))?;
+    workbench.lay(&overlay)?;
+    drop(overlay);
+    durations.patch_ms = milliseconds(began.elapsed());
+
+    let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
+    let mut make = Make::new(workbench, canceller, log_path)?;
+
+    let began = Instant::now();
+    report(BuildEvent::Configuring);
+    let asked = order.configure(&mut make, workbench)?;
+    durations.configure_ms = milliseconds(began.elapsed());
+
+    let began = Instant::now();
+    let clean = !workbench.tree().join("vmlinux").exists();
+    let known = if clean { workbench.state().steps_clean } else { workbench.state().steps_further };
+    let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
+    let mut done = 0;
+    report(BuildEvent::Compiling { done, expected });
+    let targets = ["bzImage", "modules"].map(OsString::from);
+    let built = make.run(&targets, &mut || {
+        done += 1;
+        report(BuildEvent::Compiling { done, expected });
+    })?;
+    order.check(built, "building", &make)?;
+    durations.compile_ms = milliseconds(began.elapsed());
+
+    let began = Instant::now();
+    report(BuildEvent::Module);
+    let module = workbench.folder().join("module");
+    order.module.copy_to(&module)?;
+    let mut argument = OsString::from("M=");
+    argument.push(&module);
+    let built = make.run(&[argument, "modules".into()], &mut || {})?;
+    order.check(built, "building the fault-injection module for", &make)?;
+    durations.module_ms = milliseconds(began.elapsed());
+
+    let log_path = make.log_path().to_owned();
+    drop(make);
+    let output = order.collect(workbench, &module, &log_path)?;
+    let record = order.record(workbench, &output, patches, durations)?;
+    let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
+    let path = output.join(BUILD_RECORD);
+    fs::write(&path, text).map_err(KernelError::io("writing", &path))?;
+    workbench.note(|state| {
+        state.configured = Some(asked);
+        state.finished = Some(std::time::SystemTime::now());
+        let steps = if clean { &mut state.steps_clean } else { &mut state.steps_further };
+        // Of a build that had hardly anything to do, the next one cannot be guessed.
+        if done > 0 {
+            *steps = Some(done);
+        }
+    })?;
+    Ok(output)
+}
+
+impl Order<'_> {
+    fn kernel(&self) -> String {
+        format!("{}@{}", self.variant, self.base)
+    }
+
+    /// Makes the config and checks that everything asked for is in it. Returns what stands for what was asked, by which
+    /// the next build may see that it has the same config.
+    fn configure(&self, make: &mut Make, workbench: &Workbench) -> Result<String, KernelError> {
+        let tree = workbench.tree();
+        let allconfig = allconfig(&tree, self.fragments)?;
+        let kconfigs = workbench.state().touched.keys().filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"))
+        });
+        let mut asked = format!("{allconfig}{}", self.tools.compiler);
+        for path in kconfigs {
+            asked.push_str(&files::sha256(&fs::read(tree.join(path)).unwrap_or_default()));
+        }
+        let asked = files::sha256(asked.as_bytes());
+        let path = tree.join(".config");
+        if workbench.state().configured.as_ref() != Some(&asked) || !path.exists() {
+            let wanted = workbench.folder().join("allconfig");
+            fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
+            let mut argument = OsString::from("KCONFIG_ALLCONFIG=");
+            argument.push(&wanted);
+            let made = make.run(&[argument, "allnoconfig".into()], &mut || {})?;
+            self.check(made, "configuring", make)?;
+        }
+        let text = fs::read_to_string(&path).map_err(KernelError::io("reading", &path))?;
+        let config = Config::parse(&text);
+        let mut unmet = self.fragments.unmet(&config);
+        if unmet.is_empty() {
+            return Ok(asked);
+        }
+        kconfig::explain(&tree, &config, &mut unmet);
+        Err(KernelError::Unmet { kernel: self.kernel(), options: unmet })
+    }
+
+    /// Turns a failed make into what its log says.
+    fn check(&self, succeeded: bool, doing: &'static str, make: &Make) -> Result<(), KernelError> {
+        if succeeded {
+            return Ok(());
+        }
+        let log = make.log_path();
+        let text = fs::read(log).map_err(KernelError::io("reading", log))?;
+        let text = String::from_utf8_lossy(&text);
+        if disk_full(&text) {
+            return Err(KernelError::disk_full(format!("{doing} {} in", self.kernel()), log));
+        }
+        Err(KernelError::Build { doing, kernel: self.kernel(), diagnosis: first_error(&text), log: log.to_owned() })
+    }
+
+    /// Copies what is kept of a build out of the tree.
+    fn collect(&self, workbench: &Workbench, module: &Path, log: &Path) -> Result<PathBuf, KernelError> {
+        let tree = workbench.tree();
+        let output = workbench.folder().join("output");
+        let from = [
+            tree.join("arch/x86/boot/bzImage"),
+            tree.join("vmlinux"),
+            tree.join("System.map"),
+            tree.join(".config"),
+            module.join(MODULE),
+            log.to_owned(),
+        ];
+        for (from, name) in from.iter().zip(FILES) {
+            files::copy(from, &output.join(name))
+                .map_err(KernelError::io(format!("keeping {name} of {}, from", self.kernel()), from))?;
+        }
+        Ok(output)
+    }
+
+    fn record(
+        &self,
+        workbench: &Workbench,
+        output: &Path,
+        patches: Vec<super::PatchRecord>,
+        durations: Durations,
+    ) -> Result<BuildRecord, KernelError> {
+        let size = |name: &str| {
+            let path = output.join(name);
+            path.metadata().map(|meta| meta.len()).map_err(KernelError::io("reading", &path))
+        };
+        let [image, vmlinux, _, _, module, log] = FILES;
+        let elf = fs::read(output.join(vmlinux)).map_err(KernelError::io("reading", &output.join(vmlinux)))?;
+        let build_id = elf::build_id(&elf).ok_or_else(|| KernelError::Build {
+            doing: "building",
+            kernel: self.kernel(),
+            diagnosis: first_error("vmlinux has no GNU build id, so its crashes could not be told from another's"),
+            log: output.join(log),
+        })?;
+        let release = workbench.tree().join("include/config/kernel.release");
+        let release = fs::read_to_string(&release).map_err(KernelError::io("reading", &release))?.trim().to_owned();
+        Ok(BuildRecord {
+            key: self.key.to_owned(),
+            variant: self.variant.to_owned(),
+            base: self.base.to_owned(),
+            source: SourceRecord {
+                kind: self.source.kind.to_owned(),
+                name: self.source.name.clone(),
+                digest: self.source.digest.clone(),
+                version: workbench.version().clone(),
+            },
+            patches,
+            config: files::sha256(self.fragments.text().as_bytes()),
+            tools: self.tools.clone(),
+            release,
+            build_id,
+            durations,
+            sizes: Sizes { image: size(image)?, vmlinux: size(vmlinux)?, module: size(module)? },
+        })
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,198 @@
+//! Programs that are started for a build: directly, never by a shell, each in a process group that ends with its use.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Canceller, KernelError};
+
+/// No line of a build is longer; what is longer is cut there.
+const LINE_BYTES: u64 = 1 << 16;
+
+/// How much of a program's complaints is kept.
+const COMPLAINT_BYTES: u64 = 1 << 14;
+
+/// A program with nothing of the user's environment but what finds programs and their settings: flags for make or the
+/// compiler that happen to be set must not change what is built.
+pub(super) fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
+    let kept = ["PATH", "HOME", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.env_clear().envs(kept).env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
+    command
+}
+
+/// A running program. Dropped before it was waited for, it is killed with all of its children.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// The program.
+    pub child: Child,
+    group: Pid,
+    name: String,
+    canceller: &'a Canceller,
+}
+
+impl<'a> Group<'a> {
+    /// Starts `command`, which comes from [`program`]. `doing` is for the error.
+    pub fn start(command: &mut Command, canceller: &'a Canceller, doing: &str) -> Result<Self, KernelError> {
+        match canceller.start(command) {
+            Ok(Some((child, group))) => Ok(Self { child, group, name: name_of(command), canceller }),
+            Ok(None) => Err(KernelError::Cancelled),
+            Err(e) => Err(not_started(command, doing, e)),
+        }
+    }
+
+    /// Waits for its end. A cancelled program's end is [`KernelError::Cancelled`], however it ended.
+    pub fn wait(mut self) -> Result<ExitStatus, KernelError> {
+        let status = self.reap();
+        if self.canceller.is_cancelled() {
+            return Err(KernelError::Cancelled);
+        }
+        status.map_err(KernelError::io("waiting for", self.name.as_ref()))
+    }
+
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.canceller.forget(self.group);
+        self.child.wait()
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // Neither can fail in a way that something could be done about.
+            let _ = kill_process_group(self.group, Signal::KILL);
+            let _ = self.reap();
+        } else {
+            self.canceller.forget(self.group);
+        }
+    }
+}
+
+fn not_started(command: &Command, doing: &str, error: io::Error) -> KernelError {
+    let program = name_of(command);
+    if error.kind() == io::ErrorKind::NotFound {
+        let package = package_of(&program);
+        KernelError::ToolMissing { doing: doing.to_owned(), program, package }
+    } else {
+        KernelError::io(format!("{doing}: starting"), program.as_ref())(error)
+    }
+}
+
+fn name_of(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+/// The Debian package that has a program.
+pub(super) fn package_of(program: &str) -> &'static str {
+    match program {
+        "ld" | "as" | "objcopy" | "nm" => "binutils",
+        "tar" => "tar",
+        "xz" => "xz-utils",
+        "bzip2" => "bzip2",
+        "zstd" => "zstd",
+        "patch" => "patch",
+        "git" => "git",
+        "flex" => "flex",
+        "bison" => "bison",
+        "bc" => "bc",
+        _ => "build-essential",
+    }
+}
+
+/// Runs a program and hands over each line of what it says, on either channel, as it says it.
+pub(super) fn run_lines(
+    command: &mut Command,
+    canceller: &Canceller,
+    doing: &str,
+    line: &mut dyn FnMut(&str) -> Result<(), KernelError>,
+) -> Result<ExitStatus, KernelError> {
+    let fail = KernelError::io(format!("{doing} with"), command.get_program().as_ref());
+    let (reader, writer) = io::pipe().map_err(&fail)?;
+    command.stdout(writer.try_clone().map_err(&fail)?).stderr(writer);
+    let group = Group::start(command, canceller, doing);
+    // The command holds the pipe's other end; while it does, there is no end of file.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let group = group?;
+    let mut reader = BufReader::new(reader);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        if reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes).map_err(&fail)? == 0 {
+            return group.wait();
+        }
+        line(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']))?;
+    }
+}
+
+/// Runs a program which says little, and returns what it said on both channels.
+pub(super) fn run_quiet(
+    command: &mut Command,
+    canceller: &Canceller,
+    doing: &str,
+) -> Result<(ExitStatus, String), KernelError> {
+    let mut said = String::new();
+    let status = run_lines(command, canceller, doing, &mut |line| {
+        if said.len() < 1 << 20 {
+            said.push_str(line);
+            said.push('\n');
+        }
+        Ok(())
+    })?;
+    Ok((status, said))
+}
+
+/// Runs a program that reads a stream, and feeds it. `progress` is told how many bytes it has taken. Returns how it
+/// ended and what it complained of; that it stopped reading is no error here, since then it complains.
+pub(super) fn feed(
+    command: &mut Command,
+    input: &mut dyn Read,
+    canceller: &Canceller,
+    doing: &str,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(ExitStatus, String), KernelError> {
+    let fail = KernelError::io(format!("{doing} with"), command.get_program().as_ref());
+    let mut group =
+        Group::start(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()), canceller, doing)?;
+    let complaints = group.child.stderr.take().map(|stderr| std::thread::spawn(move || drain(stderr)));
+    let mut stdin = group.child.stdin.take();
+    let mut buffer = vec![0; 1 << 18];
+    let mut total: u64 = 0;
+    while let Some(pipe) = &mut stdin {
+        let read = input.read(&mut buffer).map_err(&fail)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        match pipe.write_all(bytes) {
+            Ok(()) => total = total.saturating_add(read as u64),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
+            Err(e) => return Err(fail(e)),
+        }
+        progress(total);
+    }
+    drop(stdin);
+    let status = group.wait()?;
+    let said = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    Ok((status, said))
+}
+
+/// Reads a stream to its end and keeps the beginning.
+pub(super) fn drain(mut stream: impl Read) -> String {
+    let mut kept = Vec::new();
+    let read = stream.by_ref().take(COMPLAINT_BYTES).read_to_end(&mut kept);
+    if read.is_ok() {
+        // What comes after is not kept, but has to be taken, or the program waits for ever.
+        let _ = io::copy(&mut stream, &mut io::sink());
+    }
+    String::from_utf8_lossy(&kept).trim().to_owned()
+}
+
+/// How a program ended, in words.
+pub(super) fn ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,201 @@
+//! The door of this stage: variants in, kernels out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::base::Base;
+use super::build::{Order, build};
+use super::config::Fragments;
+use super::key::Ingredients;
+use super::module::{MODULE, ModuleSources};
+use super::series::Patch;
+use super::source::Source;
+use super::variant::{Knob, Variant};
+use super::workbench::Workbench;
+use super::{BuildEvent, BuildRecord, Canceller, KernelError, Version, files, toolchain};
+use crate::project::Project;
+
+/// What is kept of a build.
+pub(super) const FILES: [&str; 6] = ["bzImage", "vmlinux", "System.map", "config", MODULE, "build.log"];
+/// What is written about it.
+pub(super) const BUILD_RECORD: &str = "build.json";
+
+/// The kernels that were built, by content, and the means to build more.
+#[derive(Debug, Clone)]
+pub struct Store {
+    cache: PathBuf,
+    canceller: Canceller,
+}
+
+/// A kernel that can be booted, and how its variant wants it to be.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The folder it lies in.
+    pub dir: PathBuf,
+    /// Its content address, SHA-256 in hex.
+    pub key: String,
+    /// The variant it was asked for as.
+    pub variant: String,
+    /// The base it was asked for on.
+    pub base: String,
+    /// Words for its command line.
+    pub command_line: Vec<String>,
+    /// What is to be set once it has booted.
+    pub knobs: Vec<Knob>,
+    /// Where it came from and how it was made.
+    pub record: BuildRecord,
+}
+
+impl Kernel {
+    /// The image that QEMU boots and `kexec_file_load` takes.
+    pub fn bzimage(&self) -> PathBuf {
+        self.dir.join("bzImage")
+    }
+
+    /// The ELF file with all symbols, without debug information.
+    pub fn vmlinux(&self) -> PathBuf {
+        self.dir.join("vmlinux")
+    }
+
+    /// Address, type and name of each symbol.
+    pub fn system_map(&self) -> PathBuf {
+        self.dir.join("System.map")
+    }
+
+    /// The final `.config`.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config")
+    }
+
+    /// The fault-injection module, built against this kernel.
+    pub fn crashlab(&self) -> PathBuf {
+        self.dir.join(MODULE)
+    }
+
+    /// What the build said.
+    pub fn build_log(&self) -> PathBuf {
+        self.dir.join("build.log")
+    }
+}
+
+impl Store {
+    /// The store in a cache folder, which is created if need be.
+    pub fn open(cache: &Path) -> Result<Self, KernelError> {
+        let fail = KernelError::io("opening the build cache", cache);
+        fs::create_dir_all(cache.join("kernels")).map_err(&fail)?;
+        Ok(Self { cache: std::path::absolute(cache).map_err(&fail)?, canceller: Canceller::default() })
+    }
+
+    /// What ends this store's builds from another thread.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// The kernel of a variant on a base, built unless there is one of the same content. Blocks until it is there;
+    /// `report` is called as it comes along.
+    pub fn build(
+        &self,
+        project: &Project,
+        variant: &str,
+        base: &str,
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<Kernel, KernelError> {
+        let variant = Variant::find(project, variant)?;
+        let base = Base::find(project, base)?;
+        let patches = variant.patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let guest = project.guest_kernel().join("configs/guest.config");
+        let fragments = Fragments::read(&[&[guest], variant.config.as_slice()].concat())?;
+        let module = ModuleSources::read(&project.guest_kernel().join("crashlab"))?;
+        let tools = toolchain::identify(&self.canceller)?;
+        let source = Source::identify(&base, &self.cache, &self.canceller, report)?;
+        if let Some(version) = &source.version {
+            is_for(&variant, &base, version)?;
+        }
+        let key = Ingredients {
+            source: &source.digest,
+            patches: patches.iter().map(|patch| files::sha256(&patch.content)).collect(),
+            config: &files::sha256(fragments.text().as_bytes()),
+            tools: &tools,
+            module: &module.digest(),
+        }
+        .key();
+        let kernel = |record: BuildRecord| Kernel {
+            dir: self.folder(&key),
+            key: key.clone(),
+            variant: variant.name.clone(),
+            base: base.name.clone(),
+            command_line: variant.command_line.clone(),
+            knobs: variant.knobs.clone(),
+            record,
+        };
+        if let Some(record) = self.find(&key) {
+            is_for(&variant, &base, &record.source.version)?;
+            report(BuildEvent::Cached);
+            return Ok(kernel(record));
+        }
+
+        toolchain::check()?;
+        let mut began = Instant::now();
+        let mut unpacking = false;
+        let mut workbench = Workbench::open(&self.cache, &source, &self.canceller, &mut |event| {
+            if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
+                began = Instant::now();
+            }
+            report(event);
+        })?;
+        let unpacked = if unpacking { began.elapsed() } else { Duration::ZERO };
+        is_for(&variant, &base, workbench.version())?;
+        // Whoever had the workbench may have built the same.
+        if let Some(record) = self.find(&key) {
+            report(BuildEvent::Cached);
+            return Ok(kernel(record));
+        }
+        let order = Order {
+            variant: &variant.name,
+            base: &base.name,
+            source: &source,
+            patches: &patches,
+            fragments: &fragments,
+            module: &module,
+            tools: &tools,
+            key: &key,
+        };
+        let output = build(&order, &mut workbench, unpacked, &self.canceller, report)?;
+        let record = self.publish(&output, &key)?;
+        report(BuildEvent::Done);
+        Ok(kernel(record))
+    }
+
+    fn folder(&self, key: &str) -> PathBuf {
+        self.cache.join("kernels").join(key)
+    }
+
+    /// The record of a kernel that is there as a whole.
+    fn find(&self, key: &str) -> Option<BuildRecord> {
+        let folder = self.folder(key);
+        let record: BuildRecord = serde_json::from_slice(&fs::read(folder.join(BUILD_RECORD)).ok()?).ok()?;
+        (record.key == key && FILES.iter().all(|name| folder.join(name).is_file())).then_some(record)
+    }
+
+    /// Moves a finished folder to its address. One that is there has been damaged since, or it would have been found.
+    fn publish(&self, output: &Path, key: &str) -> Result<BuildRecord, KernelError> {
+        let folder = self.folder(key);
+        let fail = KernelError::io("keeping the kernel in", &folder);
+        files::remove_all(&folder).map_err(&fail)?;
+        fs::rename(output, &folder).map_err(&fail)?;
+        self.find(key).ok_or_else(|| fail(std::io::Error::other("it is not whole after it was moved there")))
+    }
+}
+
+fn is_for(variant: &Variant, base: &Base, version: &Version) -> Result<(), KernelError> {
+    match &variant.bases {
+        Some(range) if !range.contains(version) => Err(KernelError::NotForBase {
+            variant: variant.name.clone(),
+            range: range.clone(),
+            base: base.name.clone(),
+            version: version.clone(),
+        }),
+        _ => Ok(()),
+    }
+}

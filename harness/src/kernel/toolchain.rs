@@ -1,0 +1,30 @@
+//! The tools that decide what a kernel's code is, and those without which there is none.
+
+use super::process::{package_of, program, run_quiet};
+use super::{Canceller, KernelError, ToolRecord};
+
+/// What a kernel's build runs, besides the compiler and the linker.
+const NEEDED: [&str; 8] = ["make", "as", "flex", "bison", "bc", "tar", "xz", "patch"];
+
+/// The compiler and the linker, as they name themselves.
+pub(super) fn identify(canceller: &Canceller) -> Result<ToolRecord, KernelError> {
+    let ask = |tool: &str| -> Result<String, KernelError> {
+        let (_, said) = run_quiet(program(tool).arg("--version"), canceller, "finding the compiler")?;
+        Ok(said.lines().next().unwrap_or_default().trim().to_owned())
+    };
+    Ok(ToolRecord { compiler: ask("gcc")?, linker: ask("ld")? })
+}
+
+/// Checks that the other programs are there, since a build says so only late and in many words.
+pub(super) fn check() -> Result<(), KernelError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    match NEEDED.iter().find(|program| !there(program)) {
+        None => Ok(()),
+        Some(program) => Err(KernelError::ToolMissing {
+            doing: "building a kernel".to_owned(),
+            program: (*program).to_owned(),
+            package: package_of(program),
+        }),
+    }
+}

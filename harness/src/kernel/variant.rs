@@ -1,0 +1,274 @@
+//! `guest-kernel/variants/<name>/variant.yaml`: what is changed about a base.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::base::is_plain_name;
+use super::{KernelError, Version};
+use crate::project::Project;
+use crate::yaml::{At, Mark, Source as YamlFile, UnknownName};
+
+/// A base with an ordered patch series, further config fragments, a command line and run-time settings.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// The name of its folder.
+    pub name: String,
+    /// One line on what it is.
+    pub title: String,
+    /// What it is said to do better or worse; what a run can prove or refute.
+    pub claim: String,
+    /// Where the idea comes from.
+    pub source: String,
+    /// The kernel versions it is for; all, if not given.
+    pub bases: Option<Range>,
+    /// The series, in order.
+    pub patches: Vec<PathBuf>,
+    /// Config fragments that follow `guest.config`, in order.
+    pub config: Vec<PathBuf>,
+    /// Words for the kernel's command line.
+    pub command_line: Vec<String>,
+    /// What is set in the booted guest before the faults are armed.
+    pub knobs: Vec<Knob>,
+}
+
+/// From one kernel version to another, both included. Compared by major and minor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The first.
+    pub from: Version,
+    /// The last.
+    pub to: Version,
+}
+
+impl Range {
+    /// Whether that kernel is in it.
+    pub fn contains(&self, version: &Version) -> bool {
+        (self.from.line()..=self.to.line()).contains(&version.line())
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from == self.to { self.from.fmt(f) } else { write!(f, "{} to {}", self.from, self.to) }
+    }
+}
+
+/// A run-time setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Knob {
+    /// `/sys/module/<module>/parameters/<name>`.
+    Parameter(Parameter),
+    /// `/proc/sys/<name, with / for .>`.
+    Sysctl(Sysctl),
+}
+
+/// A parameter of a module, or of a part of the kernel that goes by a module's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// E.g. `kernel`.
+    pub module: String,
+    /// E.g. `crash_kexec_post_notifiers`.
+    pub name: String,
+    /// The text that is written; a number or a truth value in YAML becomes its text.
+    #[serde(deserialize_with = "scalar")]
+    pub value: String,
+}
+
+/// A sysctl.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sysctl {
+    /// E.g. `kernel.panic_print`.
+    pub name: String,
+    /// The text that is written; a number or a truth value in YAML becomes its text.
+    #[serde(deserialize_with = "scalar")]
+    pub value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct VariantFile {
+    name: At<String>,
+    title: String,
+    claim: String,
+    source: String,
+    bases: Option<RangeFile>,
+    #[serde(default)]
+    patches: Vec<At<String>>,
+    #[serde(default)]
+    config: Vec<At<String>>,
+    #[serde(default)]
+    command_line: Vec<At<String>>,
+    #[serde(default)]
+    knobs: Vec<At<Knob>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeFile {
+    from: At<String>,
+    to: At<String>,
+}
+
+/// The variants of a project, by name.
+pub fn list_variants(project: &Project) -> Result<Vec<Variant>, KernelError> {
+    names(project)?.iter().map(|name| Variant::read(project, name)).collect()
+}
+
+impl Variant {
+    /// The variant of that name.
+    pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
+        let names = names(project)?;
+        if names.iter().any(|known| known == name) {
+            Self::read(project, name)
+        } else {
+            Err(UnknownName::new("variant", name, names.iter().map(String::as_str)).into())
+        }
+    }
+
+    fn read(project: &Project, name: &str) -> Result<Self, KernelError> {
+        let folder = folder(project).join(name);
+        let file = YamlFile::read(&folder.join("variant.yaml"))?;
+        let read: VariantFile = file.parse()?;
+        let wrong = |mark: Mark, cause: String| KernelError::from(file.error(mark, cause, None));
+
+        if *read.name != name {
+            return Err(wrong(read.name.mark, format!("the variant is called `{name}` after its folder")));
+        }
+        let bases = read.bases.map(|range| range.parse(&file)).transpose()?;
+        let paths = |names: Vec<At<String>>, folder: &Path, kind: &str| -> Result<Vec<PathBuf>, KernelError> {
+            let path = |name: At<String>| {
+                let path = folder.join(&*name);
+                if !stays_below(&name) {
+                    return Err(wrong(name.mark, format!("a {kind} is a file below {}", folder.display())));
+                }
+                if !path.is_file() {
+                    return Err(wrong(name.mark, format!("there is no {kind} {}", path.display())));
+                }
+                Ok(path)
+            };
+            names.into_iter().map(path).collect()
+        };
+        let patches = paths(read.patches, &folder, "patch")?;
+        let config = paths(read.config, &project.guest_kernel().join("configs"), "config fragment")?;
+        for word in &read.command_line {
+            if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let cause = "each entry is one word of the kernel's command line".to_owned();
+                return Err(wrong(word.mark, cause));
+            }
+        }
+        for knob in &read.knobs {
+            knob.check().map_err(|cause| wrong(knob.mark, cause))?;
+        }
+        Ok(Self {
+            name: read.name.value,
+            title: read.title,
+            claim: read.claim,
+            source: read.source,
+            bases,
+            patches,
+            config,
+            command_line: read.command_line.into_iter().map(|word| word.value).collect(),
+            knobs: read.knobs.into_iter().map(|knob| knob.value).collect(),
+        })
+    }
+}
+
+impl RangeFile {
+    fn parse(self, file: &YamlFile) -> Result<Range, KernelError> {
+        let version = |text: &At<String>| text.parse::<Version>().map_err(|cause| file.error(text.mark, cause, None));
+        let range = Range { from: version(&self.from)?, to: version(&self.to)? };
+        if range.from.line() > range.to.line() {
+            let hint = Some("`from` is the older one".to_owned());
+            return Err(file.error(self.from.mark, "no kernel lies in this range", hint).into());
+        }
+        Ok(range)
+    }
+}
+
+impl Knob {
+    /// The names become parts of a path in the guest.
+    fn check(&self) -> Result<(), String> {
+        let (names, value): (Vec<&str>, &str) = match self {
+            Self::Parameter(Parameter { module, name, value }) => (vec![module, name], value),
+            Self::Sysctl(Sysctl { name, value }) => (name.split('.').collect(), value),
+        };
+        if let Some(name) = names.iter().find(|name| !is_plain_name(name)) {
+            return Err(format!("`{}` is not a name the kernel uses", name.escape_debug()));
+        }
+        if value.contains(['\n', '\0']) {
+            return Err("a value is one line".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// A path that cannot leave the folder it counts from.
+fn stays_below(path: &str) -> bool {
+    Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_))) && !path.is_empty()
+}
+
+fn folder(project: &Project) -> PathBuf {
+    project.guest_kernel().join("variants")
+}
+
+/// The folders that have a `variant.yaml`, sorted.
+fn names(project: &Project) -> Result<Vec<String>, KernelError> {
+    let folder = folder(project);
+    let fail = KernelError::io("reading the variants in", &folder);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(&fail)? {
+        let entry = entry.map_err(&fail)?;
+        if let Ok(name) = entry.file_name().into_string()
+            && is_plain_name(&name)
+            && entry.path().join("variant.yaml").is_file()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A scalar of any kind, as the text the kernel is given.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Scalar;
+
+    impl Visitor<'_> for Scalar {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a number, a text or a truth value")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, truth: bool) -> Result<String, E> {
+            Ok(if truth { "1" } else { "0" }.to_owned())
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
+            Err(E::invalid_value(Unexpected::Float(number), &self))
+        }
+    }
+
+    deserializer.deserialize_any(Scalar)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The judgement over each channel: which text to judge, and what its own damage means.
+
+use crate::evidence::console::Console;
+use crate::evidence::pstore::{Dump, Pstore, Reason};
+use crate::model::{ChannelOutcome, ChannelVerdict};
+use crate::verdict::scan::Scan;
+use crate::verdict::tail::{Tail, judge_scan, judge_text};
+
+/// What the console kept of the tail.
+pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
+    let mut verdict = judge_text(&console.text, tail);
+    if console.dropped > 0 && verdict.outcome != ChannelOutcome::Saved {
+        add(&mut verdict.detail, &format!("the first {} bytes of the console were not read", console.dropped));
+    }
+    verdict
+}
+
+/// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is asked
+/// is whether the panic's own record survived.
+///
+/// Of several panic dumps (a nested panic writes a second) the best counts. A damaged part, or a record that cannot be
+/// read at all, makes what is not saved corrupt: the missing may be what stood there. If [`Pstore::storage_fault`] is
+/// set there is nothing to judge; the caller should have taken that for its own error.
+pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
+    let panics = pstore.dumps.iter().filter(|dump| true);
+    // `max_by_key` takes the last of equals: the newest.
+    let best =
+        panics.map(|dump| judge_dump(dump, tail)).max_by_key(|verdict| (goodness(verdict.outcome), verdict.witnesses));
+    let mut verdict = best.unwrap_or_else(|| no_panic_dump(pstore, tail));
+    if verdict.outcome != ChannelOutcome::Saved && (pstore.undecodable > 0 || pstore.storage_fault.is_some()) {
+        verdict.outcome = ChannelOutcome::Corrupt;
+        let what = match (&pstore.storage_fault, pstore.undecodable) {
+            (Some(fault), _) => fault.to_string(),
+            (None, 1) => "1 undecodable record".to_owned(),
+            (None, n) => format!("{n} undecodable records"),
+        };
+        add(&mut verdict.detail, &what);
+    }
+    verdict
+}
+
+fn judge_dump(dump: &Dump, tail: &Tail) -> ChannelVerdict {
+    let damage: Vec<String> =
+        dump.parts.iter().filter_map(|part| part.damage.map(|stop| format!("part {}: {stop}", part.number))).collect();
+    let damage = (!damage.is_empty()).then(|| damage.join(", "));
+    let mut verdict = judge_scan(&Scan::of(&dump.text(), tail), tail, damage.as_deref());
+    if verdict.outcome != ChannelOutcome::Saved {
+        if let Some(missing) = dump.missing_parts() {
+            add(&mut verdict.detail, &format!("{missing} not there"));
+        }
+        verdict.detail = format!("{dump}: {}", verdict.detail);
+    }
+    verdict
+}
+
+fn no_panic_dump(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
+    let others: Vec<String> = pstore.dumps.iter().map(ToString::to_string).collect();
+    let others =
+        if others.is_empty() { "no other either".to_owned() } else { format!("there is {}", others.join(", ")) };
+    let detail = format!("no panic dump; {others}");
+    ChannelVerdict { outcome: ChannelOutcome::Lost, witnesses: 0, of: tail.of, detail }
+}
+
+const fn goodness(outcome: ChannelOutcome) -> u8 {
+    match outcome {
+        ChannelOutcome::Saved => 3,
+        ChannelOutcome::Truncated => 2,
+        ChannelOutcome::Corrupt => 1,
+        ChannelOutcome::Lost => 0,
+    }
+}
+
+fn add(detail: &mut String, reason: &str) {
+    if !detail.is_empty() {
+        detail.push_str("; ");
+    }
+    detail.push_str(reason);
+}
+
+#[cfg(test)]
+mod tests;

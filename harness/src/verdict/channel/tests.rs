@@ -1,0 +1,138 @@
+use ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
+
+use super::*;
+use crate::evidence::console;
+use crate::evidence::encode::{self, Erst, cper_record, deflate, dmesg_record};
+use crate::evidence::pstore;
+use crate::verdict::testlog::{NONCE, OF, foreign, own_panic, panic, witnesses};
+
+/// The storage after these records, and what is judged of it.
+fn judge(records: &[Vec<u8>]) -> (ChannelOutcome, u32, String) {
+    let erst = (1..).zip(records).fold(Erst::new(16, 8192), |erst, (id, record)| erst.with(Some(id), record));
+    let verdict = judge_pstore(&pstore::from_erst_file(&erst.bytes()), &Tail::of_panic(NONCE, OF));
+    (verdict.outcome, verdict.witnesses, verdict.detail)
+}
+
+fn record(header: &str, text: &str) -> Vec<u8> {
+    dmesg_record(id(header), header, text)
+}
+
+/// Any id will do so long as it is of the same boot.
+fn id(header: &str) -> u64 {
+    header.len() as u64
+}
+
+/// A record of which the last bytes never came.
+fn cut_off(header: &str, text: &str) -> Vec<u8> {
+    let stream = deflate(format!("{header}\n{text}").as_bytes());
+    cper_record(id(header), encode::DMESG_Z, &stream[..stream.len() / 2])
+}
+
+fn said(outcome: ChannelOutcome, witnesses: u32, detail: &str) -> (ChannelOutcome, u32, String) {
+    (outcome, witnesses, detail.to_owned())
+}
+
+#[test]
+fn parts_are_judged_together() {
+    let (old, new) = (witnesses(1..=7), witnesses(8..=OF) + &own_panic());
+    assert_eq!(judge(&[record("Panic#1 Part1", &new), record("Panic#1 Part2", &old)]), said(Saved, OF, ""));
+    assert_eq!(judge(&[record("Panic#1 Part1", &new)]), {
+        said(Truncated, 5, "Panic#1 (1 part): missing: witnesses 1-7 of 12")
+    });
+    assert_eq!(judge(&[record("Panic#1 Part2", &old)]), {
+        said(Truncated, 7, "Panic#1 (1 part): missing: witnesses 8-12 of 12, panic line; part 1 not there")
+    });
+}
+
+#[test]
+fn witnesses_without_the_panic_line_are_truncated_and_the_panic_line_alone_too() {
+    assert_eq!(judge(&[record("Panic#1 Part1", &witnesses(1..=OF))]), {
+        said(Truncated, OF, "Panic#1 (1 part): missing: panic line")
+    });
+    assert_eq!(judge(&[record("Panic#1 Part1", &own_panic())]), {
+        said(Truncated, 0, "Panic#1 (1 part): missing: witnesses 1-12 of 12")
+    });
+}
+
+#[test]
+fn only_panic_dumps_count() {
+    let all = witnesses(1..=OF) + &own_panic();
+    assert_eq!(judge(&[]), said(Lost, 0, "no panic dump; no other either"));
+    assert_eq!(judge(&[record("Oops#1 Part1", &all), record("Oops#1 Part2", ""), record("Emergency#2 Part1", "")]), {
+        said(Lost, 0, "no panic dump; there is Oops#1 (2 parts), Emergency#2 (1 part)")
+    });
+    assert_eq!(judge(&[record("Oops#1 Part1", "x\n"), record("Panic#2 Part1", &all)]), said(Saved, OF, ""));
+}
+
+#[test]
+fn the_best_of_several_panic_dumps_counts() {
+    let all = witnesses(1..=OF) + &own_panic();
+    let (whole, bad) = (record("Panic#1 Part1", &all), cut_off("Panic#2 Part1", &all));
+    assert_eq!(judge(&[whole.clone(), bad.clone()]), said(Saved, OF, ""));
+    assert_eq!(judge(&[bad, whole]), said(Saved, OF, ""));
+    assert_eq!(judge(&[record("Panic#1 Part1", &witnesses(1..=3)), record("Panic#2 Part1", &witnesses(1..=5))]).1, 5);
+    let no_panic_line = record("Panic#2 Part1", &witnesses(1..=OF));
+    assert_eq!(judge(&[record("Panic#1 Part1", &all), no_panic_line]), said(Saved, OF, ""));
+}
+
+#[test]
+fn another_trials_dump_does_not_count() {
+    let old = foreign() + &panic("crashlab fedcba9876543210");
+    assert_eq!(judge(&[record("Panic#1 Part1", &old)]), {
+        said(
+            Lost,
+            0,
+            "Panic#1 (1 part): missing: witnesses 1-12 of 12, panic line; another panic is there: crashlab \
+                       fedcba9876543210; witness lines of other trials: 12",
+        )
+    });
+    // Even if it is damaged.
+    let damaged = judge(&[cut_off("Panic#1 Part1", &old)]);
+    assert_eq!((damaged.0, damaged.1), (Lost, 0), "{}", damaged.2);
+}
+
+#[test]
+fn damage_makes_what_is_not_saved_corrupt() {
+    let all = witnesses(1..=OF) + &own_panic();
+    let (outcome, witnesses, detail) = judge(&[cut_off("Panic#1 Part1", &all)]);
+    assert_eq!(outcome, Corrupt);
+    assert!((1..OF).contains(&witnesses));
+    assert!(detail.contains("part 1: the deflate stream is cut off after"), "{detail}");
+    // An older part may be damaged if the tail is whole without it.
+    assert_eq!(judge(&[record("Panic#1 Part1", &all), cut_off("Panic#1 Part2", "old\n")]), said(Saved, OF, ""));
+    // The damage of an oops dump says nothing of the panic's.
+    assert_eq!(judge(&[cut_off("Oops#1 Part1", &all)]), said(Lost, 0, "no panic dump; there is Oops#1 (1 part)"));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_may_have_been_the_one() {
+    let all = witnesses(1..=OF) + &own_panic();
+    let garbage = b"CPER".to_vec();
+    assert_eq!(judge(&[garbage.clone(), record("Oops#1 Part1", "x\n"), garbage.clone()]), {
+        said(Corrupt, 0, "no panic dump; there is Oops#1 (1 part); 2 undecodable records")
+    });
+    assert_eq!(judge(&[garbage.clone(), record("Panic#1 Part2", &witnesses(1..=5))]).0, Corrupt);
+    assert_eq!(judge(&[garbage, record("Panic#1 Part1", &all)]), said(Saved, OF, ""));
+}
+
+#[test]
+fn a_storage_that_cannot_be_read_is_never_lost() {
+    let verdict = judge_pstore(&pstore::from_erst_file(b""), &Tail::of_panic(NONCE, OF));
+    assert_eq!(verdict.outcome, Corrupt);
+    assert_eq!(verdict.detail, "no panic dump; no other either; 0 bytes are too few for an ERST storage header");
+}
+
+#[test]
+fn the_console() {
+    let tail = Tail::of_panic(NONCE, OF);
+    let log = format!("\x1bcSeaBIOS\r\n{}{}", witnesses(1..=OF), own_panic()).replace('\n', "\r\n");
+    assert_eq!(judge_console(&console::decode(log.as_bytes()), &tail).outcome, Saved);
+
+    let nul = log.replacen("witness 0123", "witness 01\u{0}23", 1);
+    assert_eq!(judge_console(&console::decode(nul.as_bytes()), &tail).outcome, Corrupt);
+
+    let dropped = Console { text: own_panic(), dropped: 7 };
+    assert_eq!(judge_console(&dropped, &tail).detail, {
+        "missing: witnesses 1-12 of 12; the first 7 bytes of the console were not read"
+    });
+}
