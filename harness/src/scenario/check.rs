@@ -45,13 +45,24 @@ fn name(source: &Source, kind: &str, name: &At<String>, longest: usize) -> Resul
     Err(source.error(name.mark, format!("`{}` cannot be a {kind}", visible(name)), Some(hint)))
 }
 
-/// A value which goes to the agent as one word of a line.
+/// The value of a parameter, which is one word: it stands in lists of cells and on command lines.
 pub(super) fn word(source: &Source, mark: Mark, text: &str) -> Result<(), InputError> {
-    if !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic()) && !text.starts_with('$') {
+    let good = text.bytes().all(|b| b.is_ascii_graphic()) && !text.starts_with('$');
+    value(source, mark, text, good, "printable ASCII characters without blanks, and does not begin with `$`")
+}
+
+/// The value of a knob, which goes to the agent as the rest of a line.
+pub(super) fn knob_value(source: &Source, mark: Mark, text: &str) -> Result<(), InputError> {
+    let good = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && text.trim() == text;
+    value(source, mark, text, good, "printable ASCII characters, none of the outer ones a blank")
+}
+
+fn value(source: &Source, mark: Mark, text: &str, good: bool, what: &str) -> Result<(), InputError> {
+    if good && !text.is_empty() && text.len() <= 64 {
         return Ok(());
     }
-    let hint = "a value is at most 64 printable ASCII characters without blanks, and does not begin with `$`";
-    Err(source.error(mark, format!("`{}` cannot be a value", visible(text)), Some(hint.to_owned())))
+    let hint = format!("a value is 1 to 64 {what}");
+    Err(source.error(mark, format!("`{}` cannot be a value", visible(text)), Some(hint)))
 }
 
 fn knobs(source: &Source, file: &File) -> Result<(), InputError> {

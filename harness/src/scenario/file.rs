@@ -223,7 +223,7 @@ pub(super) struct ExpectFile {
     pub channel: Channel,
     /// The outcome expected of it.
     pub outcome: ChannelOutcome,
-    /// In at least this share of the trials that count. Default: 1.
+    /// In at least this share of the trials that count. Default: 0.9.
     #[schemars(range(min = 0, max = 1))]
     pub at_least: Option<At<f64>>,
     /// At which points of the sweep. Default: at all.

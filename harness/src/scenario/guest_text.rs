@@ -1,6 +1,7 @@
 //! The instance as the text which the guest's agent reads from `fw_cfg`.
 //!
-//! One instruction a line, words separated by one blank, times in microseconds; the agent executes them in order:
+//! One instruction a line, words separated by one blank, times in microseconds; the agent executes them in order. An actor
+//! is armed after the one that it waits for:
 //!
 //! ```text
 //! nonce 0123456789abcdef
@@ -20,7 +21,7 @@ impl Instance {
     /// The text for the agent. `nonce` (16 lowercase hex digits) marks the trial's lines in the guest's log, of which
     /// `witnesses` are written before the faults are fired.
     ///
-    /// Names and values were checked when the scenario was read: none of them has a blank or a line break in it.
+    /// Names and values were checked when the scenario was read: none of them has a line break in it, no name a blank.
     pub fn to_guest(&self, nonce: &str, witnesses: u32) -> String {
         GuestText { instance: self, nonce, witnesses }.to_string()
     }
@@ -39,11 +40,24 @@ impl Display for GuestText<'_> {
         for knob in &self.instance.knobs {
             writeln!(f, "set {} {}", knob.path, knob.value)?;
         }
-        for actor in &self.instance.actors {
+        // crashlab lets an actor wait only for one that is armed already.
+        let mut actors: Vec<&Actor> = self.instance.actors.iter().collect();
+        actors.sort_by_key(|actor| waits_behind(actor, &self.instance.actors));
+        for actor in actors {
             arm(f, actor)?;
         }
         writeln!(f, "fire")
     }
+}
+
+/// How many actors have to be armed before this one: the length of the chain that it waits behind.
+fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
+    let awaited = |actor: &&Actor| match actor.fault.start() {
+        Some(Start::After { actor: name, .. }) => all.iter().find(|other| other.name == *name),
+        Some(Start::At(_)) | None => None,
+    };
+    // The chain ends, as the scenario was checked; that of an instance made by hand may not.
+    std::iter::successors(awaited(&actor), awaited).take(all.len()).count()
 }
 
 fn arm(f: &mut Formatter<'_>, actor: &Actor) -> fmt::Result {

@@ -40,7 +40,7 @@ pub struct Guest {
 pub struct Knob {
     /// Absolute path below `/sys/module/` or `/proc/sys/`.
     pub path: String,
-    /// Printable ASCII without blanks.
+    /// Printable ASCII, one line.
     pub value: String,
 }
 

@@ -14,6 +14,8 @@ use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
 const DEFAULT_GUEST: Guest = Guest { cpus: 4, memory_mib: 256 };
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+/// Not 1: a share of exactly all is refuted by a single trial, and no number of trials can show it.
+const DEFAULT_AT_LEAST: f64 = 0.9;
 /// Below this the guest's kernel does not boot; above it the host of a whole suite would suffer.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
 /// A sweep beyond this is a mistake: at 100 trials a point it would run for weeks.
@@ -162,7 +164,7 @@ impl Point<'_> {
         let (KnobFile::Parameter(ModuleParameter { value, .. }) | KnobFile::Sysctl(Sysctl { value, .. })) = knob;
         let (value, mark) = self.value(value)?;
         let value = value.to_string();
-        check::word(self.source, mark, &value)?;
+        check::knob_value(self.source, mark, &value)?;
         Ok(match knob {
             KnobFile::Parameter(ModuleParameter { module, name, .. }) => Knob::parameter(&module.value, &name.value, value),
             KnobFile::Sysctl(Sysctl { name, .. }) => Knob::sysctl(name, value),
@@ -207,7 +209,7 @@ impl Point<'_> {
             Some(share) => {
                 return Err(self.source.error(share.mark, "a share is above 0 and at most 1", None));
             }
-            None => 1.0,
+            None => DEFAULT_AT_LEAST,
         };
         Ok(Expectation { channel: expect.channel, outcome: expect.outcome, at_least })
     }

@@ -134,7 +134,7 @@ deadline: 90s
 params: { how_long: [1s], what: [word-like, -5] }
 knobs:
   - parameter: { module: printk, name: time, value: "$what" }
-  - sysctl: { name: net.ipv4.conf.eth-0.x_y, value: "a=b,c/d" }
+  - sysctl: { name: net.ipv4.conf.eth-0.x_y, value: "a=b, c/d" }
 actors:
   - panic: { name: end, cpu: 7, after: { actor: spin, edge: left } }
   - spin-irqs-off: { name: spin, cpu: 2, for: $how_long, after: { actor: slow, delay: 20us } }
@@ -156,11 +156,11 @@ expect:
     nonce 0123456789abcdef
     witnesses 8
     set /sys/module/printk/parameters/time -5
-    set /proc/sys/net/ipv4/conf/eth-0/x_y a=b,c/d
-    arm end panic cpu=7 after=spin edge=left delay_us=0
-    arm spin spin-irqs-off cpu=2 for_us=1000000 after=slow edge=entered delay_us=20
+    set /proc/sys/net/ipv4/conf/eth-0/x_y a=b, c/d
     arm slow hold-backend-write cpu=1 for_us=10000
     arm oops oops cpu=1 at_us=1000000
+    arm spin spin-irqs-off cpu=2 for_us=1000000 after=slow edge=entered delay_us=20
+    arm end panic cpu=7 after=spin edge=left delay_us=0
     fire
     ");
 }
@@ -269,8 +269,8 @@ proptest! {
             let lines: Vec<&str> = text.split('\n').collect();
             prop_assert_eq!(lines.len(), 8, "{}", text);
             let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();
-            prop_assert_eq!(&words[2][1..], [format!("/proc/sys/{}", sysctl.replace('.', "/")), value.clone()]);
-            prop_assert_eq!(&words[3][1..], [format!("/sys/module/{module}/parameters/{parameter}"), swept.clone()]);
+            prop_assert_eq!(lines[2], format!("set /proc/sys/{} {value}", sysctl.replace('.', "/")));
+            prop_assert_eq!(lines[3], format!("set /sys/module/{module}/parameters/{parameter} {swept}"));
             prop_assert!(words[2][1].split('/').chain(words[3][1].split('/')).all(|part| part != "..") );
             prop_assert_eq!(&words[4][..3], ["arm", actor, "panic"]);
             prop_assert_eq!(&words[5][..3], ["arm", other, "oops"]);
