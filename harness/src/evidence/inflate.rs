@@ -131,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_dropped_when_a_few_bytes_expand_to_much_before_the_damage() {
+        let text = vec![b'x'; 52 << 10];
+        let mut stream = Vec::with_capacity(4096);
+        let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);
+        deflater.compress_vec(&text, &mut stream, flate2::FlushCompress::Sync).unwrap();
+        stream.extend_from_slice(&[0x07, 0xff, 0xff]);
+        let part = inflate(&stream, LIMIT);
+        assert!(matches!(part.stop, Some(Stop::Damaged { .. })));
+        assert_eq!(part.bytes.len(), text.len());
+    }
+
+    #[test]
     fn bytes_behind_the_end_are_told() {
         let mut stream = deflate(b"text");
         stream.extend_from_slice(b"???");

@@ -22,7 +22,7 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
 /// read at all, makes what is not saved corrupt: the missing may be what stood there. If [`Pstore::storage_fault`] is
 /// set there is nothing to judge; the caller should have taken that for its own error.
 pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
-    let panics = pstore.dumps.iter().filter(|dump| true);
+    let panics = pstore.dumps.iter().filter(|dump| dump.reason == Reason::Panic);
     // `max_by_key` takes the last of equals: the newest.
     let best =
         panics.map(|dump| judge_dump(dump, tail)).max_by_key(|verdict| (goodness(verdict.outcome), verdict.witnesses));

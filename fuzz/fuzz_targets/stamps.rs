@@ -1,0 +1,14 @@
+//! Any page, also one whose head is right: the bytes are taken as what follows magic and version.
+#![no_main]
+
+use harness::evidence::stamps;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = stamps::decode(bytes);
+    let mut page = [&b"CRASHLAB\x01\0\0\0"[..], bytes].concat();
+    page.resize(stamps::PAGE, 0);
+    if let Ok(stamps) = stamps::decode(&page) {
+        assert_eq!(stamps.actor_stamps().len(), stamps.actors.len());
+    }
+});
