@@ -106,6 +106,8 @@ pub enum Start<'a> {
         append: &'a [String],
         /// The file for its RAM, if the machine will be saved.
         saved_ram: Option<&'a Path>,
+        /// The record store to begin with, which is copied; an empty one if there is none.
+        erst: Option<&'a Path>,
     },
     /// From a saved machine.
     Restore(&'a super::Template),
@@ -163,8 +165,11 @@ impl Guest {
         write(&told, &padded(directives.unwrap_or(""))?)?;
         let own = OwnFiles { erst: &erst, directives: &told };
         match start {
-            Start::Boot { kernel, initramfs, append, saved_ram } => {
-                create(&erst, ERST_BYTES)?;
+            Start::Boot { kernel, initramfs, append, saved_ram, erst: records } => {
+                match records {
+                    Some(records) => copy(records, &erst)?,
+                    None => create(&erst, ERST_BYTES)?,
+                }
                 let ram = saved_ram.map_or(Ram::Private, Ram::Shared);
                 let files = own.with(kernel, initramfs, ram);
                 Self::launch(machine, &files, append, None, workdir, watch).await

@@ -92,7 +92,7 @@ impl Template {
         let staged = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed("create", parent))?;
         let ram = staged.path().join("ram");
         super::running::create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
-        let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram) };
+        let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
         let mut guest =
             Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
         let (release, notes, page) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {

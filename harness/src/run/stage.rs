@@ -100,7 +100,9 @@ impl Stage {
     pub fn start(&self) -> Start<'_> {
         match &self.from {
             From::Template(template) => Start::Restore(template),
-            From::Cold { kernel, initramfs, append } => Start::Boot { kernel, initramfs, append, saved_ram: None },
+            From::Cold { kernel, initramfs, append } => {
+                Start::Boot { kernel, initramfs, append, saved_ram: None, erst: None }
+            }
         }
     }
 }

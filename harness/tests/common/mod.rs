@@ -1,0 +1,91 @@
+//! What the tests on real guests share: the program itself, and a copy of the project that a test may change.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A project of a test's own: what it may change is copied, the rest is linked. Results go to its own folder.
+pub struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["scenarios", "guest-kernel"] {
+            copy(&root().join(name), &folder.path().join(name));
+        }
+        for name in ["images", "harness", "xtask", "Cargo.toml", "Cargo.lock"] {
+            std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
+        }
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn results(&self) -> PathBuf {
+        self.path().join("results")
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The program, on this project, away from any terminal.
+    pub fn harness(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.args(arguments).current_dir(self.path()).env_remove("RUST_BACKTRACE");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.harness(arguments).output().unwrap()
+    }
+
+    /// Runs the program and reads the JSON that it prints; `code` is the exit code it must end with.
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}:\n{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{arguments:?}: {e}\n{}\n{}", text(&output.stdout), text(&output.stderr)))
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The cells of a summary, of one variant and scenario, by the value of a parameter and that of another.
+pub fn cell<'a>(summary: &'a Value, variant: &str, scenario: &str, params: &Value) -> &'a Value {
+    let cells = summary["cells"].as_array().unwrap();
+    cells
+        .iter()
+        .find(|cell| cell["variant"] == variant && cell["scenario"] == scenario && cell["params"] == *params)
+        .unwrap_or_else(|| panic!("no cell {variant} {scenario} {params} in {summary:#}"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
