@@ -45,7 +45,7 @@ impl FakeHost {
         options.host = Host { path: bin.into(), sources, root: true, patience };
         let host = Self { folder, options };
         host.qemu("7.2.22", DEVICES, &guest_runs());
-        for tool in ["as", "ld", "objcopy", "make", "flex", "bison", "bc", "awk", "gzip", "tar", "xz"] {
+        for tool in ["as", "ld", "objcopy", "make", "flex", "bison", "bc", "awk", "gzip", "tar", "xz", "patch"] {
             host.program(tool, &format!("echo {tool} 1.0"));
         }
         host.program("gcc", "case $1 in --version) echo gcc 1.0 ;; *) /bin/ln -s /bin/true test ;; esac");

@@ -50,13 +50,14 @@ async fn all_is_well() {
     ok    gzip               gzip 1.0
     ok    tar                tar 1.0
     ok    xz                 xz 1.0
+    ok    patch              patch 1.0
     ok    libelf             compiled, linked and ran (for objtool)
     ok    static libc        compiled, linked and ran (for the guest's agent)
     ok    cargo              cargo 1.95.0 (f2d3ce0bd 2026-03-21)
     ok    linux-source-6.12  [HOST]/src/linux-source-6.12.tar.xz
 
     guests run under kvm
-    0 of 21 checks failed, 0 warned
+    0 of 22 checks failed, 0 warned
     ");
 }
 
@@ -262,6 +263,7 @@ async fn a_bare_machine() {
     ok    gzip               gzip 1.0
     ok    tar                tar 1.0
     ok    xz                 xz 1.0
+    ok    patch              patch 1.0
     fail  libelf             not tried: there is no gcc for it
                              hint: apt-get install -y --no-install-recommends libelf-dev
     fail  static libc        not tried: there is no gcc for it
@@ -272,7 +274,7 @@ async fn a_bare_machine() {
                              hint: apt-get install -y --no-install-recommends linux-source-6.12
 
     guests cannot run
-    12 of 19 checks failed, 0 warned
+    12 of 20 checks failed, 0 warned
 
     hint: `harness doctor --install` installs what is missing
     ");

@@ -11,8 +11,9 @@ use super::finding::{Finding, Status};
 use super::host::{Host, Options, nearest};
 use super::run::run;
 
-/// A program that a kernel build calls; seen by recording every program that a build of Linux 6.12 with the guest's
-/// config starts. What dpkg or coreutils bring is there on any machine and not asked for.
+/// A program that a kernel build calls, found by recording every program that a build of Linux 6.12 with the guest's
+/// config starts: it wants neither perl nor Python, nor OpenSSL. Or one that unpacks and patches the source. What is
+/// there on any machine (coreutils, sed, grep, find, diff) is not asked for.
 struct Tool {
     name: &'static str,
     /// Makes it run and say what it is.
@@ -20,7 +21,7 @@ struct Tool {
     packages: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 13] = [
     Tool { name: "gcc", args: &["--version"], packages: &["gcc", "libc6-dev"] },
     Tool { name: "as", args: &["--version"], packages: &["binutils"] },
     Tool { name: "ld", args: &["--version"], packages: &["binutils"] },
@@ -34,6 +35,7 @@ const TOOLS: [Tool; 12] = [
     Tool { name: "gzip", args: &["--version"], packages: &["gzip"] },
     Tool { name: "tar", args: &["--version"], packages: &["tar"] },
     Tool { name: "xz", args: &["--version"], packages: &["xz-utils"] },
+    Tool { name: "patch", args: &["--version"], packages: &["patch"] },
 ];
 
 /// A C program that has to compile, link and run.
