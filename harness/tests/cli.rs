@@ -47,10 +47,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 #[test]
 fn a_machine_without_qemu_is_told_what_to_install() {
     let project = Project::new();
-    let output = project
-        .harness(&["doctor", "--format", "json", "--qemu", "/nowhere/qemu"])
-        .output()
-        .unwrap();
+    let output = project.harness(&["doctor", "--format", "json", "--qemu", "/nowhere/qemu"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap();

@@ -33,7 +33,8 @@ fn expected(variant: &str, hold: &str, post_notifiers: i64) -> &'static str {
 fn what_three_orders_of_panic_leave() {
     let project = Project::new();
     let trials = TRIALS.to_string();
-    let arguments = ["run", "--suite", "quick", "--trials", &trials, "--time", "virtual", "--seed", "1", "--format", "json"];
+    let arguments =
+        ["run", "--suite", "quick", "--trials", &trials, "--time", "virtual", "--seed", "1", "--format", "json"];
     // 1: the scenarios expect what today's order leaves, and one of the variants does not.
     let summary = project.json(&arguments, 1);
 
@@ -49,7 +50,11 @@ fn what_three_orders_of_panic_leave() {
             let cell = cell(&summary, variant, scenario, &params);
             let at = format!("{variant} {scenario} {params}: {cell}");
             assert_eq!(cell["trials"], TRIALS, "{at}");
-            assert_eq!((&cell["missed"], &cell["infra_errors"], &cell["hung"]), (&json!(0), &json!(0), &json!(0)), "{at}");
+            assert_eq!(
+                (&cell["missed"], &cell["infra_errors"], &cell["hung"]),
+                (&json!(0), &json!(0), &json!(0)),
+                "{at}"
+            );
             assert_eq!(cell["channels"]["pstore"][outcome], TRIALS, "{at}");
             assert_eq!(cell["channels"]["console"]["saved"], TRIALS, "{at}");
         }
@@ -71,8 +76,19 @@ fn a_cold_guest_comes_to_the_same_outcomes() {
     let project = Project::new();
     let cells = |cold: bool| {
         let mut arguments = vec![
-            "run", "--scenario", "panic-during-oops-dump", "--param", "hold=300ms", "--trials", "1", "--time", "virtual",
-            "--seed", "2", "--format", "json",
+            "run",
+            "--scenario",
+            "panic-during-oops-dump",
+            "--param",
+            "hold=300ms",
+            "--trials",
+            "1",
+            "--time",
+            "virtual",
+            "--seed",
+            "2",
+            "--format",
+            "json",
         ];
         if cold {
             arguments.push("--cold");

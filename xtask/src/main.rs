@@ -46,7 +46,10 @@ fn test() -> Result<()> {
 fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
-    step("docs", cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
+    step(
+        "docs",
+        cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"),
+    )
 }
 
 /// `harness doctor --install` knows what the harness needs; the tests need a validator for XML besides.
@@ -56,7 +59,10 @@ fn set_up() -> Result<()> {
         step("package lists", &mut update)?;
         step("xmllint", &mut apt(&["install", "-y", "--no-install-recommends", "libxml2-utils"]))?;
     }
-    step("preflight", cargo(&["run", "--quiet", "--locked", "--package", "harness", "--", "doctor", "--install", "--yes"]))
+    step(
+        "preflight",
+        cargo(&["run", "--quiet", "--locked", "--package", "harness", "--", "doctor", "--install", "--yes"]),
+    )
 }
 
 fn runs(program: &str) -> bool {

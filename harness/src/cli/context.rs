@@ -57,6 +57,12 @@ impl Context {
 /// The project, as `--project` says or as it is found from here.
 pub fn project(global: &Global) -> Result<Project, Failure> {
     if let Some(root) = &global.project {
+        if !root.join("guest-kernel/bases.yaml").is_file() {
+            return Err(Failure::input(format!(
+                "no project in {}: no guest-kernel/bases.yaml there\n\nhint: name the root of a checkout",
+                root.display()
+            )));
+        }
         return Ok(Project::at(root));
     }
     let here = std::env::current_dir().map_err(|e| Failure::host(format!("find the current folder: {e}")))?;

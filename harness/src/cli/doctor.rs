@@ -69,7 +69,9 @@ pub async fn install(options: &Options, report: Report, yes: bool) -> Result<Rep
 /// The machine that trials run on, but for its shape; the report must have no failed finding that forbids it.
 pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure> {
     let (Some(qemu), Some(accelerator)) = (&report.qemu, report.accelerator) else {
-        return Err(Failure::host(format!("this machine cannot run guests:\n{report}\nhint: harness doctor --install")));
+        return Err(Failure::host(format!(
+            "this machine cannot run guests:\n{report}\nhint: harness doctor --install"
+        )));
     };
     let accelerator = match (accelerator, time) {
         // Virtual time is a matter of the translator.

@@ -10,8 +10,7 @@ use crate::model::{CellKey, Expectation};
 use crate::plan::{PlannedTrial, Selection};
 use crate::preflight::Report;
 use crate::results::{
-    FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION,
-    rfc3339,
+    FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339,
 };
 use crate::scenario::Scenario;
 
@@ -117,7 +116,8 @@ fn host() -> HostInfo {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str, by: char| {
         let line = text.lines().find(|line| line.trim_start().starts_with(name));
-        let value = line.and_then(|line| line.split_once(by)).map(|(_, value)| value.trim().trim_matches('"').to_owned());
+        let value =
+            line.and_then(|line| line.split_once(by)).map(|(_, value)| value.trim().trim_matches('"').to_owned());
         value.unwrap_or_default()
     };
     let memory = field(&read("/proc/meminfo"), "MemTotal", ':');
@@ -126,10 +126,7 @@ fn host() -> HostInfo {
         os: field(&read("/etc/os-release"), "PRETTY_NAME", '='),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
-        cores: std::thread::available_parallelism()
-            .ok()
-            .and_then(|cores| u32::try_from(cores.get()).ok())
-            .unwrap_or(0),
+        cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()).unwrap_or(0),
         memory_bytes: kib << 10,
     }
 }

@@ -81,7 +81,11 @@ impl Progress {
 /// `3.2 s`, `4 min 10 s`
 pub fn seconds(duration: Duration) -> String {
     let whole = duration.as_secs();
-    if whole >= 60 { format!("{} min {} s", whole / 60, whole % 60) } else { format!("{:.1} s", duration.as_secs_f64()) }
+    if whole >= 60 {
+        format!("{} min {} s", whole / 60, whole % 60)
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,9 @@ use crate::trial::Assignment;
 ///
 /// Every trial is on disk before the next begins; Ctrl-C finishes what is running, a second one does not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20")]
+#[command(
+    after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20"
+)]
 pub struct Arguments {
     /// The suite to run
     #[arg(long, value_name = "NAME", required_unless_present = "scenario")]
@@ -169,7 +171,11 @@ pub async fn execute(
     let stages = Stages::prepare(context, &kernels, &planned, machine, &qemu_version, how.cold).await?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
-    let info = super::inputs::describe(context, &run, &Inputs { kernels: &kernels, report, selection, suite, how, seed, planned: &planned })?;
+    let info = super::inputs::describe(
+        context,
+        &run,
+        &Inputs { kernels: &kernels, report, selection, suite, how, seed, planned: &planned },
+    )?;
     run.write_info(&info)?;
     let assignments = planned.iter().map(|trial| stages.assign(context, trial)).collect::<Result<Vec<_>, _>>()?;
 
@@ -248,7 +254,11 @@ impl Done {
             }
         }
         if (self.finished as usize) < self.planned {
-            eprintln!("stopped early: {} of {} trials were not run", self.planned - self.finished as usize, self.planned);
+            eprintln!(
+                "stopped early: {} of {} trials were not run",
+                self.planned - self.finished as usize,
+                self.planned
+            );
         }
         Ok(())
     }

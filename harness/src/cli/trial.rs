@@ -52,8 +52,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
-    let stages =
-        Stages::prepare(&context, &kernels, &planned, machine, &qemu_version, arguments.how.cold).await?;
+    let stages = Stages::prepare(&context, &kernels, &planned, machine, &qemu_version, arguments.how.cold).await?;
     let trial = planned.first().ok_or_else(|| Failure::host("the plan is empty"))?;
     let (stage, assignment) = stages.assign(&context, trial)?;
 
@@ -105,9 +104,8 @@ fn shown(record: &TrialRecord, run_seed: u64) -> String {
         TrialOutcome::InfraError { cause } => text.push_str(&format!("  infra-error: {cause}\n")),
     }
     for stamps in &record.stamps {
-        let at = |us: Option<u64>| {
-            us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000))
-        };
+        let at =
+            |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
         text.push_str(&format!(
             "  {:8} on CPU {}: entered {}, left {}\n",
             stamps.actor,

@@ -110,7 +110,17 @@ mod tests {
 
     #[test]
     fn other_lines_are_not() {
-        for line in ["", "ready", "ready 6.12 0 1", "ready 6.12 +1 1", "ready 6.12 00", "ready 6.12 00 -1", "file a zz", "hello", "firing squad"] {
+        for line in [
+            "",
+            "ready",
+            "ready 6.12 0 1",
+            "ready 6.12 +1 1",
+            "ready 6.12 00",
+            "ready 6.12 00 -1",
+            "file a zz",
+            "hello",
+            "firing squad",
+        ] {
             assert_eq!(Word::parse(line), None, "{line:?}");
         }
     }

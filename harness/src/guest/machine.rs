@@ -139,9 +139,9 @@ impl Machine {
         match (self.accelerator, self.time) {
             (Accelerator::Kvm, _) => args.words("kvm -cpu host"),
             (Accelerator::Tcg, Time::Real) => args.words("tcg,thread=multi -cpu qemu64"),
-            (Accelerator::Tcg, Time::Virtual) => args
-                .words("tcg,thread=single -cpu qemu64 -icount")
-                .word(format!("shift={ICOUNT_SHIFT},sleep=off")),
+            (Accelerator::Tcg, Time::Virtual) => {
+                args.words("tcg,thread=single -cpu qemu64 -icount").word(format!("shift={ICOUNT_SHIFT},sleep=off"))
+            }
         };
         args.word("-smp").word(self.cpus.to_string());
         args.word("-m").word(format!("{}M", self.memory_mib));
@@ -197,8 +197,7 @@ impl Arguments {
 
     fn file_backed(&mut self, id: &str, bytes: u64, shared: bool, path: &Path) -> &mut Self {
         let share = if shared { "on" } else { "off" };
-        self.word("-object")
-            .path(&format!("memory-backend-file,id={id},size={bytes},share={share},mem-path="), path)
+        self.word("-object").path(&format!("memory-backend-file,id={id},size={bytes},share={share},mem-path="), path)
     }
 
     fn socket(&mut self, id: &str, fd: RawFd) -> &mut Self {

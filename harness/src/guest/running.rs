@@ -204,8 +204,8 @@ impl Guest {
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).current_dir(workdir);
         let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).collect();
-        let mut process = Process::start(command, &inherited)
-            .map_err(io(&format!("start {}", machine.qemu.display())))?;
+        let mut process =
+            Process::start(command, &inherited).map_err(io(&format!("start {}", machine.qemu.display())))?;
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
         drop(inherited);
 
@@ -306,10 +306,7 @@ impl Guest {
         name: &str,
         arguments: serde_json::Value,
     ) -> Result<serde_json::Value, GuestError> {
-        self.qmp
-            .execute_raw(name, arguments, QMP_DEADLINE)
-            .await
-            .map_err(|source| GuestError::Qmp { during, source })
+        self.qmp.execute_raw(name, arguments, QMP_DEADLINE).await.map_err(|source| GuestError::Qmp { during, source })
     }
 
     pub(super) async fn hmp(&self, during: &'static str, line: &str) -> Result<String, GuestError> {
@@ -423,7 +420,9 @@ impl Guest {
         let Some(page) = self.page else { return Ok(Vec::new()) };
         // The address comes from the guest: outside of its RAM there may be a device that minds being read.
         if !page.is_multiple_of(PAGE_BYTES) || page.checked_add(PAGE_BYTES).is_none_or(|end| end > self.memory) {
-            return Err(GuestError::Agent(format!("it says that crashlab's page is at {page:#x}, which is not in its RAM")));
+            return Err(GuestError::Agent(format!(
+                "it says that crashlab's page is at {page:#x}, which is not in its RAM"
+            )));
         }
         let file = self.workdir.join("page");
         let arguments = json!({"val": page, "size": PAGE_BYTES, "filename": file});
@@ -438,13 +437,7 @@ impl Guest {
         self.process.kill().await.map_err(io("kill QEMU"))?;
         let console = self.console.await.unwrap_or_default().into_bytes();
         let stderr = self.stderr.await.unwrap_or_default().into_bytes();
-        Ok(Remains {
-            console,
-            stderr,
-            erst: read(&self.workdir.join("erst"), ERST_BYTES)?,
-            page,
-            waited,
-        })
+        Ok(Remains { console, stderr, erst: read(&self.workdir.join("erst"), ERST_BYTES)?, page, waited })
     }
 
     async fn death(&mut self, during: &'static str) -> GuestError {

@@ -93,14 +93,14 @@ impl Template {
         let ram = staged.path().join("ram");
         super::running::create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
-        let mut guest =
-            Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
+        let mut guest = Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
         let (release, notes, page) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
             Word::Ready { release, notes, page } => (release, notes, page),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
         guest.command("stopping the guest", "stop", json!({})).await.map_err(TemplateError::Save)?;
-        let pci = guest.command("reading the PCI devices", "query-pci", json!({})).await.map_err(TemplateError::Save)?;
+        let pci =
+            guest.command("reading the PCI devices", "query-pci", json!({})).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
         guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
@@ -118,11 +118,15 @@ impl Template {
         let description = staged.path().join("template.json");
         let text = serde_json::to_vec_pretty(&template).map_err(|e| failed("describe", &description)(e.into()))?;
         std::fs::write(&description, text).map_err(failed("write", &description))?;
-        match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("replace", dir)(error)),
-            _ => (),
+        if std::fs::rename(staged.path(), dir).is_err() {
+            // Another harness was faster, and its guests may run from what it made: that one is used. Something broken in
+            // the way is replaced.
+            if let Some(theirs) = Self::open(dir) {
+                return Ok(theirs);
+            }
+            let _ = std::fs::remove_dir_all(dir);
+            std::fs::rename(staged.path(), dir).map_err(failed("move the template to", dir))?;
         }
-        std::fs::rename(staged.keep(), dir).map_err(failed("move the template to", dir))?;
         dir.clone_into(&mut template.dir);
         Ok(template)
     }
@@ -146,11 +150,6 @@ impl Template {
 
     pub(super) fn erst(&self) -> PathBuf {
         self.dir.join("erst")
-    }
-
-    /// Removes it from the disk, so that it is made anew.
-    pub fn discard(self) -> std::io::Result<()> {
-        std::fs::remove_dir_all(&self.dir)
     }
 }
 
@@ -183,7 +182,8 @@ impl ErstPci {
 
     /// Monitor commands that write the registers back, by PCI configuration mechanism 1.
     pub(super) fn restoring_commands(self) -> Vec<String> {
-        let device = 0x8000_0000 | u32::from(self.bus) << 16 | u32::from(self.slot) << 11 | u32::from(self.function) << 8;
+        let device =
+            0x8000_0000 | u32::from(self.bus) << 16 | u32::from(self.slot) << 11 | u32::from(self.function) << 8;
         let mut commands = Vec::new();
         for (register, value) in [(0x10, self.bars[0]), (0x14, self.bars[1]), (0x04, Self::COMMAND)] {
             commands.push(format!("o/w 0xcf8 {:#x}", device | register));

@@ -14,7 +14,8 @@ pub fn initramfs(agent: &[u8], crashlab: &[u8]) -> io::Result<Vec<u8>> {
     let mut inode = 0;
     let mut entry = |archive: Vec<u8>, name: &str, kind: ModeFileType, mode: u32, device: (u32, u32), data: &[u8]| {
         inode += 1;
-        let size = u32::try_from(data.len()).map_err(|_| io::Error::other(format!("{name} is too large for a cpio")))?;
+        let size =
+            u32::try_from(data.len()).map_err(|_| io::Error::other(format!("{name} is too large for a cpio")))?;
         let mut writer = Builder::new(name)
             .ino(inode)
             .nlink(1)

@@ -96,7 +96,9 @@ mod tests {
         for step in ["  CC      kernel/panic.o", "  LD [M]  crashlab.ko", "  CHKSHA1 include/linux/atomic.h"] {
             assert!(is_step(step), "{step}");
         }
-        for other in ["", "  ", "Kernel: arch/x86/boot/bzImage is ready  (#1)", "  341 |  foo;", "make[2]: ***", "  x y"] {
+        for other in
+            ["", "  ", "Kernel: arch/x86/boot/bzImage is ready  (#1)", "  341 |  foo;", "make[2]: ***", "  x y"]
+        {
             assert!(!is_step(other), "{other}");
         }
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::guest::Accelerator;
 use super::qemu::QemuVersion;
+use crate::guest::Accelerator;
 
 /// How a check came out, from good to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -57,13 +57,13 @@ pub async fn execute(
     let mut waiting: VecDeque<_> = assignments.into_iter().collect();
     let mut running = JoinSet::new();
     let mut finished = 0;
+    let mut stoppable = true;
     loop {
         while *stop.borrow() == Stop::No && running.len() < jobs {
             let Some((stage, assignment)) = waiting.pop_front() else { break };
             let artifacts = run.create_artifacts(assignment.index)?;
-            running.spawn(async move {
-                trial::run(&stage.machine, stage.start(), &assignment, &artifacts, None).await
-            });
+            running
+                .spawn(async move { trial::run(&stage.machine, stage.start(), &assignment, &artifacts, None).await });
         }
         if *stop.borrow() == Stop::Now {
             // Dropping a trial kills its guest.
@@ -78,13 +78,8 @@ pub async fn execute(
                 finished += 1;
                 done(&record);
             }
-            changed = stop.changed() => {
-                // Nobody is left who could stop us: then only the trials matter.
-                if changed.is_err() {
-                    stop = watch::Sender::new(Stop::No).subscribe();
-                    std::future::ready(()).await;
-                }
-            }
+            // An error: nobody is left who could stop us, and then only the trials matter.
+            changed = stop.changed(), if stoppable => stoppable = changed.is_ok(),
         }
     }
 }

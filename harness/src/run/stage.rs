@@ -110,7 +110,9 @@ impl Stage {
 /// Everything that makes one saved machine differ from another.
 fn template_key(machine: &Machine, kernel: &Kernel, image: &str, qemu_version: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [RECIPE, &kernel.key, image, qemu_version, &format!("{machine:?}"), &format!("{:?}", kernel.command_line)] {
+    for part in
+        [RECIPE, &kernel.key, image, qemu_version, &format!("{machine:?}"), &format!("{:?}", kernel.command_line)]
+    {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

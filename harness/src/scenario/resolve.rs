@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::file::{ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, Spin, Sysctl};
 use super::scalar::Scalar;
-use super::{
-    Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, units,
-};
+use super::{Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, units};
 use crate::model::{Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
@@ -166,7 +164,9 @@ impl Point<'_> {
         let value = value.to_string();
         check::knob_value(self.source, mark, &value)?;
         Ok(match knob {
-            KnobFile::Parameter(ModuleParameter { module, name, .. }) => Knob::parameter(&module.value, &name.value, value),
+            KnobFile::Parameter(ModuleParameter { module, name, .. }) => {
+                Knob::parameter(&module.value, &name.value, value)
+            }
             KnobFile::Sysctl(Sysctl { name, .. }) => Knob::sysctl(name, value),
         })
     }

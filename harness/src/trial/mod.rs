@@ -63,10 +63,10 @@ impl Assignment {
     /// What a planned trial is told, at the point of its scenario that `instance` is.
     pub fn new(trial: &PlannedTrial, instance: &Instance) -> Self {
         let panics = instance.actors.iter().any(|actor| matches!(actor.fault, Fault::Panic { .. }));
-        let tail = if panics { Tail::of_panic(&trial.nonce, WITNESSES) } else { Tail::of_oops(&trial.nonce, WITNESSES) };
-        let budget = |actor: &Actor| {
-            (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX))
-        };
+        let tail =
+            if panics { Tail::of_panic(&trial.nonce, WITNESSES) } else { Tail::of_oops(&trial.nonce, WITNESSES) };
+        let budget =
+            |actor: &Actor| (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX));
         Self {
             index: trial.index,
             cell: trial.cell.clone(),
