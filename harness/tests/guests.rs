@@ -24,7 +24,7 @@ fn trial(project: &Project, scenario: &str) -> serde_json::Value {
 fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let project = Project::new();
     // With a timeout of 0, panic() ends in an endless loop, after the dump.
-    let knob = "deadline: 6s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
+    let knob = "deadline: 2s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
     let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
     project.write("scenarios/panic-for-ever.yaml", &scenario("panic-for-ever", &format!("{knob}{actors}")));
     let record = trial(&project, "panic-for-ever");

@@ -13,8 +13,9 @@ pub struct Progress {
     what: String,
     bar: Option<ProgressBar>,
     began: Instant,
+    /// When the current kind of steps began: the speed of others tells nothing about its own.
+    since: Instant,
     said: Option<Instant>,
-    /// Where the estimate starts to count: the work done before (a cached part) tells nothing about the speed.
     done: u64,
     of: u64,
 }
@@ -30,11 +31,15 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { what, bar, began: Instant::now(), said: None, done: 0, of: 0 }
+        let now = Instant::now();
+        Self { what, bar, began: now, since: now, said: None, done: 0, of: 0 }
     }
 
     /// `done` of `of` steps; `message` is the current one's.
     pub fn at(&mut self, done: u64, of: u64, message: &str) {
+        if done < self.done {
+            self.since = Instant::now();
+        }
         (self.done, self.of) = (done, of.max(done));
         if let Some(bar) = &self.bar {
             bar.set_length(self.of);
@@ -51,14 +56,15 @@ impl Progress {
         eprintln!("{}:{steps} {message}{left}", self.what);
     }
 
-    /// An estimate by the speed so far; none before there is any.
+    /// An estimate by the speed so far; none before there is enough of it.
     fn left(&self) -> Option<Duration> {
-        if self.done == 0 || self.of <= self.done || self.began.elapsed() < Duration::from_secs(2) {
+        let elapsed = self.since.elapsed();
+        if self.done * 20 < self.of || self.of <= self.done || elapsed < Duration::from_secs(2) {
             return None;
         }
         let rest = u32::try_from(self.of - self.done).ok()?;
         let done = u32::try_from(self.done).ok()?;
-        Some(self.began.elapsed() / done * rest)
+        Some(elapsed / done * rest)
     }
 
     /// A line that stays, above the bar.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Watch, Word};
+use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Watch, Word};
 use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::results::rfc3339;
@@ -152,11 +152,20 @@ async fn crash(
     guest.find_threads().await?;
     expect(&mut guest, "firing", ARM_DEADLINE, |word| *word == Word::Firing).await?;
     let fired = guest.waited();
-    let end = guest.end(assignment.deadline).await?;
+    let end = guest.end(deadline(machine, assignment)).await?;
     let registers = if end == End::Deadline { Some(guest.registers().await?) } else { None };
     let remains = guest.remains().await?;
     let host_wait = fired.zip(remains.waited).map(|(fired, ended)| ended.since(fired).share());
     Ok(Crash { end, remains, host_wait, registers })
+}
+
+/// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, the more
+/// the busier the host; a guest that is not hung comes to its end all the same.
+fn deadline(machine: &Machine, assignment: &Assignment) -> Duration {
+    match machine.time {
+        Time::Real => assignment.deadline,
+        Time::Virtual => assignment.deadline * 10,
+    }
 }
 
 async fn expect(
