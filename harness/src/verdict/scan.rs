@@ -4,6 +4,7 @@
 //! between. A piece torn in two is found by its head (its fixed word and enough of the nonce) or by its end (a witness
 //! line's check sum belongs to one nonce and one number), so no single tear hides it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::verdict::tail::{PANIC, Tail};
@@ -20,6 +21,12 @@ const END_OF_PANIC: &str = "---[ end ";
 
 /// This many digits of the nonce make a torn witness line this trial's: one in 65536 of any other's.
 const NONCE_HEAD: usize = 4;
+
+/// At most this many damaged pieces are kept: far more than one tail has.
+const MAX_DAMAGE: usize = 10_000;
+
+/// How far behind a panic line's fixed words its nonce is looked for, in characters.
+const NEAR: usize = 200;
 
 /// At most this many characters of another panic's text are kept.
 const MAX_PANIC_TEXT: usize = 80;
@@ -102,29 +109,26 @@ impl Scan {
 
     fn line(&mut self, line: &LineOf<'_>, tail: &Tail) {
         let (events, damage) = (self.events.len(), self.damage.len());
-        let mut at = 0;
-        while let Some(rest) = line.text.get(at..) {
-            let next = [rest.find(witness::WORD), rest.find(PANIC_WORD)].into_iter().flatten().min();
-            let Some(start) = next.map(|start| at + start) else { break };
-            let (before, piece) = line.text.split_at_checked(start).unwrap_or_default();
-            at = start
-                + if piece.starts_with(witness::WORD) {
-                    self.witness(piece, line, tail)
-                } else {
-                    self.panic(piece, before, line, tail)
-                };
+        let mut starts: Vec<usize> = line.text.match_indices(witness::WORD).map(|(at, _)| at).collect();
+        starts.extend(line.text.match_indices(PANIC_WORD).map(|(at, _)| at));
+        starts.sort_unstable();
+        for (before, piece) in starts.into_iter().filter_map(|at| line.text.split_at_checked(at)) {
+            if piece.starts_with(witness::WORD) {
+                self.witness(piece, line, tail);
+            } else {
+                self.panic(piece, before, line, tail);
+            }
         }
         self.witness_ends(line, tail, events, damage);
         self.panic_end(line, tail);
     }
 
-    /// A witness line's head, at the start of `piece`. Returns how far to go on from there.
-    fn witness(&mut self, piece: &str, line: &LineOf<'_>, tail: &Tail) -> usize {
+    /// A witness line's head, at the start of `piece`.
+    fn witness(&mut self, piece: &str, line: &LineOf<'_>, tail: &Tail) {
         match witness::parse(piece) {
             Ok(found) if found.nonce != tail.nonce => {
                 self.foreign += 1;
                 self.after_foreign = true;
-                return found.len;
             }
             Ok(found) => {
                 self.after_foreign = false;
@@ -134,11 +138,10 @@ impl Scan {
                     let what = format!("it counts {} witnesses, not {}", found.of, tail.of);
                     self.damaged(Piece::Witness(None), line, what);
                 }
-                return found.len;
             }
             Err(_) if common_prefix(piece.get(witness::WORD.len()..).unwrap_or_default(), &tail.nonce) < NONCE_HEAD => {
             }
-            Err(_) if line.open && (1..=tail.of).any(|n| witness::line(&tail.nonce, n, tail.of).starts_with(piece)) => {
+            Err(_) if line.open && is_beginning(piece, tail) => {
                 self.cut = Some(line.number);
             }
             Err(broken) => {
@@ -150,28 +153,24 @@ impl Scan {
                 self.damaged(Piece::Witness(number), line, broken.to_string());
             }
         }
-        witness::WORD.len()
     }
 
-    /// A panic line's head, at the start of `piece`. Returns how far to go on from there.
-    fn panic(&mut self, piece: &str, before: &str, line: &LineOf<'_>, tail: &Tail) -> usize {
+    /// A panic line's head, at the start of `piece`.
+    fn panic(&mut self, piece: &str, before: &str, line: &LineOf<'_>, tail: &Tail) {
         let marker = tail.panic_marker.as_str();
         let text = piece.strip_prefix(PANIC);
         let foreign = self.after_foreign && !marker.contains(&tail.nonce);
-        let is_beginning = text.map_or(PANIC.starts_with(piece), |text| marker.starts_with(text));
+        let begins = text.map_or(PANIC.starts_with(piece), |text| marker.starts_with(text));
         match text {
             _ if before.ends_with(END_OF_PANIC) => {}
             Some(text) if !foreign && text.starts_with(marker) => self.events.push(Event::Panic),
-            _ if !foreign && line.open && is_beginning => self.cut = Some(line.number),
-            Some(text)
-                if foreign || !(common_prefix(text, marker) * 2 >= marker.len() || text.contains(&tail.nonce)) =>
-            {
+            _ if !foreign && line.open && begins => self.cut = Some(line.number),
+            Some(text) if foreign || !resembles(text, tail) => {
                 self.other_panic = Some(text.chars().take(MAX_PANIC_TEXT).collect());
             }
             None if foreign => {}
             _ => self.damaged(Piece::Panic, line, "panic line broken".to_owned()),
         }
-        PANIC_WORD.len()
     }
 
     /// The end of a panic line whose head is not in the same line: known by the nonce, if there is one in it. Only the
@@ -191,6 +190,8 @@ impl Scan {
     /// were before this line.
     fn witness_ends(&mut self, line: &LineOf<'_>, tail: &Tail, events: usize, damage: usize) {
         let of = tail.of.to_string();
+        let whole: BTreeSet<u32> = self.events.iter().skip(events).filter_map(|event| event.witness()).collect();
+        let mut heads = damage..self.damage.len();
         for (slash, mark) in line.text.match_indices(&format!("/{of} ")) {
             let Some(number) = slash.checked_sub(of.len()).and_then(|start| line.text.get(start..slash)) else {
                 continue;
@@ -200,11 +201,12 @@ impl Scan {
             if !line.text.get(slash + mark.len()..).is_some_and(|rest| rest.starts_with(&sum)) {
                 continue;
             }
-            if self.events.iter().skip(events).any(|event| *event == Event::Witness(value)) {
+            if whole.contains(&value) {
                 continue;
             }
             let headless = Piece::Witness(Some(value));
-            match self.damage.iter_mut().skip(damage).find(|d| matches!(d.piece, Piece::Witness(None))) {
+            let head = heads.find(|at| self.damage.get(*at).is_some_and(|d| d.piece == Piece::Witness(None)));
+            match head.and_then(|at| self.damage.get_mut(at)) {
                 Some(head) => head.piece = headless,
                 None => self.damaged(headless, line, format!("only the end of {value}/{of} is there")),
             }
@@ -212,7 +214,9 @@ impl Scan {
     }
 
     fn damaged(&mut self, piece: Piece, line: &LineOf<'_>, what: String) {
-        self.damage.push(Damage { piece, line: line.number, what });
+        if self.damage.len() < MAX_DAMAGE {
+            self.damage.push(Damage { piece, line: line.number, what });
+        }
     }
 }
 
@@ -221,6 +225,19 @@ struct LineOf<'a> {
     number: usize,
     text: &'a str,
     open: bool,
+}
+
+/// Whether `piece` is the beginning of one of the tail's witness lines.
+fn is_beginning(piece: &str, tail: &Tail) -> bool {
+    piece.len() < witness::line(&tail.nonce, tail.of, tail.of).len()
+        && (1..=tail.of).any(|number| witness::line(&tail.nonce, number, tail.of).starts_with(piece))
+}
+
+/// Whether a panic's text was this trial's before it was damaged.
+fn resembles(text: &str, tail: &Tail) -> bool {
+    let marker = tail.panic_marker.as_str();
+    let near = text.char_indices().nth(NEAR).and_then(|(end, _)| text.get(..end)).unwrap_or(text);
+    common_prefix(text, marker) * 2 >= marker.len() || near.contains(&tail.nonce)
 }
 
 fn common_prefix(a: &str, b: &str) -> usize {

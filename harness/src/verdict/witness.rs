@@ -23,8 +23,6 @@ pub struct Witness<'a> {
     pub number: u32,
     /// How many were written.
     pub of: u32,
-    /// Bytes of the line, without its end.
-    pub len: usize,
 }
 
 /// What is wrong with a line that begins like a witness line.
@@ -82,7 +80,7 @@ pub fn parse(text: &str) -> Result<Witness<'_>, Broken> {
         return Err(Broken::Number);
     }
     let checked = body.strip_suffix(rest).unwrap_or(body);
-    let (found, rest) = leading(rest.strip_prefix(' ').ok_or(Broken::Crc { number, of })?, is_hex);
+    let (found, _) = leading(rest.strip_prefix(' ').ok_or(Broken::Crc { number, of })?, is_hex);
     if found.len() != CRC_LEN {
         return Err(Broken::Crc { number, of });
     }
@@ -90,7 +88,7 @@ pub fn parse(text: &str) -> Result<Witness<'_>, Broken> {
     if found != expected {
         return Err(Broken::Mismatch { number, of, found: found.to_owned(), expected });
     }
-    Ok(Witness { nonce, number, of, len: text.len() - rest.len() })
+    Ok(Witness { nonce, number, of })
 }
 
 /// The check sum of `<nonce> <nn>/<of>`.
@@ -129,7 +127,7 @@ mod tests {
     fn whole_lines_and_what_may_follow_them() {
         let text = line(NONCE, 3, 32);
         for after in ["", " ", "[    1.0] BUG", "\u{fffd}", "ghost"] {
-            let want = Witness { nonce: NONCE, number: 3, of: 32, len: text.len() };
+            let want = Witness { nonce: NONCE, number: 3, of: 32 };
             assert_eq!(parse(&format!("{text}{after}")), Ok(want), "{after}");
         }
     }
@@ -174,7 +172,7 @@ mod tests {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let number = ((f64::from(of) * share) as u32).max(1);
             let text = line(&nonce, number, of);
-            prop_assert_eq!(parse(&text), Ok(Witness { nonce: &nonce, number, of, len: text.len() }));
+            prop_assert_eq!(parse(&text), Ok(Witness { nonce: &nonce, number, of }));
         }
 
         #[test]

@@ -224,6 +224,26 @@ fn any_panic_will_do_without_a_marker() {
     check("none", "", &Tail { of: 0, ..tail }, (Lost, 0, "missing: panic line"));
 }
 
+/// Work must grow with the text, not with its square: these would not end in a day.
+#[test]
+fn a_hostile_line_without_an_end_is_judged_in_time() {
+    let whole = witness::line(NONCE, 1, OF);
+    for piece in [
+        "witness ",
+        "witness 0123",
+        "witness 0123456789abcdef ",
+        "witness 0123[ 01/12 ",
+        "Kernel panic - ",
+        "Kernel panic - not syncing: x",
+        &whole,
+        &format!("{NONCE} 02/12 {}", witness::crc(&format!("{NONCE} 02/12"))),
+        &format!("Kernel panic - not syncing: crashlab {NONCE}"),
+    ] {
+        let text = piece.repeat((2 << 20) / piece.len());
+        assert_ne!(judge_text(&text, &tail()).outcome, Saved);
+    }
+}
+
 proptest! {
     #[test]
     fn any_text(text in "((witness )?(0123456789abcdef|0123)?( ?[01][0-9]/12 ?)?(Kernel panic - (not syncing: )?)?.{0,9}\n?){0,20}") {
