@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use harness::verdict::{Meeting, Tail};
+use harness::model::Meeting;
+use harness::verdict::Tail;
 
 /// What one guest left, and what its trial had asked for.
 pub struct Case {
