@@ -7,6 +7,7 @@ use crate::compare;
 use crate::kernel::KernelError;
 use crate::plan::SelectError;
 use crate::results;
+use crate::run::StageError;
 use crate::yaml::{InputError, UnknownName};
 
 /// Exit code of a run or a comparison that found something.
@@ -83,7 +84,24 @@ impl From<compare::Error> for Failure {
 }
 
 impl From<KernelError> for Failure {
+    /// What the user's files ask for cannot be built: 2. The host could not build it: 3.
     fn from(error: KernelError) -> Self {
-        Self::input(error)
+        use KernelError as Error;
+        match error {
+            Error::DiskFull { .. }
+            | Error::ToolMissing { .. }
+            | Error::Tool { .. }
+            | Error::PackageMissing { .. }
+            | Error::Io { .. }
+            | Error::Cancelled => Self::host(error),
+            _ => Self::input(error),
+        }
+    }
+}
+
+impl From<StageError> for Failure {
+    /// A kernel that does not boot is the user's; a file that cannot be written is the host's.
+    fn from(error: StageError) -> Self {
+        if error.is_input() { Self::input(error) } else { Self::host(error) }
     }
 }

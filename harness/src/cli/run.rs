@@ -57,7 +57,7 @@ pub struct Arguments {
 /// How trials are run.
 #[derive(Debug, Clone, clap::Args)]
 pub struct How {
-    /// What every trial's seed is derived from [default: the clock]
+    /// What every trial's seed is derived from; of `trial`: the trial's own seed [default: the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Guests at a time [default: one for every two processors, as two of a guest's CPUs are busy at once]
@@ -76,7 +76,8 @@ impl How {
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_else(|| {
             let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            since.as_secs() ^ u64::from(since.subsec_nanos())
+            // Below 2^53, so that every reader of JSON keeps it whole.
+            (since.as_secs() ^ (u64::from(since.subsec_nanos()) << 20)) & ((1 << 53) - 1)
         })
     }
 
@@ -308,7 +309,7 @@ impl Stages {
                 progress.at(done, kernels.len() as u64, &format!("booting {}", kernel.variant));
                 let machine =
                     crate::guest::Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
-                let stage = Stage::prepare(machine, kernel, options).await.map_err(Failure::input)?;
+                let stage = Stage::prepare(machine, kernel, options).await?;
                 stages.insert(key, (Arc::new(stage), knobs(kernel)));
             }
         }

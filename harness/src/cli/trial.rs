@@ -49,6 +49,10 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let seed = arguments.how.seed();
     let mut planned = plan::plan(&selection, &context.known(), seed)?;
     planned.truncate(1);
+    // Here a seed is the trial's own, as `trials.jsonl` and `junit.xml` show it, so that any trial can be repeated.
+    for trial in &mut planned {
+        (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
+    }
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
@@ -77,7 +81,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     run.write_summary(&Summary::from_trials(run.id(), std::slice::from_ref(&record)))?;
     match global.format {
         Output::Json => print_json(&record)?,
-        Output::Text => print(&format!("\n{}\nartifacts: {}\n", shown(&record, seed), artifacts.display()))?,
+        Output::Text => print(&format!("\n{}\nartifacts: {}\n", shown(&record), artifacts.display()))?,
     }
     Ok(match record.outcome {
         TrialOutcome::InfraError { .. } => Failure::host_code(),
@@ -85,8 +89,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     })
 }
 
-fn shown(record: &TrialRecord, run_seed: u64) -> String {
-    let mut text = format!("{} (seed {run_seed})\n", record.cell);
+fn shown(record: &TrialRecord) -> String {
+    let mut text = format!("{} (seed {})\n", record.cell, record.seed);
     match &record.outcome {
         TrialOutcome::Counted { hung, channels } => {
             for (channel, verdict) in channels {

@@ -1,6 +1,6 @@
 //! The page that crashlab shares with the host: when each actor entered and left its critical section.
 //!
-//! The page lies in a file behind an ivshmem device, so it can be read while the guest hangs and after it is gone. The
+//! The page lies in the guest's memory, where QEMU reads it whatever the guest has come to. The
 //! layout (version 1, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
 //!
 //! | offset | size | field |

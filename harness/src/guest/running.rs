@@ -344,6 +344,8 @@ impl Guest {
         let said = within(deadline, async {
             loop {
                 tokio::select! {
+                    // The agent first: what it said before the guest's end counts, however late we come to read it.
+                    biased;
                     line = agent.next() => match line.map(|line| Word::parse(&line)) {
                         Some(Some(word)) => return Said::Word(word),
                         Some(None) => (),

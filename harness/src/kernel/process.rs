@@ -196,3 +196,67 @@ pub(super) fn ended(status: ExitStatus) -> String {
         (None, None) => "ended".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_both_channels_arrive_and_the_environment_is_bare() {
+        let (status, said) =
+            run_quiet(program("sh").args(["-c", "echo one; echo two >&2; env"]), &Canceller::default(), "x").unwrap();
+        assert!(status.success());
+        let allowed = ["PATH=", "HOME=", "TMPDIR=", "LC_ALL=C", "PWD=", "_=", "SHLVL=", "OLDPWD="];
+        let mut lines = said.lines();
+        assert_eq!((lines.next(), lines.next()), (Some("one"), Some("two")));
+        assert!(lines.all(|line| allowed.iter().any(|name| line.starts_with(name))), "{said}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_with_its_package() {
+        let error = run_quiet(&mut program("bison-that-nobody-has"), &Canceller::default(), "building").unwrap_err();
+        assert!(matches!(error, KernelError::ToolMissing { .. }), "{error}");
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn an_error_kills_the_program_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("alive");
+        assert!(program("mkfifo").arg(&fifo).status().unwrap().success());
+        // The grandchild has the FIFO open for writing as long as it lives, and would live for a minute.
+        let script = format!("(exec 3>{}; echo up; sleep 60) & sleep 60", fifo.display());
+        let open = std::thread::spawn(move || fs::read(fifo));
+        let error = run_lines(program("sh").args(["-c", &script]), &Canceller::default(), "x", &mut |line| {
+            assert_eq!(line, "up");
+            Err(KernelError::Cancelled)
+        });
+        assert!(matches!(error, Err(KernelError::Cancelled)));
+        // The end of the file comes when the last writer is gone.
+        assert_eq!(open.join().unwrap().unwrap(), b"");
+    }
+
+    #[test]
+    fn cancelling_ends_what_runs_and_starts_nothing_more() {
+        let canceller = Canceller::default();
+        let result = run_lines(program("sh").args(["-c", "echo up; sleep 60"]), &canceller, "x", &mut |_| {
+            canceller.cancel();
+            Ok(())
+        });
+        assert!(matches!(result, Err(KernelError::Cancelled)));
+        let result = run_quiet(program("sh").args(["-c", "echo never"]), &canceller, "x");
+        assert!(matches!(result, Err(KernelError::Cancelled)));
+    }
+
+    #[test]
+    fn feeding_a_program_that_gives_up_reports_its_complaint() {
+        let mut endless = std::io::repeat(b'x');
+        let mut command = program("sh");
+        let command = command.args(["-c", "echo enough >&2; exit 3"]);
+        let (status, said) = feed(command, &mut endless, &Canceller::default(), "x", &mut |_| {}).unwrap();
+        assert_eq!((status.code(), said.as_str()), (Some(3), "enough"));
+        assert_eq!(ended(status), "exit code 3");
+    }
+}

@@ -13,7 +13,7 @@ use super::{Host, Options, Patience};
 pub(super) const DEVICES: &str = r#"name "acpi-erst", bus PCI, desc "ACPI Error Record Serialization Table (ERST) device"
 name "isa-debug-exit", bus ISA
 name "isa-debugcon", bus ISA
-name "ivshmem-plain", bus PCI, desc "Inter-VM shared memory""#;
+name "isa-parallel", bus ISA"#;
 
 /// What a probe guest does that comes to its end.
 pub(super) fn guest_runs() -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::guest::{Machine, Start, Template, TemplateError};
+use crate::guest::{GuestError, Machine, Start, Template, TemplateError};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::trial::BOOT_DEADLINE;
@@ -63,6 +63,21 @@ pub enum StageError {
         /// Why.
         source: TemplateError,
     },
+}
+
+impl StageError {
+    /// Whether the kernel is to blame: it did not get as far as its agent.
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Template {
+                source: TemplateError::Boot(
+                    GuestError::Agent(_) | GuestError::Silent { .. } | GuestError::EndedEarly { .. }
+                ),
+                ..
+            }
+        )
+    }
 }
 
 impl Stage {

@@ -32,9 +32,14 @@ pub fn judge(assignment: &Assignment, crash: &Crash) -> (TrialOutcome, Vec<Actor
     if let Err(reason) = meet::check(&assignment.meetings, &stamps, &assignment.budgets_us) {
         return (TrialOutcome::Missed { reason }, stamps);
     }
+    let records = pstore::from_erst_file(&crash.remains.erst);
+    // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
+    if let Some(fault) = &records.storage_fault {
+        return (infra(format!("read the ERST's file: {fault}")), stamps);
+    }
     let channels = BTreeMap::from([
         (Channel::Console, judge_console(&console::decode(&crash.remains.console), &assignment.tail)),
-        (Channel::Pstore, judge_pstore(&pstore::from_erst_file(&crash.remains.erst), &assignment.tail)),
+        (Channel::Pstore, judge_pstore(&records, &assignment.tail)),
     ]);
     (TrialOutcome::Counted { hung: crash.end == End::Deadline, channels }, stamps)
 }

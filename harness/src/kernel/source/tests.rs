@@ -1,1 +1,178 @@
+use std::fs;
 
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+use super::*;
+
+fn quiet() -> impl FnMut(BuildEvent) {
+    |_| {}
+}
+
+/// A folder `src/top` with a Makefile, and the tarball of it as `name`, made with `flag`.
+fn tarball(name: &str, flag: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path().join("src/top");
+    fs::create_dir_all(&top).unwrap();
+    fs::write(top.join("Makefile"), "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 7\n").unwrap();
+    let path = folder.path().join(name);
+    let mut tar = program("tar");
+    tar.arg(flag).arg("-cf").arg(&path).arg("-C").arg(folder.path().join("src")).arg("top");
+    assert!(tar.status().unwrap().success());
+    (folder, path)
+}
+
+fn base(origin: Origin) -> Base {
+    Base { name: "probe".into(), origin }
+}
+
+fn identify(origin: Origin, cache: &Path, report: &mut dyn FnMut(BuildEvent)) -> Result<Source, KernelError> {
+    Source::identify(&base(origin), cache, &Canceller::default(), report)
+}
+
+fn unpack(source: &Source, into: &Path) -> Result<(), KernelError> {
+    fs::create_dir_all(into).unwrap();
+    source.unpack(into, &Canceller::default(), &mut quiet())
+}
+
+#[test]
+fn every_usual_compression_is_unpacked_without_its_top_folder() {
+    for (name, flag) in [("a.tar", "--no-auto-compress"), ("a.tgz", "-z"), ("a.tar.xz", "-J")] {
+        let (folder, path) = tarball(name, flag);
+        let source = identify(Origin::Tarball(path), folder.path(), &mut quiet()).unwrap();
+        let into = folder.path().join("out");
+        unpack(&source, &into).unwrap();
+        assert!(into.join("Makefile").is_file(), "{name}");
+    }
+}
+
+#[test]
+fn a_digest_is_taken_once_until_the_file_changes() {
+    let (folder, path) = tarball("a.tar.xz", "-J");
+    let read = |expected: bool| {
+        let mut read = false;
+        let source = identify(Origin::Tarball(path.clone()), folder.path(), &mut |event| {
+            read |= matches!(event, BuildEvent::Reading { .. });
+        });
+        assert_eq!(read, expected);
+        source.unwrap().digest
+    };
+    let digest = read(true);
+    assert_eq!(digest, files::sha256(&fs::read(&path).unwrap()));
+    assert_eq!(read(false), digest);
+    fs::write(&path, b"another file of another size").unwrap();
+    assert_ne!(read(true), digest);
+    fs::write(folder.path().join("digests.json"), b"damaged").unwrap();
+    read(true);
+}
+
+#[test]
+fn a_tarball_cut_short_is_told_so() {
+    let (folder, path) = tarball("a.tar.xz", "-J");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let source = identify(Origin::Tarball(path), folder.path(), &mut quiet()).unwrap();
+    let error = unpack(&source, &folder.path().join("out")).unwrap_err();
+    assert!(matches!(error, KernelError::SourceCorrupt { .. }));
+    assert_snapshot!(error.to_string().replace(&folder.path().display().to_string(), "ROOT"), @"");
+}
+
+#[test]
+fn what_is_not_there_is_told_with_the_way_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |origin| {
+        let error = identify(origin, folder.path(), &mut quiet()).unwrap_err().to_string();
+        error.replace(&folder.path().display().to_string(), "ROOT")
+    };
+    assert_snapshot!(error(Origin::Package("linux-source-0.99".into())), @"");
+    assert_snapshot!(error(Origin::Tarball(folder.path().join("gone.tar"))), @"");
+    let git = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into() };
+    assert!(error(Origin::Git(git)).starts_with("reading commit `v1` of ROOT: fatal: not a git repository"));
+}
+
+#[test]
+fn debian_and_ubuntu_leave_their_packages_in_different_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let (xz, bz2) = (folder.path().join("linux-source-6.12.tar.xz"), "linux-source-6.8.0/linux-source-6.8.0.tar.bz2");
+    fs::write(&xz, "").unwrap();
+    fs::create_dir(folder.path().join("linux-source-6.8.0")).unwrap();
+    fs::write(folder.path().join(bz2), "").unwrap();
+    assert_eq!(package_tarball(folder.path(), "linux-source-6.12"), Some(xz));
+    assert_eq!(package_tarball(folder.path(), "linux-source-6.8.0"), Some(folder.path().join(bz2)));
+    assert_eq!(package_tarball(folder.path(), "linux-source-6.1"), None);
+}
+
+/// A repository with one commit of a Makefile, tagged v1, and uncommitted work in the tree.
+fn repository() -> (TempDir, GitOrigin) {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let who = ["-c", "user.name=u", "-c", "user.email=u@localhost", "-c", "init.defaultBranch=main"];
+        let mut git = program("git");
+        let (status, said) = run_quiet(
+            git.current_dir(folder.path()).args(who).args(arguments),
+            &Canceller::default(),
+            "making a repository",
+        )
+        .unwrap();
+        assert!(status.success(), "{said}");
+    };
+    let makefile = folder.path().join("Makefile");
+    git(&["init", "-q"]);
+    fs::write(&makefile, "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "one"]);
+    git(&["tag", "v1"]);
+    fs::write(&makefile, "VERSION = 7\nPATCHLEVEL = 0\n").unwrap();
+    let origin = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into() };
+    (folder, origin)
+}
+
+#[test]
+fn a_commit_is_taken_as_it_was_committed_and_the_tree_is_left_alone() {
+    fn listing(folder: &Path, into: &mut Vec<(PathBuf, Option<std::time::SystemTime>)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let meta = entry.metadata().unwrap();
+            into.push((entry.path(), meta.modified().ok()));
+            if meta.is_dir() {
+                listing(&entry.path(), into);
+            }
+        }
+        into.sort();
+    }
+    let (tree, origin) = repository();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    listing(tree.path(), &mut before);
+
+    let cache = tempfile::tempdir().unwrap();
+    let source = identify(Origin::Git(origin.clone()), cache.path(), &mut quiet()).unwrap();
+    assert_eq!(source.version.as_ref().unwrap().full, "6.12.0-rc1");
+    let by_hash = GitOrigin { commit: "HEAD".into(), ..origin };
+    assert_eq!(identify(Origin::Git(by_hash), cache.path(), &mut quiet()).unwrap().digest, source.digest);
+    unpack(&source, &cache.path().join("out")).unwrap();
+    assert!(fs::read_to_string(cache.path().join("out/Makefile")).unwrap().starts_with("VERSION = 6\n"));
+
+    listing(tree.path(), &mut after);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_commit_that_is_not_there_or_is_no_kernel_is_told_so() {
+    let (tree, origin) = repository();
+    let cache = tempfile::tempdir().unwrap();
+    for commit in ["v2", "--output=/tmp/x", "HEAD:Makefile"] {
+        let git = GitOrigin { commit: commit.into(), ..origin.clone() };
+        let error = identify(Origin::Git(git), cache.path(), &mut quiet()).unwrap_err();
+        assert!(matches!(error, KernelError::Git { .. }), "{error}");
+    }
+    let mut git = program("git");
+    let who = ["-c", "user.name=u", "-c", "user.email=u@localhost"];
+    git.current_dir(tree.path()).args(who).args(["rm", "-q", "-f", "Makefile"]);
+    assert!(git.status().unwrap().success());
+    let mut git = program("git");
+    git.current_dir(tree.path()).args(who).args(["commit", "-q", "-m", "two"]);
+    assert!(git.status().unwrap().success());
+    let git = GitOrigin { commit: "HEAD".into(), ..origin };
+    let error = identify(Origin::Git(git), cache.path(), &mut quiet()).unwrap_err();
+    assert!(matches!(error, KernelError::NotAKernel { .. }), "{error}");
+}
