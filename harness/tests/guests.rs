@@ -13,7 +13,8 @@ use common::{Project, text};
 
 /// A scenario of one actor or more, for the test's own project.
 fn scenario(name: &str, rest: &str) -> String {
-    format!("name: {name}\ntitle: a test\nwhy: a test\n{rest}")
+    let expect = "expect:\n  - { channel: console, outcome: saved }\n";
+    format!("name: {name}\ntitle: a test\nwhy: a test\n{rest}{expect}")
 }
 
 fn trial(project: &Project, scenario: &str) -> serde_json::Value {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CellSummary, Counts, Expectation, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo,
-    SCHEMA_VERSION,
+    CellSummary, Counts, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION,
 };
 use crate::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, ParamValue, Params, TrialOutcome, TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, ParamValue, Params, TrialOutcome,
+    TrialRecord,
 };
 
 /// `hold=300ms post_notifiers=1` as parameters.
@@ -53,6 +53,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         started: "2026-11-22T05:06:07.000Z".to_owned(),
         wall_ms: 140,
         outcome,
+        host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
     }
 }

@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use super::sample::{cell, counted, expect, info, key, trial};
 use super::*;
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
-use crate::model::{Channel, TrialOutcome, TrialRecord};
+use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 
 /// 2026-11-22 05:06:07.089 UTC.
 fn began() -> SystemTime {
@@ -59,7 +59,7 @@ fn a_trial_comes_back_as_it_was_written() {
     }
     assert_snapshot!(
         serde_json::to_string(&trials()[0]).unwrap(),
-        @r#"{"index":1,"variant":"stock","base":"6.12","scenario":"panic-during-oops-dump","params":{"hold":"300ms","post_notifiers":1},"seed":18446744073709551614,"nonce":"0000000000000001","started":"2026-11-22T05:06:07.000Z","wall_ms":140,"outcome":"counted","hung":false,"channels":{"console":{"outcome":"saved","witnesses":32,"of":32},"pstore":{"outcome":"lost","witnesses":0,"of":32,"detail":"the panic's own line is missing"}},"stamps":[{"actor":"victim","cpu":1,"entered_us":12,"left_us":null}]}"#
+        @r#"{"index":1,"variant":"stock","base":"6.12","scenario":"panic-during-oops-dump","params":{"hold":"300ms","post_notifiers":1},"seed":18446744073709551614,"nonce":"0000000000000001","started":"2026-11-22T05:06:07.000Z","wall_ms":140,"outcome":"counted","hung":false,"channels":{"console":{"outcome":"saved","witnesses":32,"of":32},"pstore":{"outcome":"lost","witnesses":0,"of":32,"detail":"the panic's own line is missing"}},"host_wait_percent":3,"stamps":[{"actor":"victim","cpu":1,"entered_us":12,"left_us":null}]}"#
     );
 }
 
@@ -129,7 +129,7 @@ fn anything_else_in_the_log_is_an_error_with_its_line() {
     let torn_but_ended = format!("{}\n{}\n", lines[0], &lines[1][..50]);
     assert_snapshot!(wrong(torn_but_ended), @"RUN/trials.jsonl:2: not the record of a trial: EOF while parsing a string at column 50");
     let unknown_outcome = format!("{}\n", lines[0].replace("\"counted\"", "\"cuonted\""));
-    assert_snapshot!(wrong(unknown_outcome), @"RUN/trials.jsonl:1: not the record of a trial: unknown variant `cuonted`, expected one of `counted`, `missed`, `infra-error` at column 491");
+    assert_snapshot!(wrong(unknown_outcome), @"RUN/trials.jsonl:1: not the record of a trial: unknown variant `cuonted`, expected one of `counted`, `missed`, `infra-error` at column 513");
     let twice = format!("{}\n{}\n{}\n", lines[0], lines[1], lines[0]);
     assert_snapshot!(wrong(twice), @"RUN/trials.jsonl:3: trial 1 is already in line 1");
 }

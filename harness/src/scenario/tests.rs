@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Channel, ChannelOutcome};
+use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
 mod refused;
 

@@ -33,7 +33,9 @@ struct Host(File);
 
 impl Host {
     fn say(&mut self, line: &str) -> Result<(), String> {
-        self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))
+        self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))?;
+        // What still lies in the kernel's buffer would die with the kernel.
+        rustix::termios::tcdrain(&self.0).map_err(|e| format!("wait until the host has it: {e}"))
     }
 }
 
