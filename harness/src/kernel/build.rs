@@ -120,11 +120,9 @@ impl Order<'_> {
     fn configure(&self, make: &mut Make, workbench: &Workbench) -> Result<String, KernelError> {
         let tree = workbench.tree();
         let allconfig = allconfig(&tree, self.fragments)?;
-        let kconfigs = workbench
-            .state()
-            .touched
-            .keys()
-            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
+        let kconfigs = workbench.state().touched.keys().filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"))
+        });
         let mut asked = format!("{allconfig}{}", self.tools.compiler);
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(tree.join(path)).unwrap_or_default()));

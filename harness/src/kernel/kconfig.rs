@@ -32,6 +32,31 @@ struct Definition {
     selected_by: Vec<String>,
 }
 
+/// Whether the lines belong to a help text, which ends where a line is indented less than its first one.
+enum Help {
+    None,
+    Begins,
+    Goes { indent: usize },
+}
+
+impl Help {
+    fn goes_on(&mut self, line: &str) -> bool {
+        let columns = |line: &str| {
+            let blanks = line.chars().take_while(|c| c.is_whitespace());
+            blanks.fold(0, |column, c| if c == '\t' { column / 8 * 8 + 8 } else { column + 1 })
+        };
+        let here = columns(line);
+        match self {
+            Self::None => return false,
+            _ if line.trim().is_empty() => {}
+            Self::Begins if here > 0 => *self = Self::Goes { indent: here },
+            Self::Goes { indent } if here >= *indent => {}
+            Self::Begins | Self::Goes { .. } => *self = Self::None,
+        }
+        !matches!(self, Self::None)
+    }
+}
+
 impl Options {
     fn read(tree: &Path) -> Self {
         let mut options = Self::default();
@@ -62,7 +87,11 @@ impl Options {
         // Conditions of the `if`s that are open, and the option that is being defined.
         let mut around: Vec<String> = Vec::new();
         let mut current: Option<String> = None;
+        let mut help = Help::None;
         for (number, line) in text.lines().enumerate() {
+            if help.goes_on(line) {
+                continue;
+            }
             let (word, rest) = line.trim().split_once([' ', '\t']).unwrap_or((line.trim(), ""));
             let rest = rest.split(" #").next().unwrap_or_default().trim();
             match word {
@@ -82,6 +111,7 @@ impl Options {
                     around.pop();
                     current = None;
                 }
+                "help" | "---help---" => help = Help::Begins,
                 "choice" | "endchoice" | "menu" | "endmenu" | "comment" | "source" => current = None,
                 "depends" => self.current(&current, |option| {
                     option.depends.push(rest.trim_start_matches("on").trim().to_owned());

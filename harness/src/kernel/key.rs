@@ -1,7 +1,7 @@
 //! The content address of a kernel: everything that decides what its bytes are.
 
-use super::ToolRecord;
 use super::files::sha256;
+use super::ToolRecord;
 
 /// Raised whenever the way a kernel is built changes what comes out of it.
 const RECIPE: u32 = 1;

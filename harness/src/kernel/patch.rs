@@ -60,7 +60,8 @@ impl PatchText {
                     return Err(PatchFault::Malformed { line: lines.at, why: "it names no file".into() });
                 }
                 let hunks = lines.hunks()?;
-                head = Head::default();
+                // The head of a renamed file's own hunks, or one of a file before it.
+                files.extend(head.take().filter(|renamed| renamed.old != old));
                 files.push(FileSection { old, new, hunks });
             } else if line.starts_with("@@ -") {
                 let why = "a hunk without `--- FILE` and `+++ FILE` lines before it".to_owned();

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -54,7 +53,8 @@ pub(super) fn apply(
     canceller: &Canceller,
     pristine: &dyn Fn(&Path) -> std::io::Result<Option<PathBuf>>,
 ) -> Result<(Overlay, Vec<PatchRecord>), KernelError> {
-    let paths: BTreeSet<PathBuf> = series.iter().flat_map(|patch| patch.text.touched()).map(Path::to_owned).collect();
+    let paths: BTreeSet<PathBuf> =
+        series.iter().flat_map(|patch| patch.text.touched()).map(Path::to_owned).collect();
     let mut overlay = Overlay::copy(paths, scratch, pristine)?;
     let mut records = Vec::new();
     for patch in series {
@@ -92,7 +92,12 @@ impl Overlay {
     }
 
     /// What one more patch makes of it. On an error `self` is what the patch met, so more can be said about it.
-    fn with(&self, patch: &Patch, scratch: &Path, canceller: &Canceller) -> Result<(Self, PatchRecord), KernelError> {
+    fn with(
+        &self,
+        patch: &Patch,
+        scratch: &Path,
+        canceller: &Canceller,
+    ) -> Result<(Self, PatchRecord), KernelError> {
         let next = Self::copy(self.paths.clone(), scratch, &|path| self.content(path))?;
         let run = next.run(patch, &["--fuzz=0"], canceller)?;
         if let Some(said) = run.failed {
@@ -103,16 +108,18 @@ impl Overlay {
     }
 
     fn explain(&self, patch: &Patch, said: String, canceller: &Canceller) -> PatchFault {
-        let missing =
-            |section: &&FileSection| section.old.as_ref().is_some_and(|old| !matches!(self.content(old), Ok(Some(_))));
+        let missing = |section: &&FileSection| {
+            section.old.as_ref().is_some_and(|old| !matches!(self.content(old), Ok(Some(_))))
+        };
         let Some((section, number)) = failed_hunk(&said, &patch.text.files) else {
             return match patch.text.files.iter().find(missing).and_then(|section| section.old.as_ref()) {
                 Some(file) => PatchFault::NoSuchFile { file: file.display().to_string() },
                 None => PatchFault::Other { said },
             };
         };
-        let fits =
-            |option: &str| self.run(patch, &["--dry-run", option], canceller).is_ok_and(|run| run.failed.is_none());
+        let fits = |option: &str| {
+            self.run(patch, &["--dry-run", option], canceller).is_ok_and(|run| run.failed.is_none())
+        };
         let reason = if fits("--reverse") {
             RejectReason::AlreadyThere
         } else if fits("--fuzz=2") {
@@ -130,8 +137,12 @@ impl Overlay {
     }
 
     fn run(&self, patch: &Patch, options: &[&str], canceller: &Canceller) -> Result<Run, KernelError> {
-        let mut command: Command = program("patch");
-        command.arg("--directory").arg(self.folder.path()).arg("--input").arg(absolute(&patch.path)?);
+        // What was read and digested is what is applied, whatever happens to the file meanwhile.
+        let fail = KernelError::io("applying a patch in", self.folder.path());
+        let input = tempfile::NamedTempFile::new().map_err(&fail)?;
+        fs::write(input.path(), &patch.content).map_err(&fail)?;
+        let mut command = program("patch");
+        command.arg("--directory").arg(self.folder.path()).arg("--input").arg(input.path());
         command.args(["--strip=1", "--force", "--no-backup-if-mismatch", "--reject-file=-"]).args(options);
         let (status, said) = run_quiet(&mut command, canceller, "applying a patch")?;
         let offsets = said.lines().filter(|line| line.contains("succeeded at")).map(|line| line.trim().to_owned());
@@ -163,10 +174,6 @@ fn failed_hunk<'a>(said: &str, sections: &'a [FileSection]) -> Option<(&'a FileS
         }
     }
     None
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, KernelError> {
-    std::path::absolute(path).map_err(KernelError::io("finding", path))
 }
 
 #[cfg(test)]

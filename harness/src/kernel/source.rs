@@ -55,7 +55,9 @@ impl Source {
             Origin::Tarball(path) if path.is_file() => {
                 Self::of_tarball("tarball", path.display().to_string(), path.clone(), None, cache, report)
             }
-            Origin::Tarball(path) => Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() }),
+            Origin::Tarball(path) => {
+                Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() })
+            }
             Origin::Git(git) => Self::of_commit(git, canceller),
         }
     }
@@ -114,6 +116,8 @@ impl Source {
             "--strip-components=1",
             "--no-same-owner",
             "--no-same-permissions",
+            // The time of a file is when it came here, or nothing could be said about what came later.
+            "--touch",
         ]);
         // xz uses one thread to unpack unless it is asked for more.
         tar.env("XZ_DEFAULTS", "--threads=0");
@@ -206,7 +210,11 @@ struct Seen {
 
 /// The digest and the size of a file. A file that has not changed since, as far as its size and times can tell, is not
 /// read again.
-fn known_digest(path: &Path, cache: &Path, report: &mut dyn FnMut(BuildEvent)) -> Result<(String, u64), KernelError> {
+fn known_digest(
+    path: &Path,
+    cache: &Path,
+    report: &mut dyn FnMut(BuildEvent),
+) -> Result<(String, u64), KernelError> {
     let fail = KernelError::io("reading", path);
     let mut file = File::open(path).map_err(&fail)?;
     let meta = file.metadata().map_err(&fail)?;

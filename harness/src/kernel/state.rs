@@ -15,6 +15,8 @@ pub(super) struct State {
     pub source: String,
     /// What its Makefile says.
     pub version: Version,
+    /// When it was unpacked. No file of the source is younger.
+    pub unpacked: SystemTime,
     /// Every file of the tree that may differ from the source.
     pub touched: BTreeMap<PathBuf, Pristine>,
     /// What the tree's `.config` was made from; `None` when that has to be made again.
@@ -43,6 +45,7 @@ impl State {
         Self {
             source,
             version,
+            unpacked: SystemTime::now(),
             touched: BTreeMap::new(),
             configured: None,
             finished: None,

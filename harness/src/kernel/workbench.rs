@@ -22,6 +22,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Folders that a killed build may have left.
 const TEMPORARY: [&str; 3] = ["unpack-", "patched-", "output"];
 
+/// The mark that a program is writing to the tree.
+const MARK: &str = "building";
+
 /// A workbench that nobody else uses while it is held.
 #[derive(Debug)]
 pub(super) struct Workbench {
@@ -43,14 +46,20 @@ impl Workbench {
         fs::create_dir_all(&folder).map_err(KernelError::io("creating", &folder))?;
         let lock = lock(&folder.join("lock"), canceller, report)?;
         remove_temporary(&folder)?;
-        let found = State::read(&folder.join("state.json"))
-            .filter(|state| state.source == source.digest && folder.join("tree").is_dir());
-        let state = match found {
-            Some(state) => state,
-            None => unpack(&folder, source, canceller, report)?,
+        let killed = killed_since(&folder)?;
+        let found = State::read(&folder.join("state.json")).filter(|state| {
+            let usable = state.source == source.digest && folder.join("tree").is_dir();
+            // Had the clock been set back in between, what the killed build wrote could not be told from the source.
+            usable && killed.is_none_or(|since| state.unpacked < since)
+        });
+        let Some(state) = found else {
+            let state = unpack(&folder, source, canceller, report)?;
+            return Ok(Self { folder, lock, state });
         };
         let mut workbench = Self { folder, lock, state };
-        workbench.sweep(report)?;
+        if let Some(since) = killed {
+            workbench.sweep(since, report)?;
+        }
         Ok(workbench)
     }
 
@@ -148,23 +157,27 @@ impl Workbench {
 
     /// The mark that a program is writing to the tree, and since when.
     pub fn mark(&self) -> PathBuf {
-        self.folder.join("building")
+        self.folder.join(MARK)
     }
 
     /// If a build was killed, the compiler or the linker may have been in the middle of a file, which make would take
     /// for finished. So whatever was written since that build began is removed, and built again.
-    fn sweep(&mut self, report: &mut dyn FnMut(BuildEvent)) -> Result<(), KernelError> {
-        let mark = self.mark();
+    fn sweep(&mut self, since: SystemTime, report: &mut dyn FnMut(BuildEvent)) -> Result<(), KernelError> {
         let fail = KernelError::io("repairing", &self.folder);
-        let Some(meta) = files::meta(&mark).map_err(&fail)? else { return Ok(()) };
-        let since = meta.modified().map_err(&fail)?;
         report(BuildEvent::Repairing);
         for folder in ["tree", "module"] {
             remove_newer(&self.folder.join(folder), since).map_err(&fail)?;
         }
         self.note(|state| state.configured = None)?;
-        files::remove(&mark).map_err(&fail)
+        files::remove(&self.mark()).map_err(&fail)
     }
+}
+
+/// When the build began that was killed in this workbench, if one was.
+fn killed_since(folder: &Path) -> Result<Option<SystemTime>, KernelError> {
+    let mark = folder.join(MARK);
+    let fail = KernelError::io("reading", &mark);
+    files::meta(&mark).map_err(&fail)?.map(|meta| meta.modified()).transpose().map_err(&fail)
 }
 
 fn lock(path: &Path, canceller: &Canceller, report: &mut dyn FnMut(BuildEvent)) -> Result<File, KernelError> {
@@ -209,7 +222,7 @@ fn unpack(
     for old in ["tree", "pristine", "module"] {
         files::remove_all(&folder.join(old)).map_err(&fail)?;
     }
-    files::remove(&folder.join("building")).map_err(&fail)?;
+    files::remove(&folder.join(MARK)).map_err(&fail)?;
     let needed = source.workbench_bytes();
     if files::free_bytes(folder).is_some_and(|free| free < needed) {
         let error = KernelError::disk_full(format!("unpacking {} into", source.name), folder);

@@ -57,10 +57,10 @@ fn filters(texts: &[&str]) -> Vec<ParamFilter> {
 }
 
 #[test]
-fn quick_is_every_variant_at_every_point_twice() {
+fn quick_is_every_variant_at_every_point_thrice() {
     let world = world();
     let trials = world.plan(&world.quick()).unwrap();
-    assert_eq!(trials.len(), 3 * (1 + 1 + 8) * 2);
+    assert_eq!(trials.len(), 3 * (1 + 1 + 8) * 3);
     let listed: Vec<String> = trials.iter().take(8).map(|trial| format!("{} {}", trial.index, trial.cell)).collect();
     assert_snapshot!(listed.join("\n"), @"
     0 stock@6.12 panic-alone
@@ -73,7 +73,7 @@ fn quick_is_every_variant_at_every_point_twice() {
     7 kmsg-dump-before-stop@6.12 panic-during-oops-dump hold=0ms post_notifiers=0
     ");
     let last = trials.last().unwrap();
-    assert_snapshot!(format!("{} {}", last.index, last.cell), @"59 kmsg-dump-before-notifiers@6.12 panic-during-oops-dump hold=1500ms post_notifiers=1");
+    assert_snapshot!(format!("{} {}", last.index, last.cell), @"89 kmsg-dump-before-notifiers@6.12 panic-during-oops-dump hold=1500ms post_notifiers=1");
 }
 
 #[test]
@@ -265,27 +265,27 @@ fn suites_that_are_refused() {
         let error = suite.and_then(|suite| suite.selection(&world.known())).unwrap_err();
         error.to_string()
     };
-    assert_snapshot!(with("trials: 2", "trails: 2"), @"
+    assert_snapshot!(with("trials: 3", "trails: 3"), @"
     reading quick.yaml: unknown key `trails`
       --> quick.yaml:5:1
       |
-    5 | trails: 2
+    5 | trails: 3
       | ^^^^^^
 
     hint: did you mean `trials`? (known: name, title, variants, base, trials, scenarios)
     ");
-    assert_snapshot!(with("trials: 2", "trials: 0"), @"
+    assert_snapshot!(with("trials: 3", "trials: 0"), @"
     reading quick.yaml: there are 1 to 1000000 trials in a cell
       --> quick.yaml:5:9
       |
     5 | trials: 0
       |         ^
     ");
-    assert_snapshot!(with("trials: 2", "trials: 2\ntrials: 3"), @"
+    assert_snapshot!(with("trials: 3", "trials: 3\ntrials: 4"), @"
     reading quick.yaml: the key `trials` is given twice
       --> quick.yaml:6:1
       |
-    6 | trials: 3
+    6 | trials: 4
       | ^^^^^^
 
     hint: keep one of the two

@@ -27,7 +27,15 @@ config HELPED
 	bool "x"
 	depends on A && B || C
 	help
+	  Any text may stand here, and
+
 	  depends on luck
+
+config AFTER
+	bool "y"
+	help
+	  x
+	depends on D
 "#;
 
 fn why(option: &str, asked: &str, config: &str) -> String {
@@ -46,26 +54,27 @@ fn why(option: &str, asked: &str, config: &str) -> String {
 
 #[test]
 fn missing_dependencies_are_named_with_those_of_the_block_around() {
-    assert_snapshot!(why("PSTORE_RAM", "y", ""), @"");
-    assert_snapshot!(why("PSTORE_RAM", "y", "CONFIG_PSTORE=y\nCONFIG_HAS_IOMEM=y\nCONFIG_NOMMU=y\nCONFIG_REED=y"), @"");
-    assert_snapshot!(why("HELPED", "y", "CONFIG_A=y"), @"");
+    assert_snapshot!(why("PSTORE_RAM", "y", ""), @"fs/Kconfig:8: it depends on PSTORE and HAS_IOMEM and (REED || SOLOMON)");
+    assert_snapshot!(why("PSTORE_RAM", "y", "CONFIG_PSTORE=y\nCONFIG_HAS_IOMEM=y\nCONFIG_NOMMU=y\nCONFIG_REED=y"), @"fs/Kconfig:8: it depends on !NOMMU");
+    assert_snapshot!(why("AFTER", "y", ""), @"fs/Kconfig:29: it depends on D");
+    assert_snapshot!(why("HELPED", "y", "CONFIG_A=y"), @"fs/Kconfig:21: it depends on A && B || C");
 }
 
 #[test]
 fn what_has_all_it_needs_is_said_so() {
-    assert_snapshot!(why("CHOSEN", "y", "CONFIG_PSTORE=y"), @"");
-    assert_snapshot!(why("HELPED", "y", "CONFIG_C=m"), @"");
+    assert_snapshot!(why("CHOSEN", "y", "CONFIG_PSTORE=y"), @"fs/Kconfig:17: its dependencies are met; its type or a choice does not allow that value");
+    assert_snapshot!(why("HELPED", "y", "CONFIG_C=m"), @"fs/Kconfig:21: its dependencies are met; its type or a choice does not allow that value");
 }
 
 #[test]
 fn what_cannot_be_set_is_explained() {
-    assert_snapshot!(why("CRC32", "y", ""), @"");
-    assert_snapshot!(why("CRC32", "n", "CONFIG_PSTORE=y"), @"");
-    assert_snapshot!(why("CHOSEN", "n", "CONFIG_CHOSEN=y"), @"");
+    assert_snapshot!(why("CRC32", "y", ""), @"fs/Kconfig:14: it cannot be asked for, only other options select it");
+    assert_snapshot!(why("CRC32", "n", "CONFIG_PSTORE=y"), @"fs/Kconfig:14: it is selected by PSTORE");
+    assert_snapshot!(why("CHOSEN", "n", "CONFIG_CHOSEN=y"), @"fs/Kconfig:17: it is on by default and cannot be switched off here");
 }
 
 #[test]
 fn an_option_that_does_not_exist_gets_the_nearest() {
-    assert_snapshot!(why("PSTORE_ROM", "y", ""), @"");
-    assert_snapshot!(why("ZZZZZZZZZZZZZ", "y", ""), @"");
+    assert_snapshot!(why("PSTORE_ROM", "y", ""), @"this kernel has no such option; did you mean CONFIG_PSTORE_RAM?");
+    assert_snapshot!(why("ZZZZZZZZZZZZZ", "y", ""), @"this kernel has no such option");
 }

@@ -53,49 +53,140 @@ fn everything_that_can_be_said() {
     assert!(variant.config[0].ends_with("guest-kernel/configs/more.config"));
     assert_eq!(variant.command_line, ["nosmt", "panic_print=0x1"]);
     let sysctl = Sysctl { name: "kernel.panic_print".into(), value: "1".into() };
-    let parameter = Parameter { module: "kernel".into(), name: "crash_kexec_post_notifiers".into(), value: "1".into() };
+    let parameter =
+        Parameter { module: "kernel".into(), name: "crash_kexec_post_notifiers".into(), value: "1".into() };
     assert_eq!(variant.knobs, [Knob::Sysctl(sysctl), Knob::Parameter(parameter)]);
 }
 
 #[test]
 fn an_unknown_name_gets_the_nearest() {
     let (_root, project) = project(HEAD);
-    assert_snapshot!(Variant::find(&project, "porbe").unwrap_err(), @"");
+    assert_snapshot!(Variant::find(&project, "porbe").unwrap_err(), @r"
+    no variant `porbe`
+
+    hint: did you mean `probe`? (known: probe)
+    ");
 }
 
 #[test]
 fn wrong_keys_are_shown_with_their_line() {
-    assert_snapshot!(error("patchs: [0001.patch]\n"), @"");
-    assert_snapshot!(error("title: twice\n"), @"");
-    assert_snapshot!(error("knobs:\n  - sysctrl: { name: a, value: 1 }\n"), @"");
+    assert_snapshot!(error("patchs: [0001.patch]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: unknown key `patchs`
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:1
+      |
+    5 | patchs: [0001.patch]
+      | ^^^^^^
+
+    hint: did you mean `patches`? (known: name, title, claim, source, bases, patches, config, command-line, knobs)
+    ");
+    assert_snapshot!(error("title: twice\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: the key `title` is given twice
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:1
+      |
+    5 | title: twice
+      | ^^^^^
+
+    hint: keep one of the two
+    ");
+    assert_snapshot!(error("knobs:\n  - sysctrl: { name: a, value: 1 }\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0]` cannot be `sysctrl`
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:6:5
+      |
+    6 |   - sysctrl: { name: a, value: 1 }
+      |     ^^^^^^^
+
+    hint: did you mean `sysctl`? (known: parameter, sysctl)
+    ");
 }
 
 #[test]
 fn the_name_is_the_folders() {
     let (root, project) = project(&HEAD.replace("probe", "other"));
     let error = Variant::find(&project, "probe").unwrap_err().to_string();
-    assert_snapshot!(error.replace(&root.path().display().to_string(), "ROOT"), @"");
+    assert_snapshot!(error.replace(&root.path().display().to_string(), "ROOT"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: the variant is called `probe` after its folder
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:1:7
+      |
+    1 | name: other
+      |       ^^^^^
+    ");
 }
 
 #[test]
 fn files_that_are_not_there_or_lie_elsewhere_are_refused() {
-    assert_snapshot!(error("patches: [0002.patch]\n"), @"");
-    assert_snapshot!(error("patches: [../../configs/more.config]\n"), @"");
-    assert_snapshot!(error("config: [/etc/passwd]\n"), @"");
+    assert_snapshot!(error("patches: [0002.patch]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: there is no patch ROOT/guest-kernel/variants/probe/0002.patch
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:11
+      |
+    5 | patches: [0002.patch]
+      |           ^^^^^^^^^^
+    ");
+    assert_snapshot!(error("patches: [../../configs/more.config]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: a patch is a file below ROOT/guest-kernel/variants/probe
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:11
+      |
+    5 | patches: [../../configs/more.config]
+      |           ^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+    assert_snapshot!(error("config: [/etc/passwd]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: a config fragment is a file below ROOT/guest-kernel/configs
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
+      |
+    5 | config: [/etc/passwd]
+      |          ^^^^^^^^^^^
+    ");
 }
 
 #[test]
 fn a_range_without_kernels_is_refused() {
-    assert_snapshot!(error("bases: { from: \"6.12\", to: \"6.1\" }\n"), @"");
-    assert_snapshot!(error("bases: { from: six, to: \"6.1\" }\n"), @"");
+    assert_snapshot!(error("bases: { from: \"6.12\", to: \"6.1\" }\n"), @r#"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: no kernel lies in this range
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:16
+      |
+    5 | bases: { from: "6.12", to: "6.1" }
+      |                ^^^^^^
+
+    hint: `from` is the older one
+    "#);
+    assert_snapshot!(error("bases: { from: six, to: \"6.1\" }\n"), @r#"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `six` is not a kernel version such as 6.12
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:16
+      |
+    5 | bases: { from: six, to: "6.1" }
+      |                ^^^
+    "#);
 }
 
 #[test]
 fn words_and_names_that_the_kernel_could_not_take_are_refused() {
-    assert_snapshot!(error("command-line: [\"a b\"]\n"), @"");
-    assert_snapshot!(error("knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]\n"), @"");
-    assert_snapshot!(error("knobs: [ { parameter: { module: .., name: x, value: 1 } } ]\n"), @"");
-    assert_snapshot!(error("knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]\n"), @"");
+    assert_snapshot!(error("command-line: [\"a b\"]\n"), @r#"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: each entry is one word of the kernel's command line
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:16
+      |
+    5 | command-line: ["a b"]
+      |                ^^^^^
+    "#);
+    assert_snapshot!(error("knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `kernel/` is not a name the kernel uses
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
+      |
+    5 | knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]
+      |          ^
+    ");
+    assert_snapshot!(error("knobs: [ { parameter: { module: .., name: x, value: 1 } } ]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `..` is not a name the kernel uses
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
+      |
+    5 | knobs: [ { parameter: { module: .., name: x, value: 1 } } ]
+      |          ^
+    ");
+    assert_snapshot!(error("knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0].value.parameter` must be a number, a text or a truth value, not floating point `1.5`
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:45
+      |
+    5 | knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]
+      |                                             ^^^^^
+    ");
 }
 
 #[test]
