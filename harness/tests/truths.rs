@@ -19,10 +19,9 @@ fn expected(variant: &str, hold: &str, post_notifiers: i64) -> &'static str {
     match (variant, hold, post_notifiers) {
         // Nothing is held any more when the panic comes.
         (_, "0ms", _) => "saved",
-        // The dump comes before the stop, so it finds pstore's lock held, whoever would be stopped how.
-        ("kmsg-dump-before-stop", ..) => "lost",
-        // The crash stop sends NMIs at once: CPU 1 stops inside the write, and never gives the lock back.
-        (_, _, 1) => "lost",
+        // The dump comes before the stop, so it finds pstore's lock held, whoever would be stopped how. Or the crash stop
+        // sends NMIs at once: CPU 1 stops inside the write, and never gives the lock back.
+        ("kmsg-dump-before-stop", ..) | (_, _, 1) => "lost",
         // The plain stop grants CPU 1, whose interrupts are off, a second before the NMI.
         (_, "300ms" | "700ms", _) => "saved",
         _ => "lost",

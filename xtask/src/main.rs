@@ -90,7 +90,7 @@ fn step(name: &str, command: impl std::borrow::BorrowMut<Command>) -> Result<()>
     let mut command = command;
     let command = command.borrow_mut();
     eprintln!("── {name}");
-    let status = command.status().with_context(|| format!("{name}: start {:?}", command.get_program()))?;
+    let status = command.status().with_context(|| format!("{name}: start {}", command.get_program().display()))?;
     if !status.success() {
         bail!("{name}: {command:?} failed ({status})");
     }

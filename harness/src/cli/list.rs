@@ -58,8 +58,13 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         Output::Text => {
             let width = lists.iter().flat_map(|(_, list)| list).map(|(name, _)| name.len()).max().unwrap_or(0);
             for (what, list) in lists {
-                let lines: String = list.iter().map(|(name, title)| format!("  {name:width$}  {title}\n")).collect();
-                print(&format!("{what}:\n{lines}"))?;
+                let mut lines = format!("{what}:\n");
+                for (name, title) in list {
+                    lines.push_str("  ");
+                    lines.push_str(format!("{name:width$}  {title}").trim_end());
+                    lines.push('\n');
+                }
+                print(&lines)?;
             }
         }
     }

@@ -66,7 +66,7 @@ pub enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set up this machine, build three orders of panic(), crash them, print what was left
+    /// Set up this machine, build three orders of `panic()`, crash them, print what was left
     Quickstart(quickstart::Arguments),
     /// Check that this machine can build kernels and crash guests
     Doctor(doctor::Arguments),

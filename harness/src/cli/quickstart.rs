@@ -9,7 +9,7 @@ use super::run::{self, How};
 use super::{Failure, Global, doctor};
 use crate::preflight::{self, Status};
 
-/// Set up this machine, build three orders of panic(), crash them, print what was left.
+/// Set up this machine, build three orders of `panic()`, crash them, print what was left.
 ///
 /// What is missing is installed after saying what: at a terminal after asking, otherwise when run by root or with --yes.
 #[derive(Debug, clap::Args)]

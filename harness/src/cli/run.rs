@@ -149,7 +149,7 @@ pub struct Done {
     summary: Summary,
     judged: Vec<Judged>,
     /// Trials that were planned.
-    planned: usize,
+    planned: u64,
     /// Trials that were finished.
     finished: u64,
 }
@@ -198,11 +198,11 @@ pub async fn execute(
     listening.abort();
     let finished = finished.map_err(Failure::host)?;
     progress.end(&format!("{finished} of {} finished, {counts}", planned.len()));
-    write_reports(run, &info, planned.len(), finished)
+    write_reports(run, &info, planned.len() as u64, finished)
 }
 
 /// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
-fn write_reports(run: Run, info: &RunInfo, planned: usize, finished: u64) -> Result<Done, Failure> {
+fn write_reports(run: Run, info: &RunInfo, planned: u64, finished: u64) -> Result<Done, Failure> {
     let trials = run.trials()?;
     let summary = Summary::from_trials(run.id(), &trials.records);
     run.write_summary(&summary)?;
@@ -254,12 +254,8 @@ impl Done {
                 ))?;
             }
         }
-        if (self.finished as usize) < self.planned {
-            eprintln!(
-                "stopped early: {} of {} trials were not run",
-                self.planned - self.finished as usize,
-                self.planned
-            );
+        if self.finished < self.planned {
+            eprintln!("stopped early: {} of {} trials were not run", self.planned - self.finished, self.planned);
         }
         Ok(())
     }
@@ -273,7 +269,7 @@ impl Done {
     /// 3 if trials could not be run, else 0: what is measured without judgement.
     pub fn infra_code(&self) -> ExitCode {
         let unusable = self.summary.cells.iter().any(|cell| cell.trials > 0 && cell.trials == cell.infra_errors);
-        let cut_short = (self.finished as usize) < self.planned;
+        let cut_short = self.finished < self.planned;
         if unusable || cut_short { Failure::host_code() } else { ExitCode::SUCCESS }
     }
 }

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::run::{How, Stages};
 use super::{Failure, Global, Output, build, doctor, inputs, print, print_json};
 use crate::guest::Watch;
-use crate::model::{TrialOutcome, TrialRecord};
+use crate::model::{ActorStamps, TrialOutcome, TrialRecord};
 use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Run, Summary};
@@ -90,33 +90,24 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
 }
 
 fn shown(record: &TrialRecord) -> String {
-    let mut text = format!("{} (seed {})\n", record.cell, record.seed);
+    let mut lines = vec![format!("{} (seed {})", record.cell, record.seed)];
     match &record.outcome {
         TrialOutcome::Counted { hung, channels } => {
             for (channel, verdict) in channels {
                 let detail = if verdict.detail.is_empty() { String::new() } else { format!(": {}", verdict.detail) };
-                text.push_str(&format!(
-                    "  {channel:8} {:9} {}/{} witnesses{detail}\n",
-                    verdict.outcome, verdict.witnesses, verdict.of
-                ));
+                let (outcome, seen, of) = (verdict.outcome, verdict.witnesses, verdict.of);
+                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} witnesses{detail}"));
             }
             if *hung {
-                text.push_str("  the guest hung\n");
+                lines.push("  the guest hung".to_owned());
             }
         }
-        TrialOutcome::Missed { reason } => text.push_str(&format!("  missed: {reason}\n")),
-        TrialOutcome::InfraError { cause } => text.push_str(&format!("  infra-error: {cause}\n")),
+        TrialOutcome::Missed { reason } => lines.push(format!("  missed: {reason}")),
+        TrialOutcome::InfraError { cause } => lines.push(format!("  infra-error: {cause}")),
     }
-    for stamps in &record.stamps {
-        let at =
-            |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
-        text.push_str(&format!(
-            "  {:8} on CPU {}: entered {}, left {}\n",
-            stamps.actor,
-            stamps.cpu,
-            at(stamps.entered_us),
-            at(stamps.left_us)
-        ));
+    let at = |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
+    for ActorStamps { actor, cpu, entered_us, left_us } in &record.stamps {
+        lines.push(format!("  {actor:8} on CPU {cpu}: entered {}, left {}", at(*entered_us), at(*left_us)));
     }
-    text
+    lines.join("\n")
 }

@@ -39,6 +39,7 @@ impl Waited {
     }
 
     /// What was added since `earlier`.
+    #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
             ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),

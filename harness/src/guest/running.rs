@@ -25,7 +25,7 @@ use super::remains::{Remains, Waited};
 /// QEMU answers within milliseconds; this long only on a host that is about to fall over.
 const QMP_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Directives are padded to this size: the guest's kernel learns the size of an fw_cfg item once, when it boots, so a
+/// Directives are padded to this size: the guest's kernel learns the size of an `fw_cfg` item once, when it boots, so a
 /// restored guest can only be given as many bytes as the template was.
 const DIRECTIVES_BYTES: usize = 2048;
 
@@ -79,7 +79,7 @@ pub enum GuestError {
         /// The last lines of the console.
         console: String,
     },
-    /// The directives do not fit the guest's fw_cfg item.
+    /// The directives do not fit the guest's `fw_cfg` item.
     #[error("the scenario's directives need {0} bytes, more than the {DIRECTIVES_BYTES} that a guest can be given")]
     Directives(usize),
 }

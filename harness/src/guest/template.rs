@@ -4,7 +4,7 @@
 //! copied and nothing a trial does is seen by the next. The rest of the machine (some 300 kB) is a migration stream. Three
 //! things are not in it:
 //!
-//! - the fw_cfg item with the directives: a restored guest reads the new process's, which is how a trial gets its own;
+//! - the `fw_cfg` item with the directives: a restored guest reads the new process's, which is how a trial gets its own;
 //! - the ERST's file, of which every trial gets a copy as it was when the machine was saved;
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
 //!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn wrong_keys_and_names_are_shown_with_their_line() {
         assert_snapshot!(error("bases:\n  a: { pakage: linux }\n"), @r"
-        reading ROOT/guest-kernel/bases.yaml: `bases` cannot be `pakage`
+        reading ROOT/guest-kernel/bases.yaml: this cannot be `pakage`
           --> ROOT/guest-kernel/bases.yaml:2:8
           |
         2 |   a: { pakage: linux }

@@ -120,9 +120,11 @@ impl Order<'_> {
     fn configure(&self, make: &mut Make, workbench: &Workbench) -> Result<String, KernelError> {
         let tree = workbench.tree();
         let allconfig = allconfig(&tree, self.fragments)?;
-        let kconfigs = workbench.state().touched.keys().filter(|path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"))
-        });
+        let kconfigs = workbench
+            .state()
+            .touched
+            .keys()
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
         let mut asked = format!("{allconfig}{}", self.tools.compiler);
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(tree.join(path)).unwrap_or_default()));
@@ -134,8 +136,8 @@ impl Order<'_> {
             fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
             let mut argument = OsString::from("KCONFIG_ALLCONFIG=");
             argument.push(&wanted);
-            let made = make.run(&[argument, "allnoconfig".into()], &mut || {})?;
-            self.check(made, "configuring", make)?;
+            let configured = make.run(&[argument, "allnoconfig".into()], &mut || {})?;
+            self.check(configured, "configuring", make)?;
         }
         let text = fs::read_to_string(&path).map_err(KernelError::io("reading", &path))?;
         let config = Config::parse(&text);

@@ -39,7 +39,8 @@ pub(super) fn disk_full(log: &str) -> bool {
 pub(super) fn first_error(log: &str) -> Diagnosis {
     let lines: Vec<&str> = log.lines().collect();
     let find = |marks: &[&str]| lines.iter().position(|line| marks.iter().any(|mark| line.contains(mark)));
-    let compilers = [": error: ", ": fatal error: ", ": syntax error", ": undefined reference to ", "ERROR: ", ": not found"];
+    let compilers =
+        [": error: ", ": fatal error: ", ": syntax error", ": undefined reference to ", "ERROR: ", ": not found"];
     // Of make's own complaints those about recipes only repeat that something failed; but they may be all there is.
     let at = find(&compilers).or_else(|| find(&["*** No rule", "*** missing"])).or_else(|| find(&["*** "]));
     let at = at.unwrap_or(lines.len().saturating_sub(1));
@@ -51,9 +52,8 @@ pub(super) fn first_error(log: &str) -> Diagnosis {
 
 /// `  341 |  foo();` and `      |  ^~~`.
 fn is_source(line: &str) -> bool {
-    line.split_once('|').is_some_and(|(number, _)| {
-        number.starts_with(' ') && number.trim().bytes().all(|b| b.is_ascii_digit())
-    })
+    line.split_once('|')
+        .is_some_and(|(number, _)| number.starts_with(' ') && number.trim().bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn missing_package(error: &str) -> Option<&'static str> {

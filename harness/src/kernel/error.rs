@@ -106,7 +106,10 @@ pub enum KernelError {
         text: String,
     },
     /// Options that were asked for are not in the final config.
-    #[error("configuring {kernel}: {}\n\nhint: ask for what is missing in a config fragment, or ask for less", Listed(options))]
+    #[error(
+        "configuring {kernel}: {}\n\nhint: ask for what is missing in a config fragment, or ask for less",
+        Listed(options)
+    )]
     Unmet {
         /// `variant@base`.
         kernel: String,
@@ -151,7 +154,9 @@ pub enum KernelError {
         package: &'static str,
     },
     /// A program failed in a way that has no better name.
-    #[error("{doing}: {program} failed ({status}): {said}\n\nhint: this is not about the kernel; run it by hand to see more")]
+    #[error(
+        "{doing}: {program} failed ({status}): {said}\n\nhint: this is not about the kernel; run it by hand to see more"
+    )]
     Tool {
         /// What was being done.
         doing: String,
@@ -253,7 +258,9 @@ pub enum PatchFault {
     )]
     Empty,
     /// It is damaged.
-    #[error("line {line}: {why}\n\nhint: the patch is damaged; take it again from its source (mail clients wrap lines)")]
+    #[error(
+        "line {line}: {why}\n\nhint: the patch is damaged; take it again from its source (mail clients wrap lines)"
+    )]
     Malformed {
         /// The line, from 1.
         line: usize,
@@ -273,7 +280,9 @@ pub enum PatchFault {
         file: String,
     },
     /// It changes a file that is not there.
-    #[error("it changes {file}, which is not there\n\nhint: the patch is for another kernel; limit `bases` in the variant.yaml")]
+    #[error(
+        "it changes {file}, which is not there\n\nhint: the patch is for another kernel; limit `bases` in the variant.yaml"
+    )]
     NoSuchFile {
         /// The file.
         file: String,

@@ -113,11 +113,11 @@ impl Options {
                 }
                 "help" | "---help---" => help = Help::Begins,
                 "choice" | "endchoice" | "menu" | "endmenu" | "comment" | "source" => current = None,
-                "depends" => self.current(&current, |option| {
+                "depends" => self.current(current.as_ref(), |option| {
                     option.depends.push(rest.trim_start_matches("on").trim().to_owned());
                 }),
                 "bool" | "tristate" | "int" | "hex" | "string" | "prompt" if rest.starts_with(['"', '\'']) => {
-                    self.current(&current, |option| option.prompt = true);
+                    self.current(current.as_ref(), |option| option.prompt = true);
                 }
                 "select" => {
                     let selected = rest.split_whitespace().next().unwrap_or_default().to_owned();
@@ -130,8 +130,8 @@ impl Options {
         }
     }
 
-    fn current(&mut self, name: &Option<String>, change: impl FnOnce(&mut Definition)) {
-        if let Some(definition) = name.as_ref().and_then(|name| self.0.get_mut(name)) {
+    fn current(&mut self, name: Option<&String>, change: impl FnOnce(&mut Definition)) {
+        if let Some(definition) = name.and_then(|name| self.0.get_mut(name)) {
             change(definition);
         }
     }

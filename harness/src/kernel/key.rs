@@ -1,7 +1,7 @@
 //! The content address of a kernel: everything that decides what its bytes are.
 
-use super::files::sha256;
 use super::ToolRecord;
+use super::files::sha256;
 
 /// Raised whenever the way a kernel is built changes what comes out of it.
 const RECIPE: u32 = 1;
@@ -24,7 +24,7 @@ impl Ingredients<'_> {
     /// SHA-256 in hex.
     pub fn key(&self) -> String {
         let Self { source, patches, config, tools: ToolRecord { compiler, linker }, module } = self;
-        let patches: String = patches.iter().map(|digest| format!("patch {digest}\n")).collect();
+        let patches: String = patches.iter().flat_map(|digest| ["patch ", digest, "\n"]).collect();
         let text = format!(
             "recipe {RECIPE}\nsource {source}\n{patches}config {config}\ncompiler {compiler}\nlinker {linker}\n\
              module {module}\n"

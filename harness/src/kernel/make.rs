@@ -83,7 +83,8 @@ impl<'a> Make<'a> {
 fn is_step(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("  ") else { return false };
     let Some((what, path)) = rest.split_once(' ') else { return false };
-    let named = what.len() >= 2 && what.starts_with(|c: char| c.is_ascii_uppercase())
+    let named = what.len() >= 2
+        && what.starts_with(|c: char| c.is_ascii_uppercase())
         && what.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     named && !path.trim().is_empty()
 }
@@ -97,7 +98,9 @@ mod tests {
         for step in ["  CC      kernel/panic.o", "  LD [M]  crashlab.ko", "  CHKSHA1 include/linux/atomic.h"] {
             assert!(is_step(step), "{step}");
         }
-        for other in ["", "  ", "Kernel: arch/x86/boot/bzImage is ready  (#1)", "  341 |  foo;", "make[2]: ***", "  x y"] {
+        for other in
+            ["", "  ", "Kernel: arch/x86/boot/bzImage is ready  (#1)", "  341 |  foo;", "make[2]: ***", "  x y"]
+        {
             assert!(!is_step(other), "{other}");
         }
     }

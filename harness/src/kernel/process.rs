@@ -29,7 +29,7 @@ pub(super) fn program(name: impl AsRef<OsStr>) -> Command {
 pub(super) struct Group<'a> {
     /// The program.
     pub child: Child,
-    group: Pid,
+    pgid: Pid,
     name: String,
     canceller: &'a Canceller,
 }
@@ -38,7 +38,7 @@ impl<'a> Group<'a> {
     /// Starts `command`, which comes from [`program`]. `doing` is for the error.
     pub fn start(command: &mut Command, canceller: &'a Canceller, doing: &str) -> Result<Self, KernelError> {
         match canceller.start(command) {
-            Ok(Some((child, group))) => Ok(Self { child, group, name: name_of(command), canceller }),
+            Ok(Some((child, group))) => Ok(Self { child, pgid: group, name: name_of(command), canceller }),
             Ok(None) => Err(KernelError::Cancelled),
             Err(e) => Err(not_started(command, doing, e)),
         }
@@ -54,7 +54,7 @@ impl<'a> Group<'a> {
     }
 
     fn reap(&mut self) -> io::Result<ExitStatus> {
-        self.canceller.forget(self.group);
+        self.canceller.forget(self.pgid);
         self.child.wait()
     }
 }
@@ -63,10 +63,10 @@ impl Drop for Group<'_> {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             // Neither can fail in a way that something could be done about.
-            let _ = kill_process_group(self.group, Signal::KILL);
+            let _ = kill_process_group(self.pgid, Signal::KILL);
             let _ = self.reap();
         } else {
-            self.canceller.forget(self.group);
+            self.canceller.forget(self.pgid);
         }
     }
 }

@@ -53,8 +53,7 @@ pub(super) fn apply(
     canceller: &Canceller,
     pristine: &dyn Fn(&Path) -> std::io::Result<Option<PathBuf>>,
 ) -> Result<(Overlay, Vec<PatchRecord>), KernelError> {
-    let paths: BTreeSet<PathBuf> =
-        series.iter().flat_map(|patch| patch.text.touched()).map(Path::to_owned).collect();
+    let paths: BTreeSet<PathBuf> = series.iter().flat_map(|patch| patch.text.touched()).map(Path::to_owned).collect();
     let mut overlay = Overlay::copy(paths, scratch, pristine)?;
     let mut records = Vec::new();
     for patch in series {
@@ -92,12 +91,7 @@ impl Overlay {
     }
 
     /// What one more patch makes of it. On an error `self` is what the patch met, so more can be said about it.
-    fn with(
-        &self,
-        patch: &Patch,
-        scratch: &Path,
-        canceller: &Canceller,
-    ) -> Result<(Self, PatchRecord), KernelError> {
+    fn with(&self, patch: &Patch, scratch: &Path, canceller: &Canceller) -> Result<(Self, PatchRecord), KernelError> {
         let next = Self::copy(self.paths.clone(), scratch, &|path| self.content(path))?;
         let run = next.run(patch, &["--fuzz=0"], canceller)?;
         if let Some(said) = run.failed {
@@ -108,18 +102,16 @@ impl Overlay {
     }
 
     fn explain(&self, patch: &Patch, said: String, canceller: &Canceller) -> PatchFault {
-        let missing = |section: &&FileSection| {
-            section.old.as_ref().is_some_and(|old| !matches!(self.content(old), Ok(Some(_))))
-        };
+        let missing =
+            |section: &&FileSection| section.old.as_ref().is_some_and(|old| !matches!(self.content(old), Ok(Some(_))));
         let Some((section, number)) = failed_hunk(&said, &patch.text.files) else {
             return match patch.text.files.iter().find(missing).and_then(|section| section.old.as_ref()) {
                 Some(file) => PatchFault::NoSuchFile { file: file.display().to_string() },
                 None => PatchFault::Other { said },
             };
         };
-        let fits = |option: &str| {
-            self.run(patch, &["--dry-run", option], canceller).is_ok_and(|run| run.failed.is_none())
-        };
+        let fits =
+            |option: &str| self.run(patch, &["--dry-run", option], canceller).is_ok_and(|run| run.failed.is_none());
         let reason = if fits("--reverse") {
             RejectReason::AlreadyThere
         } else if fits("--fuzz=2") {

@@ -55,9 +55,7 @@ impl Source {
             Origin::Tarball(path) if path.is_file() => {
                 Self::of_tarball("tarball", path.display().to_string(), path.clone(), None, cache, report)
             }
-            Origin::Tarball(path) => {
-                Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() })
-            }
+            Origin::Tarball(path) => Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() }),
             Origin::Git(git) => Self::of_commit(git, canceller),
         }
     }
@@ -210,11 +208,7 @@ struct Seen {
 
 /// The digest and the size of a file. A file that has not changed since, as far as its size and times can tell, is not
 /// read again.
-fn known_digest(
-    path: &Path,
-    cache: &Path,
-    report: &mut dyn FnMut(BuildEvent),
-) -> Result<(String, u64), KernelError> {
+fn known_digest(path: &Path, cache: &Path, report: &mut dyn FnMut(BuildEvent)) -> Result<(String, u64), KernelError> {
     let fail = KernelError::io("reading", path);
     let mut file = File::open(path).map_err(&fail)?;
     let meta = file.metadata().map_err(&fail)?;

@@ -20,7 +20,10 @@ impl Version {
     /// What a kernel's top `Makefile` says it is; `None` if that is no kernel's `Makefile`.
     pub(super) fn of_makefile(text: &str) -> Option<Self> {
         let value = |name: &str| {
-            text.lines().take(20).find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('=')).map(str::trim)
+            text.lines()
+                .take(20)
+                .find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='))
+                .map(str::trim)
         };
         let (major, minor) = (value("VERSION")?, value("PATCHLEVEL")?);
         let sublevel = value("SUBLEVEL").filter(|s| !s.is_empty()).unwrap_or("0");

@@ -21,7 +21,7 @@ pub fn keep(folder: &Path, crash: &Crash) -> io::Result<()> {
         text.push('\n');
     }
     for problem in &decoded.problems {
-        text.push_str(&format!("[harness: {problem}]\n"));
+        text.extend(["[harness: ", problem, "]\n"]);
     }
     std::fs::write(folder.join("pstore.txt"), text)?;
     if !remains.stderr.is_empty() {

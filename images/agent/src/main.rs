@@ -1,6 +1,6 @@
 //! PID 1 of the guest: loads crashlab, says that it is ready, writes the witness lines, fires.
 //!
-//! What to do comes in one text by fw_cfg, one directive a line; what happens goes out on the second serial port, one
+//! What to do comes in one text by `fw_cfg`, one directive a line; what happens goes out on the second serial port, one
 //! line an event. Neither needs a shell, a network or a file system of the guest's own.
 //!
 //! | directive | meaning |

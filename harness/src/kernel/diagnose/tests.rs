@@ -33,13 +33,15 @@ fn other_tools_errors_are_found_too() {
     assert_snapshot!(first_error(modpost), @r#"ERROR: modpost: "panic_cpu" [crashlab.ko] undefined!"#);
     let rule = "make[3]: *** No rule to make target 'kernel/gone.o', needed by 'kernel/built-in.a'.  Stop.\n";
     assert_snapshot!(first_error(rule), @"make[3]: *** No rule to make target 'kernel/gone.o', needed by 'kernel/built-in.a'.  Stop.");
-    let kconfig = "init/Kconfig:12: syntax error\ninit/Kconfig:11: unknown statement \"confg\"\nmake: *** [x] Error 1\n";
+    let kconfig =
+        "init/Kconfig:12: syntax error\ninit/Kconfig:11: unknown statement \"confg\"\nmake: *** [x] Error 1\n";
     assert_snapshot!(first_error(kconfig), @"init/Kconfig:12: syntax error");
 }
 
 #[test]
 fn a_missing_package_becomes_the_hint() {
-    let flex = first_error("  LEX     scripts/kconfig/lexer.lex.c\n/bin/sh: 1: flex: not found\nmake[1]: *** Error 127\n");
+    let flex =
+        first_error("  LEX     scripts/kconfig/lexer.lex.c\n/bin/sh: 1: flex: not found\nmake[1]: *** Error 127\n");
     assert_eq!(flex.hint(), "apt install flex; ");
     let elf = first_error("include/objtool/elf.h:10:10: fatal error: gelf.h: No such file or directory\n");
     assert_eq!(elf.hint(), "apt install libelf-dev; ");

@@ -53,8 +53,7 @@ fn everything_that_can_be_said() {
     assert!(variant.config[0].ends_with("guest-kernel/configs/more.config"));
     assert_eq!(variant.command_line, ["nosmt", "panic_print=0x1"]);
     let sysctl = Sysctl { name: "kernel.panic_print".into(), value: "1".into() };
-    let parameter =
-        Parameter { module: "kernel".into(), name: "crash_kexec_post_notifiers".into(), value: "1".into() };
+    let parameter = Parameter { module: "kernel".into(), name: "crash_kexec_post_notifiers".into(), value: "1".into() };
     assert_eq!(variant.knobs, [Knob::Sysctl(sysctl), Knob::Parameter(parameter)]);
 }
 
@@ -181,7 +180,7 @@ fn words_and_names_that_the_kernel_could_not_take_are_refused() {
       |          ^
     ");
     assert_snapshot!(error("knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]\n"), @r"
-    reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0].value.parameter` must be a number, a text or a truth value, not floating point `1.5`
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0].parameter` must be a number, a text or a truth value, not floating point `1.5`
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:45
       |
     5 | knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]

@@ -50,7 +50,8 @@ fn lay(workbench: &mut Workbench, patches: &[&str]) -> Result<(), KernelError> {
 
 const A: &str = "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+A\n";
 const AB: &str = "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+A\n--- a/dir/b.c\n+++ b/dir/b.c\n@@ -1 +1 @@\n-b\n+B\n";
-const NEW: &str = "--- a/dir/b.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n--- /dev/null\n+++ b/dir/new.c\n@@ -0,0 +1 @@\n+n\n";
+const NEW: &str =
+    "--- a/dir/b.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n--- /dev/null\n+++ b/dir/new.c\n@@ -0,0 +1 @@\n+n\n";
 
 fn read(workbench: &Workbench, path: &str) -> Option<String> {
     fs::read_to_string(workbench.tree().join(path)).ok()
