@@ -17,9 +17,9 @@ use super::workbench::Workbench;
 use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
 
 /// The steps that 6.12.117 takes with `guest.config` from nothing: counted in its log.
-const STEPS_CLEAN: u32 = 1050;
+const STEPS_CLEAN: u32 = 1500;
 /// The steps that it takes after `kernel/panic.c` was changed: counted in its log.
-const STEPS_FURTHER: u32 = 30;
+const STEPS_FURTHER: u32 = 40;
 
 /// Everything a kernel is made of.
 pub(super) struct Order<'a> {
