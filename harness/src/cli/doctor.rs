@@ -31,7 +31,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     }
     match global.format {
         Output::Json => print_json(&report)?,
-        Output::Text => print(&report.to_string())?,
+        Output::Text => print(&format!("{}\n", report.to_string().trim_end()))?,
     }
     Ok(if report.status() == Status::Fail { Failure::host_code() } else { ExitCode::SUCCESS })
 }

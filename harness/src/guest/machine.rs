@@ -95,7 +95,7 @@ pub struct Files<'a> {
     pub kernel: &'a Path,
     /// The initramfs.
     pub initramfs: &'a Path,
-    /// Backing file of the ERST, [`ERST_BYTES`] long.
+    /// Backing file of the ERST, `ERST_BYTES` long.
     pub erst: &'a Path,
     /// The directives for the agent.
     pub directives: &'a Path,

@@ -132,12 +132,16 @@ impl Fake {
     /// The error of building a variant, with placeholders for what differs from run to run.
     pub fn error(&self, variant: &str) -> String {
         let error = self.build(variant).0.unwrap_err().to_string();
-        error.replace(&self.bench().display().to_string(), "BENCH").replace(&self.root.path().display().to_string(), "ROOT")
+        error
+            .replace(&self.bench().display().to_string(), "BENCH")
+            .replace(&self.root.path().display().to_string(), "ROOT")
     }
 
     /// The one workbench.
     pub fn bench(&self) -> PathBuf {
-        let Ok(entries) = fs::read_dir(self.cache().join("workbench")) else { return self.cache().join("workbench/none") };
+        let Ok(entries) = fs::read_dir(self.cache().join("workbench")) else {
+            return self.cache().join("workbench/none");
+        };
         entries.map(|entry| entry.unwrap().path()).next().unwrap()
     }
 
@@ -152,7 +156,7 @@ impl Fake {
     }
 
     /// What a kernel consists of, as its `vmlinux` says.
-    pub fn code(&self, kernel: &Kernel) -> String {
+    pub fn code(kernel: &Kernel) -> String {
         let vmlinux = fs::read(kernel.vmlinux()).unwrap();
         String::from_utf8(vmlinux[elf().len()..].to_vec()).unwrap()
     }

@@ -1,6 +1,8 @@
 //! The kernel stage on a kernel of three files: cache, increments, locks, kills and errors, in seconds. The real one is
 //! in `kernel_build.rs`.
 
+#![allow(clippy::unwrap_used)]
+
 mod fake;
 
 use std::fs;
@@ -28,7 +30,7 @@ fn a_kernel_is_built_once_and_found_again() {
     for file in [kernel.bzimage(), kernel.system_map(), kernel.config(), kernel.crashlab(), kernel.build_log()] {
         assert!(file.is_file(), "{}", file.display());
     }
-    assert_eq!(fake.code(&kernel), STOCK_CODE);
+    assert_eq!(Fake::code(&kernel), STOCK_CODE);
     assert!(fs::read(kernel.crashlab()).unwrap().starts_with(b"int crashlab;\n"));
 
     let (again, events) = fake.build("stock");
@@ -64,10 +66,10 @@ fn only_what_a_variant_changes_is_compiled_again() {
     fake.kernel("stock");
     fake.compiled();
     let patched = fake.kernel("patched");
-    assert_eq!((fake.code(&patched).as_str(), fake.compiled()), (PATCHED_CODE, vec!["kernel/panic.o".to_owned()]));
+    assert_eq!((Fake::code(&patched).as_str(), fake.compiled()), (PATCHED_CODE, vec!["kernel/panic.o".to_owned()]));
     // The patch is taken back and the other one applied.
     let (other, events) = fake.build("other");
-    assert_eq!(fake.code(&other.unwrap()), OTHER_CODE);
+    assert_eq!(Fake::code(&other.unwrap()), OTHER_CODE);
     assert_eq!(fake.compiled(), ["kernel/panic.o", "lib/string.o"]);
     // The estimate is what the last such build took: one object and the link.
     assert!(events.contains(&BuildEvent::Compiling { done: 0, expected: 2 }), "{events:?}");
@@ -75,11 +77,11 @@ fn only_what_a_variant_changes_is_compiled_again() {
     // A new module for the same kernel compiles nothing of the kernel.
     fake.write("guest-kernel/crashlab/crashlab.c", "int other;\n");
     let module = fake.kernel("other");
-    assert_eq!((fake.code(&module).as_str(), fake.compiled()), (OTHER_CODE, vec![]));
+    assert_eq!((Fake::code(&module).as_str(), fake.compiled()), (OTHER_CODE, vec![]));
     assert!(fs::read(module.crashlab()).unwrap().starts_with(b"int other;\n"));
     // And back to the source, with nothing left behind.
     let stock = fake.kernel("stock");
-    assert_eq!((fake.code(&stock).as_str(), fake.compiled()), (STOCK_CODE, vec!["lib/string.o".to_owned()]));
+    assert_eq!((Fake::code(&stock).as_str(), fake.compiled()), (STOCK_CODE, vec!["lib/string.o".to_owned()]));
     assert!(!fake.bench().join("tree/lib/new.c").exists());
 }
 
@@ -106,9 +108,9 @@ fn a_kernel_that_was_damaged_in_the_store_is_built_again() {
     let kernel = fake.kernel("stock");
     fs::remove_file(kernel.vmlinux()).unwrap();
     let again = fake.kernel("stock");
-    assert_eq!((again.key.as_str(), fake.code(&again).as_str()), (kernel.key.as_str(), STOCK_CODE));
+    assert_eq!((again.key.as_str(), Fake::code(&again).as_str()), (kernel.key.as_str(), STOCK_CODE));
     fs::write(kernel.dir.join("build.json"), "{").unwrap();
-    assert_eq!(fake.code(&fake.kernel("stock")), STOCK_CODE);
+    assert_eq!(Fake::code(&fake.kernel("stock")), STOCK_CODE);
 }
 
 /// The part of a test that has to die: builds a variant and kills itself at an event, if told to by its environment.
@@ -161,7 +163,7 @@ fn whenever_it_is_killed_the_next_build_is_right() {
             let died = build_and_die(&fake, variant, die_at);
             for (variant, code) in [(variant, if seeded { OTHER_CODE } else { PATCHED_CODE }), ("stock", STOCK_CODE)] {
                 let kernel = fake.kernel(variant);
-                assert_eq!(fake.code(&kernel), code, "{variant} after the kill at event {die_at}");
+                assert_eq!(Fake::code(&kernel), code, "{variant} after the kill at event {die_at}");
             }
             if !died {
                 assert!(die_at > 6, "the build had only {die_at} events");
@@ -187,7 +189,7 @@ fn half_an_object_is_not_taken_for_a_whole_one() {
     assert_eq!(half, "half\n");
     let (kernel, events) = fake.build("patched");
     assert!(events.contains(&BuildEvent::Repairing), "{events:?}");
-    assert_eq!(fake.code(&kernel.unwrap()), PATCHED_CODE);
+    assert_eq!(Fake::code(&kernel.unwrap()), PATCHED_CODE);
     assert_eq!(fake.compiled(), ["kernel/panic.o"]);
 }
 
@@ -215,8 +217,8 @@ fn a_second_build_waits_for_the_first() {
             }
         });
         assert!(waited);
-        assert_eq!(fake.code(&second.unwrap()), STOCK_CODE);
-        assert_eq!(fake.code(&first.join().unwrap().unwrap()), PATCHED_CODE);
+        assert_eq!(Fake::code(&second.unwrap()), STOCK_CODE);
+        assert_eq!(Fake::code(&first.join().unwrap().unwrap()), PATCHED_CODE);
     });
 }
 
@@ -237,7 +239,7 @@ fn a_build_that_outlived_its_harness_is_waited_for() {
         }
     });
     assert!(waited);
-    assert_eq!(fake.code(&kernel.unwrap()), PATCHED_CODE);
+    assert_eq!(Fake::code(&kernel.unwrap()), PATCHED_CODE);
 }
 
 #[test]
@@ -254,7 +256,7 @@ fn a_cancelled_build_ends_and_the_next_goes_on() {
     assert!(matches!(error, KernelError::Cancelled) && error.fault() == Fault::Cancelled);
     let (kernel, events) = fake.build("patched");
     assert!(!events.contains(&BuildEvent::Repairing), "{events:?}");
-    assert_eq!(fake.code(&kernel.unwrap()), PATCHED_CODE);
+    assert_eq!(Fake::code(&kernel.unwrap()), PATCHED_CODE);
 }
 
 #[test]
@@ -322,7 +324,7 @@ fn a_kernel_that_does_not_compile_shows_the_first_error() {
     hint: the whole log is BENCH/logs/broken.log
     ");
     // What was compiled is good, and what was not is compiled by the next one.
-    assert_eq!(fake.code(&fake.kernel("patched")), PATCHED_CODE);
+    assert_eq!(Fake::code(&fake.kernel("patched")), PATCHED_CODE);
 }
 
 #[test]
