@@ -48,7 +48,7 @@ fn what_cannot_be_built_is_told_by_its_cause() {
     variant(&project, "broken", "patches: [broken.patch]\n");
     project.write("guest-kernel/variants/broken/broken.patch", &broken);
     let said = refused(&project, "broken");
-    assert!(said.contains("kernel/panic.c") && said.contains("‘buffer’ undeclared"), "{said}");
+    assert!(said.contains("kernel/panic.c") && said.contains("'buffer' undeclared"), "{said}");
 
     // And none of it has spoilt the workbench, or what is in the cache.
     assert!(project.run(&["build", "stock"]).status.success());

@@ -180,6 +180,11 @@ impl ErstPci {
         })
     }
 
+    /// Whether the device is there as it was, by the answer of `query-pci`.
+    pub(super) fn is_in(self, pci: &Value) -> bool {
+        Self::find(pci) == Some(self)
+    }
+
     /// Monitor commands that write the registers back, by PCI configuration mechanism 1.
     pub(super) fn restoring_commands(self) -> Vec<String> {
         let device =
@@ -219,6 +224,13 @@ mod tests {
                 "o/w 0xcfc 0x2"
             ]
         );
+    }
+
+    #[test]
+    fn registers_elsewhere_are_noticed() {
+        let erst = ErstPci::find(&query_pci(0xfebf_a000)).expect("it is there");
+        assert!(erst.is_in(&query_pci(0xfebf_a000)));
+        assert!(!erst.is_in(&query_pci(0xfebf_b000)) && !erst.is_in(&query_pci(0)));
     }
 
     #[test]
