@@ -232,6 +232,19 @@ pub struct TrialRecord {
     /// When each actor entered and left its critical section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stamps: Vec<ActorStamps>,
+    /// Where each vCPU of a guest stood that was past its deadline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hung_at: Vec<HungCpu>,
+}
+
+/// Where a vCPU of a hung guest was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HungCpu {
+    /// The vCPU.
+    pub cpu: u32,
+    /// Function and offset, with what else is told of it (`native_halt+0x7, halted`), one for each time that it was looked at,
+    /// the first one first.
+    pub at: Vec<String>,
 }
 
 /// When an actor entered and left its critical section, in guest time since the faults were fired.

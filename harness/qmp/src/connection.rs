@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use qapi::qmp::{self, QmpCommand};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -38,7 +38,9 @@ impl Drop for Qmp {
 #[derive(Serialize)]
 struct Request<'a, A> {
     execute: &'a str,
-    arguments: A,
+    // QEMU reads its monitor byte by byte, at some 10 us each: nothing is said that need not be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<A>,
     id: u64,
 }
 
@@ -91,7 +93,7 @@ impl Qmp {
     /// All of [`Error`]. [`Error::Protocol`] with the connection alive means that the reply does not fit the schema, e.g.
     /// has an enum value of a newer QEMU; [`execute_raw`](Self::execute_raw) reads it nevertheless.
     pub async fn execute<C: QmpCommand>(&self, command: C, deadline: Duration) -> Result<C::Ok, Error> {
-        let reply = self.run(C::NAME, command, deadline).await?;
+        let reply = self.run(C::NAME, Some(command), deadline).await?;
         C::Ok::deserialize(reply).map_err(|error| Error::Protocol {
             doing: format!("decoding the reply to {}", C::NAME),
             what: error.to_string(),
@@ -104,8 +106,7 @@ impl Qmp {
     /// # Errors
     /// All of [`Error`].
     pub async fn execute_raw(&self, name: &str, arguments: Value, deadline: Duration) -> Result<Value, Error> {
-        let arguments = if arguments.is_null() { Value::Object(Map::new()) } else { arguments };
-        self.run(name, arguments, deadline).await
+        self.run(name, (!arguments.is_null()).then_some(arguments), deadline).await
     }
 
     /// Runs a line of the human monitor and returns what that prints. An unknown or failing line is not an error for QMP:
@@ -117,7 +118,7 @@ impl Qmp {
         self.execute(qmp::human_monitor_command { cpu_index: None, command_line: line.to_owned() }, deadline).await
     }
 
-    async fn run(&self, name: &str, arguments: impl Serialize, deadline: Duration) -> Result<Value, Error> {
+    async fn run(&self, name: &str, arguments: Option<impl Serialize>, deadline: Duration) -> Result<Value, Error> {
         let doing = || format!("running {name}");
         let (ticket, answer) = self.router.register().map_err(|end| end.while_doing(doing()))?;
         let mut line = serde_json::to_vec(&Request { execute: name, arguments, id: ticket.id })

@@ -7,7 +7,7 @@ use crate::compare;
 use crate::kernel::KernelError;
 use crate::plan::SelectError;
 use crate::results;
-use crate::run::StageError;
+use crate::trial::StageError;
 use crate::yaml::{InputError, UnknownName};
 
 /// Exit code of a run or a comparison that found something.

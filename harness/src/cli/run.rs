@@ -20,9 +20,9 @@ use crate::plan::{self, ParamFilter, PlannedTrial, SelectedScenario, Selection};
 use crate::preflight::{self, Report};
 use crate::report::{Format, Junit, TAIL_BYTES, junit, variant_table};
 use crate::results::{Judged, Judgement, Run, RunInfo, Summary, judge};
-use crate::run::{self as runner, Stage, StageOptions, Stop};
+use crate::run::{self as runner, Stop};
 use crate::scenario::{Knob, PointFilter, Scenario};
-use crate::trial::Assignment;
+use crate::trial::{Assignment, Stage, StageOptions};
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///

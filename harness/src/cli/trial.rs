@@ -76,7 +76,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         // Somebody who watches and has gone is no reason to end the trial.
         let _ = std::io::stderr().write_all(bytes);
     });
-    let record = trial::run(&stage.machine, stage.start(), &assignment, &artifacts, Some(watch)).await;
+    let record = trial::run(&stage, &assignment, &artifacts, Some(watch)).await;
     run.log()?.append(&record)?;
     run.write_summary(&Summary::from_trials(run.id(), std::slice::from_ref(&record)))?;
     match global.format {

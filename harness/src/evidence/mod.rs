@@ -4,6 +4,7 @@
 //! serial file ────────────────────────────> console ─> Console
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
+//! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
 //! ```
 //!
 //! All of these bytes come from a guest whose kernel has just crashed, so nothing in them is believed: every length is
@@ -18,7 +19,9 @@ pub mod inflate;
 pub mod printk;
 pub mod pstore;
 pub(crate) mod ranges;
+pub mod registers;
 pub mod stamps;
+pub mod symbols;
 
 #[cfg(test)]
 pub(crate) mod encode;

@@ -17,8 +17,8 @@ pub enum Word {
         /// Physical address of the page that crashlab stamps.
         page: u64,
     },
-    /// Everything is armed; the faults are fired next.
-    Firing,
+    /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
+    Settled,
     /// It could not do what it was told.
     Error(String),
     /// A file of the guest's `/sys/fs/pstore`.
@@ -43,7 +43,7 @@ impl Word {
                 let (release, notes, page) = (words.next()?, words.next()?, words.next()?);
                 Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)?, page: page.parse().ok()? })
             }
-            "firing" if rest.is_empty() => Some(Self::Firing),
+            "settled" if rest.is_empty() => Some(Self::Settled),
             "error" => Some(Self::Error(rest.to_owned())),
             "file" => {
                 let (name, bytes) = rest.split_once(' ')?;
@@ -99,7 +99,7 @@ mod tests {
             Word::parse("ready 6.12.117 00ff 4096\r\n"),
             Some(Word::Ready { release: "6.12.117".into(), notes: vec![0, 255], page: 4096 })
         );
-        assert_eq!(Word::parse("firing\n"), Some(Word::Firing));
+        assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
         assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
         assert_eq!(
             Word::parse("file dmesg-erst-1 41"),
@@ -119,7 +119,7 @@ mod tests {
             "ready 6.12 00 -1",
             "file a zz",
             "hello",
-            "firing squad",
+            "settled down",
         ] {
             assert_eq!(Word::parse(line), None, "{line:?}");
         }

@@ -11,11 +11,11 @@ pub struct Remains {
     pub erst: Vec<u8>,
     /// The page shared with crashlab.
     pub page: Vec<u8>,
-    /// What the vCPUs got of the host's processors.
+    /// What QEMU's threads, the vCPUs above all, got of the host's processors.
     pub waited: Option<Waited>,
 }
 
-/// How much of the host's processors the vCPUs got: their threads' times since they were started.
+/// How much of the host's processors a QEMU got: the times of its threads since they were started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waited {
     /// Nanoseconds on a processor.
@@ -27,24 +27,15 @@ pub struct Waited {
 impl Waited {
     /// Sums up `/proc/PID/task/TID/schedstat` (Linux: `Documentation/scheduler/sched-stats.rst`). `None` where the host does
     /// not keep these figures.
-    pub(super) fn read(pid: u32, threads: &[i64]) -> Option<Self> {
+    pub(super) fn read(pid: u32) -> Option<Self> {
         let mut sum = Self::default();
-        for thread in threads {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
             let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
             sum.ran_ns += numbers.next()?.ok()?;
             sum.waited_ns += numbers.next()?.ok()?;
         }
-        (!threads.is_empty()).then_some(sum)
-    }
-
-    /// What was added since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),
-            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
-        }
+        Some(sum)
     }
 
     /// The share of the time ready to run that was spent waiting, 0 to 1.

@@ -9,16 +9,20 @@
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
 //!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::net::UnixListener;
 
 use super::agent::Word;
+use super::error::GuestError;
 use super::machine::Machine;
-use super::running::{Guest, GuestError, Start};
+use super::running::{Guest, QMP_DEADLINE, within};
+use super::start::{Start, create};
 
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,16 +95,19 @@ impl Template {
         std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
         let staged = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed("create", parent))?;
         let ram = staged.path().join("ram");
-        super::running::create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
+        create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
         let mut guest = Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
         let (release, notes, page) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
             Word::Ready { release, notes, page } => (release, notes, page),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
-        guest.command("stopping the guest", "stop", json!({})).await.map_err(TemplateError::Save)?;
+        match guest.word("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
+            Word::Settled => (),
+            other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
+        }
         let pci =
-            guest.command("reading the PCI devices", "query-pci", json!({})).await.map_err(TemplateError::Save)?;
+            guest.command("reading the PCI devices", "query-pci", Value::Null).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
         guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
@@ -186,15 +193,52 @@ impl ErstPci {
     }
 
     /// Monitor commands that write the registers back, by PCI configuration mechanism 1.
-    pub(super) fn restoring_commands(self) -> Vec<String> {
+    pub(super) fn restoring_commands(self) -> [String; 6] {
         let device =
             0x8000_0000 | u32::from(self.bus) << 16 | u32::from(self.slot) << 11 | u32::from(self.function) << 8;
-        let mut commands = Vec::new();
-        for (register, value) in [(0x10, self.bars[0]), (0x14, self.bars[1]), (0x04, Self::COMMAND)] {
-            commands.push(format!("o/w 0xcf8 {:#x}", device | register));
-            commands.push(format!("o/w 0xcfc {value:#x}"));
+        let select = |register: u32| format!("o/w 0xcf8 {:#x}", device | register);
+        let write = |value: u32| format!("o/w 0xcfc {value:#x}");
+        [select(0x10), write(self.bars[0]), select(0x14), write(self.bars[1]), select(0x04), write(Self::COMMAND)]
+    }
+}
+
+impl Guest {
+    /// Saves all of a running machine but the RAM, which lies in its file already, to `file`, and leaves it stopped. It is
+    /// saved as running, so that it runs on by itself when it is restored.
+    async fn save(&mut self, file: &Path) -> Result<(), GuestError> {
+        let during = "saving the guest";
+        self.only_devices(during, true).await?;
+        // A socket, because QEMU's sandbox lets it neither run a program nor, before 8.2, migrate to a file by name; in a
+        // folder with a short name, because a socket's name may have 107 bytes only.
+        let folder = tempfile::tempdir().map_err(GuestError::io("create a folder for a socket"))?;
+        let name = folder.path().join("state");
+        let socket = UnixListener::bind(&name).map_err(GuestError::io("listen for the saved state"))?;
+        self.command(during, "migrate", json!({"uri": format!("unix:{}", name.display())})).await?;
+        let copied = async {
+            let (mut stream, _) = socket.accept().await?;
+            let mut file = tokio::fs::File::create(file).await?;
+            tokio::io::copy(&mut stream, &mut file).await?;
+            file.sync_all().await
+        };
+        let (copied, migrated) = tokio::join!(within(QMP_DEADLINE, copied), self.migrated(during));
+        migrated?;
+        copied.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).map_err(GuestError::io("write the saved state"))
+    }
+
+    /// Waits for the end of a migration.
+    async fn migrated(&mut self, during: &'static str) -> Result<(), GuestError> {
+        let done = self.until(during, QMP_DEADLINE, |event| {
+            let status = event.data.get("status").filter(|_| event.name == "MIGRATION")?.as_str()?;
+            matches!(status, "completed" | "failed").then(|| status == "completed")
+        });
+        match done.await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let _ = self.process.kill().await;
+                Err(self.death(during).await)
+            }
+            Err(error) => Err(self.or_death(error, during).await),
         }
-        commands
     }
 }
 

@@ -5,8 +5,6 @@
 //! assignments, in the order of the plan ───────────────┴─> execute ──> TrialLog, artifacts/
 //! ```
 
-mod stage;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -16,9 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::model::TrialRecord;
 use crate::results::{self, Run};
-use crate::trial::{self, Assignment};
-
-pub use stage::{Stage, StageError, StageOptions};
+use crate::trial::{self, Assignment, Stage};
 
 /// How urgently the user wants an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -62,8 +58,7 @@ pub async fn execute(
         while *stop.borrow() == Stop::No && running.len() < jobs {
             let Some((stage, assignment)) = waiting.pop_front() else { break };
             let artifacts = run.create_artifacts(assignment.index)?;
-            running
-                .spawn(async move { trial::run(&stage.machine, stage.start(), &assignment, &artifacts, None).await });
+            running.spawn(async move { trial::run(&stage, &assignment, &artifacts, None).await });
         }
         if *stop.borrow() == Stop::Now {
             // Dropping a trial kills its guest.

@@ -27,8 +27,8 @@ pub fn keep(folder: &Path, crash: &Crash) -> io::Result<()> {
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }
-    if let Some(registers) = &crash.registers {
-        std::fs::write(folder.join("registers.txt"), registers)?;
+    if !crash.registers.is_empty() {
+        std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
     }
     Ok(())
 }

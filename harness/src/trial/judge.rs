@@ -12,7 +12,7 @@ use crate::verdict::{judge_console, judge_pstore, meet};
 pub fn judge(assignment: &Assignment, crash: &Crash) -> (TrialOutcome, Vec<ActorStamps>) {
     let infra = |cause: String| TrialOutcome::InfraError { cause };
     if crash.host_was_slow() {
-        let waited = crash.host_wait.unwrap_or_default() * 100.0;
+        let waited = crash.host_wait().unwrap_or_default() * 100.0;
         let cause = format!(
             "the guest had not ended {:?} after firing, but its vCPUs had waited {waited:.0} % of that time for a \
              processor of the host; run fewer guests at a time (--jobs)",
@@ -28,6 +28,9 @@ pub fn judge(assignment: &Assignment, crash: &Crash) -> (TrialOutcome, Vec<Actor
     if page.nonce != assignment.nonce {
         let cause = format!("crashlab's page belongs to trial {:?}, not {:?}", page.nonce, assignment.nonce);
         return (infra(cause), stamps);
+    }
+    if page.fired_tsc.is_none() {
+        return (infra("the guest ended before its faults were fired".to_owned()), stamps);
     }
     if let Err(reason) = meet::check(&assignment.meetings, &stamps, &assignment.budgets_us) {
         return (TrialOutcome::Missed { reason }, stamps);

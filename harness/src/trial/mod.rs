@@ -9,19 +9,23 @@
 
 mod artifacts;
 mod judge;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Watch, Word};
-use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
+use crate::evidence::symbols::Symbols;
+use crate::evidence::{registers, stamps};
+use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Waited, Watch, Word};
+use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::results::rfc3339;
 use crate::scenario::{Actor, Fault, Instance};
 use crate::verdict::Tail;
 
 pub use judge::judge;
+pub use stage::{Stage, StageError, StageOptions};
 
 /// Witness lines a trial writes: some 2 kB of log, of which a channel that lost a part shows how much.
 pub const WITNESSES: u32 = 32;
@@ -31,6 +35,16 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long arming may take.
 const ARM_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often a guest that has not ended is asked whether it has fired.
+const PEEK: Duration = Duration::from_secs(1);
+
+/// How often a hung guest is looked at, and how long it runs on in between: whether it goes round in circles or stands still.
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// The private folders of trials.
+const WORKDIR_PREFIX: &str = "harness-trial-";
 
 /// A guest past its deadline whose vCPUs spent more than this share of their time waiting for a processor was not hung: the
 /// host was too busy to say.
@@ -81,14 +95,8 @@ impl Assignment {
     }
 }
 
-/// Runs one trial. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever happened.
-pub async fn run(
-    machine: &Machine,
-    start: Start<'_>,
-    assignment: &Assignment,
-    artifacts: &Path,
-    watch: Option<Watch>,
-) -> TrialRecord {
+/// Runs one trial on `stage`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever happened.
+pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch: Option<Watch>) -> TrialRecord {
     let began = (SystemTime::now(), Instant::now());
     let mut record = TrialRecord {
         index: assignment.index,
@@ -100,10 +108,14 @@ pub async fn run(
         outcome: TrialOutcome::InfraError { cause: String::new() },
         host_wait_percent: None,
         stamps: Vec::new(),
+        hung_at: Vec::new(),
     };
-    match crash(machine, start, assignment, watch).await {
+    match crash(&stage.machine, stage.start(), assignment, watch).await {
         Ok(crash) => {
-            record.host_wait_percent = crash.host_wait.map(percent);
+            record.host_wait_percent = crash.host_wait().map(percent);
+            if !crash.registers.is_empty() {
+                record.hung_at = crash.hung_at(&stage.symbols());
+            }
             (record.outcome, record.stamps) = judge(assignment, &crash);
             if let Err(error) = artifacts::keep(artifacts, &crash) {
                 record.outcome = TrialOutcome::InfraError { cause: format!("keep the trial's artifacts: {error}") };
@@ -122,16 +134,28 @@ pub struct Crash {
     pub end: End,
     /// What it left.
     pub remains: Remains,
-    /// The share of their time that its vCPUs waited for a processor of the host, from firing to the end.
-    pub host_wait: Option<f64>,
-    /// The vCPUs' registers, if it hung.
-    pub registers: Option<String>,
+    /// The vCPUs' registers, if it hung, as the monitor showed them, once for each time that they were looked at.
+    pub registers: Vec<String>,
 }
 
 impl Crash {
+    /// The share of their time that QEMU's threads waited for a processor of the host.
+    fn host_wait(&self) -> Option<f64> {
+        self.remains.waited.map(Waited::share)
+    }
+
     /// Whether it was past its deadline for want of processors rather than by its own doing.
     fn host_was_slow(&self) -> bool {
-        self.end == End::Deadline && self.host_wait.is_some_and(|share| share > SLOW_HOST)
+        self.end == End::Deadline && self.host_wait().is_some_and(|share| share > SLOW_HOST)
+    }
+
+    /// Where each vCPU stood, by the symbols of its kernel.
+    fn hung_at(&self, symbols: &Symbols) -> Vec<HungCpu> {
+        let mut cpus: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for standing in self.registers.iter().flat_map(|text| registers::parse(text)) {
+            cpus.entry(standing.cpu).or_default().push(standing.describe(symbols));
+        }
+        cpus.into_iter().map(|(cpu, at)| HungCpu { cpu, at }).collect()
     }
 }
 
@@ -142,21 +166,48 @@ async fn crash(
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
     let workdir = tempfile::Builder::new()
-        .prefix("harness-trial-")
+        .prefix(WORKDIR_PREFIX)
         .tempdir()
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let mut guest = Guest::start(machine, start, Some(&assignment.directives), workdir.path(), watch).await?;
     if matches!(start, Start::Boot { .. }) {
-        expect(&mut guest, "ready", BOOT_DEADLINE, |word| matches!(word, Word::Ready { .. })).await?;
+        match guest.word("ready", BOOT_DEADLINE).await? {
+            Word::Ready { .. } => (),
+            other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
+        }
     }
-    guest.find_threads().await?;
-    expect(&mut guest, "firing", ARM_DEADLINE, |word| *word == Word::Firing).await?;
-    let fired = guest.waited();
-    let end = guest.end(deadline(machine, assignment)).await?;
-    let registers = if end == End::Deadline { Some(guest.registers().await?) } else { None };
-    let remains = guest.remains().await?;
-    let host_wait = fired.zip(remains.waited).map(|(fired, ended)| ended.since(fired).share());
-    Ok(Crash { end, remains, host_wait, registers })
+    let end = await_end(&mut guest, deadline(machine, assignment)).await?;
+    let mut registers = Vec::new();
+    if end == End::Deadline {
+        for look in 0..LOOKS {
+            if look > 0 && guest.end(BETWEEN_LOOKS).await?.is_some() {
+                // It ended after all, but too late.
+                break;
+            }
+            registers.push(guest.registers().await?);
+        }
+    }
+    Ok(Crash { end, remains: guest.remains().await?, registers })
+}
+
+/// Waits for the guest's end, for `deadline` from firing on, and before that for the firing.
+///
+/// That the faults were fired is looked up in crashlab's page, every [`PEEK`] of a trial that lasts so long; a word of the
+/// agent's would be some thousand instructions on the way to the faults.
+async fn await_end(guest: &mut Guest, deadline: Duration) -> Result<End, GuestError> {
+    let began = Instant::now();
+    let mut fired: Option<Instant> = None;
+    loop {
+        let limit = fired.map_or(began + ARM_DEADLINE, |at| at + deadline);
+        if let Some(end) = guest.end(PEEK.min(limit.saturating_duration_since(Instant::now()))).await? {
+            return Ok(end);
+        }
+        if fired.is_none() && stamps::decode(&guest.page().await?).is_ok_and(|page| page.fired_tsc.is_some()) {
+            fired = Some(Instant::now());
+        } else if Instant::now() >= limit {
+            return if fired.is_some() { Ok(End::Deadline) } else { Err(guest.silent("fire", ARM_DEADLINE).await) };
+        }
+    }
 }
 
 /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, the more
@@ -166,16 +217,6 @@ fn deadline(machine: &Machine, assignment: &Assignment) -> Duration {
         Time::Real => assignment.deadline,
         Time::Virtual => assignment.deadline * 10,
     }
-}
-
-async fn expect(
-    guest: &mut Guest,
-    awaited: &'static str,
-    deadline: Duration,
-    wanted: impl Fn(&Word) -> bool,
-) -> Result<(), GuestError> {
-    let word = guest.word(awaited, deadline).await?;
-    if wanted(&word) { Ok(()) } else { Err(GuestError::Agent(format!("it said {word:?} where `{awaited}` was due"))) }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]

@@ -17,6 +17,7 @@ mod directive;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,9 +25,38 @@ use directive::Directive;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
+/// Size of the item with the directives, as the host pads it.
+const DIRECTIVES_BYTES: usize = 2048;
+/// Most directives end before this.
+const USUAL_BYTES: usize = 512;
 const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
 const PAGE: &str = "/sys/module/crashlab/parameters/page";
+
+/// How often a guest without directives looks for them before it says that it has settled: five seconds of its own time, in which
+/// the kernel does what it had put off while booting (frees its init sections, purges unmapped areas, balances its CPUs), so
+/// that not every guest restored from this one does it again beside the faults.
+const SETTLING_POLLS: u32 = 2500;
+
+/// The files that a trial needs, open before the guest is saved: what is done once is not done in every trial.
+struct Files {
+    directives: File,
+    crashlab: File,
+    log: File,
+}
+
+impl Files {
+    fn open() -> Result<Self, String> {
+        let write = |path: &str| OpenOptions::new().write(true).open(path).map_err(|e| format!("open {path}: {e}"));
+        let directives = File::open(DIRECTIVES).map_err(|e| format!("open {DIRECTIVES}: {e}"))?;
+        Ok(Self { directives, crashlab: write(CRASHLAB)?, log: write("/dev/kmsg")? })
+    }
+
+    /// A write to crashlab, whose answer is the error number of the write.
+    fn command(&self, line: &str) -> Result<(), String> {
+        (&self.crashlab).write_all(line.as_bytes()).map_err(|e| format!("{line}: {e}"))
+    }
+}
 
 /// The second serial port: what the host is told.
 struct Host(File);
@@ -66,24 +96,24 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;
     let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
     let page = fs::read_to_string(PAGE).map_err(|e| format!("read {PAGE}: {e}"))?;
+    let files = Files::open()?;
     host.say(&format!("ready {} {} {}", release.trim(), hex(&notes), page.trim()))?;
 
-    let text = await_directives()?;
+    let text = await_directives(&files.directives, host)?;
     let mut nonce = String::new();
     let mut witnesses = 0;
     for line in text.lines() {
         match Directive::parse(line).map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
-                command(line)?;
+                files.command(line)?;
                 word.clone_into(&mut nonce);
             }
             Directive::Witnesses(n) => witnesses = n,
             Directive::Set { path, value } => write(path, value)?,
-            Directive::Arm => command(line)?,
+            Directive::Arm => files.command(line)?,
             Directive::Fire => {
-                bear_witness(&nonce, witnesses)?;
-                host.say("firing")?;
-                command("fire")?;
+                bear_witness(&files.log, &nonce, witnesses)?;
+                files.command("fire")?;
                 wait_for_the_end();
             }
             Directive::ReadPstore => {
@@ -97,21 +127,29 @@ fn serve(host: &mut Host) -> Result<(), String> {
 
 /// Reads the directives, or waits for them: a guest that is to be saved has none, and is given its own when it is restored.
 ///
-/// The item is padded with line feeds to a fixed size. One that begins with a line feed is either empty, or was swapped
-/// under a read that had already begun; both are read again.
-fn await_directives() -> Result<String, String> {
-    loop {
-        let text = fs::read_to_string(DIRECTIVES).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
-        if !text.starts_with('\n') {
-            return Ok(text.trim_end().to_owned());
+/// The item is padded with line feeds to a fixed size; every byte of it that is read is an instruction's exit to QEMU. So only
+/// the first byte is polled: a line feed means that the item is empty, or that it was swapped under a read that had begun
+/// before the guest was saved.
+fn await_directives(item: &File, host: &mut Host) -> Result<String, String> {
+    let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read {DIRECTIVES}: {e}"));
+    let mut polls: u32 = 0;
+    let mut first = [b'\n'];
+    while read(&mut first)? == 1 && first == [b'\n'] {
+        polls = polls.saturating_add(1);
+        if polls == SETTLING_POLLS {
+            host.say("settled")?;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// A write to crashlab, whose answer is the error number of the write.
-fn command(line: &str) -> Result<(), String> {
-    write(CRASHLAB, line).map_err(|e| format!("{line}: {e}"))
+    let mut bytes = vec![0; USUAL_BYTES];
+    let mut n = read(&mut bytes)?;
+    if !bytes.get(..n).is_some_and(|read| read.ends_with(b"\n\n")) {
+        bytes.resize(DIRECTIVES_BYTES, 0);
+        n = read(&mut bytes)?;
+    }
+    bytes.truncate(n);
+    let text = String::from_utf8(bytes).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
+    Ok(text.trim_end().to_owned())
 }
 
 fn write(path: &str, value: &str) -> Result<(), String> {
@@ -120,8 +158,7 @@ fn write(path: &str, value: &str) -> Result<(), String> {
 }
 
 /// One line of the kernel log a `write()`: `/dev/kmsg` takes each as a record.
-fn bear_witness(nonce: &str, of: u32) -> Result<(), String> {
-    let mut log = OpenOptions::new().write(true).open("/dev/kmsg").map_err(|e| format!("open /dev/kmsg: {e}"))?;
+fn bear_witness(mut log: &File, nonce: &str, of: u32) -> Result<(), String> {
     let width = of.to_string().len();
     for n in 1..=of {
         let marked = format!("{nonce} {n:0width$}/{of}");

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::BOOT_DEADLINE;
+use crate::evidence::symbols::Symbols;
 use crate::guest::{GuestError, Machine, Start, Template, TemplateError};
 use crate::image;
 use crate::kernel::Kernel;
-use crate::trial::BOOT_DEADLINE;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Stage {
     /// The machine.
     pub machine: Machine,
     from: From,
+    /// The kernel's `System.map`.
+    symbols: PathBuf,
 }
 
 #[derive(Debug)]
@@ -92,9 +95,10 @@ impl Stage {
             put(&initramfs, &bytes)?;
         }
         let append = kernel.command_line.clone();
+        let symbols = kernel.system_map();
         if options.cold {
             let from = From::Cold { kernel: kernel.bzimage(), initramfs, append };
-            return Ok(Self { machine, from });
+            return Ok(Self { machine, from, symbols });
         }
         let key = template_key(&machine, kernel, &digest, options.qemu_version);
         let dir = options.cache.join("templates").join(key);
@@ -108,7 +112,13 @@ impl Stage {
                     source,
                 })?,
         };
-        Ok(Self { machine, from: From::Template(template) })
+        Ok(Self { machine, from: From::Template(template), symbols })
+    }
+
+    /// The kernel's functions; none if its `System.map` cannot be read, which makes addresses plain numbers.
+    pub fn symbols(&self) -> Symbols {
+        let text = std::fs::read_to_string(&self.symbols).unwrap_or_default();
+        Symbols::parse(&text)
     }
 
     /// What a guest starts from.

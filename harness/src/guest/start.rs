@@ -1,0 +1,202 @@
+//! From nothing to a running guest: booted from its first instruction, or restored from a template.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::Path;
+
+use harness_qmp::Qmp;
+use serde_json::{Value, json};
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+use tokio::process::Command;
+
+use super::agent::Lines;
+use super::console::Console;
+use super::drain::{Captured, drain};
+use super::error::{DIRECTIVES_BYTES, GuestError};
+use super::machine::{Descriptors, ERST_BYTES, Files, Machine, Ram};
+use super::process::Process;
+use super::running::{Guest, QMP_DEADLINE, Watch, died};
+use super::template::Template;
+
+/// What to start with.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// From the first instruction.
+    Boot {
+        /// The kernel, `bzImage`.
+        kernel: &'a Path,
+        /// The initramfs.
+        initramfs: &'a Path,
+        /// Words for the kernel's command line.
+        append: &'a [String],
+        /// The file for its RAM, if the machine will be saved.
+        saved_ram: Option<&'a Path>,
+        /// The record store to begin with, which is copied; an empty one if there is none.
+        erst: Option<&'a Path>,
+    },
+    /// From a saved machine.
+    Restore(&'a Template),
+}
+
+impl Guest {
+    /// Starts a guest whose own files are in `workdir`, an empty private folder, and lets it run. Without `directives` the
+    /// agent waits for them: such a guest is there to be saved.
+    ///
+    /// A restored guest is asked for everything at once and runs as soon as its state is loaded, perhaps after this returns:
+    /// a state that cannot be loaded ends QEMU, which whoever waits for the guest then learns.
+    pub async fn start(
+        machine: &Machine,
+        start: Start<'_>,
+        directives: Option<&str>,
+        workdir: &Path,
+        watch: Option<Watch>,
+    ) -> Result<Self, GuestError> {
+        let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
+        std::fs::write(&told, padded(directives.unwrap_or(""))?)
+            .map_err(GuestError::io(&format!("write {}", told.display())))?;
+        let own = OwnFiles { erst: &erst, directives: &told };
+        match start {
+            Start::Boot { kernel, initramfs, append, saved_ram, erst: records } => {
+                match records {
+                    Some(records) => copy(records, &erst)?,
+                    None => create(&erst, ERST_BYTES)?,
+                }
+                let ram = saved_ram.map_or(Ram::Private, Ram::Shared);
+                let files = own.with(kernel, initramfs, ram);
+                let guest = Self::launch(machine, &files, append, None, workdir, watch).await?;
+                guest.command("letting the guest run", "cont", Value::Null).await?;
+                Ok(guest)
+            }
+            Start::Restore(template) => {
+                copy(&template.erst(), &erst)?;
+                let ram = template.ram();
+                let state =
+                    std::fs::File::open(template.state()).map_err(GuestError::io("open the template's state"))?;
+                let files = own.with(&template.kernel, &template.initramfs, Ram::CopyOnWrite(&ram));
+                let fd = state.as_raw_fd();
+                let mut guest =
+                    Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch).await?;
+                (guest.page, guest.erst_pci) = (Some(template.page), Some(template.erst_pci));
+                guest.restore(template, fd).await?;
+                Ok(guest)
+            }
+        }
+    }
+
+    async fn launch(
+        machine: &Machine,
+        files: &Files<'_>,
+        append: &[String],
+        state: Option<OwnedFd>,
+        workdir: &Path,
+        watch: Option<Watch>,
+    ) -> Result<Self, GuestError> {
+        let (qmp, qmp_theirs) = pair()?;
+        let (agent, agent_theirs) = pair()?;
+        let (console, console_theirs) = Console::new(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
+        let descriptors = Descriptors {
+            qmp: qmp_theirs.as_raw_fd(),
+            console: console_theirs.as_raw_fd(),
+            agent: agent_theirs.as_raw_fd(),
+            restored: state.is_some(),
+        };
+        let mut command = Command::new(&machine.qemu);
+        command.args(machine.arguments(files, descriptors, append)).current_dir(workdir);
+        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).collect();
+        let mut process = Process::start(command, &inherited)
+            .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
+        // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
+        drop(inherited);
+
+        let console = tokio::spawn(console.read());
+        let stderr = process.take_stderr();
+        let stderr = tokio::spawn(async move {
+            match stderr {
+                Some(stderr) => drain(stderr).await,
+                None => Captured::default(),
+            }
+        });
+        match Qmp::connect(qmp, QMP_DEADLINE).await {
+            Ok((qmp, events)) => Ok(Self {
+                process,
+                qmp,
+                events,
+                console,
+                stderr,
+                agent: Lines::new(BufReader::new(agent)),
+                workdir: workdir.to_owned(),
+                page: None,
+                erst_pci: None,
+                memory: u64::from(machine.memory_mib) << 20,
+            }),
+            Err(harness_qmp::Error::Closed { .. }) => Err(died(process, stderr, "it was being started").await),
+            Err(source) => Err(GuestError::Qmp { during: "greeting QEMU", source }),
+        }
+    }
+
+    /// Asks for what QEMU does not restore, for the saved state, and for the guest to run then; in one go, because each
+    /// answer that is waited for costs as much as the work.
+    ///
+    /// The ERST's PCI registers are no part of the saved state, which is why they can be set before it is loaded.
+    async fn restore(&mut self, template: &Template, state: std::os::fd::RawFd) -> Result<(), GuestError> {
+        let during = "restoring the guest";
+        let pci = template.erst_pci.restoring_commands();
+        let [a, b, c, d, e, f] = pci.each_ref().map(|line| self.hmp(during, line));
+        let done = tokio::try_join!(
+            biased;
+            self.only_devices(during, false),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            self.command(during, "migrate-incoming", json!({"uri": format!("fd:{state}")})),
+            self.command(during, "cont", Value::Null),
+        );
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.or_death(error, during).await),
+        }
+    }
+}
+
+/// The files of a guest's that every trial has of its own.
+struct OwnFiles<'a> {
+    erst: &'a Path,
+    directives: &'a Path,
+}
+
+impl<'a> OwnFiles<'a> {
+    fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
+        Files { kernel, initramfs, erst: self.erst, directives: self.directives, ram }
+    }
+}
+
+fn padded(directives: &str) -> Result<Vec<u8>, GuestError> {
+    let mut bytes = directives.as_bytes().to_vec();
+    if bytes.len() > DIRECTIVES_BYTES {
+        return Err(GuestError::Directives(bytes.len()));
+    }
+    bytes.resize(DIRECTIVES_BYTES, b'\n');
+    Ok(bytes)
+}
+
+/// Our end, for the runtime, and QEMU's.
+fn pair() -> Result<(UnixStream, OwnedFd), GuestError> {
+    let what = "make a socket for QEMU";
+    let (ours, theirs) = StdStream::pair().map_err(GuestError::io(what))?;
+    ours.set_nonblocking(true).map_err(GuestError::io(what))?;
+    Ok((UnixStream::from_std(ours).map_err(GuestError::io(what))?, theirs.into()))
+}
+
+pub(super) fn create(path: &Path, bytes: u64) -> Result<(), GuestError> {
+    std::fs::File::create_new(path)
+        .and_then(|file| file.set_len(bytes))
+        .map_err(GuestError::io(&format!("create {}", path.display())))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), GuestError> {
+    std::fs::copy(from, to).map(drop).map_err(GuestError::io(&format!("copy {} to {}", from.display(), to.display())))
+}
