@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::run_id::{is_run_id, run_id};
-use super::{Error, RunInfo, SCHEMA_VERSION, Summary, TrialLog, Trials, atomic};
+use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
 
 /// The link, in the results folder, to the run begun last.
 pub const LATEST: &str = "latest";
@@ -115,24 +115,33 @@ impl Run {
         self.read_json(INFO)
     }
 
-    /// Begins `trials.jsonl`.
+    /// Begins `trials.jsonl`, and locks the run for as long as the log lives.
     pub fn log(&self) -> Result<TrialLog, Error> {
         TrialLog::create(self.folder.join(TRIALS))
     }
 
-    /// Reads `trials.jsonl`; warns of an incomplete last line.
+    /// Goes on with `trials.jsonl`, and locks the run for as long as the log lives; tells what is recorded already. A last
+    /// line that is incomplete is cut off.
+    pub fn reopen_log(&self) -> Result<(TrialLog, Finished), Error> {
+        TrialLog::reopen(self.folder.join(TRIALS))
+    }
+
+    /// Reads `trials.jsonl`, record by record.
     pub fn trials(&self) -> Result<Trials, Error> {
-        let path = self.folder.join(TRIALS);
-        let trials = Trials::read(&path)?;
-        if let Some(torn) = trials.torn {
-            tracing::warn!(
-                "{}:{}: the last line is incomplete ({} bytes): that trial is not counted",
-                path.display(),
-                torn.line,
-                torn.bytes
-            );
+        Trials::open(&self.folder.join(TRIALS))
+    }
+
+    /// Reads `trials.jsonl` through: what it counts, and which trials it has. Warns of an incomplete last line.
+    pub fn tally(&self) -> Result<(Summary, Finished), Error> {
+        let mut trials = self.trials()?;
+        let mut summary = SummaryBuilder::default();
+        for record in &mut trials {
+            summary.add(&record?);
         }
-        Ok(trials)
+        if let Some(torn) = trials.torn() {
+            torn.warn(&self.folder.join(TRIALS));
+        }
+        Ok((summary.finish(&self.id), trials.into_finished()))
     }
 
     /// Writes `summary.json`.
@@ -147,7 +156,7 @@ impl Run {
         if !self.folder.join(TRIALS).is_file() {
             return self.read_json(SUMMARY);
         }
-        let counted = Summary::from_trials(&self.id, &self.trials()?.records);
+        let (counted, _) = self.tally()?;
         // An interrupted run has no summary yet; a renamed one has its old name in it.
         if path.is_file() && self.read_json::<Summary>(SUMMARY)?.cells != counted.cells {
             return Err(Error::Disagree { path });
@@ -167,9 +176,13 @@ impl Run {
         self.folder.join(ARTIFACTS).join(format!("{trial:05}"))
     }
 
-    /// Makes that folder.
+    /// Makes that folder, empty: what an earlier attempt left there, or a harness that was killed, is removed.
     pub fn create_artifacts(&self, trial: u64) -> Result<PathBuf, Error> {
         let path = self.artifacts(trial);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("empty", &path)(error)),
+            _ => {}
+        }
         fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
         Ok(path)
     }

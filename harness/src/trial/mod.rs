@@ -69,7 +69,7 @@ impl Assignment {
             |actor: &Actor| (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX));
         Self {
             index: trial.index,
-            cell: trial.cell.clone(),
+            cell: CellKey::clone(&trial.cell),
             seed: trial.seed,
             nonce: trial.nonce.clone(),
             directives: instance.to_guest(&trial.nonce, WITNESSES),
@@ -93,6 +93,7 @@ pub async fn run(
     let mut record = TrialRecord {
         index: assignment.index,
         cell: assignment.cell.clone(),
+        attempt: 0,
         seed: assignment.seed,
         nonce: assignment.nonce.clone(),
         started: rfc3339(began.0),
