@@ -9,7 +9,8 @@
 //!              ├─> artifacts       artifacts/<trial>/
 //!              └─> write_summary   summary.json    SummaryBuilder, a record at a time
 //! Run::find ─┬─> info, trials, tally, summary ─> judge ─> Judged      expectations against what was counted
-//!            └─> reopen_log ─> append                                 the run goes on
+//!            ├─> reopen_log ─> append                                 the run goes on
+//!            └─> Parts ─> Merged ─> publish                           shards become one run
 //! ```
 
 mod atomic;
@@ -18,6 +19,7 @@ mod expect;
 mod finished;
 mod index_set;
 mod info;
+mod merge;
 mod run;
 mod run_id;
 mod summary;
@@ -32,6 +34,7 @@ pub use error::Error;
 pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use finished::Finished;
 pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION};
+pub use merge::{MergeError, Merged, Parts};
 pub use run::{CONSOLE, LATEST, Run, latest, list};
 pub use run_id::{is_run_id, rfc3339};
 pub use summary::{CellSummary, Counts, Summary, SummaryBuilder};

@@ -34,17 +34,27 @@ impl Run {
     pub fn create(results: &Path, began: SystemTime) -> Result<Self, Error> {
         fs::create_dir_all(results).map_err(Error::io("create", results))?;
         let run = Self::claim(results, began)?;
-        let artifacts = run.folder.join(ARTIFACTS);
+        let artifacts = run.artifacts_folder();
         fs::create_dir(&artifacts).map_err(Error::io("create", &artifacts))?;
-        if let Err(error) = point_latest(results, &run.id) {
-            // A convenience: no run is given up for it.
-            tracing::warn!("cannot point {} at {}: {error}", results.join(LATEST).display(), run.id);
-        }
+        run.make_latest(results);
         Ok(run)
     }
 
+    /// A run that is written in another folder than that of its name.
+    pub(super) fn staged(folder: &Path, id: &str) -> Self {
+        Self { folder: folder.to_owned(), id: id.to_owned() }
+    }
+
+    /// Points `latest` at it.
+    pub(super) fn make_latest(&self, results: &Path) {
+        if let Err(error) = point_latest(results, &self.id) {
+            // A convenience: no run is given up for it.
+            tracing::warn!("cannot point {} at {}: {error}", results.join(LATEST).display(), self.id);
+        }
+    }
+
     /// Makes a folder of a name that nobody has.
-    fn claim(results: &Path, began: SystemTime) -> Result<Self, Error> {
+    pub(super) fn claim(results: &Path, began: SystemTime) -> Result<Self, Error> {
         let nanoseconds = began.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let [low, high, ..] = (nanoseconds ^ std::process::id()).to_le_bytes();
         let salt = u16::from_le_bytes([low, high]);
@@ -117,18 +127,18 @@ impl Run {
 
     /// Begins `trials.jsonl`, and locks the run for as long as the log lives.
     pub fn log(&self) -> Result<TrialLog, Error> {
-        TrialLog::create(self.folder.join(TRIALS))
+        TrialLog::create(self.trials_path())
     }
 
     /// Goes on with `trials.jsonl`, and locks the run for as long as the log lives; tells what is recorded already. A last
     /// line that is incomplete is cut off.
     pub fn reopen_log(&self) -> Result<(TrialLog, Finished), Error> {
-        TrialLog::reopen(self.folder.join(TRIALS))
+        TrialLog::reopen(self.trials_path())
     }
 
     /// Reads `trials.jsonl`, record by record.
     pub fn trials(&self) -> Result<Trials, Error> {
-        Trials::open(&self.folder.join(TRIALS))
+        Trials::open(&self.trials_path())
     }
 
     /// Reads `trials.jsonl` through: what it counts, and which trials it has. Warns of an incomplete last line.
@@ -139,7 +149,7 @@ impl Run {
             summary.add(&record?);
         }
         if let Some(torn) = trials.torn() {
-            torn.warn(&self.folder.join(TRIALS));
+            torn.warn(&self.trials_path());
         }
         Ok((summary.finish(&self.id), trials.into_finished()))
     }
@@ -153,7 +163,7 @@ impl Run {
     /// `summary.json`. Where both are there and differ, that is an error.
     pub fn summary(&self) -> Result<Summary, Error> {
         let path = self.folder.join(SUMMARY);
-        if !self.folder.join(TRIALS).is_file() {
+        if !self.trials_path().is_file() {
             return self.read_json(SUMMARY);
         }
         let (counted, _) = self.tally()?;
@@ -171,9 +181,19 @@ impl Run {
         Ok(path)
     }
 
+    /// `trials.jsonl`.
+    pub(super) fn trials_path(&self) -> PathBuf {
+        self.folder.join(TRIALS)
+    }
+
+    /// `artifacts`, with a folder for each trial.
+    pub(super) fn artifacts_folder(&self) -> PathBuf {
+        self.folder.join(ARTIFACTS)
+    }
+
     /// Where the artifacts of one trial are: `artifacts/00012`.
     pub fn artifacts(&self, trial: u64) -> PathBuf {
-        self.folder.join(ARTIFACTS).join(format!("{trial:05}"))
+        self.artifacts_folder().join(format!("{trial:05}"))
     }
 
     /// Makes that folder, empty: what an earlier attempt left there, or a harness that was killed, is removed.

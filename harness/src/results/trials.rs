@@ -203,3 +203,6 @@ impl Iterator for Trials {
         next
     }
 }
+
+#[cfg(test)]
+mod tests;
