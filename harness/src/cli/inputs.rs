@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::Failure;
 use super::context::Context;
 use super::run::How;
+use crate::guest::{Accelerator, Time};
 use crate::kernel::Kernel;
 use crate::model::{CellKey, Expectation};
 use crate::plan::{Selection, Shard};
@@ -30,7 +31,12 @@ pub struct Inputs<'a> {
 
 /// Describes the inputs of `run`, which begins now.
 pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<RunInfo, Failure> {
-    let (qemu, accelerator) = (inputs.report.qemu.as_ref(), inputs.report.accelerator);
+    let qemu = inputs.report.qemu.as_ref();
+    let accelerator = match inputs.how.time {
+        // As in `doctor::machine`.
+        Time::Virtual => Some(Accelerator::Tcg),
+        Time::Real => inputs.report.accelerator,
+    };
     let mut scenarios = Vec::new();
     for selected in &inputs.selection.scenarios {
         let scenario = Scenario::find(&context.scenarios, &selected.name)?;

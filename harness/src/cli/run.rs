@@ -217,7 +217,7 @@ pub async fn execute(
     .await;
     listening.abort();
     let finished = finished.map_err(Failure::host)?;
-    progress.end(&format!("{finished} of {} finished, {counts}", planned));
+    progress.end(&format!("{finished} of {planned} finished, {counts}"));
     let (summary, judged) = write_reports(&run, &info)?;
     Ok(Done { run, summary, judged, planned, finished })
 }
