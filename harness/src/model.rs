@@ -214,6 +214,9 @@ pub struct TrialRecord {
     /// Where it counts.
     #[serde(flatten)]
     pub cell: CellKey,
+    /// Which attempt at the trial it is, from 0. Only an infra-error is tried again; the last attempt counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u32,
     /// Seed of everything random in it; `harness trial --seed` repeats it.
     pub seed: u64,
     /// The word that marks this trial's lines in the guest's log.
@@ -258,4 +261,10 @@ pub struct ActorStamps {
     pub entered_us: Option<u64>,
     /// Microseconds from firing to leaving; `None` if it never did (a stopped or dead CPU never leaves).
     pub left_us: Option<u64>,
+}
+
+/// For fields that are left out where they are 0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(crate) fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -3,8 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/simulated.rs"]
+mod simulated;
+
+use std::time::SystemTime;
 
 use common::{Project, text};
+use harness::plan::Shard;
+use harness::results::{Run, RunInfo};
 
 /// What it said, with the project's folder redacted, and its exit code.
 fn said(project: &Project, arguments: &[&str]) -> String {
@@ -74,7 +80,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 10);
+    assert_eq!(seen, 11);
 }
 
 #[test]
@@ -94,4 +100,61 @@ fn lists_are_for_people_and_programs() {
     insta::assert_snapshot!(text(&project.run(&["list"]).stdout));
     let names = project.json(&["list", "variants", "--format", "json"], 0);
     assert_eq!(names["variants"][2]["name"], "stock");
+}
+
+#[test]
+fn shards_are_asked_for_in_words_that_are_understood() {
+    let project = Project::new();
+    // As it is on a machine of nobody's array job, also where this test is one.
+    let run = |arguments: &[&str], set: &[(&str, &str)]| {
+        let mut command = project.harness(&[&["run", "--scenario", "panic-alone"], arguments].concat());
+        for name in ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
+            command.env_remove(name);
+        }
+        let output = command.envs(set.iter().copied()).output().unwrap();
+        format!("exit code {}\n{}", output.status.code().unwrap(), text(&output.stderr).trim_end())
+    };
+    insta::assert_snapshot!(run(&["--seed", "7", "--shard", "auto"], &[]));
+    assert!(run(&["--seed", "7", "--shard", "17/16"], &[]).starts_with("exit code 2\n"));
+    let seedless = run(&["--shard", "1/2"], &[]);
+    assert!(seedless.starts_with("exit code 2\n") && seedless.contains("--seed <N>"), "{seedless}");
+    // Who forgot it is told, and what is run is not changed: here nothing, for want of QEMU.
+    let forgotten = run(&["--qemu", "/nowhere/qemu"], &[("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "5")]);
+    let note = "note: in a GitLab parallel job (CI_NODE_INDEX is set) without --shard each task runs the whole plan";
+    assert!(forgotten.lines().nth(1) == Some(note), "{forgotten}");
+}
+
+/// Shard `index` of two, in a folder as another machine would send it.
+fn simulated_shard(project: &Project, index: u32, seed: u64) -> String {
+    let run = Run::create(&project.path().join(format!("shards/{index}")), SystemTime::now()).unwrap();
+    let info = simulated::info(&run, 2, 40);
+    run.write_info(&RunInfo { shard: Shard::new(index, 2), seed, ..info }).unwrap();
+    let log = run.log().unwrap();
+    let ours = |trial: &u64| (trial % 2 + trial / 2) % 2 == u64::from(index - 1);
+    for trial in (2..42).filter(ours) {
+        log.append(&harness::model::TrialRecord { index: trial - 2, ..simulated::record(trial, 2) }).unwrap();
+    }
+    format!("shards/{index}/{}", run.id())
+}
+
+#[test]
+fn shards_are_merged_into_a_run_like_any_other() {
+    let project = Project::new();
+    let [one, two, other] = [(1, 7), (2, 7), (2, 8)].map(|(index, seed)| simulated_shard(&project, index, seed));
+    let ids = |said: &str| {
+        regex::Regex::new(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}").unwrap().replace_all(said, "[RUN]").into_owned()
+    };
+
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one])));
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one, &other])));
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one, "shards/1/latest"])));
+    insta::assert_snapshot!(said(&project, &["merge", "shards/3"]));
+    let summary = project.json(&["merge", &one, &two, "--format", "json"], 0);
+    assert_eq!((&summary["cells"][0]["trials"], &summary["cells"][1]["trials"]), (&20.into(), &20.into()));
+    assert!(text(&project.run(&["merge", &one, &two]).stdout).starts_with("console\n"), "the table of `run`");
+    let merged = project.results().join("latest");
+    for file in ["run.json", "trials.jsonl", "summary.json", "junit.xml"] {
+        assert!(merged.join(file).is_file(), "{file}");
+    }
+    assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
 }

@@ -1,13 +1,15 @@
 //! Every input of a run, as `run.json` keeps it.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Failure;
 use super::context::Context;
 use super::run::How;
+use crate::guest::{Accelerator, Time};
 use crate::kernel::Kernel;
 use crate::model::{CellKey, Expectation};
-use crate::plan::{PlannedTrial, Selection};
+use crate::plan::{Selection, Shard};
 use crate::preflight::Report;
 use crate::results::{
     FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339,
@@ -22,12 +24,19 @@ pub struct Inputs<'a> {
     pub suite: Option<&'a str>,
     pub how: &'a How,
     pub seed: u64,
-    pub planned: &'a [PlannedTrial],
+    /// The cells of the whole plan.
+    pub cells: &'a [Arc<CellKey>],
+    pub shard: Option<Shard>,
 }
 
 /// Describes the inputs of `run`, which begins now.
 pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<RunInfo, Failure> {
-    let (qemu, accelerator) = (inputs.report.qemu.as_ref(), inputs.report.accelerator);
+    let qemu = inputs.report.qemu.as_ref();
+    let accelerator = match inputs.how.time {
+        // As in `doctor::machine`.
+        Time::Virtual => Some(Accelerator::Tcg),
+        Time::Real => inputs.report.accelerator,
+    };
     let mut scenarios = Vec::new();
     for selected in &inputs.selection.scenarios {
         let scenario = Scenario::find(&context.scenarios, &selected.name)?;
@@ -53,6 +62,9 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
         seed: inputs.seed,
         trials_per_cell: inputs.selection.trials,
         jobs: inputs.how.jobs(),
+        shard: inputs.shard,
+        merged_from: Vec::new(),
+        hosts: Vec::new(),
         cells: cells(context, inputs)?,
     })
 }
@@ -76,21 +88,13 @@ fn kernel(kernel: &Kernel) -> KernelInfo {
     }
 }
 
-/// The cells of the plan, each once, in its order.
+/// The cells of the plan, in its order.
 fn cells(context: &Context, inputs: &Inputs<'_>) -> Result<Vec<PlannedCell>, Failure> {
-    let mut cells: Vec<PlannedCell> = Vec::new();
-    for trial in inputs.planned {
-        let known = cells.iter_mut().find(|cell| cell.key == trial.cell);
-        match known {
-            Some(cell) => cell.trials += 1,
-            None => cells.push(PlannedCell {
-                key: trial.cell.clone(),
-                trials: 1,
-                expect: expectations(context, &trial.cell)?,
-            }),
-        }
-    }
-    Ok(cells)
+    let cell = |key: &Arc<CellKey>| {
+        let (key, expect) = (CellKey::clone(key), expectations(context, key)?);
+        Ok(PlannedCell { key, trials: inputs.selection.trials, expect })
+    };
+    inputs.cells.iter().map(cell).collect()
 }
 
 fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, Failure> {

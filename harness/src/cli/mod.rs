@@ -8,6 +8,7 @@ mod failure;
 mod generate;
 mod inputs;
 mod list;
+mod merge;
 mod progress;
 mod quickstart;
 mod run;
@@ -78,6 +79,8 @@ enum Command {
     Run(run::Arguments),
     /// Run one trial with its console shown, and keep everything
     Trial(trial::Arguments),
+    /// Join the runs of a plan's shards into one
+    Merge(merge::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
     /// Print the JSON Schema of scenario or suite files
@@ -114,6 +117,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Build(arguments) => build::main(&global, &arguments).await,
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,
+        Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::Schema(arguments) => generate::schema(&arguments),
         Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),

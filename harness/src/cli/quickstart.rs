@@ -51,7 +51,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         eprintln!("    {}: {}", finding.title, finding.detail);
     }
     eprintln!("2/3 kernels, guests and trials: suite {SUITE}");
-    let done = run::execute(&context, &selection, Some(SUITE), &arguments.how, &report).await?;
+    let done = run::execute(&context, &selection, Some(SUITE), None, &arguments.how, &report).await?;
     eprintln!("3/3 results, after {}", seconds(began.elapsed()));
     done.print(global.format)?;
     // What the variants lose is what the suite is there to show, so it is no failure here.

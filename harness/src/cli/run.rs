@@ -15,10 +15,10 @@ use super::{Failure, Global, Output, build, doctor, print, print_json};
 use crate::guest::Time;
 use crate::image;
 use crate::kernel::Kernel;
-use crate::model::{TrialOutcome, TrialRecord};
-use crate::plan::{self, ParamFilter, PlannedTrial, SelectedScenario, Selection};
+use crate::model::{CellKey, TrialOutcome, TrialRecord};
+use crate::plan::{self, ArrayJob, ParamFilter, PlannedTrial, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight::{self, Report};
-use crate::report::{Format, Junit, TAIL_BYTES, junit, variant_table};
+use crate::report::{Format, Junit, TAIL_BYTES, TrialNotes, junit, variant_table};
 use crate::results::{Judged, Judgement, Run, RunInfo, Summary, judge};
 use crate::run::{self as runner, Stop};
 use crate::scenario::{Knob, PointFilter, Scenario};
@@ -50,6 +50,10 @@ pub struct Arguments {
     /// Trials in each cell [default: the suite's, else 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,
+    /// Run one of several parts of the plan, to be joined by `harness merge`: 3/16, or auto for what the environment says
+    /// (Slurm array, GitLab parallel; auto/16 for a Kubernetes indexed job)
+    #[arg(long, value_name = "I/N|auto", requires = "seed")]
+    shard: Option<ShardChoice>,
     #[command(flatten)]
     how: How,
 }
@@ -93,10 +97,24 @@ impl How {
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?;
     let selection = selection(&context, &arguments)?;
+    let shard = shard(arguments.shard)?;
     let report = preflight::check(&doctor::options(global)?).await;
-    let done = execute(&context, &selection, arguments.suite.as_deref(), &arguments.how, &report).await?;
+    let done = execute(&context, &selection, arguments.suite.as_deref(), shard, &arguments.how, &report).await?;
     done.print(global.format)?;
     Ok(done.exit_code())
+}
+
+/// The part of the plan that is run here. Nothing is left out unasked, but who forgot to ask is told.
+fn shard(choice: Option<ShardChoice>) -> Result<Option<Shard>, Failure> {
+    let environment = |name: &str| std::env::var(name).ok();
+    if let Some(choice) = choice {
+        return choice.shard(environment).map(Some).map_err(Failure::input);
+    }
+    if let Some(job) = ArrayJob::detect(environment) {
+        let variable = job.variable();
+        eprintln!("note: in a {job} ({variable} is set) without --shard each task runs the whole plan");
+    }
+    Ok(None)
 }
 
 /// What the arguments select, with the suite's own as defaults.
@@ -145,13 +163,13 @@ pub fn suite(context: &Context, name: &str) -> Result<Selection, Failure> {
 
 /// A run that has come to its end, or to Ctrl-C.
 pub struct Done {
-    run: Run,
-    summary: Summary,
-    judged: Vec<Judged>,
+    pub run: Run,
+    pub summary: Summary,
+    pub judged: Vec<Judged>,
     /// Trials that were planned.
-    planned: u64,
+    pub planned: u64,
     /// Trials that were finished.
-    finished: u64,
+    pub finished: u64,
 }
 
 /// Builds what is needed, runs the plan, writes the reports.
@@ -159,30 +177,32 @@ pub async fn execute(
     context: &Context,
     selection: &Selection,
     suite: Option<&str>,
+    shard: Option<Shard>,
     how: &How,
     report: &Report,
 ) -> Result<Done, Failure> {
     let seed = how.seed();
-    let planned = plan::plan(selection, &context.known(), seed)?;
+    let plan = plan::plan(selection, &context.known(), seed, shard)?;
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
     let mut kernels = Vec::new();
     for variant in &selection.variants {
         kernels.push(build::kernel(context, variant, &selection.base).await?);
     }
-    let stages = Stages::prepare(context, &kernels, &planned, machine, &qemu_version, how.cold).await?;
+    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let info = super::inputs::describe(
         context,
         &run,
-        &Inputs { kernels: &kernels, report, selection, suite, how, seed, planned: &planned },
+        &Inputs { kernels: &kernels, report, selection, suite, how, seed, cells: plan.cells(), shard },
     )?;
     run.write_info(&info)?;
-    let assignments = planned.iter().map(|trial| stages.assign(context, trial)).collect::<Result<Vec<_>, _>>()?;
+    let planned = plan.len();
+    let assignments = plan.iter().map(|trial| stages.assign(context, &trial)).collect::<Result<Vec<_>, _>>()?;
 
     let jobs = info.jobs;
     let mut progress = Progress::begin("trials");
-    progress.at(0, planned.len() as u64, &format!("with {jobs} guest(s) at a time, seed {seed}, in {}", run.id()));
+    progress.at(0, planned, &format!("with {jobs} guest(s) at a time, seed {seed}, in {}", run.id()));
     let mut counts = Counts::default();
     let (stopper, stop) = watch::channel(Stop::No);
     let listening = tokio::spawn(listen(stopper));
@@ -192,32 +212,32 @@ pub async fn execute(
         if let TrialOutcome::InfraError { cause } = &record.outcome {
             progress.note(&format!("trial {} of {}: infra-error: {cause}", record.index, record.cell));
         }
-        progress.at(counts.finished, planned.len() as u64, &counts.to_string());
+        progress.at(counts.finished, planned, &counts.to_string());
     })
     .await;
     listening.abort();
     let finished = finished.map_err(Failure::host)?;
-    progress.end(&format!("{finished} of {} finished, {counts}", planned.len()));
-    write_reports(run, &info, planned.len() as u64, finished)
+    progress.end(&format!("{finished} of {planned} finished, {counts}"));
+    let (summary, judged) = write_reports(&run, &info)?;
+    Ok(Done { run, summary, judged, planned, finished })
 }
 
 /// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
-fn write_reports(run: Run, info: &RunInfo, planned: u64, finished: u64) -> Result<Done, Failure> {
-    let trials = run.trials()?;
-    let summary = Summary::from_trials(run.id(), &trials.records);
+pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>), Failure> {
+    let (summary, finished) = run.tally()?;
     run.write_summary(&summary)?;
     let judged = judge(&summary, &info.cells);
+    let mut notes = TrialNotes::default();
+    for record in run.trials()? {
+        let record = record?;
+        if finished.is_last(&record) {
+            notes.add(&record);
+        }
+    }
     let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).ok().flatten();
-    let xml = junit(&Junit {
-        info,
-        summary: &summary,
-        trials: &trials.records,
-        judged: &judged,
-        console_tail: &console_tail,
-    })
-    .map_err(Failure::host)?;
-    run.write_report("junit.xml", &xml)?;
-    Ok(Done { run, summary, judged, planned, finished })
+    let report = Junit { info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
+    run.write_report("junit.xml", &junit(&report).map_err(Failure::host)?)?;
+    Ok((summary, judged))
 }
 
 /// The first Ctrl-C lets what is running finish, the second does not.
@@ -255,7 +275,7 @@ impl Done {
             }
         }
         if self.finished < self.planned {
-            eprintln!("stopped early: {} of {} trials were not run", self.planned - self.finished, self.planned);
+            eprintln!("not complete: {} of {} trials were not run", self.planned - self.finished, self.planned);
         }
         Ok(())
     }
@@ -282,7 +302,7 @@ impl Stages {
     pub async fn prepare(
         context: &Context,
         kernels: &[Kernel],
-        planned: &[PlannedTrial],
+        cells: &[Arc<CellKey>],
         machine: crate::guest::Machine,
         qemu_version: &str,
         cold: bool,
@@ -296,8 +316,8 @@ impl Stages {
         let mut progress = Progress::begin("guests");
         let mut stages = BTreeMap::new();
         for (done, kernel) in (0..).zip(kernels) {
-            for trial in planned.iter().filter(|trial| trial.cell.variant == kernel.variant) {
-                let shape = instance(context, trial)?.guest;
+            for cell in cells.iter().filter(|cell| cell.variant == kernel.variant) {
+                let shape = instance(context, cell)?.guest;
                 let key = (kernel.variant.clone(), shape);
                 if stages.contains_key(&key) {
                     continue;
@@ -315,7 +335,7 @@ impl Stages {
 
     /// What one trial is told, and where it starts.
     pub fn assign(&self, context: &Context, trial: &PlannedTrial) -> Result<(Arc<Stage>, Assignment), Failure> {
-        let instance = instance(context, trial)?;
+        let instance = instance(context, &trial.cell)?;
         let (stage, knobs) = self
             .0
             .get(&(trial.cell.variant.clone(), instance.guest))
@@ -327,10 +347,10 @@ impl Stages {
     }
 }
 
-fn instance<'a>(context: &'a Context, trial: &PlannedTrial) -> Result<&'a crate::scenario::Instance, Failure> {
-    Scenario::find(&context.scenarios, &trial.cell.scenario)?
-        .at(&trial.cell.params)
-        .ok_or_else(|| Failure::host(format!("{} is no point of its scenario", trial.cell)))
+fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a crate::scenario::Instance, Failure> {
+    Scenario::find(&context.scenarios, &cell.scenario)?
+        .at(&cell.params)
+        .ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))
 }
 
 /// A variant's run-time settings, in the scenario's form.

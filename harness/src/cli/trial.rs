@@ -47,18 +47,16 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         trials: 1,
     };
     let seed = arguments.how.seed();
-    let mut planned = plan::plan(&selection, &context.known(), seed)?;
-    planned.truncate(1);
+    let plan = plan::plan(&selection, &context.known(), seed, None)?;
+    let mut trial = plan.trial(0).ok_or_else(|| Failure::host("the plan is empty"))?;
     // Here a seed is the trial's own, as `trials.jsonl` and `junit.xml` show it, so that any trial can be repeated.
-    for trial in &mut planned {
-        (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
-    }
+    (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
+    let cells = std::slice::from_ref(&trial.cell);
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
-    let stages = Stages::prepare(&context, &kernels, &planned, machine, &qemu_version, arguments.how.cold).await?;
-    let trial = planned.first().ok_or_else(|| Failure::host("the plan is empty"))?;
-    let (stage, assignment) = stages.assign(&context, trial)?;
+    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, arguments.how.cold).await?;
+    let (stage, assignment) = stages.assign(&context, &trial)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {
@@ -68,7 +66,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         suite: None,
         how: &arguments.how,
         seed,
-        planned: &planned,
+        cells,
+        shard: None,
     };
     run.write_info(&inputs::describe(&context, &run, &made_from)?)?;
     let artifacts = run.create_artifacts(trial.index)?;
@@ -78,7 +77,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     });
     let record = trial::run(&stage, &assignment, &artifacts, Some(watch)).await;
     run.log()?.append(&record)?;
-    run.write_summary(&Summary::from_trials(run.id(), std::slice::from_ref(&record)))?;
+    run.write_summary(&Summary::from_trials(run.id(), [&record]))?;
     match global.format {
         Output::Json => print_json(&record)?,
         Output::Text => print(&format!("\n{}\nartifacts: {}\n", shown(&record), artifacts.display()))?,

@@ -1,8 +1,9 @@
-//! What is run, in which order: from a suite, or a selection on the command line, to a list of trials.
+//! What is run, in which order: from a suite, or a selection on the command line, to trials.
 //!
 //! ```text
 //! Suite (a file) ─┐
-//! command line ───┴─> Selection ─> cells ─> trials, one of every cell before the second of any
+//! command line ───┴─> Selection ─> cells ─> Plan ─> trials, one of every cell before the second of any
+//!                                           Shard ──┘
 //! ```
 //!
 //! Nothing here runs anything. A trial's seed depends on the run's seed, its cell and how many trials of that cell came
@@ -10,12 +11,16 @@
 
 mod seed;
 mod select;
+mod shard;
 mod suite;
+
+use std::sync::Arc;
 
 use crate::model::CellKey;
 
 pub use self::seed::nonce;
 pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection};
+pub use self::shard::{ArrayJob, Shard, ShardChoice, ShardError};
 pub use self::suite::{Suite, schema};
 
 /// A trial that is to be run.
@@ -24,25 +29,86 @@ pub struct PlannedTrial {
     /// Position in the plan, from 0.
     pub index: u64,
     /// Where it counts.
-    pub cell: CellKey,
+    pub cell: Arc<CellKey>,
     /// Seed of everything random in it.
     pub seed: u64,
     /// The word that marks its lines in the guest's log, 16 lowercase hex digits; follows from the seed.
     pub nonce: String,
 }
 
-/// The trials of `selection`, in the order to run them: one of every cell before the second of any, so that whatever
-/// drifts on the host hits all cells alike; and within such a round the variants of a point side by side.
-pub fn plan(selection: &Selection, known: &Known, run_seed: u64) -> Result<Vec<PlannedTrial>, SelectError> {
-    let cells = select::cells(selection, known)?;
-    let rounds = (0..selection.trials).flat_map(|ordinal| cells.iter().map(move |cell| (ordinal, cell)));
-    Ok((0..)
-        .zip(rounds)
-        .map(|(index, (ordinal, cell))| {
-            let seed = seed::of_trial(run_seed, cell, ordinal);
-            PlannedTrial { index, cell: cell.clone(), seed, nonce: nonce(seed) }
+/// Which trials are run, in which order; made one by one, so that a plan of any length takes the same memory.
+///
+/// The order is one trial of every cell before the second of any, so that whatever drifts on the host hits all cells
+/// alike; and within such a round the variants of a point side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    cells: Vec<Arc<CellKey>>,
+    trials: u32,
+    run_seed: u64,
+    shard: Option<Shard>,
+}
+
+/// The plan of `selection` in a run with the seed `run_seed`: all of it, or what belongs to `shard`.
+pub fn plan(selection: &Selection, known: &Known, run_seed: u64, shard: Option<Shard>) -> Result<Plan, SelectError> {
+    let cells = select::cells(selection, known)?.into_iter().map(Arc::new).collect();
+    Ok(Plan { cells, trials: selection.trials, run_seed, shard })
+}
+
+impl Plan {
+    /// The cells, each once, in their order: those of the whole plan, also in a shard.
+    pub fn cells(&self) -> &[Arc<CellKey>] {
+        &self.cells
+    }
+
+    /// Trials of each cell, of all shards together.
+    pub fn trials_per_cell(&self) -> u32 {
+        self.trials
+    }
+
+    /// How many trials [`Self::iter`] gives.
+    pub fn len(&self) -> u64 {
+        (0..self.cells.len()).map(|position| u64::from(self.trials_of(position))).sum()
+    }
+
+    /// Whether there is nothing to run: a shard of a plan that has fewer trials than shards.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The trials to run, in their order, made as they are asked for.
+    pub fn iter(&self) -> impl Iterator<Item = PlannedTrial> {
+        (0..self.trials).flat_map(move |ordinal| {
+            let cells = self.cells.iter().enumerate();
+            let ours = cells.filter(move |(position, _)| self.shard.is_none_or(|shard| shard.has(*position, ordinal)));
+            ours.map(move |(position, cell)| self.planned(position, cell, ordinal))
         })
-        .collect())
+    }
+
+    /// The trial at this place of the whole plan, whichever shard it belongs to; `None` beyond the plan's end.
+    pub fn trial(&self, index: u64) -> Option<PlannedTrial> {
+        let cells = self.cells.len() as u64;
+        let ordinal = u32::try_from(index.checked_div(cells)?).ok().filter(|ordinal| *ordinal < self.trials)?;
+        self.trial_of(usize::try_from(index % cells).ok()?, ordinal)
+    }
+
+    /// Trial number `ordinal`, from 0, of the cell at `position`; `None` if there is no such cell.
+    ///
+    /// The ordinal may lie beyond the plan, for a run that gives some cells more trials than others. The index is unique all
+    /// the same, and says which trial it is: `ordinal` times the number of cells, and `position`.
+    pub fn trial_of(&self, position: usize, ordinal: u32) -> Option<PlannedTrial> {
+        Some(self.planned(position, self.cells.get(position)?, ordinal))
+    }
+
+    fn planned(&self, position: usize, cell: &Arc<CellKey>, ordinal: u32) -> PlannedTrial {
+        let index = u64::from(ordinal) * self.cells.len() as u64 + position as u64;
+        let seed = seed::of_trial(self.run_seed, cell, ordinal);
+        PlannedTrial { index, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
+    }
+
+    /// How many trials of the cell at `position` are to be run.
+    fn trials_of(&self, position: usize) -> u32 {
+        self.shard.map_or(self.trials, |shard| shard.share(position, self.trials))
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::model::{CellKey, Params};
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::{UnknownName, visible};
 
-/// At ten trials a second this is more than a day; the plan is held in memory.
+/// At ten trials a second this is more than a day.
 const MAX_TRIALS: usize = 1_000_000;
 
 /// What is to be run, by name.

@@ -25,8 +25,8 @@ pub struct Junit<'a> {
     pub info: &'a RunInfo,
     /// What it counted.
     pub summary: &'a Summary,
-    /// Its trials.
-    pub trials: &'a [TrialRecord],
+    /// What is told of its single trials.
+    pub notes: &'a TrialNotes,
     /// Its expectations, judged: [`crate::results::judge`].
     pub judged: &'a [Judged],
     /// The end of a trial's console, by the trial's index, at most [`TAIL_BYTES`]; none if it was not kept.
@@ -56,10 +56,52 @@ pub fn junit(input: &Junit) -> Result<String, JunitError> {
     Ok(without_root_skipped(&report.to_string()?))
 }
 
+/// What the report tells of single trials, gathered as they go by: a few records a cell, however many trials there are.
+#[derive(Debug, Default)]
+pub struct TrialNotes(BTreeMap<CellKey, CellNotes>);
+
+#[derive(Debug, Default)]
+struct CellNotes {
+    wall: Duration,
+    /// The earliest start.
+    started: Option<String>,
+    /// Of each kind the trial with the least index.
+    first: Option<TrialRecord>,
+    first_infra: Option<TrialRecord>,
+    first_with: BTreeMap<(Channel, ChannelOutcome), Option<TrialRecord>>,
+}
+
+impl TrialNotes {
+    /// Notes one trial: its last attempt.
+    pub fn add(&mut self, record: &TrialRecord) {
+        let notes = self.0.entry(record.cell.clone()).or_default();
+        notes.wall += Duration::from_millis(record.wall_ms);
+        if notes.started.as_ref().is_none_or(|started| record.started < *started) {
+            notes.started = Some(record.started.clone());
+        }
+        keep_first(&mut notes.first, record);
+        match &record.outcome {
+            TrialOutcome::Counted { channels, .. } => {
+                for (channel, verdict) in channels {
+                    keep_first(notes.first_with.entry((*channel, verdict.outcome)).or_default(), record);
+                }
+            }
+            TrialOutcome::InfraError { .. } => keep_first(&mut notes.first_infra, record),
+            TrialOutcome::Missed { .. } => {}
+        }
+    }
+}
+
+fn keep_first(kept: &mut Option<TrialRecord>, record: &TrialRecord) {
+    if kept.as_ref().is_none_or(|kept| record.index < kept.index) {
+        *kept = Some(record.clone());
+    }
+}
+
 /// One cell, with all that is known of it.
 struct Cell<'a> {
     counted: CellSummary,
-    trials: Vec<&'a TrialRecord>,
+    notes: Option<&'a CellNotes>,
     judged: Vec<&'a Judged>,
 }
 
@@ -67,18 +109,10 @@ struct Cell<'a> {
 fn cells<'a>(input: &Junit<'a>) -> Vec<Cell<'a>> {
     let mut counted: BTreeMap<&CellKey, &CellSummary> =
         input.summary.cells.iter().map(|cell| (&cell.key, cell)).collect();
-    let mut trials: BTreeMap<&CellKey, Vec<&TrialRecord>> = BTreeMap::new();
-    for trial in input.trials {
-        trials.entry(&trial.cell).or_default().push(trial);
-    }
-    let mut cell = |key: &CellKey| {
-        let mut trials = trials.remove(key).unwrap_or_default();
-        trials.sort_by_key(|trial| trial.index);
-        Cell {
-            counted: counted.remove(key).cloned().unwrap_or_else(|| CellSummary::empty(key.clone())),
-            trials,
-            judged: input.judged.iter().filter(|judged| judged.cell == *key).collect(),
-        }
+    let mut cell = |key: &CellKey| Cell {
+        counted: counted.remove(key).cloned().unwrap_or_else(|| CellSummary::empty(key.clone())),
+        notes: input.notes.0.get(key),
+        judged: input.judged.iter().filter(|judged| judged.cell == *key).collect(),
     };
     let planned: Vec<&CellKey> = input.info.cells.iter().map(|planned| &planned.key).collect();
     let unplanned = input.summary.cells.iter().map(|cell| &cell.key).filter(|key| !planned.contains(key));
@@ -87,9 +121,9 @@ fn cells<'a>(input: &Junit<'a>) -> Vec<Cell<'a>> {
 
 fn suite(input: &Junit, name: &str, cells: &[Cell]) -> TestSuite {
     let mut suite = TestSuite::new(one_line(name));
-    let trials = || cells.iter().flat_map(|cell| &cell.trials);
-    suite.set_time(trials().map(|trial| Duration::from_millis(trial.wall_ms)).sum());
-    if let Some(started) = trials().map(|trial| &trial.started).min() {
+    let notes = || cells.iter().filter_map(|cell| cell.notes);
+    suite.set_time(notes().map(|notes| notes.wall).sum());
+    if let Some(started) = notes().filter_map(|notes| notes.started.as_ref()).min() {
         suite.extra.insert("timestamp".into(), one_line(started).into());
     }
     for (name, value) in properties(input.info, &cells[0].counted.key) {
@@ -174,15 +208,13 @@ fn expectations<'a>(cell: &Cell<'a>, channel: Channel) -> impl Iterator<Item = &
 /// The first trial that did not come to what was expected, else to `saved`; an infra error above all, where none
 /// counted.
 fn telling_trial<'a>(cell: &Cell<'a>, channel: Channel) -> Option<&'a TrialRecord> {
-    let wanted = wanted(cell, channel);
-    let first = |tells: &dyn Fn(&TrialOutcome) -> bool| cell.trials.iter().copied().find(|trial| tells(&trial.outcome));
-    if cell.counted.channel(channel).n() > 0 {
-        return first(&|outcome| match outcome {
-            TrialOutcome::Counted { channels, .. } => channels.get(&channel).is_some_and(|it| it.outcome != wanted),
-            TrialOutcome::Missed { .. } | TrialOutcome::InfraError { .. } => false,
-        });
+    let notes = cell.notes?;
+    if cell.counted.channel(channel).n() == 0 {
+        return notes.first_infra.as_ref().or(notes.first.as_ref());
     }
-    first(&|outcome| matches!(outcome, TrialOutcome::InfraError { .. })).or_else(|| first(&|_| true))
+    let wanted = wanted(cell, channel);
+    let others = notes.first_with.iter().filter(|((of, outcome), _)| *of == channel && *outcome != wanted);
+    others.filter_map(|(_, first)| first.as_ref()).min_by_key(|first| first.index)
 }
 
 /// The outcome the cell is measured by.

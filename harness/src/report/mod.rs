@@ -4,7 +4,7 @@
 //! Summary ──────────┬─> variant_table   one table a channel, variants side by side
 //!                   └─> summary_table   every figure of every cell
 //! Comparison ───────> compare_table
-//! RunInfo, Summary, trials, Judged ──> junit
+//! RunInfo, Summary, TrialNotes, Judged ──> junit
 //! ```
 
 mod compare;
@@ -17,5 +17,5 @@ mod tests;
 
 pub use compare::compare_table;
 pub use grid::Format;
-pub use junit::{Junit, JunitError, TAIL_BYTES, junit};
+pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
 pub use summary::{summary_table, variant_table};

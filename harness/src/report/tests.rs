@@ -291,7 +291,11 @@ fn report_of(info: &RunInfo, trials: &[TrialRecord], console: &[u8]) -> String {
     let summary = Summary::from_trials(&info.run_id, trials);
     let judged = judge(&summary, &info.cells);
     let console_tail = |_| Some(console.to_vec());
-    junit(&Junit { info, summary: &summary, trials, judged: &judged, console_tail: &console_tail }).unwrap()
+    let mut notes = TrialNotes::default();
+    for trial in trials {
+        notes.add(trial);
+    }
+    junit(&Junit { info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail }).unwrap()
 }
 
 /// What `xmllint` says of it; nothing if it is valid.

@@ -34,6 +34,12 @@ pub enum Error {
         /// What is wrong with it, and where.
         source: serde_json::Error,
     },
+    /// Somebody else holds the run's lock.
+    #[error("cannot open {}: another harness is writing to it", path.display())]
+    Locked {
+        /// The log.
+        path: PathBuf,
+    },
     /// The run was written in another form of the folder.
     #[error("cannot read {}: it has schema version {found}, and this harness reads version {known}", path.display())]
     Version {
@@ -94,6 +100,7 @@ impl Error {
                 _ => Some("choose a folder that can be written to with --results DIR".to_owned()),
             },
             Self::Line { .. } => Some("only the last line may be incomplete; restore the file, or run again".to_owned()),
+            Self::Locked { .. } => Some("wait until it has ended, or end it; a dead harness holds no lock".to_owned()),
             Self::Version { found, known, .. } if found > known => Some("read it with a newer harness".to_owned()),
             Self::Version { .. } => Some("read it with the harness that made it".to_owned()),
             Self::Disagree { .. } => Some(

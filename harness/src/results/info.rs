@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CellKey, Expectation};
+use crate::plan::Shard;
 
 /// The form of the run's folder that this harness writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -36,7 +37,16 @@ pub struct RunInfo {
     pub trials_per_cell: u32,
     /// Guests at a time.
     pub jobs: u32,
-    /// The plan: each cell in its order, and what was expected of it.
+    /// Which part of the plan it ran, if not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The ids of the runs it was merged from, if it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_from: Vec<String>,
+    /// The machines that those ran on, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostInfo>,
+    /// The whole plan, also of a shard: each cell in its order, and what was expected of it.
     pub cells: Vec<PlannedCell>,
 }
 

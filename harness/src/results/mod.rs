@@ -7,14 +7,19 @@
 //! Run::create ─┬─> write_info      run.json        every input with its digest, and the plan
 //!              ├─> log ─> append   trials.jsonl    one line a trial, on disk before the worker's next trial begins
 //!              ├─> artifacts       artifacts/<trial>/
-//!              └─> write_summary   summary.json    Summary::from_trials
-//! Run::find ───> info, trials, summary ─> judge ─> Judged      expectations against what was counted
+//!              └─> write_summary   summary.json    SummaryBuilder, a record at a time
+//! Run::find ─┬─> info, trials, tally, summary ─> judge ─> Judged      expectations against what was counted
+//!            ├─> reopen_log ─> append                                 the run goes on
+//!            └─> Parts ─> Merged ─> publish                           shards become one run
 //! ```
 
 mod atomic;
 mod error;
 mod expect;
+mod finished;
+mod index_set;
 mod info;
+mod merge;
 mod run;
 mod run_id;
 mod summary;
@@ -27,8 +32,10 @@ mod tests;
 
 pub use error::Error;
 pub use expect::{Judged, Judgement, judge, judge_cell};
+pub use finished::Finished;
 pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION};
+pub use merge::{MergeError, Merged, Parts};
 pub use run::{CONSOLE, LATEST, Run, latest, list};
 pub use run_id::{is_run_id, rfc3339};
-pub use summary::{CellSummary, Counts, Summary};
+pub use summary::{CellSummary, Counts, Summary, SummaryBuilder};
 pub use trials::{Torn, TrialLog, Trials};

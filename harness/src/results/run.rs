@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::run_id::{is_run_id, run_id};
-use super::{Error, RunInfo, SCHEMA_VERSION, Summary, TrialLog, Trials, atomic};
+use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
 
 /// The link, in the results folder, to the run begun last.
 pub const LATEST: &str = "latest";
@@ -34,17 +34,27 @@ impl Run {
     pub fn create(results: &Path, began: SystemTime) -> Result<Self, Error> {
         fs::create_dir_all(results).map_err(Error::io("create", results))?;
         let run = Self::claim(results, began)?;
-        let artifacts = run.folder.join(ARTIFACTS);
+        let artifacts = run.artifacts_folder();
         fs::create_dir(&artifacts).map_err(Error::io("create", &artifacts))?;
-        if let Err(error) = point_latest(results, &run.id) {
-            // A convenience: no run is given up for it.
-            tracing::warn!("cannot point {} at {}: {error}", results.join(LATEST).display(), run.id);
-        }
+        run.make_latest(results);
         Ok(run)
     }
 
+    /// A run that is written in another folder than that of its name.
+    pub(super) fn staged(folder: &Path, id: &str) -> Self {
+        Self { folder: folder.to_owned(), id: id.to_owned() }
+    }
+
+    /// Points `latest` at it.
+    pub(super) fn make_latest(&self, results: &Path) {
+        if let Err(error) = point_latest(results, &self.id) {
+            // A convenience: no run is given up for it.
+            tracing::warn!("cannot point {} at {}: {error}", results.join(LATEST).display(), self.id);
+        }
+    }
+
     /// Makes a folder of a name that nobody has.
-    fn claim(results: &Path, began: SystemTime) -> Result<Self, Error> {
+    pub(super) fn claim(results: &Path, began: SystemTime) -> Result<Self, Error> {
         let nanoseconds = began.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let [low, high, ..] = (nanoseconds ^ std::process::id()).to_le_bytes();
         let salt = u16::from_le_bytes([low, high]);
@@ -115,24 +125,33 @@ impl Run {
         self.read_json(INFO)
     }
 
-    /// Begins `trials.jsonl`.
+    /// Begins `trials.jsonl`, and locks the run for as long as the log lives.
     pub fn log(&self) -> Result<TrialLog, Error> {
-        TrialLog::create(self.folder.join(TRIALS))
+        TrialLog::create(self.trials_path())
     }
 
-    /// Reads `trials.jsonl`; warns of an incomplete last line.
+    /// Goes on with `trials.jsonl`, and locks the run for as long as the log lives; tells what is recorded already. A last
+    /// line that is incomplete is cut off.
+    pub fn reopen_log(&self) -> Result<(TrialLog, Finished), Error> {
+        TrialLog::reopen(self.trials_path())
+    }
+
+    /// Reads `trials.jsonl`, record by record.
     pub fn trials(&self) -> Result<Trials, Error> {
-        let path = self.folder.join(TRIALS);
-        let trials = Trials::read(&path)?;
-        if let Some(torn) = trials.torn {
-            tracing::warn!(
-                "{}:{}: the last line is incomplete ({} bytes): that trial is not counted",
-                path.display(),
-                torn.line,
-                torn.bytes
-            );
+        Trials::open(&self.trials_path())
+    }
+
+    /// Reads `trials.jsonl` through: what it counts, and which trials it has. Warns of an incomplete last line.
+    pub fn tally(&self) -> Result<(Summary, Finished), Error> {
+        let mut trials = self.trials()?;
+        let mut summary = SummaryBuilder::default();
+        for record in &mut trials {
+            summary.add(&record?);
         }
-        Ok(trials)
+        if let Some(torn) = trials.torn() {
+            torn.warn(&self.trials_path());
+        }
+        Ok((summary.finish(&self.id), trials.into_finished()))
     }
 
     /// Writes `summary.json`.
@@ -144,10 +163,10 @@ impl Run {
     /// `summary.json`. Where both are there and differ, that is an error.
     pub fn summary(&self) -> Result<Summary, Error> {
         let path = self.folder.join(SUMMARY);
-        if !self.folder.join(TRIALS).is_file() {
+        if !self.trials_path().is_file() {
             return self.read_json(SUMMARY);
         }
-        let counted = Summary::from_trials(&self.id, &self.trials()?.records);
+        let (counted, _) = self.tally()?;
         // An interrupted run has no summary yet; a renamed one has its old name in it.
         if path.is_file() && self.read_json::<Summary>(SUMMARY)?.cells != counted.cells {
             return Err(Error::Disagree { path });
@@ -162,14 +181,28 @@ impl Run {
         Ok(path)
     }
 
-    /// Where the artifacts of one trial are: `artifacts/00012`.
-    pub fn artifacts(&self, trial: u64) -> PathBuf {
-        self.folder.join(ARTIFACTS).join(format!("{trial:05}"))
+    /// `trials.jsonl`.
+    pub(super) fn trials_path(&self) -> PathBuf {
+        self.folder.join(TRIALS)
     }
 
-    /// Makes that folder.
+    /// `artifacts`, with a folder for each trial.
+    pub(super) fn artifacts_folder(&self) -> PathBuf {
+        self.folder.join(ARTIFACTS)
+    }
+
+    /// Where the artifacts of one trial are: `artifacts/00012`.
+    pub fn artifacts(&self, trial: u64) -> PathBuf {
+        self.artifacts_folder().join(format!("{trial:05}"))
+    }
+
+    /// Makes that folder, empty: what an earlier attempt left there, or a harness that was killed, is removed.
     pub fn create_artifacts(&self, trial: u64) -> Result<PathBuf, Error> {
         let path = self.artifacts(trial);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("empty", &path)(error)),
+            _ => {}
+        }
         fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
         Ok(path)
     }

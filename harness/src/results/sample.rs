@@ -48,6 +48,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
     TrialRecord {
         index,
         cell: cell.clone(),
+        attempt: 0,
         seed: u64::MAX - index,
         nonce: format!("{index:016x}"),
         started: "2026-11-22T05:06:07.000Z".to_owned(),
@@ -112,6 +113,9 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
         seed: u64::MAX,
         trials_per_cell: 20,
         jobs: 2,
+        shard: None,
+        merged_from: vec![],
+        hosts: vec![],
         cells,
     }
 }

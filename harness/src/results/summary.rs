@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, is_zero};
 use crate::stats::{Interval, Proportion, wilson};
 
 /// What a run counted.
@@ -22,7 +22,7 @@ pub struct CellSummary {
     /// Which cell.
     #[serde(flatten)]
     pub key: CellKey,
-    /// All trials that were run, counted or not.
+    /// All trials that were run, counted or not; each once, however often it was tried.
     pub trials: u32,
     /// Those whose faults did not meet: in no channel's `n`.
     pub missed: u32,
@@ -30,6 +30,9 @@ pub struct CellSummary {
     pub infra_errors: u32,
     /// Those among the counted that had not ended by their deadline.
     pub hung: u32,
+    /// Attempts that were infra-errors and were tried again: in no other figure.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retried: u32,
     /// What each channel kept.
     pub channels: BTreeMap<Channel, Counts>,
 }
@@ -58,21 +61,62 @@ struct Written {
     ci95: Interval,
 }
 
-impl Summary {
-    /// Counts trials, in whatever order they come; the cells stand in the order of their first trial in the plan.
-    pub fn from_trials(run_id: &str, trials: &[TrialRecord]) -> Self {
-        let mut in_order: Vec<&TrialRecord> = trials.iter().collect();
-        in_order.sort_by_key(|trial| trial.index);
-        let mut cells: Vec<CellSummary> = Vec::new();
-        let mut places: BTreeMap<&CellKey, usize> = BTreeMap::new();
-        for trial in in_order {
-            let place = *places.entry(&trial.cell).or_insert_with(|| {
-                cells.push(CellSummary::empty(trial.cell.clone()));
-                cells.len() - 1
-            });
-            cells[place].add(&trial.outcome);
+/// Counts trials as they are read, in memory for the cells alone.
+#[derive(Debug, Default)]
+pub struct SummaryBuilder {
+    cells: Vec<Counted>,
+    places: BTreeMap<CellKey, usize>,
+    /// The places of the trials whose last attempt was an infra-error.
+    failed: BTreeMap<u64, usize>,
+}
+
+/// A cell being counted.
+#[derive(Debug)]
+struct Counted {
+    /// The least index of its trials.
+    first: u64,
+    cell: CellSummary,
+}
+
+impl SummaryBuilder {
+    /// Counts one record. One of a trial whose infra-error was counted before takes its place.
+    pub fn add(&mut self, record: &TrialRecord) {
+        if let Some(place) = self.failed.remove(&record.index) {
+            self.cells[place].cell.retry();
         }
-        Self { run_id: run_id.to_owned(), cells }
+        let place = self.place(record);
+        let counted = &mut self.cells[place];
+        counted.first = counted.first.min(record.index);
+        counted.cell.add(&record.outcome);
+        if matches!(record.outcome, TrialOutcome::InfraError { .. }) {
+            self.failed.insert(record.index, place);
+        }
+    }
+
+    /// What was counted; the cells stand in the order of their first trial in the plan.
+    pub fn finish(mut self, run_id: &str) -> Summary {
+        self.cells.sort_by_key(|counted| counted.first);
+        Summary { run_id: run_id.to_owned(), cells: self.cells.into_iter().map(|counted| counted.cell).collect() }
+    }
+
+    fn place(&mut self, record: &TrialRecord) -> usize {
+        if let Some(place) = self.places.get(&record.cell) {
+            return *place;
+        }
+        self.cells.push(Counted { first: record.index, cell: CellSummary::empty(record.cell.clone()) });
+        self.places.insert(record.cell.clone(), self.cells.len() - 1);
+        self.cells.len() - 1
+    }
+}
+
+impl Summary {
+    /// Counts trials, in whatever order they come, but the attempts of one trial in theirs.
+    pub fn from_trials<'a>(run_id: &str, trials: impl IntoIterator<Item = &'a TrialRecord>) -> Self {
+        let mut builder = SummaryBuilder::default();
+        for trial in trials {
+            builder.add(trial);
+        }
+        builder.finish(run_id)
     }
 }
 
@@ -80,7 +124,7 @@ impl CellSummary {
     /// A cell of which no trial was run.
     pub fn empty(key: CellKey) -> Self {
         let channels = Channel::ALL.into_iter().map(|channel| (channel, Counts::default())).collect();
-        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, channels }
+        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, retried: 0, channels }
     }
 
     /// What a channel kept; nothing if it was never read.
@@ -96,6 +140,13 @@ impl CellSummary {
             (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),
             (_, counted) => format!("the channel was not read in the trials that counted ({counted})"),
         }
+    }
+
+    /// Takes back an infra-error that is tried again.
+    fn retry(&mut self) {
+        self.trials -= 1;
+        self.infra_errors -= 1;
+        self.retried += 1;
     }
 
     fn add(&mut self, outcome: &TrialOutcome) {

@@ -51,6 +51,13 @@ fn ended(folder: &Path) -> Run {
     run
 }
 
+/// All records of a run, and its torn line.
+fn read(run: &Run) -> (Vec<TrialRecord>, Option<Torn>) {
+    let mut trials = run.trials().unwrap();
+    let records = trials.by_ref().map(Result::unwrap).collect();
+    (records, trials.torn())
+}
+
 #[test]
 fn a_trial_comes_back_as_it_was_written() {
     for record in trials() {
@@ -64,13 +71,10 @@ fn a_trial_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn what_is_appended_is_read_in_the_plans_order() {
+fn what_is_appended_is_read_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let run = ended(folder.path());
-    let read = run.trials().unwrap();
-    let mut expected = trials();
-    expected.sort_by_key(|trial| trial.index);
-    assert_eq!(read, Trials { records: expected, torn: None });
+    assert_eq!(read(&run), (trials(), None));
 }
 
 #[test]
@@ -89,7 +93,8 @@ fn workers_append_at_the_same_time_without_mixing_lines() {
             });
         }
     });
-    let indexes: Vec<u64> = run.trials().unwrap().records.iter().map(|trial| trial.index).collect();
+    let mut indexes: Vec<u64> = read(&run).0.iter().map(|trial| trial.index).collect();
+    indexes.sort_unstable();
     assert_eq!(indexes, (0..40).collect::<Vec<_>>());
 }
 
@@ -102,14 +107,11 @@ fn a_torn_last_line_is_told_and_the_rest_counts() {
     for keep in [1, 40, 200] {
         let torn = [whole.as_slice(), &whole[..keep]].concat();
         fs::write(&path, torn).unwrap();
-        let read = run.trials().unwrap();
-        assert_eq!(read.torn, Some(Torn { line: 7, bytes: keep }));
-        assert_eq!(read.records.len(), 6);
+        assert_eq!(read(&run), (trials(), Some(Torn { line: 7, bytes: keep })));
     }
     // Only its line end is missing: the record itself is whole.
     fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(run.trials().unwrap(), Trials { torn: None, ..run.trials().unwrap() });
-    assert_eq!(run.trials().unwrap().records.len(), 6);
+    assert_eq!(read(&run), (trials(), None));
 }
 
 #[test]
@@ -121,7 +123,10 @@ fn anything_else_in_the_log_is_an_error_with_its_line() {
     let lines: Vec<&str> = whole.lines().collect();
     let wrong = |text: String| {
         fs::write(&path, text).unwrap();
-        run.trials().unwrap_err().to_string().replace(&*run.folder().to_string_lossy(), "RUN")
+        let mut read = run.trials().unwrap();
+        let error = read.find_map(Result::err).unwrap();
+        assert!(read.next().is_none(), "an error is the end");
+        error.to_string().replace(&*run.folder().to_string_lossy(), "RUN")
     };
 
     let torn_before_the_end = format!("{}\n{}\n{}\n", lines[0], &lines[1][..50], lines[2]);
@@ -131,7 +136,11 @@ fn anything_else_in_the_log_is_an_error_with_its_line() {
     let unknown_outcome = format!("{}\n", lines[0].replace("\"counted\"", "\"cuonted\""));
     assert_snapshot!(wrong(unknown_outcome), @"RUN/trials.jsonl:1: not the record of a trial: unknown variant `cuonted`, expected one of `counted`, `missed`, `infra-error` at column 513");
     let twice = format!("{}\n{}\n{}\n", lines[0], lines[1], lines[0]);
-    assert_snapshot!(wrong(twice), @"RUN/trials.jsonl:3: trial 1 is already in line 1");
+    assert_snapshot!(wrong(twice), @"RUN/trials.jsonl:3: trial 1 is already in an earlier line, and was no infra-error there");
+    let no_such_trial = format!("{}\n", lines[0].replace("\"index\":1", "\"index\":67108864"));
+    assert_snapshot!(wrong(no_such_trial), @"RUN/trials.jsonl:1: trial 67108864 is beyond the 67108864 that a run can have");
+    let endless = format!("{}\n", lines[0].replace("\"saved\"", &"s".repeat(1 << 20)));
+    assert_snapshot!(wrong(endless), @"RUN/trials.jsonl:1: not the record of a trial: the line is longer than 1048576 bytes");
 }
 
 /// `/dev/full` refuses every write for want of space.

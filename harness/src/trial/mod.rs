@@ -83,7 +83,7 @@ impl Assignment {
             |actor: &Actor| (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX));
         Self {
             index: trial.index,
-            cell: trial.cell.clone(),
+            cell: CellKey::clone(&trial.cell),
             seed: trial.seed,
             nonce: trial.nonce.clone(),
             directives: instance.to_guest(&trial.nonce, WITNESSES),
@@ -101,6 +101,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
     let mut record = TrialRecord {
         index: assignment.index,
         cell: assignment.cell.clone(),
+        attempt: 0,
         seed: assignment.seed,
         nonce: assignment.nonce.clone(),
         started: rfc3339(began.0),

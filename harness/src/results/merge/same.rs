@@ -1,0 +1,71 @@
+//! Whether two runs belong together.
+
+use crate::results::{FileDigest, RunInfo};
+
+/// What two runs differ in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub what: String,
+    pub here: String,
+    pub there: String,
+}
+
+/// The first thing in which runs of one plan must not differ, and these do. Hosts, numbers of jobs, paths and names may.
+pub(super) fn first_difference(here: &RunInfo, there: &RunInfo) -> Option<Difference> {
+    let (here, there) = (facts(here), facts(there));
+    let value = |facts: &[Fact], what: &str| {
+        let found = facts.iter().find(|fact| fact.what == what);
+        found.map_or_else(|| "absent".to_owned(), |fact| fact.value.clone())
+    };
+    here.iter().chain(&there).find_map(|Fact { what, .. }| {
+        let (here, there) = (value(&here, what), value(&there, what));
+        (here != there).then(|| Difference { what: what.clone(), here, there })
+    })
+}
+
+struct Fact {
+    what: String,
+    value: String,
+}
+
+/// What runs of one plan have in common, in the order in which a difference is told.
+fn facts(info: &RunInfo) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |what: String, value: String| facts.push(Fact { what, value });
+    add("schema_version".to_owned(), info.schema_version.to_string());
+    add("the seed".to_owned(), info.seed.to_string());
+    for (position, cell) in info.cells.iter().enumerate() {
+        add(format!("cell {position}"), cell.key.to_string());
+    }
+    for cell in &info.cells {
+        add(format!("the number of trials of {}", cell.key), cell.trials.to_string());
+        let expected: Vec<String> =
+            cell.expect.iter().map(|it| format!("{} {} at least {}", it.channel, it.outcome, it.at_least)).collect();
+        add(format!("what is expected of {}", cell.key), list(&expected));
+    }
+    for FileDigest { name, sha256 } in &info.scenarios {
+        add(format!("the digest of scenario {name}"), sha256.clone());
+    }
+    for kernel in &info.kernels {
+        let name = format!("{}@{}", kernel.variant, kernel.base);
+        add(format!("the source digest of kernel {name}"), kernel.source_digest.clone());
+        let patches: Vec<String> = kernel.patches.iter().map(|it| format!("{} {}", it.name, it.sha256)).collect();
+        add(format!("the series of kernel {name}"), list(&patches));
+        add(format!("the config digest of kernel {name}"), kernel.config_digest.clone());
+        add(format!("the compiler of kernel {name}"), kernel.compiler.clone());
+        add(format!("the key of kernel {name}"), kernel.key.clone());
+        add(format!("the build id of kernel {name}"), kernel.build_id.clone());
+    }
+    let qemu = &info.qemu;
+    add("QEMU's version".to_owned(), qemu.version.clone());
+    add("the accelerator".to_owned(), qemu.accelerator.clone());
+    add("time in the guest".to_owned(), qemu.time.clone());
+    add("--cold".to_owned(), qemu.cold.to_string());
+    add("the harness's version".to_owned(), info.harness.version.clone());
+    add("the harness's commit".to_owned(), info.harness.git.clone().unwrap_or_else(|| "unknown".to_owned()));
+    facts
+}
+
+fn list(items: &[String]) -> String {
+    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+}
