@@ -7,11 +7,12 @@
 //!
 //! Whatever goes wrong on our side of the guest becomes `infra-error`, here and nowhere else.
 
+mod alive;
 mod artifacts;
 mod judge;
 mod stage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,6 +25,7 @@ use crate::results::rfc3339;
 use crate::scenario::{Actor, Fault, Instance};
 use crate::verdict::Tail;
 
+pub use alive::Fault as TemplateFault;
 pub use judge::judge;
 pub use stage::{Stage, StageError, StageOptions};
 
@@ -67,6 +69,8 @@ pub struct Assignment {
     pub deadline: Duration,
     /// What must be true for the trial to count.
     pub meetings: Vec<Meeting>,
+    /// How many of its CPUs are busy at once: those that an actor is armed on.
+    pub busy_cpus: u32,
     /// How long each actor's critical section was asked to last, in microseconds, by name.
     pub budgets_us: BTreeMap<String, u64>,
     /// What each channel should have kept.
@@ -81,6 +85,7 @@ impl Assignment {
             if panics { Tail::of_panic(&trial.nonce, WITNESSES) } else { Tail::of_oops(&trial.nonce, WITNESSES) };
         let budget =
             |actor: &Actor| (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX));
+        let cpus: BTreeSet<u32> = instance.actors.iter().map(|actor| actor.cpu).collect();
         Self {
             index: trial.index,
             cell: CellKey::clone(&trial.cell),
@@ -89,6 +94,7 @@ impl Assignment {
             directives: instance.to_guest(&trial.nonce, WITNESSES),
             deadline: instance.deadline,
             meetings: instance.meetings.clone(),
+            busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
             budgets_us: instance.actors.iter().map(budget).collect(),
             tail,
         }
@@ -111,7 +117,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         stamps: Vec::new(),
         hung_at: Vec::new(),
     };
-    match crash(&stage.machine, stage.start(), assignment, watch).await {
+    match crash(&stage.machine, stage.source().await.start(), assignment, watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
             if !crash.registers.is_empty() {

@@ -1,11 +1,14 @@
-//! What trials of one kernel and guest shape start from, made once and kept in the cache.
+//! What trials of one kernel and guest shape start from: a template, made once and kept in the cache, or a cold boot.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio::sync::RwLock;
 
 use super::BOOT_DEADLINE;
+use super::alive::{self, Fault};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{GuestError, Machine, Start, Template, TemplateError};
 use crate::image;
@@ -19,15 +22,37 @@ const RECIPE: &str = "2";
 pub struct Stage {
     /// The machine.
     pub machine: Machine,
-    from: From,
+    boot: Boot,
+    /// Where the template is kept, and the template; none if every trial is booted. Replaced when it has gone bad.
+    template: Option<(PathBuf, RwLock<Arc<Template>>)>,
     /// The kernel's `System.map`.
     symbols: PathBuf,
+    /// Names the kernel in errors.
+    kernel: String,
 }
 
+/// What a boot needs.
+#[derive(Debug, Clone)]
+struct Boot {
+    kernel: PathBuf,
+    initramfs: PathBuf,
+    append: Vec<String>,
+}
+
+/// What one guest starts from; holds a template for as long as it is needed.
 #[derive(Debug)]
-enum From {
-    Template(Template),
-    Cold { kernel: PathBuf, initramfs: PathBuf, append: Vec<String> },
+pub(super) enum Source<'a> {
+    Boot(Start<'a>),
+    Template(Arc<Template>),
+}
+
+impl Source<'_> {
+    pub(super) fn start(&self) -> Start<'_> {
+        match self {
+            Self::Boot(start) => *start,
+            Self::Template(template) => Start::Restore(template),
+        }
+    }
 }
 
 /// What a stage is made of.
@@ -57,14 +82,20 @@ pub enum StageError {
         source: std::io::Error,
     },
     /// The kernel does not get as far as its agent, or cannot be saved there.
-    #[error("kernel {variant}@{base}: {source}")]
+    #[error("kernel {kernel}: {source}")]
     Template {
-        /// The kernel's variant.
-        variant: String,
-        /// Its base.
-        base: String,
+        /// The kernel's variant and base.
+        kernel: String,
         /// Why.
         source: TemplateError,
+    },
+    /// Guests restored from the template do not leave what a booted one does, or do not come to life.
+    #[error("kernel {kernel}: a guest restored from its template, even a new one, does not do as a booted one: {fault}")]
+    NotAlive {
+        /// The kernel's variant and base.
+        kernel: String,
+        /// What was seen.
+        fault: Fault,
     },
 }
 
@@ -84,7 +115,8 @@ impl StageError {
 }
 
 impl Stage {
-    /// Packs the initramfs and makes the template, or takes both from the cache.
+    /// Packs the initramfs and makes the template, or takes both from the cache. A template is checked by a crash of a guest
+    /// restored from it; one that fails is made anew.
     pub async fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;
@@ -94,41 +126,77 @@ impl Stage {
         if !initramfs.is_file() {
             put(&initramfs, &bytes)?;
         }
-        let append = kernel.command_line.clone();
-        let symbols = kernel.system_map();
+        let boot = Boot { kernel: kernel.bzimage(), initramfs, append: kernel.command_line.clone() };
+        let mut stage = Self {
+            machine,
+            boot,
+            template: None,
+            symbols: kernel.system_map(),
+            kernel: format!("{}@{}", kernel.variant, kernel.base),
+        };
         if options.cold {
-            let from = From::Cold { kernel: kernel.bzimage(), initramfs, append };
-            return Ok(Self { machine, from, symbols });
+            return Ok(stage);
         }
-        let key = template_key(&machine, kernel, &digest, options.qemu_version);
+        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version);
         let dir = options.cache.join("templates").join(key);
         let template = match Template::open(&dir) {
             Some(template) => template,
-            None => Template::create(&machine, &kernel.bzimage(), &initramfs, &append, &dir, BOOT_DEADLINE)
-                .await
-                .map_err(|source| StageError::Template {
-                    variant: kernel.variant.clone(),
-                    base: kernel.base.clone(),
-                    source,
-                })?,
+            None => stage.make(&dir).await?,
         };
-        Ok(Self { machine, from: From::Template(template), symbols })
+        stage.template = Some((dir.clone(), RwLock::new(Arc::new(template))));
+        if let Err(fault) = alive::check(&stage).await {
+            tracing::warn!("kernel {}: its template is made anew: {fault}", stage.kernel);
+            let template = stage.make_anew(&dir).await?;
+            stage.template = Some((dir, RwLock::new(Arc::new(template))));
+            let kernel = stage.kernel.clone();
+            alive::check(&stage).await.map_err(|fault| StageError::NotAlive { kernel, fault })?;
+        }
+        Ok(stage)
+    }
+
+    async fn make(&self, dir: &Path) -> Result<Template, StageError> {
+        let Boot { kernel, initramfs, append } = &self.boot;
+        Template::create(&self.machine, kernel, initramfs, append, dir, BOOT_DEADLINE)
+            .await
+            .map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })
+    }
+
+    async fn make_anew(&self, dir: &Path) -> Result<Template, StageError> {
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove", dir)(error)),
+            _ => self.make(dir).await,
+        }
+    }
+
+    /// Makes the template anew if its files are not all there any more: somebody cleaned up while a run was under way.
+    /// Several trials may ask for it at once; it is done once.
+    pub async fn mend(&self) -> Result<(), StageError> {
+        let Some((dir, template)) = &self.template else { return Ok(()) };
+        let mut template = template.write().await;
+        if Template::open(dir).is_none() {
+            *template = Arc::new(self.make_anew(dir).await?);
+        }
+        Ok(())
     }
 
     /// The kernel's functions; none if its `System.map` cannot be read, which makes addresses plain numbers.
-    pub fn symbols(&self) -> Symbols {
+    pub(super) fn symbols(&self) -> Symbols {
         let text = std::fs::read_to_string(&self.symbols).unwrap_or_default();
         Symbols::parse(&text)
     }
 
     /// What a guest starts from.
-    pub fn start(&self) -> Start<'_> {
-        match &self.from {
-            From::Template(template) => Start::Restore(template),
-            From::Cold { kernel, initramfs, append } => {
-                Start::Boot { kernel, initramfs, append, saved_ram: None, erst: None }
-            }
+    pub(super) async fn source(&self) -> Source<'_> {
+        match &self.template {
+            Some((_, template)) => Source::Template(Arc::clone(&*template.read().await)),
+            None => self.cold(),
         }
+    }
+
+    /// What a guest is booted from, whether trials are restored or not.
+    pub(super) fn cold(&self) -> Source<'_> {
+        let Boot { kernel, initramfs, append } = &self.boot;
+        Source::Boot(Start::Boot { kernel, initramfs, append, saved_ram: None, erst: None })
     }
 }
 

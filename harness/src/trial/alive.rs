@@ -1,0 +1,139 @@
+//! Whether guests restored from a template are what they should be, by one known crash.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::stage::{Source, Stage};
+use super::{Assignment, judge};
+use crate::guest::GuestError;
+use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
+use crate::verdict::Tail;
+
+const WITNESSES: u32 = 4;
+
+/// What was wrong with a restored guest.
+#[derive(Debug)]
+pub enum Fault {
+    /// It could not be driven to its end.
+    Guest(GuestError),
+    /// It came to another outcome than a booted one.
+    Differs {
+        /// What it left.
+        restored: String,
+        /// What a guest that was booted left.
+        booted: String,
+    },
+}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guest(error) => error.fmt(f),
+            Self::Differs { restored, booted } => write!(f, "a panic left {restored}, and {booted} in a guest that was booted"),
+        }
+    }
+}
+
+/// Restores a guest, makes it panic, and looks whether every channel has kept the log.
+///
+/// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted and
+/// crashed in the same way, and the template is good if both leave the same.
+pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
+    let restored = outcome(stage, stage.source().await).await.map_err(Fault::Guest)?;
+    if all_saved(&restored) {
+        return Ok(());
+    }
+    // A kernel that cannot be booted at all would not have become a template.
+    let booted = outcome(stage, stage.cold()).await.map_err(Fault::Guest)?;
+    if in_short(&restored) == in_short(&booted) {
+        return Ok(());
+    }
+    Err(Fault::Differs { restored: in_short(&restored), booted: in_short(&booted) })
+}
+
+async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
+    let assignment = known_crash();
+    let crash = super::crash(&stage.machine, source.start(), &assignment, None).await?;
+    Ok(judge(&assignment, &crash).0)
+}
+
+/// A panic on CPU 0, while the others idle.
+fn known_crash() -> Assignment {
+    let nonce = crate::plan::nonce(0);
+    let cell = CellKey {
+        variant: String::new(),
+        base: String::new(),
+        scenario: "self-check".to_owned(),
+        params: Params::new(),
+    };
+    Assignment {
+        index: 0,
+        cell,
+        seed: 0,
+        directives: format!("nonce {nonce}\nwitnesses {WITNESSES}\narm panic panic cpu=0 at_us=0\nfire\n"),
+        deadline: Duration::from_secs(30),
+        meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
+        budgets_us: BTreeMap::new(),
+        busy_cpus: 1,
+        tail: Tail::of_panic(&nonce, WITNESSES),
+        nonce,
+    }
+}
+
+fn all_saved(outcome: &TrialOutcome) -> bool {
+    let TrialOutcome::Counted { hung: false, channels } = outcome else { return false };
+    Channel::ALL.iter().all(|channel| channels.get(channel).is_some_and(|it| it.outcome == ChannelOutcome::Saved))
+}
+
+/// `console saved, pstore lost`
+fn in_short(outcome: &TrialOutcome) -> String {
+    match outcome {
+        TrialOutcome::Counted { hung, channels } => {
+            let mut words: Vec<_> =
+                channels.iter().map(|(channel, verdict)| format!("{channel} {}", verdict.outcome)).collect();
+            if *hung {
+                words.push("a guest that hung".to_owned());
+            }
+            words.join(", ")
+        }
+        TrialOutcome::Missed { reason } => format!("missed faults ({reason})"),
+        TrialOutcome::InfraError { cause } => format!("an infra-error ({cause})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelVerdict;
+
+    fn counted(hung: bool, pstore: ChannelOutcome) -> TrialOutcome {
+        let verdict = |outcome| ChannelVerdict { outcome, witnesses: 4, of: 4, detail: String::new() };
+        let channels = [(Channel::Console, verdict(ChannelOutcome::Saved)), (Channel::Pstore, verdict(pstore))];
+        TrialOutcome::Counted { hung, channels: channels.into() }
+    }
+
+    #[test]
+    fn only_a_guest_that_left_everything_is_alive_at_once() {
+        assert!(all_saved(&counted(false, ChannelOutcome::Saved)));
+        assert!(!all_saved(&counted(true, ChannelOutcome::Saved)));
+        assert!(!all_saved(&counted(false, ChannelOutcome::Truncated)));
+        assert!(!all_saved(&TrialOutcome::Missed { reason: String::new() }));
+        assert!(!all_saved(&TrialOutcome::Counted { hung: false, channels: BTreeMap::new() }));
+    }
+
+    #[test]
+    fn outcomes_are_told_apart_in_words() {
+        assert_eq!(in_short(&counted(true, ChannelOutcome::Lost)), "console saved, pstore lost, a guest that hung");
+        let fault = Fault::Differs {
+            restored: in_short(&counted(false, ChannelOutcome::Lost)),
+            booted: in_short(&counted(false, ChannelOutcome::Saved)),
+        };
+        assert_eq!(
+            fault.to_string(),
+            "a panic left console saved, pstore lost, and console saved, pstore saved in a guest that was booted"
+        );
+    }
+}
