@@ -9,6 +9,7 @@ mod simulated;
 use std::time::SystemTime;
 
 use common::{Project, text};
+use harness::model::{TrialOutcome, TrialRecord};
 use harness::plan::Shard;
 use harness::results::{Run, RunInfo};
 
@@ -131,8 +132,16 @@ fn simulated_shard(project: &Project, index: u32, seed: u64) -> String {
     run.write_info(&RunInfo { shard: Shard::new(index, 2), seed, ..info }).unwrap();
     let log = run.log().unwrap();
     let ours = |trial: &u64| (trial % 2 + trial / 2) % 2 == u64::from(index - 1);
-    for trial in (2..42).filter(ours) {
-        log.append(&harness::model::TrialRecord { index: trial - 2, ..simulated::record(trial, 2) }).unwrap();
+    for (number, trial) in (2..42).filter(ours).enumerate() {
+        let record = TrialRecord { index: trial - 2, ..simulated::record(trial, 2) };
+        if number == 0 {
+            // Its first attempt failed.
+            let outcome = TrialOutcome::InfraError { cause: "starting QEMU: no such file".into() };
+            log.append(&TrialRecord { outcome, ..record.clone() }).unwrap();
+            log.append(&TrialRecord { attempt: 1, ..record }).unwrap();
+        } else {
+            log.append(&record).unwrap();
+        }
     }
     format!("shards/{index}/{}", run.id())
 }
@@ -156,5 +165,7 @@ fn shards_are_merged_into_a_run_like_any_other() {
     for file in ["run.json", "trials.jsonl", "summary.json", "junit.xml"] {
         assert!(merged.join(file).is_file(), "{file}");
     }
+    let junit = std::fs::read_to_string(merged.join("junit.xml")).unwrap();
+    assert!(junit.contains("time=\"5.600\""), "40 trials of 140 ms, each once: {junit}");
     assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
 }

@@ -504,6 +504,14 @@ fn the_schema_refuses_what_strict_readers_refuse() {
 }
 
 #[test]
+fn the_order_of_the_trials_does_not_matter() {
+    let (info, mut trials) = reported();
+    let report = report_of(&info, &trials, HOSTILE);
+    trials.reverse();
+    assert_eq!(report_of(&info, &trials, HOSTILE), report);
+}
+
+#[test]
 fn a_cell_that_was_not_planned_is_not_left_out() {
     let (mut info, trials) = reported();
     info.cells.clear();
