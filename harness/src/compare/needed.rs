@@ -25,13 +25,16 @@ pub(super) fn trials_to_decide(pair: Pair, factor: f64, options: Options) -> Opt
     };
     let mut few = pair.base.of().min(pair.candidate.of());
     let mut many = few.saturating_add(1);
-    // Rounding makes whole trials a little uneven; doubling and halving finds the place all the same.
+    if many > MOST {
+        return None;
+    }
+    // Whole trials make shares a little uneven, so this finds one of the first places where it is decided.
     while !decided(many) {
-        if many >= MOST {
+        if many == MOST {
             return None;
         }
         few = many;
-        many = many.saturating_mul(2).min(MOST);
+        many = (many * 2).min(MOST);
     }
     while many - few > 1 {
         let middle = few.midpoint(many);
@@ -44,9 +47,9 @@ pub(super) fn trials_to_decide(pair: Pair, factor: f64, options: Options) -> Opt
     Some(many)
 }
 
-/// The same share of `n` trials, to the nearest whole one; unchanged if there were as many.
+/// The same share of `n` trials, to the nearest whole one; unchanged if there were as many. Not for a share of nothing.
 fn prolonged(seen: Proportion, n: u32) -> Proportion {
-    let hits = (u64::from(seen.hits()) * u64::from(n) * 2 + u64::from(seen.of())) / (u64::from(seen.of()) * 2).max(1);
+    let hits = (u64::from(seen.hits()) * u64::from(n) * 2 + u64::from(seen.of())) / (u64::from(seen.of()) * 2);
     let longer = u32::try_from(hits).ok().and_then(|hits| Proportion::new(hits, n));
     longer.filter(|_| n > seen.of()).unwrap_or(seen)
 }

@@ -249,6 +249,23 @@ fn other_cells_make_it_take_longer() {
     assert_eq!((needed(&alone), needed(&among)), (3, 6));
 }
 
+/// The verdict asks whether the margin's ends are left out, not where the interval ends; both say the same.
+#[test]
+fn same_is_when_the_interval_lies_within_the_margin() {
+    for evidence in [Evidence::Fixed, Evidence::Sequential] {
+        let options = Options { margin: 0.3, evidence, ..Options::default() };
+        for n in [5, 20, 40] {
+            let tables: Vec<_> = (0..=n).flat_map(|a| (0..=n).map(move |b| ((a, n), (b, n)))).collect();
+            let (base, candidate): (Vec<_>, Vec<_>) = tables.into_iter().unzip();
+            for cell in compare(&column(&base), &column(&candidate), options).unwrap().cells {
+                let within = cell.difference_ci95.lo > -0.3 && cell.difference_ci95.hi < 0.3;
+                let found = matches!(cell.verdict, Verdict::Regressed | Verdict::Improved);
+                assert_eq!(cell.verdict == Verdict::Same, within && !found, "{cell:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn looking_often_has_its_price() {
     let options = Options { evidence: Evidence::Sequential, ..Options::default() };

@@ -17,8 +17,8 @@ use super::{Interval, Proportion};
 const LN_20: f64 = 2.995_732_273_553_991;
 
 /// The probability the mixture gives to "never", and to "always". Crashes are mostly like that: a channel keeps
-/// everything or nothing, and these cases are then found after a handful of trials, at the cost of a factor of 2 in the
-/// others.
+/// everything or nothing, and these cases are then found after a handful of trials, at the cost of a factor of 2 a side
+/// in the others.
 const ALL_OR_NONE: f64 = 0.25;
 
 /// The logarithm of the probability of one sequence with these counts, if the share is drawn from a mixture: 0 or 1, each
@@ -74,6 +74,7 @@ pub fn difference_sequence(base: Proportion, candidate: Proportion) -> Interval 
 /// of nothing.
 pub fn share_sequence(seen: Proportion) -> Interval {
     let Some(share) = seen.share() else { return Interval { lo: 0.0, hi: 1.0 } };
-    let left_out = |share| ln_mixture(seen) - ln_likelihood(seen, share) >= LN_20;
+    let ln_mixture = ln_mixture(seen);
+    let left_out = |share| ln_mixture - ln_likelihood(seen, share) >= LN_20;
     Interval { lo: boundary(share, 0.0, left_out), hi: boundary(share, 1.0, left_out) }
 }

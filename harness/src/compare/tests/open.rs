@@ -1,4 +1,4 @@
-use crate::compare::{Options, open_cells};
+use crate::compare::{Evidence, Options, Verdict, compare, open_cells};
 use crate::model::Channel;
 use crate::model::ChannelOutcome::{Lost, Saved};
 use crate::results::sample::{cell, expect, key};
@@ -42,6 +42,22 @@ fn a_pair_is_open_until_every_channel_is_decided() {
     assert!(at((52, 52), (52, 52)).is_empty());
     let console_open = [cell(named("stock", ""), (5, 5), (5, 5)), cell(named("early", ""), (5, 5), (0, 5))];
     assert_eq!(open(&console_open, &plan), ["stock", "early"]);
+}
+
+/// With two variants a run may stop exactly when `compare` decides all of it.
+#[test]
+fn a_run_is_open_while_the_comparison_is_undecided() {
+    let plan = plan(&[("stock", "n=1"), ("stock", "n=2"), ("early", "n=1"), ("early", "n=2")]);
+    let options = Options { evidence: Evidence::Sequential, ..Options::default() };
+    for n in [3, 4, 5, 6, 30, 70, 200] {
+        for saved in [0, n / 2, n - 1, n] {
+            let base = [counted("stock", "n=1", (n, n)), counted("stock", "n=2", (n, n))];
+            let candidate = [counted("early", "n=1", (saved, n)), counted("early", "n=2", (n, n))];
+            let verdicts = compare(&base, &candidate, options).unwrap().cells;
+            let undecided = verdicts.iter().any(|cell| cell.verdict == Verdict::Undecided);
+            assert_eq!(!open(&[base, candidate].concat(), &plan).is_empty(), undecided, "{saved} of {n}");
+        }
+    }
 }
 
 #[test]
