@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::context::{project, results};
 use super::failure::FOUND;
 use super::{Failure, Global, Output, print, print_json};
-use crate::compare::{Options, Side, compare};
+use crate::compare::{Evidence, Options, Side, compare};
 use crate::report::{Format, compare_table};
 
 /// Compare two columns of cells.
@@ -24,13 +24,17 @@ pub struct Arguments {
     /// Shares that differ by less are the same
     #[arg(long, default_value_t = Options::default().margin, value_name = "SHARE")]
     margin: f64,
+    /// Use figures that hold however often one looked: for runs that were prolonged or stopped because of what they showed
+    #[arg(long)]
+    sequential: bool,
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let results = results(global, &project(global)?);
     let base = Side::parse(&arguments.base)?.load(&results)?;
     let candidate = Side::parse(&arguments.candidate)?.load(&results)?;
-    let options = Options { alpha: arguments.alpha, margin: arguments.margin };
+    let evidence = if arguments.sequential { Evidence::Sequential } else { Evidence::Fixed };
+    let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
     let comparison = compare(&base.cells, &candidate.cells, options)?;
     match global.format {
         Output::Json => print_json(&comparison)?,

@@ -6,49 +6,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Error;
+use super::needed::trials_to_decide;
+use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
 use crate::model::{Channel, ChannelOutcome, Params};
-use crate::results::{CellSummary, Counts};
-use crate::stats::{Interval, Proportion, benjamini_hochberg, fisher, newcombe};
-
-/// When a difference is taken for one, and when for none.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// A difference counts below this adjusted p-value: the share of false ones to be expected among those found.
-    pub alpha: f64,
-    /// Shares no further apart than this are the same for the purpose.
-    pub margin: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { alpha: 0.05, margin: 0.10 }
-    }
-}
-
-/// What a comparison says of one channel of one cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// The candidate saves less often.
-    Regressed,
-    /// The candidate saves more often.
-    Improved,
-    /// The two are shown to differ by no more than the margin.
-    Same,
-    /// Neither a difference nor its absence is shown: more trials are needed.
-    Undecided,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Regressed => "regressed",
-            Self::Improved => "improved",
-            Self::Same => "same",
-            Self::Undecided => "undecided",
-        })
-    }
-}
+use crate::results::CellSummary;
+use crate::stats::{Interval, Proportion};
 
 /// A point of a scenario's sweep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,7 +28,7 @@ pub struct Share {
     pub n: u32,
     /// Those in which everything was saved.
     pub saved: u32,
-    /// The Wilson interval (95 %) of the share.
+    /// The interval (95 %) of the share: Wilson's, or the confidence sequence.
     pub ci95: Interval,
 }
 
@@ -84,13 +46,15 @@ pub struct ComparedCell {
     pub candidate: Share,
     /// The candidate's share less the base's, −1 to 1; none if nothing counted on one side.
     pub difference: Option<f64>,
-    /// The Newcombe interval (95 %) of the difference.
-    #[serde(skip)]
+    /// The interval (95 %) of the difference: Miettinen and Nurminen's, or the confidence sequence.
     pub difference_ci95: Interval,
-    /// Fisher's exact test, two-sided, Benjamini-Hochberg adjusted over the comparison.
+    /// Boschloo's exact test, two-sided, or the anytime p-value; Benjamini-Hochberg adjusted over the comparison.
     pub p_value: f64,
     /// What follows.
     pub verdict: Verdict,
+    /// If undecided: the fewest trials a side that would decide it, if each side's share stayed what it is and so did the
+    /// other cells. None beyond 100,000, or if nothing counted on one side.
+    pub trials_to_decide: Option<u32>,
 }
 
 /// All cells of two columns; none is left out.
@@ -102,6 +66,8 @@ pub struct Comparison {
     pub only_in_base: Vec<Point>,
     /// What only the candidate has.
     pub only_in_candidate: Vec<Point>,
+    /// What its p-values and intervals stand.
+    pub evidence: Evidence,
 }
 
 impl Comparison {
@@ -117,16 +83,17 @@ impl Comparison {
 pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options) -> Result<Comparison, Error> {
     let base_by_point = by_point(base)?;
     let mut candidate_by_point = by_point(candidate)?;
-    let mut cells = Vec::new();
+    let (mut places, mut pairs) = (Vec::new(), Vec::new());
     let mut only_in_base = Vec::new();
     for cell in base {
         let point = Point::of(cell);
         match candidate_by_point.remove(&point) {
             Some(other) => {
-                let channels = Channel::ALL.into_iter();
-                cells.extend(
-                    channels.map(|channel| pair(&point, channel, cell.channel(channel), other.channel(channel))),
-                );
+                for channel in Channel::ALL {
+                    let saved = |cell: &CellSummary| cell.channel(channel).proportion(ChannelOutcome::Saved);
+                    places.push((point.clone(), channel));
+                    pairs.push(Pair { base: saved(cell), candidate: saved(other) });
+                }
             }
             None => only_in_base.push(point),
         }
@@ -134,11 +101,47 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let only_in_candidate =
         candidate.iter().map(Point::of).filter(|point| !base_by_point.contains_key(point)).collect();
 
-    adjust(&mut cells);
-    for cell in &mut cells {
-        cell.verdict = verdict(cell, options);
+    let p_values = adjusted(&pairs, options.evidence);
+    let factor = factor(&p_values, options);
+    let cells = places.into_iter().zip(pairs).zip(p_values);
+    let cells = cells.map(|((place, pair), p_value)| compared(place, pair, p_value, factor, options)).collect();
+    Ok(Comparison { cells, only_in_base, only_in_candidate, evidence: options.evidence })
+}
+
+/// What Benjamini and Hochberg multiply the p-value with of which one more test is to be rejected, if the others stay as
+/// they are.
+fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
+    let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let tested = p_values.iter().flatten().count();
+    let rejected = p_values.iter().flatten().filter(|&&p_value| p_value < options.alpha).count();
+    count(tested) / (count(rejected) + 1.0)
+}
+
+/// One channel of one cell, decided.
+fn compared(
+    (point, channel): (Point, Channel),
+    pair: Pair,
+    p_value: Option<f64>,
+    factor: f64,
+    options: Options,
+) -> ComparedCell {
+    let share = |seen: Proportion| Share { n: seen.of(), saved: seen.hits(), ci95: options.evidence.share(seen) };
+    let p_value = p_value.unwrap_or(1.0);
+    let verdict = pair.verdict(p_value, options);
+    ComparedCell {
+        point,
+        channel,
+        base: share(pair.base),
+        candidate: share(pair.candidate),
+        difference: pair.difference(),
+        difference_ci95: pair.interval(options.evidence),
+        p_value,
+        verdict,
+        trials_to_decide: match verdict {
+            Verdict::Undecided => trials_to_decide(pair, factor, options),
+            _ => None,
+        },
     }
-    Ok(Comparison { cells, only_in_base, only_in_candidate })
 }
 
 impl Point {
@@ -165,41 +168,4 @@ fn by_point(cells: &[CellSummary]) -> Result<BTreeMap<Point, &CellSummary>, Erro
         by_point.insert(point, cell);
     }
     Ok(by_point)
-}
-
-/// Both sides of one channel, with the p-value not yet adjusted and nothing decided.
-fn pair(point: &Point, channel: Channel, base: Counts, candidate: Counts) -> ComparedCell {
-    let saved = |counts: Counts| counts.proportion(ChannelOutcome::Saved);
-    let share = |share: Proportion, counts: Counts| Share { n: share.of(), saved: share.hits(), ci95: counts.ci95() };
-    let (p_base, p_candidate) = (saved(base), saved(candidate));
-    ComparedCell {
-        point: point.clone(),
-        channel,
-        base: share(p_base, base),
-        candidate: share(p_candidate, candidate),
-        difference: p_base.share().zip(p_candidate.share()).map(|(base, candidate)| candidate - base),
-        difference_ci95: newcombe(p_base, p_candidate),
-        p_value: fisher(p_base, p_candidate),
-        verdict: Verdict::Undecided,
-    }
-}
-
-/// Adjusts the p-values for each other. Where nothing counted on one side nothing was tested, so those are no part of
-/// the family and do not make the others weaker.
-fn adjust(cells: &mut [ComparedCell]) {
-    let mut tested: Vec<&mut ComparedCell> = cells.iter_mut().filter(|cell| cell.difference.is_some()).collect();
-    let p_values: Vec<f64> = tested.iter().map(|cell| cell.p_value).collect();
-    for (cell, adjusted) in tested.iter_mut().zip(benjamini_hochberg(&p_values)) {
-        cell.p_value = adjusted;
-    }
-}
-
-fn verdict(cell: &ComparedCell, options: Options) -> Verdict {
-    let Interval { lo, hi } = cell.difference_ci95;
-    match cell.difference {
-        Some(difference) if cell.p_value < options.alpha && difference < 0.0 => Verdict::Regressed,
-        Some(_) if cell.p_value < options.alpha => Verdict::Improved,
-        Some(_) if -options.margin < lo && hi < options.margin => Verdict::Same,
-        _ => Verdict::Undecided,
-    }
 }

@@ -3,15 +3,23 @@
 //! ```text
 //! "RUN:VARIANT" ─> Side::parse ─> load ─> Column ─┐
 //! "VARIANT"     ─> Side::parse ─> load ─> Column ─┴─> compare ─> Comparison
+//!
+//! a run that is going on: its counts, its plan ─────> open_cells ─> what still needs trials
 //! ```
-//! [`compare`] itself reads nothing; [`Side::load`] reads one run's counts.
+//! [`compare`] and [`open_cells`] read nothing; [`Side::load`] reads one run's counts. Both decide by the same rules, in
+//! `pair`.
 
 mod cells;
 mod error;
+mod needed;
+mod open;
+mod pair;
 mod side;
 #[cfg(test)]
 mod tests;
 
-pub use cells::{ComparedCell, Comparison, Options, Point, Share, Verdict, compare};
+pub use cells::{ComparedCell, Comparison, Point, Share, compare};
 pub use error::Error;
+pub use open::open_cells;
+pub use pair::{Evidence, Options, Verdict};
 pub use side::{Column, Side};

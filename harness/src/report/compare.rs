@@ -3,7 +3,7 @@
 use super::Format;
 use super::grid::{Grid, Tone};
 use super::summary::assignments;
-use crate::compare::{ComparedCell, Comparison, Point, Share, Verdict};
+use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, Verdict};
 use crate::stats::percent;
 
 /// One row for each cell and channel, and whatever only one side has; `base` and `candidate` name the sides.
@@ -20,7 +20,7 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
             p_value(cell),
         ];
         let mut row: Vec<_> = plain.map(|text| (text, Tone::Plain)).into();
-        row.push((cell.verdict.to_string(), tone(cell.verdict)));
+        row.push((verdict(cell), tone(cell.verdict)));
         grid.row(cell.point.scenario.clone(), row);
     }
     let count = |verdict| comparison.cells.iter().filter(|cell| cell.verdict == verdict).count();
@@ -33,14 +33,29 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
     if !comparison.only_in_base.is_empty() || !comparison.only_in_candidate.is_empty() {
         text.push('\n');
     }
+    text += "Saved, of those that counted, with 95 % ";
+    text += match comparison.evidence {
+        Evidence::Fixed => "intervals; p: Boschloo's exact test, adjusted for all rows.\n",
+        Evidence::Sequential => "confidence sequences; p adjusted for all rows. Both hold at any look.\n",
+    };
+    if comparison.cells.iter().any(|cell| cell.trials_to_decide.is_some()) {
+        text += "undecided (n): n trials a side would decide it, if the shares stay what they are.\n";
+    }
     text + &format!(
-        "Saved, of those that counted, with 95 % intervals; p: Fisher's exact test, adjusted for all rows.\n\
-         {} regressed, {} improved, {} same, {} undecided (more trials needed).\n",
+        "{} regressed, {} improved, {} same, {} undecided (more trials needed).\n",
         count(Verdict::Regressed),
         count(Verdict::Improved),
         count(Verdict::Same),
         count(Verdict::Undecided),
     )
+}
+
+/// `same`, or `undecided (35)`
+fn verdict(cell: &ComparedCell) -> String {
+    match cell.trials_to_decide {
+        Some(trials) => format!("{} ({trials})", cell.verdict),
+        None => cell.verdict.to_string(),
+    }
 }
 
 /// `20/20 [84–100]`

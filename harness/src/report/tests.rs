@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::console::{one_line, printable};
 use super::*;
-use crate::compare::{Options, compare};
+use crate::compare::{Evidence, Options, compare};
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, TrialOutcome, TrialRecord};
 use crate::results::sample::{cell, counted, expect, info, key, trial};
@@ -225,23 +225,44 @@ fn a_comparison_with_all_verdicts() {
     candidate: patched@6.12 of B
 
                                     channel  base              candidate         difference, pp    p       verdict
-    ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     panic-alone                     console  200/200 [98–100]  200/200 [98–100]  +0 [-2, +2]       1.000   same
-    panic-alone                     pstore   20/20 [84–100]    20/20 [84–100]    +0 [-16, +16]     1.000   undecided
+    panic-alone                     pstore   20/20 [84–100]    20/20 [84–100]    +0 [-16, +16]     1.000   undecided (36)
     panic-during-oops-dump
-      hold=300ms post_notifiers=0   console  20/20 [84–100]    20/20 [84–100]    +0 [-16, +16]     1.000   undecided
-      hold=300ms post_notifiers=0   pstore   20/20 [84–100]    0/20 [0–16]       -100 [-100, -77]  <0.001  regressed
+      hold=300ms post_notifiers=0   console  20/20 [84–100]    20/20 [84–100]    +0 [-16, +16]     1.000   undecided (36)
+      hold=300ms post_notifiers=0   pstore   20/20 [84–100]    0/20 [0–16]       -100 [-100, -82]  <0.001  regressed
       hold=1500ms post_notifiers=0  console  20/20 [84–100]    none counted      -                 -       undecided
-      hold=1500ms post_notifiers=0  pstore   0/20 [0–16]       20/20 [84–100]    +100 [+77, +100]  <0.001  improved
+      hold=1500ms post_notifiers=0  pstore   0/20 [0–16]       20/20 [84–100]    +100 [+82, +100]  <0.001  improved
 
     only in base: old
     only in candidate: new n=1
 
-    Saved, of those that counted, with 95 % intervals; p: Fisher's exact test, adjusted for all rows.
+    Saved, of those that counted, with 95 % intervals; p: Boschloo's exact test, adjusted for all rows.
+    undecided (n): n trials a side would decide it, if the shares stay what they are.
     1 regressed, 1 improved, 1 same, 3 undecided (more trials needed).
     ");
     let markdown = compare_table(&comparison, "stock@6.12 of A", "patched@6.12 of B", Format::Markdown);
     assert_snapshot!(markdown.lines().nth(5).unwrap(), @"| panic-alone |  | console | 200/200 [98–100] | 200/200 [98–100] | +0 [-2, +2] | 1.000 | same |");
+
+    let options = Options { evidence: Evidence::Sequential, ..Options::default() };
+    let sequential = compare_table(&compare(&base, &candidate, options).unwrap(), "stock", "patched", TEXT);
+    assert!(widest(&sequential) <= 120, "{sequential}");
+    assert_snapshot!(sequential.lines().skip(5).collect::<Vec<_>>().join("\n"), @r"
+    panic-alone                     console  200/200 [98–100]  200/200 [98–100]  +0 [-3, +3]       1.000   same
+    panic-alone                     pstore   20/20 [81–100]    20/20 [81–100]    +0 [-23, +23]     1.000   undecided (52)
+    panic-during-oops-dump
+      hold=300ms post_notifiers=0   console  20/20 [81–100]    20/20 [81–100]    +0 [-23, +23]     1.000   undecided (52)
+      hold=300ms post_notifiers=0   pstore   20/20 [81–100]    0/20 [0–19]       -100 [-100, -75]  <0.001  regressed
+      hold=1500ms post_notifiers=0  console  20/20 [81–100]    none counted      -                 -       undecided
+      hold=1500ms post_notifiers=0  pstore   0/20 [0–19]       20/20 [81–100]    +100 [+75, +100]  <0.001  improved
+
+    only in base: old
+    only in candidate: new n=1
+
+    Saved, of those that counted, with 95 % confidence sequences; p adjusted for all rows. Both hold at any look.
+    undecided (n): n trials a side would decide it, if the shares stay what they are.
+    1 regressed, 1 improved, 1 same, 3 undecided (more trials needed).
+    ");
 }
 
 /// A console that tries everything: escapes, an unfinished title, NUL, the end of CDATA, broken UTF-8, what XML forbids.

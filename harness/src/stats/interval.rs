@@ -1,9 +1,9 @@
-//! Score intervals, 95 %, for a share and for the difference of two.
+//! Shares, intervals, and the score interval (95 %) of a share.
 
 use serde::{Deserialize, Serialize};
 
 /// The normal distribution's 97.5 % point: what makes a two-sided interval one of 95 %.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// So many of so many; `hits` is never above `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,11 @@ impl Proportion {
     /// How many had it.
     pub const fn hits(self) -> u32 {
         self.hits
+    }
+
+    /// How many had it not.
+    pub const fn misses(self) -> u32 {
+        self.of - self.hits
     }
 
     /// How many were looked at.
@@ -71,23 +76,6 @@ pub fn wilson(proportion: Proportion) -> Interval {
     Interval {
         lo: if proportion.hits == 0 { 0.0 } else { (centre - half) / scale },
         hi: if proportion.hits == proportion.of { 1.0 } else { (centre + half) / scale },
-    }
-}
-
-/// Newcombe's interval (95 %) for the difference `candidate − base` of two independent shares; `[-1, 1]` if either is a
-/// share of nothing.
-///
-/// The hybrid of two score intervals: method 10 of R. G. Newcombe, "Interval estimation for the difference between
-/// independent proportions: comparison of eleven methods", Statistics in Medicine 17 (1998).
-pub fn newcombe(base: Proportion, candidate: Proportion) -> Interval {
-    let (Some(p_base), Some(p_candidate)) = (base.share(), candidate.share()) else {
-        return Interval { lo: -1.0, hi: 1.0 };
-    };
-    let (base, candidate) = (wilson(base), wilson(candidate));
-    let difference = p_candidate - p_base;
-    Interval {
-        lo: (difference - (p_candidate - candidate.lo).hypot(base.hi - p_base)).max(-1.0),
-        hi: (difference + (candidate.hi - p_candidate).hypot(p_base - base.lo)).min(1.0),
     }
 }
 

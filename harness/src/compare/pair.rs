@@ -1,0 +1,138 @@
+//! One comparison of two shares, and what follows from it. Whatever decides, decides here: the comparison, the number of
+//! trials still needed, and whether a run may stop.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::stats::{
+    Interval, Proportion, anytime_p, benjamini_hochberg, boschloo, difference_sequence, miettinen_nurminen,
+    score_excludes, sequence_excludes, share_sequence, wilson,
+};
+
+/// When a difference is taken for one, and when for none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// A difference counts below this adjusted p-value: the share of false ones to be expected among those found.
+    pub alpha: f64,
+    /// Shares no further apart than this are the same for the purpose.
+    pub margin: f64,
+    /// What the p-values and intervals are to stand.
+    pub evidence: Evidence,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { alpha: 0.05, margin: 0.10, evidence: Evidence::Fixed }
+    }
+}
+
+/// What p-values and intervals are to stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// One look, at a number of trials that was fixed beforehand: Boschloo's test, score intervals.
+    #[default]
+    Fixed,
+    /// Any number of looks, and stopping because of what was seen: e-values, confidence sequences.
+    Sequential,
+}
+
+impl Evidence {
+    /// The interval (95 %) of one share.
+    pub(super) fn share(self, seen: Proportion) -> Interval {
+        match self {
+            Self::Fixed => wilson(seen),
+            Self::Sequential => share_sequence(seen),
+        }
+    }
+}
+
+/// What a comparison says of one channel of one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The candidate saves less often.
+    Regressed,
+    /// The candidate saves more often.
+    Improved,
+    /// The two are shown to differ by no more than the margin.
+    Same,
+    /// Neither a difference nor its absence is shown: more trials are needed.
+    Undecided,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Regressed => "regressed",
+            Self::Improved => "improved",
+            Self::Same => "same",
+            Self::Undecided => "undecided",
+        })
+    }
+}
+
+/// How often each side saved everything, on one channel of one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair {
+    /// Without the change.
+    pub(super) base: Proportion,
+    /// With it.
+    pub(super) candidate: Proportion,
+}
+
+impl Pair {
+    /// The candidate's share less the base's; none if nothing counted on one side.
+    pub(super) fn difference(self) -> Option<f64> {
+        self.base.share().zip(self.candidate.share()).map(|(base, candidate)| candidate - base)
+    }
+
+    /// The p-value of the hypothesis that both shares are the same, of this test alone.
+    pub(super) fn p_value(self, evidence: Evidence) -> f64 {
+        match evidence {
+            Evidence::Fixed => boschloo(self.base, self.candidate),
+            Evidence::Sequential => anytime_p(self.base, self.candidate),
+        }
+    }
+
+    /// The interval (95 %) of the difference.
+    pub(super) fn interval(self, evidence: Evidence) -> Interval {
+        match evidence {
+            Evidence::Fixed => miettinen_nurminen(self.base, self.candidate),
+            Evidence::Sequential => difference_sequence(self.base, self.candidate),
+        }
+    }
+
+    /// What follows, with a p-value that is adjusted for all tests made.
+    pub(super) fn verdict(self, adjusted_p: f64, options: Options) -> Verdict {
+        match self.difference() {
+            Some(difference) if adjusted_p < options.alpha && difference < 0.0 => Verdict::Regressed,
+            Some(_) if adjusted_p < options.alpha => Verdict::Improved,
+            Some(difference) if difference.abs() < options.margin && self.within(options) => Verdict::Same,
+            _ => Verdict::Undecided,
+        }
+    }
+
+    /// Whether the interval of the difference leaves out both ends of the margin; cheaper than the interval itself.
+    fn within(self, Options { margin, evidence, .. }: Options) -> bool {
+        let leaves_out = match evidence {
+            Evidence::Fixed => score_excludes,
+            Evidence::Sequential => sequence_excludes,
+        };
+        [-margin, margin].into_iter().all(|difference| leaves_out(self.base, self.candidate, difference))
+    }
+}
+
+/// The p-values of a family of tests, adjusted for each other; none where nothing counted on one side. Nothing was tested
+/// there, so those are no part of the family and do not make the others weaker.
+///
+/// Of anytime p-values, which are one over an e-value, this is the e-BH procedure: it holds the false discovery rate
+/// however the tests depend on each other (R. Wang, A. Ramdas, "False discovery rate control with e-values", J. R.
+/// Statist. Soc. B 84 (2022)).
+pub(super) fn adjusted(pairs: &[Pair], evidence: Evidence) -> Vec<Option<f64>> {
+    let tested = |pair: &&Pair| pair.difference().is_some();
+    let p_values: Vec<f64> = pairs.iter().filter(tested).map(|pair| pair.p_value(evidence)).collect();
+    let mut adjusted = benjamini_hochberg(&p_values).into_iter();
+    pairs.iter().map(|pair| pair.difference().and_then(|_| adjusted.next())).collect()
+}
