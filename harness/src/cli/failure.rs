@@ -44,6 +44,19 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
+    /// The harness or the host failed, and what to do next.
+    pub fn hinted_host(error: impl Display, hint: Option<impl Display>) -> Self {
+        Self::hinted(HOST, error, hint)
+    }
+
+    /// The same failure of a run that can be gone on with.
+    pub fn resumable(mut self, run: &str) -> Self {
+        use std::fmt::Write as _;
+        // Writing to a string does not fail.
+        let _ = write!(self.message, "\nhint: what was finished is kept; then: harness run --resume {run}");
+        self
+    }
+
     fn hinted(code: u8, error: impl Display, hint: Option<impl Display>) -> Self {
         let message = match hint {
             Some(hint) => format!("{error}\n\nhint: {hint}"),

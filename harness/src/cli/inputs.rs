@@ -12,7 +12,7 @@ use crate::model::{CellKey, Expectation};
 use crate::plan::{Selection, Shard};
 use crate::preflight::Report;
 use crate::results::{
-    FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339,
+    FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, Until, rfc3339,
 };
 use crate::scenario::Scenario;
 
@@ -23,10 +23,12 @@ pub struct Inputs<'a> {
     pub selection: &'a Selection,
     pub suite: Option<&'a str>,
     pub how: &'a How,
+    pub jobs: u32,
     pub seed: u64,
     /// The cells of the whole plan.
     pub cells: &'a [Arc<CellKey>],
     pub shard: Option<Shard>,
+    pub until: Option<Until>,
 }
 
 /// Describes the inputs of `run`, which begins now.
@@ -61,8 +63,9 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
         suite: inputs.suite.map(str::to_owned),
         seed: inputs.seed,
         trials_per_cell: inputs.selection.trials,
-        jobs: inputs.how.jobs(),
+        jobs: inputs.jobs,
         shard: inputs.shard,
+        until: inputs.until,
         merged_from: Vec::new(),
         hosts: Vec::new(),
         cells: cells(context, inputs)?,
@@ -100,6 +103,13 @@ fn cells(context: &Context, inputs: &Inputs<'_>) -> Result<Vec<PlannedCell>, Fai
 fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, Failure> {
     let scenario = Scenario::find(&context.scenarios, &cell.scenario)?;
     Ok(scenario.at(&cell.params).map(|instance| instance.expectations.clone()).unwrap_or_default())
+}
+
+/// Memory that the host could give to guests, in MiB; `None` if it does not say.
+pub fn available_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? >> 10)
 }
 
 /// Which harness, by git; `None` outside of a checkout.

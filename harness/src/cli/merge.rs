@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::context::{project, results};
-use super::run::{Done, write_reports};
+use super::execution::{Done, write_reports};
 use super::{Failure, Global};
 use crate::results::{MergeError, Parts, Run};
 
@@ -29,7 +29,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let runs = arguments.runs.iter().map(open).collect::<Result<_, _>>().map_err(MergeError::Read)?;
     let parts = Parts::read(runs)?;
     let merged = parts.merge(&results, SystemTime::now(), std::env::args().collect())?;
-    let (summary, judged) = write_reports(merged.run(), merged.info())?;
+    let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
     let run = merged.publish()?;
     let done = Done { run, summary, judged, planned: parts.planned(), finished: parts.recorded() };
     done.print(global.format)?;

@@ -4,14 +4,18 @@ mod build;
 mod compare;
 mod context;
 mod doctor;
+mod execution;
 mod failure;
 mod generate;
 mod inputs;
 mod list;
+mod live;
 mod merge;
 mod progress;
 mod quickstart;
+mod resume;
 mod run;
+mod stages;
 mod trial;
 
 use std::path::PathBuf;

@@ -67,14 +67,6 @@ impl Progress {
         Some(elapsed / done * rest)
     }
 
-    /// A line that stays, above the bar.
-    pub fn note(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
-        }
-    }
-
     /// Ends the stage with a line that stays.
     pub fn end(self, outcome: &str) {
         if let Some(bar) = &self.bar {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::progress::seconds;
+use super::execution::{self, New};
 use super::run::{self, How};
 use super::{Failure, Global, doctor};
 use crate::preflight::{self, Status};
@@ -51,7 +52,15 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         eprintln!("    {}: {}", finding.title, finding.detail);
     }
     eprintln!("2/3 kernels, guests and trials: suite {SUITE}");
-    let done = run::execute(&context, &selection, Some(SUITE), None, &arguments.how, &report).await?;
+    let new = New {
+        selection: &selection,
+        suite: Some(SUITE),
+        shard: None,
+        until: None,
+        how: &arguments.how,
+        report: &report,
+    };
+    let done = execution::begin(&context, new).await?;
     eprintln!("3/3 results, after {}", seconds(began.elapsed()));
     done.print(global.format)?;
     // What the variants lose is what the suite is there to show, so it is no failure here.

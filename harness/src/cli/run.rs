@@ -1,39 +1,31 @@
 //! `harness run`
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::watch;
-
 use super::context::Context;
-use super::failure::FOUND;
-use super::inputs::Inputs;
-use super::progress::Progress;
-use super::{Failure, Global, Output, build, doctor, print, print_json};
+use super::execution::{self, New};
+use super::{Failure, Global, doctor, resume};
+use crate::compare;
 use crate::guest::Time;
-use crate::image;
-use crate::kernel::Kernel;
-use crate::model::{CellKey, TrialOutcome, TrialRecord};
-use crate::plan::{self, ArrayJob, ParamFilter, PlannedTrial, SelectedScenario, Selection, Shard, ShardChoice};
-use crate::preflight::{self, Report};
-use crate::report::{Format, Junit, TAIL_BYTES, TrialNotes, junit, variant_table};
-use crate::results::{Judged, Judgement, Run, RunInfo, Summary, judge};
-use crate::run::{self as runner, Stop};
-use crate::scenario::{Knob, PointFilter, Scenario};
-use crate::trial::{Assignment, Stage, StageOptions};
+use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
+use crate::preflight;
+use crate::results::Until;
+use crate::run::default_jobs;
+use crate::scenario::{PointFilter, Scenario};
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///
-/// Every trial is on disk before the next begins; Ctrl-C finishes what is running, a second one does not.
+/// Every trial is on disk before its successor begins; Ctrl-C finishes what is running, a second one does not. What was not
+/// run, for whatever reason, is run by --resume.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20"
+    after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20\n  \
+                  harness run --suite quick --until decided\n  harness run --resume latest"
 )]
 pub struct Arguments {
     /// The suite to run
-    #[arg(long, value_name = "NAME", required_unless_present = "scenario")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "resume"])]
     suite: Option<String>,
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
@@ -54,8 +46,32 @@ pub struct Arguments {
     /// (Slurm array, GitLab parallel; auto/16 for a Kubernetes indexed job)
     #[arg(long, value_name = "I/N|auto", requires = "seed")]
     shard: Option<ShardChoice>,
+    /// How many trials: `decided` goes on with each cell until it is clear whether the variants differ from the first one (of
+    /// one variant: whether its expectations are met)
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["trials", "shard"])]
+    until: Option<UntilChoice>,
+    /// With --until: the share of false verdicts among all that are given
+    #[arg(long, value_name = "RATE", default_value_t = compare::Options::default().alpha, value_parser = share)]
+    error_rate: f64,
+    /// With --until: shares that differ by less are the same
+    #[arg(long, value_name = "SHARE", default_value_t = compare::Options::default().margin, value_parser = share)]
+    margin: f64,
+    /// With --until: no cell gets more trials than this
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    at_most: u32,
+    /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "param", "trials", "shard",
+          "until", "seed", "time", "cold"])]
+    resume: Option<String>,
     #[command(flatten)]
     how: How,
+}
+
+/// When a run has enough trials.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum UntilChoice {
+    /// When every cell is decided.
+    Decided,
 }
 
 /// How trials are run.
@@ -64,7 +80,8 @@ pub struct How {
     /// What every trial's seed is derived from; of `trial`: the trial's own seed [default: the clock]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Guests at a time [default: one for every two processors, as two of a guest's CPUs are busy at once]
+    /// How many CPUs of guests may be busy at a time: a guest counts once, or as often as CPUs of it are busy at once
+    /// [default: the number of processors, less if memory is short]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
     /// How time passes in the guest
@@ -85,22 +102,42 @@ impl How {
         })
     }
 
-    /// The guests at a time that were asked for, or that fit this machine.
-    pub fn jobs(&self) -> u32 {
+    /// The busy CPUs at a time that were asked for, or that fit this machine and guests of this size.
+    pub fn jobs(&self, guest_mib: u64) -> u32 {
         self.jobs.unwrap_or_else(|| {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            u32::try_from(cores / 2).unwrap_or(1).max(1)
+            let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            default_jobs(processors, super::inputs::available_mib(), guest_mib)
         })
+    }
+}
+
+/// A share strictly between none and all.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if 0.0 < share && share < 1.0 => Ok(share),
+        _ => Err("it must lie between 0 and 1".to_owned()),
     }
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?;
-    let selection = selection(&context, &arguments)?;
-    let shard = shard(arguments.shard)?;
-    let report = preflight::check(&doctor::options(global)?).await;
-    let done = execute(&context, &selection, arguments.suite.as_deref(), shard, &arguments.how, &report).await?;
+    let done = if let Some(run) = &arguments.resume {
+        resume::resume(&context, global, run, &arguments.how).await?
+    } else {
+        let mut selection = selection(&context, &arguments)?;
+        let shard = shard(arguments.shard)?;
+        let Arguments { error_rate, margin, at_most, .. } = arguments;
+        let until = arguments.until.map(|UntilChoice::Decided| Until { error_rate, margin, at_most });
+        if let Some(Until { at_most, .. }) = until {
+            selection.trials = at_most;
+        }
+        let report = preflight::check(&doctor::options(global)?).await;
+        let suite = arguments.suite.as_deref();
+        let new = New { selection: &selection, suite, shard, until, how: &arguments.how, report: &report };
+        execution::begin(&context, new).await?
+    };
     done.print(global.format)?;
+    done.print_how_to_resume();
     Ok(done.exit_code())
 }
 
@@ -161,230 +198,3 @@ pub fn suite(context: &Context, name: &str) -> Result<Selection, Failure> {
     Ok(suite.selection(&context.known())?)
 }
 
-/// A run that has come to its end, or to Ctrl-C.
-pub struct Done {
-    pub run: Run,
-    pub summary: Summary,
-    pub judged: Vec<Judged>,
-    /// Trials that were planned.
-    pub planned: u64,
-    /// Trials that were finished.
-    pub finished: u64,
-}
-
-/// Builds what is needed, runs the plan, writes the reports.
-pub async fn execute(
-    context: &Context,
-    selection: &Selection,
-    suite: Option<&str>,
-    shard: Option<Shard>,
-    how: &How,
-    report: &Report,
-) -> Result<Done, Failure> {
-    let seed = how.seed();
-    let plan = plan::plan(selection, &context.known(), seed, shard)?;
-    let (machine, qemu_version) = doctor::machine(report, how.time)?;
-    let mut kernels = Vec::new();
-    for variant in &selection.variants {
-        kernels.push(build::kernel(context, variant, &selection.base).await?);
-    }
-    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
-
-    let run = Run::create(&context.results, SystemTime::now())?;
-    let info = super::inputs::describe(
-        context,
-        &run,
-        &Inputs { kernels: &kernels, report, selection, suite, how, seed, cells: plan.cells(), shard },
-    )?;
-    run.write_info(&info)?;
-    let planned = plan.len();
-    let assignments = plan.iter().map(|trial| stages.assign(context, &trial)).collect::<Result<Vec<_>, _>>()?;
-
-    let jobs = info.jobs;
-    let mut progress = Progress::begin("trials");
-    progress.at(0, planned, &format!("with {jobs} guest(s) at a time, seed {seed}, in {}", run.id()));
-    let mut counts = Counts::default();
-    let (stopper, stop) = watch::channel(Stop::No);
-    let listening = tokio::spawn(listen(stopper));
-    let jobs = usize::try_from(jobs).unwrap_or(1);
-    let finished = runner::execute(assignments, jobs, &run, stop, |record| {
-        counts.add(record);
-        if let TrialOutcome::InfraError { cause } = &record.outcome {
-            progress.note(&format!("trial {} of {}: infra-error: {cause}", record.index, record.cell));
-        }
-        progress.at(counts.finished, planned, &counts.to_string());
-    })
-    .await;
-    listening.abort();
-    let finished = finished.map_err(Failure::host)?;
-    progress.end(&format!("{finished} of {planned} finished, {counts}"));
-    let (summary, judged) = write_reports(&run, &info)?;
-    Ok(Done { run, summary, judged, planned, finished })
-}
-
-/// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
-pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>), Failure> {
-    let (summary, finished) = run.tally()?;
-    run.write_summary(&summary)?;
-    let judged = judge(&summary, &info.cells);
-    let mut notes = TrialNotes::default();
-    for record in run.trials()? {
-        let record = record?;
-        if finished.is_last(&record) {
-            notes.add(&record);
-        }
-    }
-    let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).ok().flatten();
-    let report = Junit { info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
-    run.write_report("junit.xml", &junit(&report).map_err(Failure::host)?)?;
-    Ok((summary, judged))
-}
-
-/// The first Ctrl-C lets what is running finish, the second does not.
-async fn listen(stop: watch::Sender<Stop>) {
-    for (level, message) in [
-        (Stop::AfterRunning, "finishing the trials that are running; Ctrl-C again to stop at once"),
-        (Stop::Now, "stopping"),
-    ] {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return;
-        }
-        eprintln!("{message}");
-        stop.send_replace(level);
-    }
-    // The runner watches as long as somebody can still tell it something.
-    std::future::pending::<()>().await;
-}
-
-impl Done {
-    /// The table on standard output, or the summary as JSON; where the reports are.
-    pub fn print(&self, format: Output) -> Result<(), Failure> {
-        let folder = self.run.folder().display();
-        match format {
-            Output::Json => print_json(&self.summary)?,
-            Output::Text => {
-                print(&variant_table(&self.summary, Format::Text { colour: false }))?;
-                for judged in &self.judged {
-                    if let Judgement::Failed(text) = &judged.judgement {
-                        print(&format!("failed: {}: {text}\n", judged.cell))?;
-                    }
-                }
-                print(&format!(
-                    "\n{folder}/summary.json  figures\n{folder}/junit.xml     for dashboards\n{folder}/trials.jsonl  every trial\n"
-                ))?;
-            }
-        }
-        if self.finished < self.planned {
-            eprintln!("not complete: {} of {} trials were not run", self.planned - self.finished, self.planned);
-        }
-        Ok(())
-    }
-
-    /// 1 if an expectation failed; 3 if trials could not be run; else 0.
-    pub fn exit_code(&self) -> ExitCode {
-        let failed = self.judged.iter().any(|judged| matches!(judged.judgement, Judgement::Failed(_)));
-        if failed { ExitCode::from(FOUND) } else { self.infra_code() }
-    }
-
-    /// 3 if trials could not be run, else 0: what is measured without judgement.
-    pub fn infra_code(&self) -> ExitCode {
-        let unusable = self.summary.cells.iter().any(|cell| cell.trials > 0 && cell.trials == cell.infra_errors);
-        let cut_short = self.finished < self.planned;
-        if unusable || cut_short { Failure::host_code() } else { ExitCode::SUCCESS }
-    }
-}
-
-/// The stages of a run, one for each kernel and guest shape.
-pub struct Stages(BTreeMap<(String, crate::scenario::Guest), (Arc<Stage>, Vec<Knob>)>);
-
-impl Stages {
-    /// Makes or finds every template that the plan needs.
-    pub async fn prepare(
-        context: &Context,
-        kernels: &[Kernel],
-        cells: &[Arc<CellKey>],
-        machine: crate::guest::Machine,
-        qemu_version: &str,
-        cold: bool,
-    ) -> Result<Self, Failure> {
-        let (project, cache) = (context.project.clone(), context.cache.clone());
-        let agent = tokio::task::spawn_blocking(move || image::build_agent(&project, &cache))
-            .await
-            .map_err(Failure::host)?
-            .map_err(Failure::host)?;
-        let options = StageOptions { cache: &context.cache, agent: &agent, qemu_version, cold };
-        let mut progress = Progress::begin("guests");
-        let mut stages = BTreeMap::new();
-        for (done, kernel) in (0..).zip(kernels) {
-            for cell in cells.iter().filter(|cell| cell.variant == kernel.variant) {
-                let shape = instance(context, cell)?.guest;
-                let key = (kernel.variant.clone(), shape);
-                if stages.contains_key(&key) {
-                    continue;
-                }
-                progress.at(done, kernels.len() as u64, &format!("booting {}", kernel.variant));
-                let machine =
-                    crate::guest::Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
-                let stage = Stage::prepare(machine, kernel, options).await?;
-                stages.insert(key, (Arc::new(stage), knobs(kernel)));
-            }
-        }
-        progress.end(&format!("{} ready", stages.len()));
-        Ok(Self(stages))
-    }
-
-    /// What one trial is told, and where it starts.
-    pub fn assign(&self, context: &Context, trial: &PlannedTrial) -> Result<(Arc<Stage>, Assignment), Failure> {
-        let instance = instance(context, &trial.cell)?;
-        let (stage, knobs) = self
-            .0
-            .get(&(trial.cell.variant.clone(), instance.guest))
-            .ok_or_else(|| Failure::host(format!("no guest was prepared for {}", trial.cell)))?;
-        let mut instance = instance.clone();
-        // The variant's own settings first: a scenario that sweeps one of them has the last word.
-        instance.knobs.splice(0..0, knobs.iter().cloned());
-        Ok((Arc::clone(stage), Assignment::new(trial, &instance)))
-    }
-}
-
-fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a crate::scenario::Instance, Failure> {
-    Scenario::find(&context.scenarios, &cell.scenario)?
-        .at(&cell.params)
-        .ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))
-}
-
-/// A variant's run-time settings, in the scenario's form.
-fn knobs(kernel: &Kernel) -> Vec<Knob> {
-    use crate::kernel::Knob as Of;
-    let knob = |knob: &Of| match knob.clone() {
-        Of::Parameter(parameter) => Knob::parameter(&parameter.module, &parameter.name, parameter.value),
-        Of::Sysctl(sysctl) => Knob::sysctl(&sysctl.name, sysctl.value),
-    };
-    kernel.knobs.iter().map(knob).collect()
-}
-
-/// What a run has come to so far.
-#[derive(Debug, Default)]
-struct Counts {
-    finished: u64,
-    hung: u64,
-    missed: u64,
-    infra: u64,
-}
-
-impl Counts {
-    fn add(&mut self, record: &TrialRecord) {
-        self.finished += 1;
-        match record.outcome {
-            TrialOutcome::Counted { hung, .. } => self.hung += u64::from(hung),
-            TrialOutcome::Missed { .. } => self.missed += 1,
-            TrialOutcome::InfraError { .. } => self.infra += 1,
-        }
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} hung, {} missed, {} infra-errors", self.hung, self.missed, self.infra)
-    }
-}

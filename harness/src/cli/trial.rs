@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::context::Context;
-use super::run::{How, Stages};
+use super::run::How;
+use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, inputs, print, print_json};
 use crate::guest::Watch;
-use crate::model::{ActorStamps, TrialOutcome, TrialRecord};
+use crate::model::{ActorStamps, HungCpu, TrialOutcome, TrialRecord};
 use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Run, Summary};
+use crate::run::Work;
 use crate::scenario::{PointFilter, Scenario};
 use crate::trial;
 
@@ -56,7 +58,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
     let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, arguments.how.cold).await?;
-    let (stage, assignment) = stages.assign(&context, &trial)?;
+    let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {
@@ -65,9 +67,11 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         selection: &selection,
         suite: None,
         how: &arguments.how,
+        jobs: 1,
         seed,
         cells,
         shard: None,
+        until: None,
     };
     run.write_info(&inputs::describe(&context, &run, &made_from)?)?;
     let artifacts = run.create_artifacts(trial.index)?;
@@ -103,6 +107,9 @@ fn shown(record: &TrialRecord) -> String {
         }
         TrialOutcome::Missed { reason } => lines.push(format!("  missed: {reason}")),
         TrialOutcome::InfraError { cause } => lines.push(format!("  infra-error: {cause}")),
+    }
+    for HungCpu { cpu, at } in &record.hung_at {
+        lines.push(format!("  CPU {cpu} was at {}", at.join("; then at ")));
     }
     let at = |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
     for ActorStamps { actor, cpu, entered_us, left_us } in &record.stamps {

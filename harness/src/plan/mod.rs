@@ -55,6 +55,11 @@ pub fn plan(selection: &Selection, known: &Known, run_seed: u64, shard: Option<S
 }
 
 impl Plan {
+    /// The plan of a run that was begun before, by what was written down of it.
+    pub fn again(cells: impl IntoIterator<Item = CellKey>, trials: u32, run_seed: u64, shard: Option<Shard>) -> Self {
+        Self { cells: cells.into_iter().map(Arc::new).collect(), trials, run_seed, shard }
+    }
+
     /// The cells, each once, in their order: those of the whole plan, also in a shard.
     pub fn cells(&self) -> &[Arc<CellKey>] {
         &self.cells

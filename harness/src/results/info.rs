@@ -40,6 +40,9 @@ pub struct RunInfo {
     /// Which part of the plan it ran, if not all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// When it had enough trials of a cell, if that was left to what they showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     /// The ids of the runs it was merged from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<String>,
@@ -48,6 +51,17 @@ pub struct RunInfo {
     pub hosts: Vec<HostInfo>,
     /// The whole plan, also of a shard: each cell in its order, and what was expected of it.
     pub cells: Vec<PlannedCell>,
+}
+
+/// That a run went on with each cell until it was decided; what that means is said in `docs/statistics.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Until {
+    /// The share of false verdicts among all that are given, at most.
+    pub error_rate: f64,
+    /// Shares that differ by less are the same.
+    pub margin: f64,
+    /// No cell got more trials.
+    pub at_most: u32,
 }
 
 /// Which harness it was.

@@ -114,6 +114,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
         trials_per_cell: 20,
         jobs: 2,
         shard: None,
+        until: None,
         merged_from: vec![],
         hosts: vec![],
         cells,

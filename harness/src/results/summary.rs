@@ -62,7 +62,7 @@ struct Written {
 }
 
 /// Counts trials as they are read, in memory for the cells alone.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SummaryBuilder {
     cells: Vec<Counted>,
     places: BTreeMap<CellKey, usize>,
@@ -71,7 +71,7 @@ pub struct SummaryBuilder {
 }
 
 /// A cell being counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Counted {
     /// The least index of its trials.
     first: u64,

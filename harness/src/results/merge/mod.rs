@@ -9,7 +9,6 @@
 //! The runs themselves are only read.
 
 mod artifacts;
-mod same;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +21,7 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-use super::{Error, Finished, HostInfo, Run, RunInfo, trials};
+use super::{Error, Finished, HostInfo, Run, RunInfo, same, trials};
 
 /// Runs were not merged.
 #[derive(Debug, thiserror::Error)]

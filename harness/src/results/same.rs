@@ -1,17 +1,20 @@
 //! Whether two runs belong together.
 
-use crate::results::{FileDigest, RunInfo};
+use super::{FileDigest, RunInfo};
 
 /// What two runs differ in.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Difference {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In what, e.g. `the seed`.
     pub what: String,
+    /// What one has.
     pub here: String,
+    /// What the other has.
     pub there: String,
 }
 
 /// The first thing in which runs of one plan must not differ, and these do. Hosts, numbers of jobs, paths and names may.
-pub(super) fn first_difference(here: &RunInfo, there: &RunInfo) -> Option<Difference> {
+pub fn first_difference(here: &RunInfo, there: &RunInfo) -> Option<Difference> {
     let (here, there) = (facts(here), facts(there));
     let value = |facts: &[Fact], what: &str| {
         let found = facts.iter().find(|fact| fact.what == what);

@@ -1,0 +1,250 @@
+//! Executing a run, from its first trial or from where it was left, to its reports.
+
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use super::context::Context;
+use super::failure::FOUND;
+use super::inputs::{self, Inputs};
+use super::live::Live;
+use super::run::How;
+use super::stages::Stages;
+use super::{Failure, Output, build, doctor, print, print_json};
+use crate::compare::{self, Evidence, open_cells};
+use crate::kernel::Kernel;
+use crate::model::CellKey;
+use crate::plan::{self, Plan, Selection, Shard};
+use crate::preflight::Report;
+use crate::report::{Format, Junit, TAIL_BYTES, TrialNotes, junit, variant_table};
+use crate::results::{Finished, Judged, Judgement, Run, RunInfo, Summary, SummaryBuilder, TrialLog, Until, judge};
+use crate::run::{self as runner, Sink, Stop, Work};
+
+/// Trials of each cell before a sequential run is looked at for the first time.
+const FIRST_LOOK: u32 = 10;
+
+/// A run with all that is needed to go on with it.
+pub struct Execution<'a> {
+    pub context: &'a Context,
+    pub plan: Plan,
+    pub stages: Stages,
+    pub run: Run,
+    pub info: RunInfo,
+    pub log: TrialLog,
+    pub jobs: u32,
+}
+
+/// A run that has come to its end, or to Ctrl-C.
+pub struct Done {
+    pub run: Run,
+    pub summary: Summary,
+    pub judged: Vec<Judged>,
+    /// Trials that were planned.
+    pub planned: u64,
+    /// Trials that were finished.
+    pub finished: u64,
+}
+
+/// What a new run is made from.
+pub struct New<'a> {
+    pub selection: &'a Selection,
+    pub suite: Option<&'a str>,
+    pub shard: Option<Shard>,
+    pub until: Option<Until>,
+    pub how: &'a How,
+    pub report: &'a Report,
+}
+
+/// Builds what is needed, runs the plan, writes the reports.
+pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
+    let New { selection, suite, shard, until, how, report } = new;
+    let seed = how.seed();
+    let plan = plan::plan(selection, &context.known(), seed, shard)?;
+    let kernels = kernels(context, &selection.variants, &selection.base).await?;
+    let (machine, qemu_version) = doctor::machine(report, how.time)?;
+    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
+    let jobs = how.jobs(stages.largest_mib());
+
+    let run = Run::create(&context.results, SystemTime::now())?;
+    let inputs = Inputs { kernels: &kernels, report, selection, suite, how, jobs, seed, cells: plan.cells(), shard, until };
+    let info = inputs::describe(context, &run, &inputs)?;
+    run.write_info(&info)?;
+    let log = run.log()?;
+    Execution { context, plan, stages, run, info, log, jobs }.go(Finished::default(), SummaryBuilder::default()).await
+}
+
+/// The kernels of these variants.
+pub async fn kernels(context: &Context, variants: &[String], base: &str) -> Result<Vec<Kernel>, Failure> {
+    let mut kernels = Vec::new();
+    for variant in variants {
+        kernels.push(build::kernel(context, variant, base).await?);
+    }
+    Ok(kernels)
+}
+
+impl Execution<'_> {
+    /// Runs what is not finished, and writes the reports.
+    pub async fn go(self, finished: Finished, earlier: SummaryBuilder) -> Result<Done, Failure> {
+        let cells: Vec<CellKey> = self.info.cells.iter().map(|cell| cell.key.clone()).collect();
+        let Self { jobs, run, info, .. } = &self;
+        let (seed, id) = (info.seed, run.id());
+        eprintln!("trials: room for {jobs} busy guest CPU(s) at a time (--jobs), seed {seed}, in {id}");
+        let mut live = Live::begin(&cells, earlier);
+        let (stopper, stop) = watch::channel(Stop::No);
+        let listening = tokio::spawn(listen(stopper));
+        let ended = match info.until {
+            None => self.fixed(&finished, &mut live, &stop).await,
+            Some(until) => self.sequential(until, &mut live, &stop).await,
+        };
+        listening.abort();
+        live.end();
+        // Whatever happened: what is on disk is told.
+        let (summary, judged, finished) = write_reports(&self.run, &self.info)?;
+        let planned = ended.map_err(|failure| failure.resumable(self.run.id()))?;
+        Ok(Done { run: self.run, summary, judged, planned, finished: finished.len() })
+    }
+
+    /// Runs the plan; how many trials the whole of it has.
+    async fn fixed(
+        &self,
+        finished: &Finished,
+        live: &mut Live,
+        stop: &watch::Receiver<Stop>,
+    ) -> Result<u64, Failure> {
+        for trial in self.plan.iter().filter(|trial| !finished.contains(trial.index)) {
+            live.plan([(trial.cell.variant.as_str(), 1)]);
+        }
+        // Once more what was given up before: the cause may have gone.
+        let failed = finished.failed().filter_map(|(index, attempt)| Some((self.plan.trial(index)?, attempt + 1)));
+        let fresh = self.plan.iter().filter(|trial| !finished.contains(trial.index)).map(|trial| (trial, 0));
+        self.execute(failed.chain(fresh), live, stop).await?;
+        Ok(self.plan.len())
+    }
+
+    /// Runs trials of those cells that are not decided, until all are or have as many as they may; how many trials that were.
+    ///
+    /// Each round adds a quarter to what an open cell has. That the evidence is looked at after each round does not weaken it
+    /// (`docs/statistics.md`), so rounds serve only to keep all workers busy.
+    async fn sequential(&self, until: Until, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
+        let options = compare::Options { alpha: until.error_rate, margin: until.margin, evidence: Evidence::Sequential };
+        loop {
+            let (summary, finished) = self.run.tally()?;
+            let open = open_cells(&summary.cells, &self.info.cells, options);
+            let mut round = Vec::new();
+            for (position, cell) in self.plan.cells().iter().enumerate().filter(|(_, cell)| open.contains(cell)) {
+                let missing = |ordinal| {
+                    self.plan.trial_of(position, ordinal).filter(|trial| !finished.contains(trial.index))
+                };
+                let seen = summary.cells.iter().find(|seen| seen.key == **cell).map_or(0, |seen| seen.trials);
+                let more = if seen < FIRST_LOOK { FIRST_LOOK - seen } else { (seen / 4).max(5) };
+                let trials = (0..until.at_most).filter_map(missing).take(more.try_into().unwrap_or(usize::MAX));
+                let before = round.len();
+                round.extend(trials.map(|trial| (trial, 0)));
+                live.plan([(cell.variant.as_str(), (round.len() - before) as u64)]);
+            }
+            if round.is_empty() || *stop.borrow() != Stop::No {
+                return Ok(finished.len() + round.len() as u64);
+            }
+            // One of every cell before the second of any.
+            round.sort_by_key(|(trial, _)| trial.index);
+            live.note(&format!("round: {} of {} cells are open, {} trials", open.len(), self.plan.cells().len(), round.len()));
+            self.execute(round, live, stop).await?;
+        }
+    }
+
+    async fn execute(
+        &self,
+        trials: impl IntoIterator<Item = (plan::PlannedTrial, u32)>,
+        live: &mut Live,
+        stop: &watch::Receiver<Stop>,
+    ) -> Result<(), Failure> {
+        let mut wrong = None;
+        let work = trials.into_iter().map_while(|(trial, attempt)| -> Option<Work> {
+            self.stages.work(self.context, &trial, attempt).map_err(|failure| wrong = Some(failure)).ok()
+        });
+        let sink = Sink { run: &self.run, log: &self.log };
+        let ended = runner::execute(work, self.jobs, sink, stop.clone(), |record| live.add(record)).await;
+        ended.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+/// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
+pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>, Finished), Failure> {
+    let (summary, finished) = run.tally()?;
+    run.write_summary(&summary)?;
+    let judged = judge(&summary, &info.cells);
+    let mut notes = TrialNotes::default();
+    for record in run.trials()? {
+        let record = record?;
+        if finished.is_last(&record) {
+            notes.add(&record);
+        }
+    }
+    let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).ok().flatten();
+    let report = Junit { info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
+    run.write_report("junit.xml", &junit(&report).map_err(Failure::host)?)?;
+    Ok((summary, judged, finished))
+}
+
+/// The first Ctrl-C lets what is running finish, the second does not.
+async fn listen(stop: watch::Sender<Stop>) {
+    for (level, message) in [
+        (Stop::AfterRunning, "finishing the trials that are running; Ctrl-C again to stop at once"),
+        (Stop::Now, "stopping"),
+    ] {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        eprintln!("{message}");
+        stop.send_replace(level);
+    }
+    // The runner watches as long as somebody can still tell it something.
+    std::future::pending::<()>().await;
+}
+
+impl Done {
+    /// The table on standard output, or the summary as JSON; where the reports are.
+    pub fn print(&self, format: Output) -> Result<(), Failure> {
+        let folder = self.run.folder().display();
+        match format {
+            Output::Json => print_json(&self.summary)?,
+            Output::Text => {
+                print(&variant_table(&self.summary, Format::Text { colour: false }))?;
+                for judged in &self.judged {
+                    if let Judgement::Failed(text) = &judged.judgement {
+                        print(&format!("failed: {}: {text}\n", judged.cell))?;
+                    }
+                }
+                print(&format!(
+                    "\n{folder}/summary.json  figures\n{folder}/junit.xml     for dashboards\n{folder}/trials.jsonl  every trial\n"
+                ))?;
+            }
+        }
+        if self.finished < self.planned {
+            eprintln!("not complete: {} of {} trials were not run", self.planned - self.finished, self.planned);
+        }
+        Ok(())
+    }
+
+    /// Says how to go on with a run that is not complete.
+    pub fn print_how_to_resume(&self) {
+        if self.finished < self.planned {
+            eprintln!("to run the rest: harness run --resume {}", self.run.id());
+        }
+    }
+
+    /// 1 if an expectation failed; 3 if trials could not be run; else 0.
+    pub fn exit_code(&self) -> ExitCode {
+        let failed = self.judged.iter().any(|judged| matches!(judged.judgement, Judgement::Failed(_)));
+        if failed { ExitCode::from(FOUND) } else { self.infra_code() }
+    }
+
+    /// 3 if trials could not be run, else 0: what is measured without judgement.
+    pub fn infra_code(&self) -> ExitCode {
+        let unusable = self.summary.cells.iter().any(|cell| cell.trials > 0 && cell.trials == cell.infra_errors);
+        let cut_short = self.finished < self.planned;
+        if unusable || cut_short { Failure::host_code() } else { ExitCode::SUCCESS }
+    }
+}

@@ -1,0 +1,211 @@
+//! Trials as they are run: a bar for each variant with its rate and the verdict on each of its cells so far; away from a
+//! terminal a line now and then.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+
+use super::progress::seconds;
+use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
+use crate::results::{CellSummary, Summary, SummaryBuilder};
+
+/// Away from a terminal a line is printed at most this often.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
+
+/// More cells than this are counted by their verdict instead of shown one by one.
+const LETTERS: usize = 40;
+
+/// The progress of a run's trials.
+pub struct Live {
+    began: Instant,
+    said: Option<Instant>,
+    /// The variants, in the plan's order.
+    variants: Vec<String>,
+    cells: Vec<CellKey>,
+    counts: SummaryBuilder,
+    bars: Option<(MultiProgress, BTreeMap<String, ProgressBar>)>,
+    /// Trials to be run by this process, and those that were.
+    planned: u64,
+    done: u64,
+    /// The same, by variant.
+    by_variant: BTreeMap<String, (u64, u64)>,
+    retried: u64,
+}
+
+impl Live {
+    /// Begins. `earlier` are the counts of a run that is resumed.
+    pub fn begin(cells: &[CellKey], counts: SummaryBuilder) -> Self {
+        let mut variants: Vec<String> = Vec::new();
+        for cell in cells {
+            if !variants.contains(&cell.variant) {
+                variants.push(cell.variant.clone());
+            }
+        }
+        let bars = std::io::stderr().is_terminal().then(|| {
+            let multi = MultiProgress::new();
+            let width = variants.iter().map(String::len).max().unwrap_or(0);
+            let template = format!("{{prefix:{width}}} {{bar:24}} {{pos}}/{{len}} {{msg}}");
+            let bar = |variant: &String| {
+                let style =
+                    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+                let bar = multi.add(ProgressBar::new(0).with_style(style).with_prefix(variant.clone()));
+                bar.enable_steady_tick(Duration::from_millis(500));
+                (variant.clone(), bar)
+            };
+            let bars = variants.iter().map(bar).collect();
+            (multi, bars)
+        });
+        Self {
+            began: Instant::now(),
+            said: None,
+            variants,
+            cells: cells.to_vec(),
+            counts,
+            bars,
+            planned: 0,
+            done: 0,
+            by_variant: BTreeMap::new(),
+            retried: 0,
+        }
+    }
+
+    /// More trials are to be run: so many of each variant.
+    pub fn plan<'a>(&mut self, trials: impl IntoIterator<Item = (&'a str, u64)>) {
+        for (variant, count) in trials {
+            self.planned += count;
+            let (_, planned) = self.by_variant.entry(variant.to_owned()).or_default();
+            *planned += count;
+            if let Some(bar) = self.bars.as_ref().and_then(|(_, bars)| bars.get(variant)) {
+                bar.set_length(*planned);
+            }
+        }
+    }
+
+    /// A line that stays.
+    pub fn note(&self, line: &str) {
+        match &self.bars {
+            Some((multi, _)) => multi.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// A trial's record is on disk. An infra-error that will be tried again comes with a later record.
+    pub fn add(&mut self, record: &TrialRecord) {
+        if let TrialOutcome::InfraError { cause } = &record.outcome {
+            let again = if record.attempt > 0 { format!(", attempt {}", record.attempt + 1) } else { String::new() };
+            self.note(&format!("trial {} of {}{again}: infra-error: {cause}", record.index, record.cell));
+        }
+        self.counts.add(record);
+        if record.attempt > 0 {
+            self.retried += 1;
+        } else {
+            self.done += 1;
+            let (done, _) = self.by_variant.entry(record.cell.variant.clone()).or_default();
+            *done += 1;
+        }
+        self.show(&record.cell.variant);
+    }
+
+    fn show(&mut self, variant: &str) {
+        if let Some((_, bars)) = &self.bars {
+            if let Some(bar) = bars.get(variant) {
+                let (done, planned) = self.by_variant.get(variant).copied().unwrap_or_default();
+                bar.set_position(done);
+                let left = self.left(done, planned).map(|left| format!(" {} left", HumanDuration(left)));
+                let rate = self.rate(done);
+                let summary = self.summary();
+                bar.set_message(format!("{rate:.1}/s{} {}", left.unwrap_or_default(), self.verdicts(&summary, variant)));
+            }
+            return;
+        }
+        let due = self.said.map_or(self.done == 1, |said| said.elapsed() >= PLAIN_INTERVAL);
+        if due {
+            self.said = Some(Instant::now());
+            let left = self.left(self.done, self.planned);
+            let left = left.map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
+            let summary = self.summary();
+            let verdicts: Vec<String> = self
+                .variants
+                .iter()
+                .map(|variant| format!("{variant} {}", self.verdicts(&summary, variant)))
+                .collect();
+            let (done, planned, rate) = (self.done, self.planned, self.rate(self.done));
+            eprintln!("trials: {done}/{planned}, {rate:.1}/s{left}; {}", verdicts.join("; "));
+        }
+    }
+
+    /// Ends with a line that stays.
+    pub fn end(self) {
+        let summary = self.summary();
+        if let Some((multi, _)) = &self.bars {
+            let _ = multi.clear();
+        }
+        let sum = |count: fn(&CellSummary) -> u32| summary.cells.iter().map(|cell| u64::from(count(cell))).sum::<u64>();
+        eprintln!(
+            "trials: {} of {} finished, {} hung, {} missed, {} infra-errors, {} tried again ({}, {:.1}/s)",
+            self.done,
+            self.planned,
+            sum(|cell| cell.hung),
+            sum(|cell| cell.missed),
+            sum(|cell| cell.infra_errors),
+            self.retried,
+            seconds(self.began.elapsed()),
+            self.rate(self.done),
+        );
+    }
+
+    fn summary(&self) -> Summary {
+        self.counts.clone().finish("")
+    }
+
+    fn rate(&self, done: u64) -> f64 {
+        let elapsed = self.began.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+        let rate = done as f64 / elapsed.max(0.001);
+        rate
+    }
+
+    /// An estimate by the speed so far; none before there is enough of it.
+    fn left(&self, done: u64, planned: u64) -> Option<Duration> {
+        let elapsed = self.began.elapsed();
+        if done * 50 < planned || planned <= done || elapsed < Duration::from_secs(2) {
+            return None;
+        }
+        let (rest, done) = (u32::try_from(planned - done).ok()?, u32::try_from(done).ok()?);
+        Some(elapsed / done * rest)
+    }
+
+    /// `console SSSS pstore SSLM`: a letter for each cell of the variant, in the plan's order.
+    fn verdicts(&self, summary: &Summary, variant: &str) -> String {
+        let seen: BTreeMap<&CellKey, &CellSummary> = summary.cells.iter().map(|cell| (&cell.key, cell)).collect();
+        let cells: Vec<&CellKey> = self.cells.iter().filter(|cell| cell.variant == variant).collect();
+        let of_channel = |channel: Channel| {
+            let letters = cells.iter().map(|key| letter(seen.get(key).copied(), channel));
+            if cells.len() <= LETTERS {
+                return format!("{channel} {}", letters.collect::<String>());
+            }
+            let mut counts: BTreeMap<char, usize> = BTreeMap::new();
+            for letter in letters {
+                *counts.entry(letter).or_default() += 1;
+            }
+            let counts: Vec<_> = counts.iter().map(|(letter, count)| format!("{count}{letter}")).collect();
+            format!("{channel} {}", counts.join("+"))
+        };
+        Channel::ALL.map(of_channel).join(" ")
+    }
+}
+
+/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `M`: mixed; `.`: none counted.
+fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
+    let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
+    let all = |outcome| counts.of(outcome) == counts.n();
+    match () {
+        () if all(ChannelOutcome::Saved) => 'S',
+        () if all(ChannelOutcome::Lost) => 'L',
+        () if all(ChannelOutcome::Truncated) => 'T',
+        () if all(ChannelOutcome::Corrupt) => 'C',
+        () => 'M',
+    }
+}

@@ -1,0 +1,86 @@
+//! `harness run --resume`
+
+use super::context::Context;
+use super::execution::{self, Done, Execution};
+use super::inputs::{self, Inputs};
+use super::run::How;
+use super::stages::Stages;
+use super::{Failure, Global, doctor};
+use crate::guest::Time;
+use crate::plan::{Plan, SelectedScenario, Selection};
+use crate::preflight;
+use crate::results::{Difference, Run, RunInfo, SummaryBuilder, first_difference};
+use crate::scenario::PointFilter;
+
+/// Runs what is left of a run: trials that are not recorded, and once more those that only failed by our fault.
+///
+/// Everything that went into the run has to be what it was, down to the kernels' keys; else its trials would not belong
+/// together.
+pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How) -> Result<Done, Failure> {
+    let run = Run::find(&context.results, name)?;
+    let info = run.info()?;
+    if !info.merged_from.is_empty() {
+        return Err(Failure::input(format!(
+            "run {} was merged from {}\n\nhint: resume those, and merge again",
+            run.id(),
+            info.merged_from.join(", ")
+        )));
+    }
+    // Before anything is made: from here on nobody else writes to it.
+    let (log, finished) = run.reopen_log()?;
+    let mut earlier = SummaryBuilder::default();
+    for record in run.trials()? {
+        earlier.add(&record?);
+    }
+    let selection = selection(&info)?;
+    let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
+    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold: info.qemu.cold };
+    let cells = info.cells.iter().map(|cell| cell.key.clone());
+    let plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
+
+    let report = preflight::check(&doctor::options(global)?).await;
+    let kernels = execution::kernels(context, &selection.variants, &selection.base).await?;
+    let inputs = Inputs {
+        kernels: &kernels,
+        report: &report,
+        selection: &selection,
+        suite: info.suite.as_deref(),
+        how: &how,
+        jobs: info.jobs,
+        seed: info.seed,
+        cells: plan.cells(),
+        shard: info.shard,
+        until: info.until,
+    };
+    let now = inputs::describe(context, &run, &inputs)?;
+    if let Some(Difference { what, here, there }) = first_difference(&info, &now) {
+        return Err(Failure::input(format!(
+            "resume run {}: {what} was {here} and is now {there}\n\nhint: put it back as it was, or begin a new run",
+            run.id()
+        )));
+    }
+    let (machine, qemu_version) = doctor::machine(&report, time)?;
+    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
+    let jobs = how.jobs(stages.largest_mib());
+    eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
+    Execution { context, plan, stages, run, info, log, jobs }.go(finished, earlier).await
+}
+
+/// What was selected, as far as it is needed again: the cells are known.
+fn selection(info: &RunInfo) -> Result<Selection, Failure> {
+    let mut variants: Vec<String> = Vec::new();
+    for cell in &info.cells {
+        if !variants.contains(&cell.key.variant) {
+            variants.push(cell.key.variant.clone());
+        }
+    }
+    let first = info.cells.first().ok_or_else(|| Failure::input(format!("run {} has no cells", info.run_id)))?;
+    let scenario = |name: &String| SelectedScenario { name: name.clone(), only: PointFilter::default() };
+    Ok(Selection {
+        variants,
+        base: first.key.base.clone(),
+        scenarios: info.scenarios.iter().map(|file| scenario(&file.name)).collect(),
+        params: Vec::new(),
+        trials: info.trials_per_cell,
+    })
+}

@@ -1,0 +1,109 @@
+//! The stages of a run: what each of its kernels' guests start from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::Failure;
+use super::context::Context;
+use super::progress::Progress;
+use crate::guest::Machine;
+use crate::image;
+use crate::kernel::Kernel;
+use crate::model::CellKey;
+use crate::plan::PlannedTrial;
+use crate::run::Work;
+use crate::scenario::{Guest, Instance, Knob, Scenario};
+use crate::trial::{Assignment, Stage, StageError, StageOptions};
+
+/// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
+pub struct Stages(BTreeMap<(String, Guest), (Arc<Stage>, Vec<Knob>)>);
+
+impl Stages {
+    /// Makes or finds every template that the cells need, all at once: a guest that settles leaves the processors idle.
+    pub async fn prepare(
+        context: &Context,
+        kernels: &[Kernel],
+        cells: &[Arc<CellKey>],
+        machine: Machine,
+        qemu_version: &str,
+        cold: bool,
+    ) -> Result<Self, Failure> {
+        let (project, cache) = (context.project.clone(), context.cache.clone());
+        let agent = tokio::task::spawn_blocking(move || image::build_agent(&project, &cache))
+            .await
+            .map_err(Failure::host)?
+            .map_err(Failure::host)?;
+        let mut preparing = JoinSet::new();
+        for kernel in kernels {
+            for shape in shapes(context, cells, &kernel.variant)? {
+                let machine = Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
+                let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
+                let qemu_version = qemu_version.to_owned();
+                preparing.spawn(async move {
+                    let options = StageOptions { cache: &cache, agent: &agent, qemu_version: &qemu_version, cold };
+                    let stage = Stage::prepare(machine, &kernel, options).await?;
+                    Ok::<_, StageError>(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
+                });
+            }
+        }
+        let of = preparing.len() as u64;
+        let mut progress = Progress::begin("guests");
+        progress.at(0, of, "booting and settling, once for each kernel");
+        let mut stages = BTreeMap::new();
+        while let Some(prepared) = preparing.join_next().await {
+            let (key, stage) = prepared.map_err(Failure::host)??;
+            stages.insert(key, stage);
+            progress.at(stages.len() as u64, of, "booting and settling, once for each kernel");
+        }
+        progress.end(&format!("{} ready", stages.len()));
+        Ok(Self(stages))
+    }
+
+    /// A trial, ready to be run.
+    pub fn work(&self, context: &Context, trial: &PlannedTrial, attempt: u32) -> Result<Work, Failure> {
+        let instance = instance(context, &trial.cell)?;
+        let (stage, knobs) = self
+            .0
+            .get(&(trial.cell.variant.clone(), instance.guest))
+            .ok_or_else(|| Failure::host(format!("no guest was prepared for {}", trial.cell)))?;
+        let mut instance = instance.clone();
+        // The variant's own settings first: a scenario that sweeps one of them has the last word.
+        instance.knobs.splice(0..0, knobs.iter().cloned());
+        Ok(Work { stage: Arc::clone(stage), assignment: Assignment::new(trial, &instance), attempt })
+    }
+
+    /// RAM of the largest guest, in MiB.
+    pub fn largest_mib(&self) -> u64 {
+        self.0.keys().map(|(_, shape)| u64::from(shape.memory_mib)).max().unwrap_or(0)
+    }
+}
+
+/// The shapes of guest that a variant's cells need, each once.
+fn shapes(context: &Context, cells: &[Arc<CellKey>], variant: &str) -> Result<Vec<Guest>, Failure> {
+    let mut shapes = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.variant == variant) {
+        let shape = instance(context, cell)?.guest;
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    Ok(shapes)
+}
+
+fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a Instance, Failure> {
+    Scenario::find(&context.scenarios, &cell.scenario)?
+        .at(&cell.params)
+        .ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))
+}
+
+/// A variant's run-time settings, in the scenario's form.
+fn knobs(kernel: &Kernel) -> Vec<Knob> {
+    use crate::kernel::Knob as Of;
+    let knob = |knob: &Of| match knob.clone() {
+        Of::Parameter(parameter) => Knob::parameter(&parameter.module, &parameter.name, parameter.value),
+        Of::Sysctl(sysctl) => Knob::sysctl(&sysctl.name, sysctl.value),
+    };
+    kernel.knobs.iter().map(knob).collect()
+}
