@@ -21,8 +21,9 @@ pub(super) fn trials_to_decide(pair: Pair, factor: f64, options: Options) -> Opt
     let decided = |n: u32| {
         let pair = Pair { base: prolonged(pair.base, n), candidate: prolonged(pair.candidate, n) };
         let quick = score_p(pair.base, pair.candidate) * factor;
+        let larger = pair.base.of().max(pair.candidate.of());
         let adjusted_p = match options.evidence {
-            Evidence::Fixed if n > EXACT_UP_TO || quick > FAR * options.alpha => quick,
+            Evidence::Fixed if larger > EXACT_UP_TO || quick > FAR * options.alpha => quick,
             evidence => pair.p_value(evidence) * factor,
         };
         pair.verdict(adjusted_p, options) != Verdict::Undecided
