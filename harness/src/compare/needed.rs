@@ -9,6 +9,9 @@ const MOST: u32 = 100_000;
 /// Up to so many trials a side the exact test is made; above, the score test stands in, which is close by then.
 const EXACT_UP_TO: u32 = 200;
 
+/// Nor is the exact test made where the score test's p-value is so many times too large.
+const FAR: f64 = 4.0;
+
 /// The fewest trials a side with which an undecided pair would be decided, if each side's share stayed what it is; a side
 /// that has more keeps what it has. None if that takes more than 100,000, or if nothing counted on one side.
 ///
@@ -17,11 +20,13 @@ pub(super) fn trials_to_decide(pair: Pair, factor: f64, options: Options) -> Opt
     pair.difference()?;
     let decided = |n: u32| {
         let pair = Pair { base: prolonged(pair.base, n), candidate: prolonged(pair.candidate, n) };
-        let p_value = match options.evidence {
-            Evidence::Fixed if n > EXACT_UP_TO => score_p(pair.base, pair.candidate),
-            evidence => pair.p_value(evidence),
+        let quick = score_p(pair.base, pair.candidate) * factor;
+        let larger = pair.base.of().max(pair.candidate.of());
+        let adjusted_p = match options.evidence {
+            Evidence::Fixed if larger > EXACT_UP_TO || quick > FAR * options.alpha => quick,
+            evidence => pair.p_value(evidence) * factor,
         };
-        pair.verdict((p_value * factor).min(1.0), options) != Verdict::Undecided
+        pair.verdict(adjusted_p, options) != Verdict::Undecided
     };
     let mut few = pair.base.of().min(pair.candidate.of());
     let mut many = few.saturating_add(1);

@@ -1,19 +1,4 @@
-//! Corrections of p-values for the number of tests made.
-
-/// Holm's step-down adjustment: below α exactly where the test still rejects when the chance of *any* false rejection
-/// is held at α. In the order of the input.
-///
-/// S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979).
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut adjusted = vec![1.0; p_values.len()];
-    let mut largest: f64 = 0.0;
-    // From the smallest on: it is one of all tests, the next one of one fewer, the last stands alone.
-    for (index, left) in ascending(p_values).iter().zip((1..=count(p_values)).rev()) {
-        largest = largest.max(p_values[*index] * f64::from(left)).min(1.0);
-        adjusted[*index] = largest;
-    }
-    adjusted
-}
+//! The correction of p-values for the number of tests made.
 
 /// The Benjamini-Hochberg adjustment: below α exactly where the test still rejects when the expected *share* of false
 /// ones among all rejections is held at α. In the order of the input.

@@ -1,5 +1,5 @@
-//! The statistics: intervals for shares and for the difference of two, tests that two are the same, and corrections for
-//! testing many.
+//! The statistics: intervals for shares and for the difference of two, tests that two are the same, and the correction
+//! for testing many.
 //!
 //! Knows nothing of trials and does no I/O. Counts come in as [`Proportion`]s; what comes out are plain numbers. What
 //! each is for stands in `docs/statistics.md`.
@@ -22,7 +22,7 @@ mod sequential;
 mod tests;
 mod walk;
 
-pub use adjust::{benjamini_hochberg, holm};
+pub use adjust::benjamini_hochberg;
 pub use boschloo::boschloo;
 pub use difference::{miettinen_nurminen, score_excludes, score_p};
 pub use interval::{Interval, Proportion, percent, wilson};

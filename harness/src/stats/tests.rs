@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Interval, Proportion, benjamini_hochberg, holm, percent, wilson};
+use super::{Interval, Proportion, benjamini_hochberg, percent, wilson};
 
 mod boschloo;
 mod difference;
@@ -78,13 +78,10 @@ proptest! {
     }
 }
 
-/// `multipletests([0.01, 0.04, 0.03, 0.005, 0.5, 0.04, 1.0], method="holm")`, and `method="fdr_bh"`
+/// `multipletests([0.01, 0.04, 0.03, 0.005, 0.5, 0.04, 1.0], method="fdr_bh")`
 #[test]
-fn adjustments_as_statsmodels_has_them() {
+fn the_adjustment_as_statsmodels_has_it() {
     let p_values = [0.01, 0.04, 0.03, 0.005, 0.5, 0.04, 1.0];
-    for (found, expected) in holm(&p_values).into_iter().zip([0.06, 0.16, 0.15, 0.035, 1.0, 0.16, 1.0]) {
-        close(found, expected);
-    }
     let expected = [0.035, 0.056, 0.056, 0.035, 0.583_333_333_333_333_4, 0.056, 1.0];
     for (found, expected) in benjamini_hochberg(&p_values).into_iter().zip(expected) {
         close(found, expected);
@@ -93,8 +90,7 @@ fn adjustments_as_statsmodels_has_them() {
 
 #[test]
 fn adjusting_nothing_and_one() {
-    assert!(holm(&[]).is_empty() && benjamini_hochberg(&[]).is_empty());
-    close(holm(&[0.04])[0], 0.04);
+    assert!(benjamini_hochberg(&[]).is_empty());
     close(benjamini_hochberg(&[0.04])[0], 0.04);
 }
 
