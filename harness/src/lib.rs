@@ -6,6 +6,7 @@
 //! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare ─> report
 //! ```
 
+pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod evidence;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each thin. Results go to standard output, progress and logs to standard error.
 
+mod bench;
 mod build;
 mod compare;
 mod context;
@@ -87,6 +88,8 @@ enum Command {
     Merge(merge::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Measure how fast trials are, beside the least that they could cost
+    Bench(bench::Arguments),
     /// Print the JSON Schema of scenario or suite files
     Schema(generate::SchemaArguments),
     /// Print a completion script for a shell
@@ -123,6 +126,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),
         Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),
         Command::Man(arguments) => generate::man(&arguments, Cli::command()),

@@ -74,6 +74,11 @@ impl Stages {
         Ok(Work { stage: Arc::clone(stage), assignment: Assignment::new(trial, &instance), attempt })
     }
 
+    /// One of them, where there is only one.
+    pub fn any(&self) -> Option<Arc<Stage>> {
+        self.0.values().next().map(|(stage, _)| Arc::clone(stage))
+    }
+
     /// RAM of the largest guest, in MiB.
     pub fn largest_mib(&self) -> u64 {
         self.0.keys().map(|(_, shape)| u64::from(shape.memory_mib)).max().unwrap_or(0)

@@ -21,7 +21,8 @@ mod template;
 
 pub use agent::Word;
 pub use error::GuestError;
-pub use machine::{Accelerator, COMMAND_LINE, Files, Machine, Ram, Time};
+pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
+pub(crate) use process::tie;
 pub use remains::{Remains, Waited};
 pub use running::{End, Guest, Watch};
 pub use start::Start;

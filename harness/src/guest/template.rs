@@ -41,12 +41,12 @@ pub struct Template {
     pub notes: Vec<u8>,
     /// Physical address of the page that crashlab stamps.
     pub(super) page: u64,
-    pub(super) erst_pci: ErstPci,
+    pub(crate) erst_pci: ErstPci,
 }
 
 /// Where the guest had put the ERST's registers when it was saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ErstPci {
+pub(crate) struct ErstPci {
     bus: u8,
     slot: u8,
     function: u8,
@@ -147,15 +147,15 @@ impl Template {
         complete.iter().all(|file| file.is_file()).then_some(template)
     }
 
-    pub(super) fn ram(&self) -> PathBuf {
+    pub(crate) fn ram(&self) -> PathBuf {
         self.dir.join("ram")
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.join("state")
     }
 
-    pub(super) fn erst(&self) -> PathBuf {
+    pub(crate) fn erst(&self) -> PathBuf {
         self.dir.join("erst")
     }
 }
@@ -193,7 +193,7 @@ impl ErstPci {
     }
 
     /// Monitor commands that write the registers back, by PCI configuration mechanism 1.
-    pub(super) fn restoring_commands(self) -> [String; 6] {
+    pub(crate) fn restoring_commands(self) -> [String; 6] {
         let device =
             0x8000_0000 | u32::from(self.bus) << 16 | u32::from(self.slot) << 11 | u32::from(self.function) << 8;
         let select = |register: u32| format!("o/w 0xcf8 {:#x}", device | register);

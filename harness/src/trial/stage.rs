@@ -41,13 +41,13 @@ struct Boot {
 
 /// What one guest starts from; holds a template for as long as it is needed.
 #[derive(Debug)]
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     Boot(Start<'a>),
     Template(Arc<Template>),
 }
 
 impl Source<'_> {
-    pub(super) fn start(&self) -> Start<'_> {
+    pub(crate) fn start(&self) -> Start<'_> {
         match self {
             Self::Boot(start) => *start,
             Self::Template(template) => Start::Restore(template),
@@ -189,6 +189,14 @@ impl Stage {
     pub(super) async fn source(&self) -> Source<'_> {
         match &self.template {
             Some((_, template)) => Source::Template(Arc::clone(&*template.read().await)),
+            None => self.cold(),
+        }
+    }
+
+    /// The same, from a thread that may block.
+    pub(crate) fn source_blocking(&self) -> Source<'_> {
+        match &self.template {
+            Some((_, template)) => Source::Template(Arc::clone(&*template.blocking_read())),
             None => self.cold(),
         }
     }

@@ -1,0 +1,231 @@
+//! How fast trials are, beside the least that they could cost: measured in one run, because hosts are noisy and only ratios
+//! taken together mean anything.
+//!
+//! ```text
+//! a kernel ─> Stage ─┬─> run::execute     trials as always ──┐
+//!                    ├─> floor            the least code ────┼─> Figures
+//!                    └─> Stage, cold      one at a time ─────┘
+//! ```
+
+mod floor;
+mod simulated;
+
+pub use floor::Phases;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::model::{CellKey, Params, TrialOutcome};
+use crate::plan::Plan;
+use crate::results::{self, Run};
+use crate::run::{self, RunError, Sink, Stop, Work};
+use crate::scenario::Instance;
+use crate::trial::{Assignment, Stage};
+
+/// Blocks of trials and of the floor take turns, so that both meet the same drift of the host.
+const BLOCKS: u32 = 4;
+
+/// What was measured. Times are wall time, rates are per second of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Trials, as `harness run` does them: restored, crashed, decoded, judged, on disk.
+    pub trials_per_s: f64,
+    /// The same guests, restored, crashed and reaped by the least code possible, and nothing decoded.
+    pub floor_per_s: f64,
+    /// The first by the second.
+    pub ratio_floor: f64,
+    /// Trials that are booted, one at a time.
+    pub cold_per_s: f64,
+    /// Trials by cold ones.
+    pub ratio_cold: f64,
+    /// Processor time of the harness by that of its QEMUs, during the trials.
+    pub harness_cpu_share: f64,
+    /// The harness's resident memory at its peak, after 100,000 simulated trials had gone through plan, log, counts and
+    /// reports, in MiB.
+    pub rss_mib: f64,
+    /// Memory that a guest at its end shares with nobody, QEMU's own included, in MiB.
+    pub guest_private_mib: f64,
+    /// How many guests ran at a time.
+    pub jobs: u32,
+    /// Where a guest's time goes, one at a time, medians.
+    pub phases: Phases,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, phases, .. } = self;
+        writeln!(f, "trials      {trials_per_s:7.2} /s, {jobs} guests at a time")?;
+        writeln!(f, "floor       {floor_per_s:7.2} /s: trials are {ratio_floor:.2} of it")?;
+        writeln!(f, "cold        {cold_per_s:7.2} /s, one at a time: trials are {ratio_cold:.1} times it")?;
+        writeln!(f, "processor   {:7.1} % of QEMU's for the harness", self.harness_cpu_share * 100.0)?;
+        writeln!(f, "memory      {:7.1} MiB at most in the harness, 100,000 trials", self.rss_mib)?;
+        writeln!(f, "            {:7.1} MiB of its own in a guest", self.guest_private_mib)?;
+        let Phases { start_ms, load_ms, run_ms, reap_ms, translated_blocks, .. } = phases;
+        writeln!(
+            f,
+            "one guest   start {start_ms:.1} ms, load {load_ms:.1} ms, run {run_ms:.1} ms ({translated_blocks:.0} blocks \
+             translated), reap {reap_ms:.1} ms"
+        )
+    }
+}
+
+/// A benchmark could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A guest of the floor's.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The run's folder.
+    #[error(transparent)]
+    Results(#[from] results::Error),
+    /// A trial did not come to what it always comes to: what was timed is not what should have been.
+    #[error("trial {index} was no good: {outcome}")]
+    Trial {
+        /// Which.
+        index: u64,
+        /// What became of it.
+        outcome: String,
+    },
+    /// The floor's threads.
+    #[error("a thread of the floor's died")]
+    Thread,
+}
+
+/// What is measured with.
+#[derive(Debug)]
+pub struct Bench {
+    /// Restored.
+    pub stage: Arc<Stage>,
+    /// The same, booted.
+    pub cold: Arc<Stage>,
+    /// `panic-alone`, as a rule: the scenario.
+    pub instance: Instance,
+    /// Guests at a time.
+    pub jobs: u32,
+    /// Trials, and guests of the floor's.
+    pub trials: u32,
+    /// Cold trials.
+    pub cold_trials: u32,
+}
+
+impl Bench {
+    /// Measures everything. Nothing else should run on the host meanwhile. `said` gets a line now and then.
+    pub async fn take(&self, said: impl Fn(&str)) -> Result<Figures, BenchError> {
+        let folder = tempfile::tempdir().map_err(io("create a folder"))?;
+        let block = self.trials.div_ceil(BLOCKS).max(1);
+        // The first guests read QEMU and the template into the page cache.
+        said("warming up");
+        self.trials(&self.stage, 4, self.jobs, folder.path()).await?;
+        let (mut trials, mut floors) = (Duration::ZERO, Duration::ZERO);
+        let mut cpu = Cpu::default();
+        for number in 1..=BLOCKS {
+            said(&format!("block {number} of {BLOCKS}: {block} trials, {block} guests of the floor's"));
+            let before = Cpu::now();
+            trials += self.trials(&self.stage, block, self.jobs, folder.path()).await?;
+            cpu.add(before.until_now());
+            floors += floor::run(&self.stage, &self.assignment(&self.plan(1), 0), block, self.jobs).await?;
+        }
+        said(&format!("{} cold trials", self.cold_trials));
+        let cold = self.trials(&self.cold, self.cold_trials, 1, folder.path()).await?;
+        let phases = floor::phases(&self.stage, &self.assignment(&self.plan(1), 0)).await?;
+        said("100,000 simulated trials");
+        let rss_mib = simulated::peak_mib()?;
+
+        let rate = |count: u32, took: Duration| f64::from(count) / took.as_secs_f64();
+        let trials_per_s = rate(block * BLOCKS, trials);
+        let floor_per_s = rate(block * BLOCKS, floors);
+        let cold_per_s = rate(self.cold_trials, cold);
+        Ok(Figures {
+            trials_per_s,
+            floor_per_s,
+            ratio_floor: trials_per_s / floor_per_s,
+            cold_per_s,
+            ratio_cold: trials_per_s / cold_per_s,
+            harness_cpu_share: cpu.own.as_secs_f64() / cpu.children.as_secs_f64(),
+            rss_mib,
+            guest_private_mib: phases.private_mib,
+            jobs: self.jobs,
+            phases,
+        })
+    }
+
+    fn plan(&self, trials: u32) -> Plan {
+        let cell = CellKey {
+            variant: "bench".to_owned(),
+            base: String::new(),
+            scenario: self.instance.scenario.clone(),
+            params: Params::new(),
+        };
+        Plan::again([cell], trials, 1, None)
+    }
+
+    /// The assignment at this place of a plan that has it.
+    fn assignment(&self, plan: &Plan, index: u64) -> Assignment {
+        let trial = plan.trial_of(0, u32::try_from(index).unwrap_or(0));
+        Assignment::new(&trial.expect("the plan has one cell"), &self.instance)
+    }
+
+    /// Runs so many trials, as `harness run` does; how long that took.
+    async fn trials(&self, stage: &Arc<Stage>, trials: u32, jobs: u32, folder: &Path) -> Result<Duration, BenchError> {
+        let run = Run::create(folder, SystemTime::now())?;
+        let log = run.log()?;
+        let plan = self.plan(trials);
+        let work = (0..plan.len()).map(|index| Work {
+            stage: Arc::clone(stage),
+            assignment: self.assignment(&plan, index),
+            attempt: 0,
+        });
+        let (_stopper, stop) = watch::channel(Stop::No);
+        let mut wrong = None;
+        let began = Instant::now();
+        run::execute(work, jobs, Sink { run: &run, log: &log }, stop, |record| {
+            if !matches!(record.outcome, TrialOutcome::Counted { hung: false, .. }) {
+                wrong = Some(BenchError::Trial { index: record.index, outcome: format!("{:?}", record.outcome) });
+            }
+        })
+        .await?;
+        let took = began.elapsed();
+        wrong.map_or(Ok(took), Err)
+    }
+}
+
+/// Processor time: the harness's own, and that of QEMUs that have ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cpu {
+    own: Duration,
+    children: Duration,
+}
+
+impl Cpu {
+    fn now() -> Self {
+        Self { own: floor::cpu_of_self(), children: floor::cpu_of_children() }
+    }
+
+    fn until_now(self) -> Self {
+        let now = Self::now();
+        Self { own: now.own - self.own, children: now.children - self.children }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.own += other.own;
+        self.children += other.children;
+    }
+}
+
+fn io(what: &str) -> impl FnOnce(std::io::Error) -> BenchError {
+    let what = what.to_owned();
+    move |source| BenchError::Io { what, source }
+}

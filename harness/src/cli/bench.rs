@@ -1,0 +1,68 @@
+//! `harness bench`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::run::How;
+use super::stages::Stages;
+use super::{Failure, Global, Output, build, doctor, print, print_json};
+use crate::bench::{Bench, BenchError};
+use crate::guest::Time;
+use crate::model::{CellKey, Params};
+use crate::preflight;
+use crate::scenario::Scenario;
+
+/// Measure how fast trials are, beside the least that they could cost.
+///
+/// For the harness's developers; the machine should have nothing else to do meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness bench --format json")]
+pub struct Arguments {
+    /// Trials, and guests of the floor's
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    trials: u32,
+    /// Trials that are booted
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    cold_trials: u32,
+    /// Guests at a time [default: as `harness run`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+}
+
+const SCENARIO: &str = "panic-alone";
+const VARIANT: &str = "stock";
+
+pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let context = Context::load(global)?;
+    let base = context.default_base();
+    let cell =
+        CellKey { variant: VARIANT.to_owned(), base: base.clone(), scenario: SCENARIO.to_owned(), params: Params::new() };
+    let instance = Scenario::find(&context.scenarios, SCENARIO)?
+        .at(&cell.params)
+        .cloned()
+        .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;
+    let report = preflight::check(&doctor::options(global)?).await;
+    let (machine, qemu) = doctor::machine(&report, Time::Real)?;
+    let kernels = [build::kernel(&context, VARIANT, &base).await?];
+    let cells = [Arc::new(cell)];
+    let restored = Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, false).await?;
+    let cold = Stages::prepare(&context, &kernels, &cells, machine, &qemu, true).await?;
+    let how = How { seed: None, jobs: arguments.jobs, time: Time::Real, cold: false };
+    let jobs = how.jobs(restored.largest_mib());
+    let only = |stages: &Stages| stages.any().ok_or_else(|| Failure::host("no guest was prepared"));
+    let Arguments { trials, cold_trials, .. } = *arguments;
+    let bench = Bench { stage: only(&restored)?, cold: only(&cold)?, instance, jobs, trials, cold_trials };
+    let figures = bench.take(|line| eprintln!("bench: {line}")).await?;
+    match global.format {
+        Output::Json => print_json(&figures)?,
+        Output::Text => print(&figures.to_string())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        Self::host(error)
+    }
+}
