@@ -34,7 +34,7 @@ pub struct Phases {
     pub reap_ms: f64,
     /// Blocks of the guest's code that were translated.
     pub translated_blocks: f64,
-    /// Memory that it shares with nobody, in MiB.
+    /// Memory that it has written, in MiB.
     #[serde(skip)]
     pub private_mib: f64,
 }
@@ -148,7 +148,10 @@ impl Floor {
             let asked = json!({"execute": "human-monitor-command", "arguments": {"command-line": "info jit"}, "id": 1});
             self.qmp.get_ref().write_all(format!("{asked}\n").as_bytes()).map_err(io("write to QEMU"))?;
             let answer = self.until("TB count")?;
-            let count = answer.split("TB count").nth(1).and_then(|rest| rest.split_ascii_whitespace().next()?.split('\\').next());
+            let count = answer
+                .split("TB count")
+                .nth(1)
+                .and_then(|rest| rest.split_ascii_whitespace().next()?.split('\\').next());
             blocks = count.and_then(|count| count.parse().ok()).unwrap_or_default();
             private_mib = private(self.qemu.id());
         }
@@ -213,14 +216,15 @@ fn commands(template: &crate::guest::Template, state: i32) -> Vec<u8> {
     text
 }
 
-/// MiB that a process shares with nobody; 0 where the host does not tell.
+/// MiB that a process alone takes: what it has written. (What it only reads is in the page cache, for all.) 0 where the host
+/// does not tell.
 fn private(pid: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default()
     };
-    (field("Private_Clean:") + field("Private_Dirty:")) / 1024.0
+    field("Private_Dirty:") / 1024.0
 }
 
 /// Processor time of this process.
@@ -237,7 +241,8 @@ pub fn cpu_of_children() -> Duration {
 fn cpu(first: usize) -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field, the name, may have blanks in it.
-    let fields: Vec<&str> = text.rsplit_once(')').map_or(Vec::new(), |(_, rest)| rest.split_ascii_whitespace().collect());
+    let fields: Vec<&str> =
+        text.rsplit_once(')').map_or(Vec::new(), |(_, rest)| rest.split_ascii_whitespace().collect());
     let ticks = |field: usize| fields.get(field - 2).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or_default();
     let millis = (ticks(first) + ticks(first + 1)) * 1000 / rustix::param::clock_ticks_per_second();
     Duration::from_millis(millis)

@@ -48,7 +48,8 @@ pub struct Figures {
     /// The harness's resident memory at its peak, after 100,000 simulated trials had gone through plan, log, counts and
     /// reports, in MiB.
     pub rss_mib: f64,
-    /// Memory that a guest at its end shares with nobody, QEMU's own included, in MiB.
+    /// Memory that a guest has to itself at its end, QEMU's own included, in MiB: what it has written. The rest, most of its
+    /// RAM above all, is the template's in the page cache.
     pub guest_private_mib: f64,
     /// How many guests ran at a time.
     pub jobs: u32,

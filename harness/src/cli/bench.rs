@@ -36,8 +36,12 @@ const VARIANT: &str = "stock";
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?;
     let base = context.default_base();
-    let cell =
-        CellKey { variant: VARIANT.to_owned(), base: base.clone(), scenario: SCENARIO.to_owned(), params: Params::new() };
+    let cell = CellKey {
+        variant: VARIANT.to_owned(),
+        base: base.clone(),
+        scenario: SCENARIO.to_owned(),
+        params: Params::new(),
+    };
     let instance = Scenario::find(&context.scenarios, SCENARIO)?
         .at(&cell.params)
         .cloned()

@@ -67,7 +67,8 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
-    let inputs = Inputs { kernels: &kernels, report, selection, suite, how, jobs, seed, cells: plan.cells(), shard, until };
+    let inputs =
+        Inputs { kernels: &kernels, report, selection, suite, how, jobs, seed, cells: plan.cells(), shard, until };
     let info = inputs::describe(context, &run, &inputs)?;
     run.write_info(&info)?;
     let log = run.log()?;
@@ -106,12 +107,7 @@ impl Execution<'_> {
     }
 
     /// Runs the plan; how many trials the whole of it has.
-    async fn fixed(
-        &self,
-        finished: &Finished,
-        live: &mut Live,
-        stop: &watch::Receiver<Stop>,
-    ) -> Result<u64, Failure> {
+    async fn fixed(&self, finished: &Finished, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
         for trial in self.plan.iter().filter(|trial| !finished.contains(trial.index)) {
             live.plan([(trial.cell.variant.as_str(), 1)]);
         }
@@ -127,15 +123,15 @@ impl Execution<'_> {
     /// Each round adds a quarter to what an open cell has. That the evidence is looked at after each round does not weaken it
     /// (`docs/statistics.md`), so rounds serve only to keep all workers busy.
     async fn sequential(&self, until: Until, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
-        let options = compare::Options { alpha: until.error_rate, margin: until.margin, evidence: Evidence::Sequential };
+        let options =
+            compare::Options { alpha: until.error_rate, margin: until.margin, evidence: Evidence::Sequential };
         loop {
             let (summary, finished) = self.run.tally()?;
             let open = open_cells(&summary.cells, &self.info.cells, options);
             let mut round = Vec::new();
             for (position, cell) in self.plan.cells().iter().enumerate().filter(|(_, cell)| open.contains(cell)) {
-                let missing = |ordinal| {
-                    self.plan.trial_of(position, ordinal).filter(|trial| !finished.contains(trial.index))
-                };
+                let missing =
+                    |ordinal| self.plan.trial_of(position, ordinal).filter(|trial| !finished.contains(trial.index));
                 let seen = summary.cells.iter().find(|seen| seen.key == **cell).map_or(0, |seen| seen.trials);
                 let more = if seen < FIRST_LOOK { FIRST_LOOK - seen } else { (seen / 4).max(5) };
                 let trials = (0..until.at_most).filter_map(missing).take(more.try_into().unwrap_or(usize::MAX));
@@ -148,7 +144,12 @@ impl Execution<'_> {
             }
             // One of every cell before the second of any.
             round.sort_by_key(|(trial, _)| trial.index);
-            live.note(&format!("round: {} of {} cells are open, {} trials", open.len(), self.plan.cells().len(), round.len()));
+            live.note(&format!(
+                "round: {} of {} cells are open, {} trials",
+                open.len(),
+                self.plan.cells().len(),
+                round.len()
+            ));
             self.execute(round, live, stop).await?;
         }
     }

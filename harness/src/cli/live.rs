@@ -48,8 +48,7 @@ impl Live {
             let width = variants.iter().map(String::len).max().unwrap_or(0);
             let template = format!("{{prefix:{width}}} {{bar:24}} {{pos}}/{{len}} {{msg}}");
             let bar = |variant: &String| {
-                let style =
-                    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+                let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
                 let bar = multi.add(ProgressBar::new(0).with_style(style).with_prefix(variant.clone()));
                 bar.enable_steady_tick(Duration::from_millis(500));
                 (variant.clone(), bar)
@@ -116,7 +115,11 @@ impl Live {
                 let left = self.left(done, planned).map(|left| format!(" {} left", HumanDuration(left)));
                 let rate = self.rate(done);
                 let summary = self.summary();
-                bar.set_message(format!("{rate:.1}/s{} {}", left.unwrap_or_default(), self.verdicts(&summary, variant)));
+                bar.set_message(format!(
+                    "{rate:.1}/s{} {}",
+                    left.unwrap_or_default(),
+                    self.verdicts(&summary, variant)
+                ));
             }
             return;
         }
@@ -126,11 +129,8 @@ impl Live {
             let left = self.left(self.done, self.planned);
             let left = left.map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
             let summary = self.summary();
-            let verdicts: Vec<String> = self
-                .variants
-                .iter()
-                .map(|variant| format!("{variant} {}", self.verdicts(&summary, variant)))
-                .collect();
+            let verdicts: Vec<String> =
+                self.variants.iter().map(|variant| format!("{variant} {}", self.verdicts(&summary, variant))).collect();
             let (done, planned, rate) = (self.done, self.planned, self.rate(self.done));
             eprintln!("trials: {done}/{planned}, {rate:.1}/s{left}; {}", verdicts.join("; "));
         }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::context::Context;
-use super::progress::seconds;
 use super::execution::{self, New};
+use super::progress::seconds;
 use super::run::{self, How};
 use super::{Failure, Global, doctor};
 use crate::preflight::{self, Status};

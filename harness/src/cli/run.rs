@@ -197,4 +197,3 @@ pub fn suite(context: &Context, name: &str) -> Result<Selection, Failure> {
     })?;
     Ok(suite.selection(&context.known())?)
 }
-

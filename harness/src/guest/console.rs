@@ -6,10 +6,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::drain::Captured;
 use super::running::Watch;
@@ -21,13 +24,19 @@ const INTERVAL: Duration = Duration::from_millis(5);
 pub(super) struct Console {
     pipe: OwnedFd,
     watch: Option<Watch>,
+    over: Arc<Notify>,
 }
 
 impl Console {
     /// Our end, and QEMU's.
     pub(super) fn new(watch: Option<Watch>) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok((Self { pipe: ours, watch }, theirs))
+        Ok((Self { pipe: ours, watch, over: Arc::default() }, theirs))
+    }
+
+    /// To be notified when QEMU has ended: what is left in the pipe is then read at once.
+    pub(super) fn over(&self) -> Arc<Notify> {
+        Arc::clone(&self.over)
     }
 
     /// Reads until QEMU has closed its end.
@@ -44,7 +53,10 @@ impl Console {
                     }
                     captured.push(bytes);
                 }
-                Err(Errno::AGAIN | Errno::INTR) => tokio::time::sleep(INTERVAL).await,
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    // Past the limit or notified: either way it is time to look again.
+                    let _ = timeout(INTERVAL, self.over.notified()).await;
+                }
                 Err(error) => {
                     tracing::warn!("cannot read a guest's console to its end: {error}");
                     return captured;

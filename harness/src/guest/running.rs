@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use harness_qmp::{Event, Events, Qmp};
 use serde_json::{Value, json};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -42,6 +44,7 @@ pub struct Guest {
     pub(super) qmp: Qmp,
     pub(super) events: Events,
     pub(super) console: JoinHandle<Captured>,
+    pub(super) console_over: Arc<Notify>,
     pub(super) stderr: JoinHandle<Captured>,
     pub(super) agent: Lines<BufReader<UnixStream>>,
     pub(super) workdir: PathBuf,
@@ -207,6 +210,7 @@ impl Guest {
         };
         let waited = self.process.id().and_then(Waited::read);
         self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
+        self.console_over.notify_one();
         let console = self.console.await.unwrap_or_default().into_bytes();
         let stderr = self.stderr.await.unwrap_or_default().into_bytes();
         Ok(Remains { console, stderr, erst: read(&self.workdir.join("erst"), ERST_BYTES)?, page, waited })
@@ -228,6 +232,7 @@ impl Guest {
 
     async fn console_tail(&mut self) -> String {
         let _ = self.process.kill().await;
+        self.console_over.notify_one();
         let console = std::mem::replace(&mut self.console, tokio::spawn(async { Captured::default() }));
         last_lines(&console.await.unwrap_or_default().into_bytes(), 25)
     }

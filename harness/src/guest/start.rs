@@ -109,6 +109,7 @@ impl Guest {
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
         drop(inherited);
 
+        let console_over = console.over();
         let console = tokio::spawn(console.read());
         let stderr = process.take_stderr();
         let stderr = tokio::spawn(async move {
@@ -123,6 +124,7 @@ impl Guest {
                 qmp,
                 events,
                 console,
+                console_over,
                 stderr,
                 agent: Lines::new(BufReader::new(agent)),
                 workdir: workdir.to_owned(),

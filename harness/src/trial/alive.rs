@@ -32,7 +32,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guest(error) => error.fmt(f),
-            Self::Differs { restored, booted } => write!(f, "a panic left {restored}, and {booted} in a guest that was booted"),
+            Self::Differs { restored, booted } => {
+                write!(f, "a panic left {restored}, and {booted} in a guest that was booted")
+            }
         }
     }
 }

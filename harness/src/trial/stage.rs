@@ -90,7 +90,9 @@ pub enum StageError {
         source: TemplateError,
     },
     /// Guests restored from the template do not leave what a booted one does, or do not come to life.
-    #[error("kernel {kernel}: a guest restored from its template, even a new one, does not do as a booted one: {fault}")]
+    #[error(
+        "kernel {kernel}: a guest restored from its template, even a new one, does not do as a booted one: {fault}"
+    )]
     NotAlive {
         /// The kernel's variant and base.
         kernel: String,
