@@ -15,7 +15,7 @@ use crate::model::CellKey;
 use crate::plan::PlannedTrial;
 use crate::run::Work;
 use crate::scenario::{Guest, Instance, Knob, Scenario};
-use crate::trial::{Assignment, Stage, StageError, StageOptions};
+use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 
 /// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
 pub struct Stages(BTreeMap<(String, Guest), (Arc<Stage>, Vec<Knob>)>);
@@ -35,14 +35,16 @@ impl Stages {
             .await
             .map_err(Failure::host)?
             .map_err(Failure::host)?;
+        let workplace = Arc::new(Workplace::default());
         let mut preparing = JoinSet::new();
         for kernel in kernels {
             for shape in shapes(context, cells, &kernel.variant)? {
                 let machine = Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
-                let qemu_version = qemu_version.to_owned();
+                let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
                 preparing.spawn(async move {
-                    let options = StageOptions { cache: &cache, agent: &agent, qemu_version: &qemu_version, cold };
+                    let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
+                    let options = StageOptions { cache: &cache, agent, qemu_version, cold, workplace };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
                     Ok::<_, StageError>(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
                 });

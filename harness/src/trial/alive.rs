@@ -58,7 +58,7 @@ pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
 
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
     let assignment = known_crash();
-    let crash = super::crash(&stage.machine, source.start(), &assignment, None).await?;
+    let crash = super::crash(stage, source.start(), &assignment, None).await?;
     Ok(judge(&assignment, &crash).0)
 }
 

@@ -11,6 +11,7 @@ mod alive;
 mod artifacts;
 mod judge;
 mod stage;
+mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,6 +29,7 @@ use crate::verdict::Tail;
 pub use alive::Fault as TemplateFault;
 pub use judge::judge;
 pub use stage::{Stage, StageError, StageOptions};
+pub use workdir::Workplace;
 
 /// Witness lines a trial writes: some 2 kB of log, of which a channel that lost a part shows how much.
 pub const WITNESSES: u32 = 32;
@@ -44,9 +46,6 @@ const PEEK: Duration = Duration::from_secs(1);
 /// How often a hung guest is looked at, and how long it runs on in between: whether it goes round in circles or stands still.
 const LOOKS: usize = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// The private folders of trials.
-const WORKDIR_PREFIX: &str = "harness-trial-";
 
 /// A guest past its deadline whose vCPUs spent more than this share of their time waiting for a processor was not hung: the
 /// host was too busy to say.
@@ -117,7 +116,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         stamps: Vec::new(),
         hung_at: Vec::new(),
     };
-    match crash(&stage.machine, stage.source().await.start(), assignment, watch).await {
+    match crash(stage, stage.source().await.start(), assignment, watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
             if !crash.registers.is_empty() {
@@ -167,14 +166,15 @@ impl Crash {
 }
 
 async fn crash(
-    machine: &Machine,
+    stage: &Stage,
     start: Start<'_>,
     assignment: &Assignment,
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
-    let workdir = tempfile::Builder::new()
-        .prefix(WORKDIR_PREFIX)
-        .tempdir()
+    let machine = &stage.machine;
+    let workdir = stage
+        .workplace
+        .folder()
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let mut guest = Guest::start(machine, start, Some(&assignment.directives), workdir.path(), watch).await?;
     if matches!(start, Start::Boot { .. }) {

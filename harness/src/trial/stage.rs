@@ -9,6 +9,7 @@ use tokio::sync::RwLock;
 
 use super::BOOT_DEADLINE;
 use super::alive::{self, Fault};
+use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{GuestError, Machine, Start, Template, TemplateError};
 use crate::image;
@@ -27,6 +28,8 @@ pub struct Stage {
     template: Option<(PathBuf, RwLock<Arc<Template>>)>,
     /// The kernel's `System.map`.
     symbols: PathBuf,
+    /// Where trials have their private folders.
+    pub(super) workplace: Arc<Workplace>,
     /// Names the kernel in errors.
     kernel: String,
 }
@@ -66,6 +69,8 @@ pub struct StageOptions<'a> {
     pub qemu_version: &'a str,
     /// Boot every trial from its first instruction.
     pub cold: bool,
+    /// Where trials have their private folders.
+    pub workplace: &'a Arc<Workplace>,
 }
 
 /// Why a kernel cannot be tried.
@@ -134,6 +139,7 @@ impl Stage {
             boot,
             template: None,
             symbols: kernel.system_map(),
+            workplace: Arc::clone(options.workplace),
             kernel: format!("{}@{}", kernel.variant, kernel.base),
         };
         if options.cold {
