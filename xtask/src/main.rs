@@ -18,12 +18,19 @@ enum Chore {
     Test,
     /// The checks that need neither kernels nor guests
     Lint,
+    /// Measure how fast trials are, beside the least they could cost; further arguments go to `harness bench`
+    Bench {
+        /// e.g. --format json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
         Chore::Test => test(),
         Chore::Lint => lint(),
+        Chore::Bench { arguments } => bench(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,6 +56,12 @@ fn lint() -> Result<()> {
         "docs",
         cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"),
     )
+}
+
+/// As users run it: optimised, and with nothing on standard output but the figures.
+fn bench(arguments: &[String]) -> Result<()> {
+    let mut command = cargo(&["run", "--quiet", "--release", "--locked", "--package", "harness", "--", "bench"]);
+    step("bench", command.args(arguments))
 }
 
 /// `harness doctor --install` knows what the harness needs; the tests need a validator for XML besides.

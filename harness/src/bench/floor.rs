@@ -108,8 +108,8 @@ impl Floor {
         let (qmp, theirs) = UnixStream::pair().map_err(io("make a socket"))?;
         let (_agent, agent_theirs) = UnixStream::pair().map_err(io("make a socket"))?;
         let null = File::options().write(true).open("/dev/null").map_err(io("open /dev/null"))?;
-        let state = File::open(template.state()).map_err(io("open the state"))?;
-        let (ram, state_fd) = (template.ram(), state.as_raw_fd());
+        let saved = File::open(template.state()).map_err(io("open the template's state"))?;
+        let (ram, saved_fd) = (template.ram(), saved.as_raw_fd());
         let files = Files {
             kernel: &template.kernel,
             initramfs: &template.initramfs,
@@ -123,7 +123,7 @@ impl Floor {
             agent: agent_theirs.as_raw_fd(),
             restored: true,
         };
-        let inherited: Vec<OwnedFd> = vec![theirs.into(), null.into(), agent_theirs.into(), state.into()];
+        let inherited: Vec<OwnedFd> = vec![theirs.into(), null.into(), agent_theirs.into(), saved.into()];
         let mut command = Command::new(&stage.machine.qemu);
         command.args(stage.machine.arguments(&files, descriptors, &template.append)).current_dir(folder);
         tie(&mut command, &inherited);
@@ -133,7 +133,7 @@ impl Floor {
         let mut qmp = BufReader::new(qmp);
         let mut line = String::new();
         qmp.read_line(&mut line).map_err(io("read QEMU's greeting"))?;
-        Ok(Self { qemu, qmp, began, greeted: Instant::now(), restore: commands(template, state_fd) })
+        Ok(Self { qemu, qmp, began, greeted: Instant::now(), restore: commands(template, saved_fd) })
     }
 
     /// Lets it run to its end; looks closer at it if asked to.

@@ -217,7 +217,7 @@ impl Cpu {
 
     fn until_now(self) -> Self {
         let now = Self::now();
-        Self { own: now.own - self.own, children: now.children - self.children }
+        Self { own: now.own.saturating_sub(self.own), children: now.children.saturating_sub(self.children) }
     }
 
     fn add(&mut self, other: Self) {

@@ -25,6 +25,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = Options::default().margin, value_name = "SHARE")]
     margin: f64,
     /// Use figures that hold however often one looked: for runs that were prolonged or stopped because of what they showed
+    /// [default: if one of the runs was made with --until]
     #[arg(long)]
     sequential: bool,
 }
@@ -33,7 +34,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let results = results(global, &project(global)?);
     let base = Side::parse(&arguments.base)?.load(&results)?;
     let candidate = Side::parse(&arguments.candidate)?.load(&results)?;
-    let evidence = if arguments.sequential { Evidence::Sequential } else { Evidence::Fixed };
+    let sequential = arguments.sequential || base.sequential || candidate.sequential;
+    let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
     let comparison = compare(&base.cells, &candidate.cells, options)?;
     match global.format {

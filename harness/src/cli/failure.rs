@@ -50,6 +50,7 @@ impl Failure {
     }
 
     /// The same failure of a run that can be gone on with.
+    #[must_use]
     pub fn resumable(mut self, run: &str) -> Self {
         use std::fmt::Write as _;
         // Writing to a string does not fail.

@@ -27,6 +27,8 @@ pub struct Column {
     pub base: String,
     /// Its cells; no point twice.
     pub cells: Vec<CellSummary>,
+    /// Whether the run had as many trials as it took to decide: then only sequential evidence holds.
+    pub sequential: bool,
 }
 
 impl fmt::Display for Column {
@@ -56,7 +58,9 @@ impl Side {
     pub fn load(&self, results: &Path) -> Result<Column, Error> {
         let run = Run::find(results, self.run.as_deref().unwrap_or(LATEST))?;
         let summary = run.summary()?;
-        match self.choose(run.id(), summary.cells) {
+        // A summary kept alone, as a baseline, has nothing that says how it came about.
+        let sequential = run.info().is_ok_and(|info| info.until.is_some());
+        match self.choose(run.id(), summary.cells).map(|column| Column { sequential, ..column }) {
             Err(Error::NoVariant { run, variant, there, .. }) => {
                 let elsewhere = self.elsewhere(results, &run);
                 Err(Error::NoVariant { run, variant, there, elsewhere })
@@ -86,7 +90,7 @@ impl Side {
         };
         let (variant, base) = (variant.clone(), base.clone());
         cells.retain(|cell| cell.key.variant == variant && cell.key.base == base);
-        Ok(Column { run_id: run.to_owned(), variant, base, cells })
+        Ok(Column { run_id: run.to_owned(), variant, base, cells, sequential: false })
     }
 
     /// The newest run but this one that has the variant; best effort, for a hint.

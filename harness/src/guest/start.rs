@@ -143,17 +143,15 @@ impl Guest {
     /// The ERST's PCI registers are no part of the saved state, which is why they can be set before it is loaded.
     async fn restore(&mut self, template: &Template, state: std::os::fd::RawFd) -> Result<(), GuestError> {
         let during = "restoring the guest";
-        let pci = template.erst_pci.restoring_commands();
-        let [a, b, c, d, e, f] = pci.each_ref().map(|line| self.hmp(during, line));
+        let registers = template.erst_pci.restoring_commands();
+        let pci = async {
+            let [bar0, to0, bar1, to1, command, to] = registers.each_ref().map(|line| self.hmp(during, line));
+            tokio::try_join!(biased; bar0, to0, bar1, to1, command, to)
+        };
         let done = tokio::try_join!(
             biased;
             self.only_devices(during, false),
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
+            pci,
             self.command(during, "migrate-incoming", json!({"uri": format!("fd:{state}")})),
             self.command(during, "cont", Value::Null),
         );

@@ -36,8 +36,8 @@ impl World {
         Known { variants: &self.variants, bases: &self.bases, scenarios: &self.scenarios }
     }
 
-    fn quick(&self) -> Selection {
-        let suite = Suite::load(&project("scenarios/suites/quick.yaml")).unwrap_or_else(|e| panic!("{e}"));
+    fn sweep(&self) -> Selection {
+        let suite = Suite::load(&project("scenarios/suites/hold-sweep.yaml")).unwrap_or_else(|e| panic!("{e}"));
         suite.selection(&self.known()).unwrap_or_else(|e| panic!("{e}"))
     }
 
@@ -46,7 +46,7 @@ impl World {
     }
 
     fn refused(&self, change: impl FnOnce(&mut Selection)) -> String {
-        let mut selection = self.quick();
+        let mut selection = self.sweep();
         change(&mut selection);
         self.plan(&selection).unwrap_err().to_string()
     }
@@ -57,10 +57,10 @@ fn filters(texts: &[&str]) -> Vec<ParamFilter> {
 }
 
 #[test]
-fn quick_is_every_variant_at_every_point_thrice() {
+fn a_suite_is_every_variant_at_every_point_so_many_times() {
     let world = world();
-    let trials = world.plan(&world.quick()).unwrap();
-    assert_eq!(trials.len(), 3 * (1 + 1 + 8) * 3);
+    let trials = world.plan(&world.sweep()).unwrap();
+    assert_eq!(trials.len(), 3 * (1 + 1 + 10) * 10);
     let listed: Vec<String> = trials.iter().take(8).map(|trial| format!("{} {}", trial.index, trial.cell)).collect();
     assert_snapshot!(listed.join("\n"), @"
     0 stock@6.12 panic-alone
@@ -73,26 +73,26 @@ fn quick_is_every_variant_at_every_point_thrice() {
     7 kmsg-dump-before-stop@6.12 panic-during-oops-dump hold=0ms post_notifiers=0
     ");
     let last = trials.last().unwrap();
-    assert_snapshot!(format!("{} {}", last.index, last.cell), @"89 kmsg-dump-before-notifiers@6.12 panic-during-oops-dump hold=1500ms post_notifiers=1");
+    assert_snapshot!(format!("{} {}", last.index, last.cell), @"359 kmsg-dump-before-notifiers@6.12 panic-during-oops-dump hold=1500ms post_notifiers=1");
 }
 
 #[test]
 fn one_of_every_cell_before_the_second_of_any() {
     let world = world();
-    let trials = world.plan(&Selection { trials: 5, ..world.quick() }).unwrap();
+    let trials = world.plan(&Selection { trials: 5, ..world.sweep() }).unwrap();
     let mut done: BTreeMap<&CellKey, usize> = BTreeMap::new();
     for (index, trial) in trials.iter().enumerate() {
         assert_eq!(trial.index, index as u64);
         *done.entry(&trial.cell).or_default() += 1;
         let (least, most) = (done.values().min().unwrap(), done.values().max().unwrap());
-        assert!(most - least <= 1 && (done.len() == 30 || *most == 1), "at {index}");
+        assert!(most - least <= 1 && (done.len() == 36 || *most == 1), "at {index}");
     }
 }
 
 #[test]
 fn seeds_and_nonces_are_all_different_and_as_they_should_be() {
     let world = world();
-    let trials = world.plan(&Selection { trials: 50, ..world.quick() }).unwrap();
+    let trials = world.plan(&Selection { trials: 50, ..world.sweep() }).unwrap();
     let seeds: BTreeSet<u64> = trials.iter().map(|trial| trial.seed).collect();
     let nonces: BTreeSet<&str> = trials.iter().map(|trial| trial.nonce.as_str()).collect();
     assert_eq!((seeds.len(), nonces.len()), (trials.len(), trials.len()));
@@ -107,7 +107,7 @@ fn seeds_and_nonces_are_all_different_and_as_they_should_be() {
 #[test]
 fn another_run_has_other_seeds() {
     let world = world();
-    let plan = |seed| plan(&world.quick(), &world.known(), seed, None).unwrap().iter().collect::<Vec<_>>();
+    let plan = |seed| plan(&world.sweep(), &world.known(), seed, None).unwrap().iter().collect::<Vec<_>>();
     assert_eq!(plan(1), plan(1));
     assert!(plan(1).iter().zip(plan(2)).all(|(a, b)| a.seed != b.seed && a.cell == b.cell));
 }
@@ -117,7 +117,7 @@ fn filters_leave_only_the_points_that_have_the_values() {
     let world = world();
     let cells = |params: &[&str]| {
         let selection =
-            Selection { variants: vec!["stock".to_owned()], params: filters(params), trials: 1, ..world.quick() };
+            Selection { variants: vec!["stock".to_owned()], params: filters(params), trials: 1, ..world.sweep() };
         let trials = world.plan(&selection).unwrap();
         trials.iter().map(|trial| trial.cell.to_string().replace("stock@6.12 ", "")).collect::<Vec<_>>().join("\n")
     };
@@ -158,7 +158,7 @@ scenarios:
 #[test]
 fn what_is_named_twice_is_run_once() {
     let world = world();
-    let mut selection = world.quick();
+    let mut selection = world.sweep();
     let once = world.plan(&selection).unwrap();
     selection.variants.push("stock".to_owned());
     selection.scenarios.push(SelectedScenario { name: "panic-alone".to_owned(), only: PointFilter::default() });
@@ -196,7 +196,7 @@ fn filters_that_match_nothing() {
     assert_snapshot!(world.refused(|s| s.params = filters(&["hold=400ms"])), @"
     no value `400ms` of `hold`
 
-    hint: did you mean `300ms`? (known: 0ms, 300ms, 700ms, 1500ms)
+    hint: did you mean `100ms`? (known: 0ms, 100ms, 300ms, 700ms, 1500ms)
     ");
     assert_snapshot!(world.refused(|s| {
         s.scenarios.truncate(1);
@@ -237,7 +237,7 @@ fn nothing_or_too_much() {
     hint: name at least one
     ");
     assert_snapshot!(world.refused(|s| s.trials = u32::MAX), @"
-    selecting trials: 4294967295 trials in each of 30 cells are more than 1000000
+    selecting trials: 4294967295 trials in each of 36 cells are more than 1000000
 
     hint: select fewer
     ");
@@ -258,32 +258,32 @@ fn filters_that_are_no_filters() {
 #[test]
 fn suites_that_are_refused() {
     let world = world();
-    let good = std::fs::read_to_string(project("scenarios/suites/quick.yaml")).unwrap();
+    let good = std::fs::read_to_string(project("scenarios/suites/hold-sweep.yaml")).unwrap();
     let with = |old: &str, new: &str| {
         assert_eq!(good.matches(old).count(), 1, "`{old}` must be in the suite once");
-        let suite = Suite::parse(Source::new("quick.yaml", good.replace(old, new)));
+        let suite = Suite::parse(Source::new("hold-sweep.yaml", good.replace(old, new)));
         let error = suite.and_then(|suite| suite.selection(&world.known())).unwrap_err();
         error.to_string()
     };
-    assert_snapshot!(with("trials: 3", "trails: 3"), @"
-    reading quick.yaml: unknown key `trails`
-      --> quick.yaml:5:1
+    assert_snapshot!(with("trials: 10", "trails: 3"), @"
+    reading hold-sweep.yaml: unknown key `trails`
+      --> hold-sweep.yaml:5:1
       |
     5 | trails: 3
       | ^^^^^^
 
     hint: did you mean `trials`? (known: name, title, variants, base, trials, scenarios)
     ");
-    assert_snapshot!(with("trials: 3", "trials: 0"), @"
-    reading quick.yaml: there are 1 to 1000000 trials in a cell
-      --> quick.yaml:5:9
+    assert_snapshot!(with("trials: 10", "trials: 0"), @"
+    reading hold-sweep.yaml: there are 1 to 1000000 trials in a cell
+      --> hold-sweep.yaml:5:9
       |
     5 | trials: 0
       |         ^
     ");
-    assert_snapshot!(with("trials: 3", "trials: 3\ntrials: 4"), @"
-    reading quick.yaml: the key `trials` is given twice
-      --> quick.yaml:6:1
+    assert_snapshot!(with("trials: 10", "trials: 10\ntrials: 4"), @"
+    reading hold-sweep.yaml: the key `trials` is given twice
+      --> hold-sweep.yaml:6:1
       |
     6 | trials: 4
       | ^^^^^^
@@ -291,8 +291,8 @@ fn suites_that_are_refused() {
     hint: keep one of the two
     ");
     assert_snapshot!(with("[stock, ", "[stokc, "), @"
-    reading quick.yaml: no variant `stokc`
-      --> quick.yaml:3:12
+    reading hold-sweep.yaml: no variant `stokc`
+      --> hold-sweep.yaml:3:12
       |
     3 | variants: [stokc, kmsg-dump-before-stop, kmsg-dump-before-notifiers]
       |            ^^^^^
@@ -300,15 +300,15 @@ fn suites_that_are_refused() {
     hint: did you mean `stock`? (known: kmsg-dump-before-notifiers, kmsg-dump-before-stop, stock)
     ");
     assert_snapshot!(with("[stock, ", "[stock, stock, "), @"
-    reading quick.yaml: the variant `stock` is named twice
-      --> quick.yaml:3:19
+    reading hold-sweep.yaml: the variant `stock` is named twice
+      --> hold-sweep.yaml:3:19
       |
     3 | variants: [stock, stock, kmsg-dump-before-stop, kmsg-dump-before-notifiers]
       |                   ^^^^^
     ");
     assert_snapshot!(with("[panic-alone, ", "[panic-alnoe, "), @"
-    reading quick.yaml: no scenario `panic-alnoe`
-      --> quick.yaml:6:13
+    reading hold-sweep.yaml: no scenario `panic-alnoe`
+      --> hold-sweep.yaml:6:13
       |
     6 | scenarios: [panic-alnoe, oops-then-panic, panic-during-oops-dump]
       |             ^^^^^^^^^^^
@@ -316,8 +316,8 @@ fn suites_that_are_refused() {
     hint: did you mean `panic-alone`? (known: oops-then-panic, panic-alone, panic-during-oops-dump)
     ");
     assert_snapshot!(with("\"6.12\"", "6.1"), @"
-    reading quick.yaml: no base `6.1`
-      --> quick.yaml:4:7
+    reading hold-sweep.yaml: no base `6.1`
+      --> hold-sweep.yaml:4:7
       |
     4 | base: 6.1
       |       ^^^
@@ -325,8 +325,8 @@ fn suites_that_are_refused() {
     hint: did you mean `6.12`? (known: 6.12)
     ");
     assert_snapshot!(with("[panic-alone, ", "[{ name: panic-alone, wher: {} }, "), @"
-    reading quick.yaml: unknown key `wher` in `scenarios[0]`
-      --> quick.yaml:6:34
+    reading hold-sweep.yaml: unknown key `wher` in `scenarios[0]`
+      --> hold-sweep.yaml:6:34
       |
     6 | scenarios: [{ name: panic-alone, wher: {} }, oops-then-panic, panic-during-oops-dump]
       |                                  ^^^^
@@ -334,8 +334,8 @@ fn suites_that_are_refused() {
     hint: did you mean `where`? (known: name, where)
     ");
     assert_snapshot!(with("[panic-alone, ", "[{ name: panic-alone, where: { hold: [0ms] } }, "), @"
-    reading quick.yaml: no parameter `hold`
-      --> quick.yaml:6:43
+    reading hold-sweep.yaml: no parameter `hold`
+      --> hold-sweep.yaml:6:43
       |
     6 | scenarios: [{ name: panic-alone, where: { hold: [0ms] } }, oops-then-panic, panic-during-oops-dump]
       |                                           ^^^^
@@ -343,27 +343,27 @@ fn suites_that_are_refused() {
     hint: there is no parameter at all
     ");
     assert_snapshot!(with("[panic-alone, ", "[3, "), @"
-    reading quick.yaml: `scenarios[0]` must be a scenario's name or `{ name: …, where: … }`, not integer `3`
-      --> quick.yaml:6:13
+    reading hold-sweep.yaml: `scenarios[0]` must be a scenario's name or `{ name: …, where: … }`, not integer `3`
+      --> hold-sweep.yaml:6:13
       |
     6 | scenarios: [3, oops-then-panic, panic-during-oops-dump]
       |             ^
     ");
     assert_snapshot!(with("[panic-alone, oops-then-panic, panic-during-oops-dump]", "[]"), @"
-    reading quick.yaml: the suite has no scenarios
-      --> quick.yaml:1:7
+    reading hold-sweep.yaml: the suite has no scenarios
+      --> hold-sweep.yaml:1:7
       |
-    1 | name: quick
-      |       ^^^^^
+    1 | name: hold-sweep
+      |       ^^^^^^^^^^
     ");
-    assert_snapshot!(with("name: quick", "name: quack"), @"
-    reading quick.yaml: the name `quack` is not that of the file
-      --> quick.yaml:1:7
+    assert_snapshot!(with("name: hold-sweep", "name: quack"), @"
+    reading hold-sweep.yaml: the name `quack` is not that of the file
+      --> hold-sweep.yaml:1:7
       |
     1 | name: quack
       |       ^^^^^
 
-    hint: rename one of the two: `name: quick`
+    hint: rename one of the two: `name: hold-sweep`
     ");
 }
 
@@ -386,7 +386,7 @@ fn every_shipped_suite_validates_against_the_schema_and_can_be_planned() {
 #[test]
 fn the_schema_refuses_what_is_wrong() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
-    let good: serde_json::Value = crate::yaml::load(&project("scenarios/suites/quick.yaml")).unwrap();
+    let good: serde_json::Value = crate::yaml::load(&project("scenarios/suites/hold-sweep.yaml")).unwrap();
     assert!(validator.is_valid(&good));
     let long = json!([{ "name": "panic-alone", "where": { "hold": ["0ms"] } }]);
     let with = |key: &str, value: &serde_json::Value| {
@@ -423,7 +423,7 @@ proptest! {
         run_seed: u64,
     ) {
         let world = &*WORLD;
-        let all = Selection { trials: 5, ..world.quick() };
+        let all = Selection { trials: 5, ..world.sweep() };
         let mut some = all.clone();
         some.variants = variants.iter().map(|&index| all.variants[index].clone()).collect();
         some.scenarios = scenarios.iter().map(|&index| all.scenarios[index].clone()).collect();

@@ -48,7 +48,7 @@ fn points_come_in_the_order_of_the_file() {
     let all = shipped();
     let points = Scenario::find(&all, "panic-during-oops-dump").unwrap().points();
     let expected: Vec<Params> =
-        ["0ms", "300ms", "700ms", "1500ms"].iter().flat_map(|hold| [held(hold, 0), held(hold, 1)]).collect();
+        ["0ms", "100ms", "300ms", "700ms", "1500ms"].iter().flat_map(|hold| [held(hold, 0), held(hold, 1)]).collect();
     assert_eq!(points, expected);
 }
 

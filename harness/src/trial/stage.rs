@@ -171,7 +171,7 @@ impl Stage {
 
     async fn make_anew(&self, dir: &Path) -> Result<Template, StageError> {
         match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io("remove", dir)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", dir)(error)),
             _ => self.make(dir).await,
         }
     }

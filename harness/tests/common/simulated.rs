@@ -54,6 +54,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         outcome,
         host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
+        hung_at: vec![],
     }
 }
 
@@ -86,6 +87,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
         trials_per_cell,
         jobs: 1,
         shard: None,
+        until: None,
         merged_from: vec![],
         hosts: vec![],
         cells: cells.collect(),
