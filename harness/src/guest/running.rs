@@ -185,7 +185,15 @@ impl Guest {
         // Relative to QEMU's current folder.
         let arguments = json!({"val": page, "size": PAGE_BYTES, "filename": "page"});
         self.command(during, "pmemsave", arguments).await?;
-        read(&self.workdir.join("page"), PAGE_BYTES)
+        let path = self.workdir.join("page");
+        let page = read(&path, PAGE_BYTES)?;
+        if page.len() as u64 == PAGE_BYTES {
+            return Ok(page);
+        }
+        // On a full disk `pmemsave` succeeds all the same (QEMU 7.2, seen).
+        let why =
+            format!("QEMU has written {} bytes of {PAGE_BYTES} to it and says nothing: is the disk full?", page.len());
+        Err(GuestError::io(&format!("read {}", path.display()))(io::Error::other(why)))
     }
 
     /// That the ERST's registers are where a restored guest has to have them: else it would have swallowed every record,

@@ -71,8 +71,9 @@ impl Guest {
             Start::Restore(template) => {
                 copy(&template.erst(), &erst)?;
                 let ram = template.ram();
+                let state = template.state();
                 let state =
-                    std::fs::File::open(template.state()).map_err(GuestError::io("open the template's state"))?;
+                    std::fs::File::open(&state).map_err(GuestError::io(&format!("open {}", state.display())))?;
                 let files = own.with(&template.kernel, &template.initramfs, Ram::CopyOnWrite(&ram));
                 let fd = state.as_raw_fd();
                 let mut guest =

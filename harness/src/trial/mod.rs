@@ -124,7 +124,8 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             }
             (record.outcome, record.stamps) = judge(assignment, &crash);
             if let Err(error) = artifacts::keep(artifacts, &crash) {
-                record.outcome = TrialOutcome::InfraError { cause: format!("keep the trial's artifacts: {error}") };
+                let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
+                record.outcome = TrialOutcome::InfraError { cause };
             }
         }
         Err(error) => record.outcome = TrialOutcome::InfraError { cause: error.to_string() },
