@@ -25,7 +25,9 @@ pub use slots::default_jobs;
 /// How often one trial is tried: a QEMU that was killed or a full disk is seldom met three times.
 const ATTEMPTS: u32 = 3;
 
-/// After so many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'.
+/// After so many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'. Where
+/// more guests than half of that run at a time it takes twice as many as they are: all of them may fail at once, of
+/// something that is over then.
 const HOPELESS: u32 = 12;
 
 /// How urgently the user wants an end.
@@ -91,8 +93,8 @@ pub async fn execute(
     mut done: impl FnMut(&TrialRecord),
 ) -> Result<(), RunError> {
     let mut work = work.into_iter();
-    let mut again: VecDeque<Try> = VecDeque::new();
-    let mut next: Option<Try> = None;
+    // What failed, before what found no room.
+    let mut waiting: VecDeque<Try> = VecDeque::new();
     let mut running = JoinSet::new();
     let mut busy = 0;
     let mut stoppable = true;
@@ -100,12 +102,11 @@ pub async fn execute(
     let mut hopeless = 0;
     loop {
         while *stop.borrow() == Stop::No && failed.is_none() {
-            // What failed goes first: it is the oldest.
             let fresh = || work.next().map(|work| Try { work, left: ATTEMPTS });
-            let Some(trying) = next.take().or_else(|| again.pop_front()).or_else(fresh) else { break };
+            let Some(trying) = waiting.pop_front().or_else(fresh) else { break };
             let processors = trying.work.processors().min(jobs);
             if busy + processors > jobs {
-                next = Some(trying);
+                waiting.push_front(trying);
                 break;
             }
             match sink.run.create_artifacts(trying.work.assignment.index) {
@@ -136,12 +137,12 @@ pub async fn execute(
                     continue;
                 };
                 hopeless += 1;
-                if hopeless >= HOPELESS {
+                if hopeless >= HOPELESS.max(jobs.saturating_mul(2)) {
                     failed.get_or_insert(RunError::Hopeless { times: hopeless, cause: cause.clone() });
                 } else if trying.left > 1 {
                     let Try { work, left } = trying;
                     let work = Work { attempt: work.attempt + 1, ..work };
-                    again.push_back(Try { work, left: left - 1 });
+                    waiting.push_front(Try { work, left: left - 1 });
                 }
             }
             // An error: nobody is left who could stop us, and then only the trials matter.
