@@ -100,9 +100,11 @@ impl Execution<'_> {
         };
         listening.abort();
         live.end();
-        // Whatever happened: what is on disk is told.
-        let (summary, judged, finished) = write_reports(&self.run, &self.info)?;
-        let planned = ended.map_err(|failure| failure.resumable(self.run.id()))?;
+        // Whatever happened: what is on disk is told. If that fails too, what failed first is the cause.
+        let reported = write_reports(&self.run, &self.info);
+        let resumable = |failure: Failure| failure.resumable(self.run.id());
+        let planned = ended.map_err(resumable)?;
+        let (summary, judged, finished) = reported.map_err(resumable)?;
         Ok(Done { run: self.run, summary, judged, planned, finished: finished.len() })
     }
 
