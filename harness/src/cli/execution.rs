@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::Context;
@@ -193,11 +194,13 @@ pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>,
 
 /// The first Ctrl-C lets what is running finish, the second does not.
 async fn listen(stop: watch::Sender<Stop>) {
+    // One listener for both, or a second that comes while the first is being answered would be lost.
+    let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return };
     for (level, message) in [
         (Stop::AfterRunning, "finishing the trials that are running; Ctrl-C again to stop at once"),
         (Stop::Now, "stopping"),
     ] {
-        if tokio::signal::ctrl_c().await.is_err() {
+        if interrupts.recv().await.is_none() {
             return;
         }
         eprintln!("{message}");
