@@ -64,12 +64,17 @@ fn bench(arguments: &[String]) -> Result<()> {
     step("bench", command.args(arguments))
 }
 
-/// `harness doctor --install` knows what the harness needs; the tests need a validator for XML besides.
+/// Programs that only the tests need, and the packages that have them: a validator for XML, and a clock that jumps.
+const FOR_TESTS: [(&str, &str); 2] = [("xmllint", "libxml2-utils"), ("faketime", "faketime")];
+
+/// `harness doctor --install` knows what the harness needs.
 fn set_up() -> Result<()> {
-    if !runs("xmllint") {
-        let mut update = apt(&["update"]);
-        step("package lists", &mut update)?;
-        step("xmllint", &mut apt(&["install", "-y", "--no-install-recommends", "libxml2-utils"]))?;
+    let missing: Vec<&str> =
+        FOR_TESTS.into_iter().filter(|(program, _)| !runs(program)).map(|(_, package)| package).collect();
+    if !missing.is_empty() {
+        step("package lists", &mut apt(&["update"]))?;
+        let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
+        step(&missing.join(", "), &mut apt(&install))?;
     }
     step(
         "preflight",

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod processes;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -53,6 +55,13 @@ impl Project {
 
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.harness(arguments).output().unwrap()
+    }
+
+    /// The records of the run begun last, those whose lines are whole, in the order of their lines.
+    pub fn records(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.results().join("latest/trials.jsonl")).unwrap_or_default();
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
 
     /// Runs the program and reads the JSON that it prints; `code` is the exit code it must end with.
