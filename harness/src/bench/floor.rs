@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BenchError, io};
-use crate::guest::{Descriptors, Files, Ram, Start, tie};
+use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, tie};
 use crate::trial::{Assignment, Stage};
 
 /// Guests whose phases are measured.
@@ -125,7 +125,8 @@ impl Floor {
         };
         let inherited: Vec<OwnedFd> = vec![theirs.into(), null.into(), agent_theirs.into(), saved.into()];
         let mut command = Command::new(&stage.machine.qemu);
-        command.args(stage.machine.arguments(&files, descriptors, &template.append)).current_dir(folder);
+        let arguments = stage.machine.arguments(&files, descriptors, &template.append);
+        command.args(arguments).envs(ENVIRONMENT).current_dir(folder);
         tie(&mut command, &inherited);
         let began = Instant::now();
         let qemu = command.spawn().map_err(io("start QEMU"))?;

@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use super::drain::Captured;
 use super::running::Watch;
 
-/// How long the pipe is left alone. A guest fills it in some 100 ms if it does nothing but print.
-const INTERVAL: Duration = Duration::from_millis(5);
+/// How long the pipe is left alone. A guest that does nothing but print takes some 200 ms to fill it: each character costs it
+/// more than 3 us.
+const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Our end.
 pub(super) struct Console {

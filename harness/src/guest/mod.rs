@@ -21,6 +21,7 @@ mod template;
 
 pub use agent::Word;
 pub use error::GuestError;
+pub(crate) use machine::ENVIRONMENT;
 pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
 pub(crate) use process::tie;
 pub use remains::{Remains, Waited};

@@ -14,7 +14,7 @@ use super::agent::Lines;
 use super::console::Console;
 use super::drain::{Captured, drain};
 use super::error::{DIRECTIVES_BYTES, GuestError};
-use super::machine::{Descriptors, ERST_BYTES, Files, Machine, Ram};
+use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, Ram};
 use super::process::Process;
 use super::running::{Guest, QMP_DEADLINE, Watch, died};
 use super::template::Template;
@@ -103,7 +103,7 @@ impl Guest {
             restored: state.is_some(),
         };
         let mut command = Command::new(&machine.qemu);
-        command.args(machine.arguments(files, descriptors, append)).current_dir(workdir);
+        command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
         let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).collect();
         let mut process = Process::start(command, &inherited)
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
