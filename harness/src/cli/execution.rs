@@ -192,16 +192,20 @@ pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>,
     Ok((summary, judged, finished))
 }
 
-/// The first Ctrl-C lets what is running finish, the second does not.
+/// The first Ctrl-C, or SIGTERM of a CI server that cancels, lets what is running finish; the second does not.
 async fn listen(stop: watch::Sender<Stop>) {
-    // One listener for both, or a second that comes while the first is being answered would be lost.
-    let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return };
+    // One listener for both times, or a second that comes while the first is being answered would be lost.
+    let (Ok(mut interrupts), Ok(mut terminations)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     for (level, message) in [
         (Stop::AfterRunning, "finishing the trials that are running; Ctrl-C again to stop at once"),
         (Stop::Now, "stopping"),
     ] {
-        if interrupts.recv().await.is_none() {
-            return;
+        tokio::select! {
+            _ = interrupts.recv() => (),
+            _ = terminations.recv() => (),
         }
         eprintln!("{message}");
         stop.send_replace(level);

@@ -17,6 +17,9 @@ use crate::run::Work;
 use crate::scenario::{Guest, Instance, Knob, Scenario};
 use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 
+/// One stage, by its kernel's variant and guest shape, with the variant's settings.
+type Prepared = ((String, Guest), (Arc<Stage>, Vec<Knob>));
+
 /// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
 pub struct Stages(BTreeMap<(String, Guest), (Arc<Stage>, Vec<Knob>)>);
 
@@ -46,10 +49,18 @@ impl Stages {
                     let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
                     let options = StageOptions { cache: &cache, agent, qemu_version, cold, workplace };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
-                    Ok::<_, StageError>(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
+                    Ok(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
                 });
             }
         }
+        // The kernels' builds have taken Ctrl-C away from its default.
+        tokio::select! {
+            stages = Self::collect(preparing) => stages,
+            _ = tokio::signal::ctrl_c() => Err(Failure::host("interrupted while guests were being prepared")),
+        }
+    }
+
+    async fn collect(mut preparing: JoinSet<Result<Prepared, StageError>>) -> Result<Self, Failure> {
         let of = preparing.len() as u64;
         let mut progress = Progress::begin("guests");
         progress.at(0, of, "booting and settling, once for each kernel");
