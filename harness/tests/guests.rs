@@ -1,4 +1,4 @@
-//! Guests that do not behave, in virtual time. What befalls the harness itself is in `faults/`.
+//! Guests that do not behave, in virtual time, and what they are made of. What befalls the harness itself is in `faults/`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,6 +42,25 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 
     let registers = project.results().join("latest/artifacts/00000/registers.txt");
     assert_eq!(std::fs::read_to_string(registers).unwrap().matches("RIP=").count(), 12, "4 vCPUs, 3 times");
+}
+
+#[test]
+fn all_cpus_have_one_delay_loop() {
+    let project = Project::new();
+    // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those results
+    // depends how long a hold lasts beside the kernel's own second of grace.
+    let arguments = ["trial", "panic-alone", "--cold", "--seed", "1", "--format", "json"];
+    project.json(&arguments, 0);
+    let console = std::fs::read(project.results().join("latest/artifacts/00000/console.log")).unwrap();
+    let console = text(&console);
+    let bogomips = |before: &str| -> f64 {
+        let line = console.lines().find(|line| line.contains(before)).unwrap_or_else(|| panic!("{before}: {console}"));
+        let figure = line.split(" BogoMIPS").next().unwrap();
+        figure.rsplit([' ', '(']).next().unwrap().parse().unwrap()
+    };
+    let (one, all) = (bogomips("Calibrating delay loop"), bogomips("processors activated"));
+    // Each CPU's figure is cut to hundredths.
+    assert!((all - 4.0 * one).abs() < 0.1, "CPU 0: {one} BogoMIPS, all four: {all}");
 }
 
 #[test]

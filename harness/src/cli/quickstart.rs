@@ -38,7 +38,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     }
     eprintln!(
         "1/3 preflight: can this machine build kernels and crash guests?\n\
-         On a fresh machine with 2 processors the whole takes about 12 minutes, a second time about 2."
+         On a fresh machine with 2 processors the whole takes about 10 minutes, a second time about 2."
     );
     let options = doctor::options(global)?;
     let mut report = preflight::check(&options).await;
