@@ -9,6 +9,7 @@
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
 //!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,6 +78,31 @@ pub enum TemplateError {
     },
 }
 
+/// What the folder of a template that is being made is called, besides letters of chance.
+const STAGED: &str = ".new-";
+
+/// A folder that nobody has locked for so long is no longer being made: it is locked right after it was.
+const ABANDONED_AFTER: Duration = Duration::from_secs(600);
+
+/// Removes what harnesses that were killed have left of templates; each is as large as a guest's RAM. What cannot be
+/// removed is left.
+fn remove_abandoned(parent: &Path, after: Duration) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let staged = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(STAGED));
+        let age = path.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        if staged && age.is_some_and(|age| age >= after) && lock(&path).is_some() {
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// A folder's lock, if nobody else has it.
+fn lock(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    folder.try_lock().is_ok().then_some(folder)
+}
+
 impl Template {
     /// Boots a guest and saves it in `dir`, which appears only when it is complete.
     pub async fn create(
@@ -93,7 +119,10 @@ impl Template {
             move |source| TemplateError::Description { what, path, source }
         };
         std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
-        let staged = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed("create", parent))?;
+        remove_abandoned(parent, ABANDONED_AFTER);
+        let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(parent).map_err(failed("create", parent))?;
+        // Held until it is complete; the kernel gives it up with a harness that is killed.
+        let _lock = lock(staged.path());
         let ram = staged.path().join("ram");
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
@@ -268,6 +297,25 @@ mod tests {
                 "o/w 0xcfc 0x2"
             ]
         );
+    }
+
+    #[test]
+    fn only_abandoned_templates_are_removed() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = |name: &str| {
+            let path = parent.path().join(name);
+            std::fs::create_dir(&path).expect("there is room");
+            path
+        };
+        let (complete, abandoned, worked_on) = (folder("0123"), folder(".new-a"), folder(".new-b"));
+        let held = lock(&worked_on).expect("nobody else has it");
+        remove_abandoned(parent.path(), Duration::from_secs(600));
+        assert!(abandoned.is_dir(), "too young");
+        remove_abandoned(parent.path(), Duration::ZERO);
+        assert!(complete.is_dir() && worked_on.is_dir() && !abandoned.exists());
+        drop(held);
+        remove_abandoned(parent.path(), Duration::ZERO);
+        assert!(!worked_on.exists());
     }
 
     #[test]
