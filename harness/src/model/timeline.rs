@@ -1,0 +1,103 @@
+//! What the CPUs of a dying guest were seen doing, in order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A trial's timeline: what was seen from outside of the guest, by its kernel's own addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// How many CPUs the guest has.
+    pub cpus: u32,
+    /// In order: each one was seen before the next, whichever CPUs they are on.
+    pub events: Vec<Event>,
+    /// How often a step was passed beyond the events that it may make, by its name; those are not among the events.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub beyond_limit: BTreeMap<String, u64>,
+    /// Events for which there was no room; all after the last of [`Self::events`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+    /// Steps that cannot be seen in this kernel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<AbsentStep>,
+}
+
+/// A CPU was seen at a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Nanoseconds of the host's monotonic clock since the faults were fired; negative before that.
+    pub ns: i64,
+    /// The vCPU, from 0.
+    pub cpu: u32,
+    /// The step, by its name in the probe set: `kmsg_dump`.
+    pub step: String,
+    /// Of what, where a step has several: the function of a notifier or a dumper, the name of an actor; otherwise empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+    /// Whether it begins or ends.
+    #[serde(default, skip_serializing_if = "StepEdge::is_begin")]
+    pub edge: StepEdge,
+    /// It tells how things went, and is no step of the order by which kernels are compared: a line printed, a watchdog touched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detail: bool,
+}
+
+/// The beginning of a step, or its end.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum StepEdge {
+    /// A function is entered.
+    #[default]
+    Begin,
+    /// It is left. A CPU that is stopped never leaves.
+    End,
+}
+
+/// A step that the probe set has and the kernel has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentStep {
+    /// Its name.
+    pub step: String,
+    /// Why: `no function oops_exit (inlined, renamed, or not configured)`.
+    pub why: String,
+}
+
+/// A line of the console, put where it belongs between the events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedLine {
+    /// Index of the first event after it; the number of events if there is none.
+    pub before: usize,
+    /// Without its line end, control characters replaced.
+    pub text: String,
+}
+
+impl StepEdge {
+    /// `begin` or `end`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::End => "end",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    const fn is_begin(&self) -> bool {
+        matches!(self, Self::Begin)
+    }
+}
+
+impl Event {
+    /// The step that a CPU has when it is stopped for good. Nothing may be seen on it afterwards.
+    pub const STOPPED: &'static str = "stopped";
+    /// The step of every message to the kernel's log.
+    pub const PRINTK: &'static str = "printk";
+    /// The step in which one of crashlab's actors is: it begins when the actor enters its critical section.
+    pub const ACTOR: &'static str = "actor";
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,154 @@
+//! A plugin for QEMU's TCG that records when chosen instructions of the guest's kernel are executed, on which vCPU, and in
+//! which order. The kernel is not touched, and its guest time goes on as ever; what is recorded lies in memory that is
+//! shared with the harness ([`harness_trace`]) and outlives QEMU.
+//!
+//! ```text
+//! a block is translated ──> Table: does a probe lie in it? ──> no (nearly always)
+//!                                        └─> a callback on that one instruction ──> Memory::record
+//! ```
+//!
+//! `-plugin file=libharness_tracer.so,memory=FD`.
+
+mod memory;
+mod qemu;
+mod table;
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use harness_trace::{Place, State};
+
+use crate::memory::Memory;
+use crate::qemu::{Block, Id, Info};
+use crate::table::Table;
+
+/// Code of the kernel proper lies from here on, whatever its slide (`__START_KERNEL_map`).
+const KERNEL_TEXT: u64 = 0xffff_ffff_8000_0000;
+
+/// The slide is a multiple of this (`CONFIG_PHYSICAL_ALIGN`, at least 2 MiB on x86-64).
+const SLIDE_ALIGNED: u64 = 0x20_0000;
+
+static MEMORY: OnceLock<Memory> = OnceLock::new();
+/// The table in use. Replaced ones are never freed: another vCPU may be reading them, and there are few.
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(std::ptr::null_mut());
+/// How many probes the table was made of; `u32::MAX`: there is none yet.
+static TABLE_OF: AtomicU32 = AtomicU32::new(u32::MAX);
+static RENEWING: Mutex<()> = Mutex::new(());
+
+/// QEMU calls this first. Anything but 0 ends QEMU, which shows what stands on its standard error.
+///
+/// # Safety
+/// QEMU gives `argc` arguments in `argv`, and a valid `info`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qemu_plugin_install(
+    id: Id,
+    info: *const Info,
+    argc: c_int,
+    argv: *const *const c_char,
+) -> c_int {
+    // SAFETY: by this function's contract.
+    let (target, whole_machine) = unsafe { (CStr::from_ptr((*info).target_name), (*info).system_emulation) };
+    if target != c"x86_64" || !whole_machine {
+        eprintln!("tracer: it is for whole x86_64 machines only");
+        return 1;
+    }
+    let arguments = (0..usize::try_from(argc).unwrap_or(0)).map(|n| {
+        // SAFETY: by this function's contract.
+        unsafe { CStr::from_ptr(*argv.add(n)) }.to_str().unwrap_or_default()
+    });
+    let mut fd = None;
+    for argument in arguments {
+        fd = argument.strip_prefix("memory=").and_then(|fd| fd.parse().ok());
+    }
+    let Some(memory) = fd.and_then(Memory::map) else {
+        eprintln!("tracer: no memory of the harness's is at the descriptor given by `memory=`");
+        return 1;
+    };
+    let _ = MEMORY.set(memory);
+    memory.set_state(if memory.anchor() == 0 { State::Ready } else { State::Loaded });
+    // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+    unsafe { qemu::qemu_plugin_register_vcpu_tb_trans_cb(id, translated) };
+    0
+}
+
+/// A block of the guest's code is being translated: asks for a call wherever a probe lies in it.
+extern "C" fn translated(_: Id, block: *mut Block) {
+    // SAFETY: QEMU gives a valid block, as in all calls of this function that take it.
+    let (start, count) = unsafe { (qemu::qemu_plugin_tb_vaddr(block), qemu::qemu_plugin_tb_n_insns(block)) };
+    let Some(memory) = MEMORY.get() else { return };
+    // User space is nobody's business.
+    if start >> 63 == 0 {
+        return;
+    }
+    let table = table(memory, start);
+    if !table.concerns(start, count as u64) {
+        return;
+    }
+    for index in 0..count {
+        // SAFETY: the index is less than the block's number of instructions.
+        let instruction = unsafe { qemu::qemu_plugin_tb_get_insn(block, index) };
+        // SAFETY: as above.
+        let (at, bytes) =
+            unsafe { (qemu::qemu_plugin_insn_vaddr(instruction), qemu::qemu_plugin_insn_size(instruction) as u64) };
+        for number in table.at(at, bytes) {
+            let data = std::ptr::without_provenance_mut(number as usize);
+            // SAFETY: the instruction is valid, the callback takes its data for the number that it is.
+            unsafe {
+                qemu::qemu_plugin_register_vcpu_insn_exec_cb(instruction, executed, qemu::NO_REGISTERS, data);
+            }
+        }
+        for number in table.watching(at) {
+            let data = std::ptr::without_provenance_mut(number as usize);
+            // SAFETY: as above.
+            unsafe {
+                qemu::qemu_plugin_register_vcpu_mem_cb(instruction, written, qemu::NO_REGISTERS, qemu::WRITES, data);
+            }
+        }
+    }
+}
+
+/// A vCPU is about to execute a probed instruction.
+extern "C" fn executed(vcpu: c_uint, data: *mut c_void) {
+    let (Some(memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
+    if let Some(probe) = memory.probe(number) {
+        memory.record(vcpu, number, probe.limit, 0);
+    }
+}
+
+/// A vCPU writes to memory, in code that a probe watches.
+extern "C" fn written(vcpu: c_uint, _: u32, address: u64, data: *mut c_void) {
+    let (Some(memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
+    let Some(probe) = memory.probe(number) else { return };
+    let Place::Access { watched: (from, to, as_linked), .. } = probe.place else { return };
+    let slide = if as_linked { memory.slide() } else { 0 };
+    let far = address.wrapping_sub(from.wrapping_add(slide));
+    if far < to.wrapping_sub(from) {
+        memory.record(vcpu, number, probe.limit, far);
+    }
+}
+
+/// The table, made anew when the harness has added probes or the slide has become known.
+fn table(memory: &Memory, start: u64) -> &'static Table {
+    let used = memory.probes_used();
+    let told = memory.anchor() == 0;
+    let anchor = !told && memory.slide_unknown() && is_anchor(memory.anchor(), start);
+    if anchor || TABLE_OF.load(Ordering::Acquire) != used {
+        let _guard = RENEWING.lock().unwrap_or_else(PoisonError::into_inner);
+        if anchor {
+            memory.set_slide(start.wrapping_sub(memory.anchor()));
+            memory.set_state(State::Ready);
+        }
+        let slide = (told || !memory.slide_unknown()).then(|| memory.slide());
+        let probes = (0..used).filter_map(|number| Some((number, memory.probe(number)?)));
+        TABLE.store(Box::into_raw(Box::new(Table::new(probes, slide))), Ordering::Release);
+        TABLE_OF.store(used, Ordering::Release);
+    }
+    // SAFETY: it was stored before `TABLE_OF` was, and is never freed.
+    unsafe { &*TABLE.load(Ordering::Acquire) }
+}
+
+/// Whether a block begins where the function does whose link address is `anchor`.
+const fn is_anchor(anchor: u64, start: u64) -> bool {
+    start >= KERNEL_TEXT && start % SLIDE_ALIGNED == anchor % SLIDE_ALIGNED
+}
