@@ -6,6 +6,7 @@
  *
  *   nonce 0123456789abcdef
  *   arm NAME KIND cpu=N [for_us=N] [at_us=N | after=NAME edge=entered|left delay_us=N]
+ *   await-tracer
  *   fire
  *
  * Every actor is armed (its thread bound to its CPU and waiting, its probe in place) before any fires, so that neither a
@@ -16,7 +17,6 @@
 #define pr_fmt(fmt) "crashlab: " fmt
 
 #include <linux/completion.h>
-#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -35,6 +35,9 @@
 
 /* A thread sleeps until this close to its time, then spins: a timer's wake-up is later than that only on a busy host. */
 #define SPIN_US 200
+
+/* How often a tracer that was called is looked for, some 100 us apart. */
+#define TRACER_TRIES 10000
 
 enum edge { EDGE_ENTERED, EDGE_LEFT };
 
@@ -81,15 +84,23 @@ static u64 us_to_tsc(u64 us)
 	return us * tsc_khz / 1000;
 }
 
+/*
+ * The only code that writes a stamp: whoever watches it from outside sees the same as the stamps tell.
+ */
+static noinline void stamp(u64 *where)
+{
+	smp_store_release(where, rdtsc_ordered());
+}
+
 static void enter(struct actor *a)
 {
 	WRITE_ONCE(a->slot->hits, a->slot->hits + 1);
-	smp_store_release(&a->slot->entered_tsc, rdtsc_ordered());
+	stamp(&a->slot->entered_tsc);
 }
 
 static void leave(struct actor *a)
 {
-	smp_store_release(&a->slot->left_tsc, rdtsc_ordered());
+	stamp(&a->slot->left_tsc);
 }
 
 /*
@@ -305,6 +316,21 @@ static int arm(char *args)
 	return err;
 }
 
+/*
+ * Calls a tracer outside of the guest, which looks at the page whenever a CPU becomes idle: that this one sleeps is the
+ * bell. To be called last before firing.
+ */
+static int await_tracer(void)
+{
+	WRITE_ONCE(page->tracer, CRASHLAB_TRACER_CALLED);
+	for (unsigned int tries = 0; tries < TRACER_TRIES; tries++) {
+		usleep_range(50, 100);
+		if (smp_load_acquire(&page->tracer) == CRASHLAB_TRACER_AWAKE)
+			return 0;
+	}
+	return -ETIMEDOUT;
+}
+
 static int command_set(const char *text, const struct kernel_param *kp)
 {
 	char *copy, *args, *verb;
@@ -323,8 +349,10 @@ static int command_set(const char *text, const struct kernel_param *kp)
 		err = 0;
 	} else if (!strcmp(verb, "arm") && args) {
 		err = arm(args);
+	} else if (!strcmp(verb, "await-tracer")) {
+		err = await_tracer();
 	} else if (!strcmp(verb, "fire")) {
-		WRITE_ONCE(page->fired_tsc, rdtsc_ordered());
+		stamp(&page->fired_tsc);
 		complete_all(&fired);
 		err = 0;
 	}
@@ -335,11 +363,15 @@ static int command_set(const char *text, const struct kernel_param *kp)
 
 static const struct kernel_param_ops command_ops = { .set = command_set };
 module_param_cb(command, &command_ops, NULL, 0200);
-MODULE_PARM_DESC(command, "nonce, arm or fire");
+MODULE_PARM_DESC(command, "nonce, arm, await-tracer or fire");
 
 static unsigned long page_phys;
 module_param_named(page, page_phys, ulong, 0444);
 MODULE_PARM_DESC(page, "physical address of the page that the host reads; not to be set");
+
+static unsigned long page_virt;
+module_param_named(mapped, page_virt, ulong, 0444);
+MODULE_PARM_DESC(mapped, "virtual address of that page; not to be set");
 
 static int __init crashlab_init(void)
 {
@@ -354,6 +386,7 @@ static int __init crashlab_init(void)
 	page->tsc_khz = tsc_khz;
 	memcpy(page->magic, CRASHLAB_MAGIC, sizeof(page->magic));
 	page_phys = virt_to_phys(page);
+	page_virt = (unsigned long)page;
 	for_each_online_cpu(cpu) {
 		char name[8];
 

@@ -21,6 +21,13 @@ enum crashlab_kind {
 	CRASHLAB_SPIN_IRQS_OFF = 4,
 };
 
+/* A tracer outside of the guest may sleep until it is needed: it costs time while it is awake. */
+enum crashlab_tracer {
+	CRASHLAB_TRACER_UNCALLED = 0,
+	CRASHLAB_TRACER_CALLED = 1,	/* written by crashlab */
+	CRASHLAB_TRACER_AWAKE = 2,	/* written by the tracer, from outside */
+};
+
 struct crashlab_slot {
 	char name[16];
 	u32 kind;
@@ -41,7 +48,8 @@ struct crashlab_page {
 	u64 tsc_khz;
 	u64 fired_tsc;		/* 0: not fired */
 	char nonce[16];
-	u8 reserved[16];
+	u32 tracer;		/* enum crashlab_tracer */
+	u8 reserved[12];
 	struct crashlab_slot slots[CRASHLAB_SLOTS];
 };
 static_assert(sizeof(struct crashlab_page) <= PAGE_SIZE);

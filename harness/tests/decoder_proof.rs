@@ -35,7 +35,7 @@ async fn the_guest_reads_what_the_decoder_reads() {
     // Another guest finds that record store in its machine, and says what it sees in /sys/fs/pstore.
     let built = project.run(&["build", "stock"]);
     let kernel = PathBuf::from(text(&built.stdout).split_whitespace().nth(1).unwrap());
-    let agent = image::build_agent(&Checkout::at(root()), &cache_dir()).unwrap();
+    let agent = parts::build(&Checkout::at(root()), &cache_dir(), &parts::AGENT).unwrap();
     let crashlab = std::fs::read(kernel.join("crashlab.ko")).unwrap();
     let initramfs = project.path().join("initramfs");
     std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab).unwrap()).unwrap();

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BenchError, io};
-use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, tie};
+use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, padded, tie};
 use crate::trial::{Assignment, Stage};
 
 /// Guests whose phases are measured.
@@ -102,8 +102,7 @@ impl Floor {
         };
         let (erst, told) = (folder.join("erst"), folder.join("directives"));
         std::fs::copy(template.erst(), &erst).map_err(io("copy the ERST's file"))?;
-        let mut text = directives.as_bytes().to_vec();
-        text.resize(2048, b'\n');
+        let text = padded(directives).map_err(|error| io("write the directives")(std::io::Error::other(error)))?;
         std::fs::write(&told, text).map_err(io("write the directives"))?;
         let (qmp, theirs) = UnixStream::pair().map_err(io("make a socket"))?;
         let (_agent, agent_theirs) = UnixStream::pair().map_err(io("make a socket"))?;
@@ -116,11 +115,13 @@ impl Floor {
             erst: &erst,
             directives: &told,
             ram: Ram::CopyOnWrite(&ram),
+            tracer: None,
         };
         let descriptors = Descriptors {
             qmp: theirs.as_raw_fd(),
             console: null.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            trace: None,
             restored: true,
         };
         let inherited: Vec<OwnedFd> = vec![theirs.into(), null.into(), agent_theirs.into(), saved.into()];

@@ -33,11 +33,15 @@ const BLOCKS: u32 = 4;
 /// What was measured. Times are wall time, rates are per second of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Trials, as `harness run` does them: restored, crashed, decoded, judged, on disk.
+    /// Trials, as `harness run --trace off` does them: restored, crashed, decoded, judged, on disk.
     pub trials_per_s: f64,
+    /// The same with the tracer, as `harness run` does them.
+    pub traced_per_s: Option<f64>,
+    /// The second by the first: what is left of the speed; none where guests cannot be traced.
+    pub tracing_ratio: Option<f64>,
     /// The same guests, restored, crashed and reaped by the least code possible, and nothing decoded.
     pub floor_per_s: f64,
-    /// The first by the second.
+    /// Trials by the floor's.
     pub ratio_floor: f64,
     /// Trials that are booted, one at a time.
     pub cold_per_s: f64,
@@ -61,6 +65,9 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, phases, .. } = self;
         writeln!(f, "trials      {trials_per_s:7.2} /s, {jobs} guests at a time")?;
+        if let (Some(traced_per_s), Some(ratio)) = (self.traced_per_s, self.tracing_ratio) {
+            writeln!(f, "traced      {traced_per_s:7.2} /s: {ratio:.3} of trials that are not")?;
+        }
         writeln!(f, "floor       {floor_per_s:7.2} /s: trials are {ratio_floor:.2} of it")?;
         writeln!(f, "cold        {cold_per_s:7.2} /s, one at a time: trials are {ratio_cold:.1} times it")?;
         writeln!(f, "processor   {:7.1} % of QEMU's for the harness", self.harness_cpu_share * 100.0)?;
@@ -110,6 +117,8 @@ pub enum BenchError {
 pub struct Bench {
     /// Restored.
     pub stage: Arc<Stage>,
+    /// The same, traced, where that can be.
+    pub traced: Option<Arc<Stage>>,
     /// The same, booted.
     pub cold: Arc<Stage>,
     /// `panic-alone`, as a rule: the scenario.
@@ -129,14 +138,19 @@ impl Bench {
         let block = self.trials.div_ceil(BLOCKS).max(1);
         // The first guests read QEMU and the template into the page cache.
         said("warming up");
-        self.trials(&self.stage, 4, self.jobs, folder.path()).await?;
-        let (mut trials, mut floors) = (Duration::ZERO, Duration::ZERO);
+        for stage in [Some(&self.stage), self.traced.as_ref()].into_iter().flatten() {
+            self.trials(stage, 4, self.jobs, folder.path()).await?;
+        }
+        let (mut trials, mut traced, mut floors) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let mut cpu = Cpu::default();
         for number in 1..=BLOCKS {
             said(&format!("block {number} of {BLOCKS}: {block} trials, {block} guests of the floor's"));
             let before = Cpu::now();
             trials += self.trials(&self.stage, block, self.jobs, folder.path()).await?;
             cpu.add(before.until_now());
+            if let Some(stage) = &self.traced {
+                traced += self.trials(stage, block, self.jobs, folder.path()).await?;
+            }
             floors += floor::run(&self.stage, &self.assignment(&self.plan(1), 0), block, self.jobs).await?;
         }
         said(&format!("{} cold trials", self.cold_trials));
@@ -147,10 +161,13 @@ impl Bench {
 
         let rate = |count: u32, took: Duration| f64::from(count) / took.as_secs_f64();
         let trials_per_s = rate(block * BLOCKS, trials);
+        let traced_per_s = self.traced.is_some().then(|| rate(block * BLOCKS, traced));
         let floor_per_s = rate(block * BLOCKS, floors);
         let cold_per_s = rate(self.cold_trials, cold);
         Ok(Figures {
             trials_per_s,
+            traced_per_s,
+            tracing_ratio: traced_per_s.map(|traced| traced / trials_per_s),
             floor_per_s,
             ratio_floor: trials_per_s / floor_per_s,
             cold_per_s,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::run::How;
+use super::run::{How, Trace};
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, print, print_json};
 use crate::bench::{Bench, BenchError};
@@ -12,6 +12,7 @@ use crate::guest::Time;
 use crate::model::{CellKey, Params};
 use crate::preflight;
 use crate::scenario::Scenario;
+use crate::trial::Stage;
 
 /// Measure how fast trials are, beside the least that they could cost.
 ///
@@ -50,19 +51,28 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let (machine, qemu) = doctor::machine(&report, Time::Real)?;
     let kernels = [build::kernel(&context, VARIANT, &base).await?];
     let cells = [Arc::new(cell)];
-    let restored = Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, false).await?;
-    let cold = Stages::prepare(&context, &kernels, &cells, machine, &qemu, true).await?;
-    let how = How { seed: None, jobs: arguments.jobs, time: Time::Real, cold: false };
+    let how = How { seed: None, jobs: arguments.jobs, time: Time::Real, cold: false, trace: Trace::Auto };
+    let tracer = how.tracer(&context, &machine).await;
+    let prepare = |cold, tracer| Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, cold, tracer);
+    let restored = prepare(false, None).await?;
+    let traced = match &tracer {
+        Some(tracer) => Some(only(&prepare(false, Some(tracer)).await?)?),
+        None => None,
+    };
+    let cold = prepare(true, None).await?;
     let jobs = how.jobs(restored.largest_mib());
-    let only = |stages: &Stages| stages.any().ok_or_else(|| Failure::host("no guest was prepared"));
     let Arguments { trials, cold_trials, .. } = *arguments;
-    let bench = Bench { stage: only(&restored)?, cold: only(&cold)?, instance, jobs, trials, cold_trials };
+    let bench = Bench { stage: only(&restored)?, traced, cold: only(&cold)?, instance, jobs, trials, cold_trials };
     let figures = bench.take(|line| eprintln!("bench: {line}")).await?;
     match global.format {
         Output::Json => print_json(&figures)?,
         Output::Text => print(&figures.to_string())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn only(stages: &Stages) -> Result<Arc<Stage>, Failure> {
+    stages.any().ok_or_else(|| Failure::host("no guest was prepared"))
 }
 
 impl From<BenchError> for Failure {

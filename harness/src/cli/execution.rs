@@ -64,12 +64,25 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let plan = plan::plan(selection, &context.known(), seed, shard)?;
     let kernels = kernels(context, &selection.variants, &selection.base).await?;
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
-    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
+    let tracer = how.tracer(context, &machine).await;
+    let tracer = tracer.as_ref();
+    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
-    let inputs =
-        Inputs { kernels: &kernels, report, selection, suite, how, jobs, seed, cells: plan.cells(), shard, until };
+    let inputs = Inputs {
+        kernels: &kernels,
+        report,
+        selection,
+        suite,
+        how,
+        jobs,
+        seed,
+        traced: tracer.is_some(),
+        cells: plan.cells(),
+        shard,
+        until,
+    };
     let info = inputs::describe(context, &run, &inputs)?;
     run.write_info(&info)?;
     let log = run.log()?;

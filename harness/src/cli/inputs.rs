@@ -25,6 +25,8 @@ pub struct Inputs<'a> {
     pub how: &'a How,
     pub jobs: u32,
     pub seed: u64,
+    /// Whether its guests are traced.
+    pub traced: bool,
     /// The cells of the whole plan.
     pub cells: &'a [Arc<CellKey>],
     pub shard: Option<Shard>,
@@ -57,6 +59,7 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
             accelerator: accelerator.map(|accelerator| accelerator.to_string()).unwrap_or_default(),
             time: inputs.how.time.to_string(),
             cold: inputs.how.cold,
+            traced: inputs.traced,
         },
         kernels: inputs.kernels.iter().map(kernel).collect(),
         scenarios,

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::execution::{self, Done, Execution};
 use super::inputs::{self, Inputs};
-use super::run::How;
+use super::run::{How, Trace};
 use super::stages::Stages;
 use super::{Failure, Global, doctor};
 use crate::guest::Time;
@@ -34,12 +34,16 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     }
     let selection = selection(&info)?;
     let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
-    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold: info.qemu.cold };
+    let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
+    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold: info.qemu.cold, trace };
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 
     let report = preflight::check(&doctor::options(global)?).await;
     let kernels = execution::kernels(context, &selection.variants, &selection.base).await?;
+    let (machine, qemu_version) = doctor::machine(&report, time)?;
+    let tracer = how.tracer(context, &machine).await;
+    let tracer = tracer.as_ref();
     let inputs = Inputs {
         kernels: &kernels,
         report: &report,
@@ -48,6 +52,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
         how: &how,
         jobs: info.jobs,
         seed: info.seed,
+        traced: tracer.is_some(),
         cells: plan.cells(),
         shard: info.shard,
         until: info.until,
@@ -59,8 +64,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
-    let (machine, qemu_version) = doctor::machine(&report, time)?;
-    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold).await?;
+    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     Execution { context, plan, stages, run, info, log, jobs }.go(finished, earlier).await

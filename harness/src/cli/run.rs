@@ -7,12 +7,13 @@ use super::context::Context;
 use super::execution::{self, New};
 use super::{Failure, Global, doctor, resume};
 use crate::compare;
-use crate::guest::Time;
+use crate::guest::{Machine, Time};
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight;
 use crate::results::Until;
 use crate::run::default_jobs;
 use crate::scenario::{PointFilter, Scenario};
+use crate::tracer::Tracer;
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///
@@ -90,6 +91,18 @@ pub struct How {
     /// Boot every trial from its first instruction instead of restoring a guest that is booted already
     #[arg(long)]
     pub cold: bool,
+    /// Whether to record what the guests' CPUs do, from outside
+    #[arg(long, value_enum, default_value_t = Trace::Auto)]
+    pub trace: Trace,
+}
+
+/// Whether guests are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Trace {
+    /// If this machine can.
+    Auto,
+    /// No.
+    Off,
 }
 
 impl How {
@@ -100,6 +113,15 @@ impl How {
             // Below 2^53, so that every reader of JSON keeps it whole.
             (since.as_secs() ^ (u64::from(since.subsec_nanos()) << 20)) & ((1 << 53) - 1)
         })
+    }
+
+    /// What the guests of this machine are traced with. Where that cannot be, the run goes on without, and says so.
+    pub async fn tracer(&self, context: &Context, machine: &Machine) -> Option<Tracer> {
+        if self.trace == Trace::Off {
+            return None;
+        }
+        let found = Tracer::find(&context.project, &context.cache, machine).await;
+        found.inspect_err(|why| tracing::warn!("there will be no timelines: {why}")).ok()
     }
 
     /// The busy CPUs at a time that were asked for, or that fit this machine and guests of this size.

@@ -9,12 +9,13 @@ use super::Failure;
 use super::context::Context;
 use super::progress::Progress;
 use crate::guest::Machine;
-use crate::image;
 use crate::kernel::Kernel;
 use crate::model::CellKey;
+use crate::parts;
 use crate::plan::PlannedTrial;
 use crate::run::Work;
 use crate::scenario::{Guest, Instance, Knob, Scenario};
+use crate::tracer::Tracer;
 use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 
 /// One stage, by its kernel's variant and guest shape, with the variant's settings.
@@ -32,9 +33,10 @@ impl Stages {
         machine: Machine,
         qemu_version: &str,
         cold: bool,
+        tracer: Option<&Tracer>,
     ) -> Result<Self, Failure> {
         let (project, cache) = (context.project.clone(), context.cache.clone());
-        let agent = tokio::task::spawn_blocking(move || image::build_agent(&project, &cache))
+        let agent = tokio::task::spawn_blocking(move || parts::build(&project, &cache, &parts::AGENT))
             .await
             .map_err(Failure::host)?
             .map_err(Failure::host)?;
@@ -45,9 +47,11 @@ impl Stages {
                 let machine = Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
                 let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
+                let tracer = tracer.cloned();
                 preparing.spawn(async move {
                     let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
-                    let options = StageOptions { cache: &cache, agent, qemu_version, cold, workplace };
+                    let options =
+                        StageOptions { cache: &cache, agent, qemu_version, cold, workplace, tracer: tracer.as_ref() };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
                     Ok(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
                 });

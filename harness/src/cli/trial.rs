@@ -57,7 +57,10 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
-    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, arguments.how.cold).await?;
+    let tracer = arguments.how.tracer(&context, &machine).await;
+    let tracer = tracer.as_ref();
+    let cold = arguments.how.cold;
+    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, cold, tracer).await?;
     let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
@@ -69,6 +72,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         how: &arguments.how,
         jobs: 1,
         seed,
+        traced: tracer.is_some(),
         cells,
         shard: None,
         until: None,

@@ -5,6 +5,7 @@
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
+//! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
 //! ```
 //!
 //! All of these bytes come from a guest whose kernel has just crashed, so nothing in them is believed: every length is
@@ -22,6 +23,7 @@ pub(crate) mod ranges;
 pub mod registers;
 pub mod stamps;
 pub mod symbols;
+pub mod timeline;
 
 #[cfg(test)]
 pub(crate) mod encode;

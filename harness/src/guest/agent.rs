@@ -1,6 +1,6 @@
 //! The lines that the guest's agent sends on the second serial port.
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
 const LINE_LIMIT: u64 = 256 << 10;
@@ -16,6 +16,10 @@ pub enum Word {
         notes: Vec<u8>,
         /// Physical address of the page that crashlab stamps.
         page: u64,
+        /// Virtual address of that page.
+        mapped: u64,
+        /// Where crashlab's code lies (its section `.text`).
+        code: u64,
     },
     /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
     Settled,
@@ -40,8 +44,10 @@ impl Word {
         match verb {
             "ready" => {
                 let mut words = rest.split(' ');
-                let (release, notes, page) = (words.next()?, words.next()?, words.next()?);
-                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)?, page: page.parse().ok()? })
+                let (release, notes, page) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
+                let (mapped, code) = (words.next()?.parse().ok()?, words.next()?.strip_prefix("0x")?);
+                let code = u64::from_str_radix(code, 16).ok()?;
+                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)?, page, mapped, code })
             }
             "settled" if rest.is_empty() => Some(Self::Settled),
             "error" => Some(Self::Error(rest.to_owned())),
@@ -80,6 +86,14 @@ impl<S: AsyncBufRead + Unpin> Lines<S> {
     }
 }
 
+impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
+    /// Says a line to the agent.
+    pub(super) async fn say(&mut self, line: &str) -> std::io::Result<()> {
+        self.stream.write_all(format!("{line}\n").as_bytes()).await?;
+        self.stream.flush().await
+    }
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
@@ -96,8 +110,14 @@ mod tests {
     #[test]
     fn the_agents_words_are_understood() {
         assert_eq!(
-            Word::parse("ready 6.12.117 00ff 4096\r\n"),
-            Some(Word::Ready { release: "6.12.117".into(), notes: vec![0, 255], page: 4096 })
+            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000\r\n"),
+            Some(Word::Ready {
+                release: "6.12.117".into(),
+                notes: vec![0, 255],
+                page: 4096,
+                mapped: 8192,
+                code: 0xffff_ffff_c000_0000
+            })
         );
         assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
         assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
@@ -113,10 +133,12 @@ mod tests {
         for line in [
             "",
             "ready",
-            "ready 6.12 0 1",
-            "ready 6.12 +1 1",
+            "ready 6.12 0 1 2 0x3",
+            "ready 6.12 +1 1 2 0x3",
             "ready 6.12 00",
-            "ready 6.12 00 -1",
+            "ready 6.12 00 -1 2 0x3",
+            "ready 6.12 00 1 2",
+            "ready 6.12 00 1 2 3",
             "file a zz",
             "hello",
             "settled down",

@@ -108,6 +108,8 @@ pub struct Files<'a> {
     pub directives: &'a Path,
     /// The guest's RAM.
     pub ram: Ram<'a>,
+    /// The tracer, if there is one.
+    pub tracer: Option<&'a Path>,
 }
 
 /// The numbers of the inherited descriptors.
@@ -119,6 +121,8 @@ pub struct Descriptors {
     pub console: RawFd,
     /// `ttyS1`, the agent's words.
     pub agent: RawFd,
+    /// The tracer's memory, if there is a tracer.
+    pub trace: Option<RawFd>,
     /// Whether a saved machine will be loaded.
     pub restored: bool,
 }
@@ -181,6 +185,9 @@ impl Machine {
         args.words("-chardev file,id=console,path=/dev/fdset/1,append=on -serial chardev:console");
         args.socket("agent", descriptors.agent).words("-serial chardev:agent");
         args.socket("qmp", descriptors.qmp).words("-mon chardev=qmp,mode=control");
+        if let (Some(tracer), Some(memory)) = (files.tracer, descriptors.trace) {
+            args.tracer(tracer, memory, files.ram);
+        }
         if descriptors.restored {
             args.words("-incoming defer");
         }
@@ -215,6 +222,17 @@ impl Arguments {
         self.word("-object").path(&format!("memory-backend-file,id={id},size={bytes},share={share},mem-path="), path)
     }
 
+    fn tracer(&mut self, plugin: &Path, memory: RawFd, ram: Ram<'_>) {
+        let mut word = OsString::from("file=");
+        word.push(doubled_commas(plugin));
+        word.push(format!(",memory={memory}"));
+        if let Ram::CopyOnWrite(ram) = ram {
+            word.push(",ram=");
+            word.push(doubled_commas(ram));
+        }
+        self.word("-plugin").word(word);
+    }
+
     fn socket(&mut self, id: &str, fd: RawFd) -> &mut Self {
         self.word("-chardev").word(format!("socket,id={id},fd={fd}"))
     }
@@ -241,8 +259,9 @@ mod tests {
             erst: Path::new("/trial/erst"),
             directives: Path::new("/trial/a,b"),
             ram,
+            tracer: restored.then_some(Path::new("/tracers/4,2")),
         };
-        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, restored };
+        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, trace: restored.then_some(13), restored };
         let args = machine.arguments(&files, descriptors, &["quiet".to_owned()]);
         let lines: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         lines.join(" ").replace(" -", "\n-")

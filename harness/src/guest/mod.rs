@@ -5,6 +5,7 @@
 //!                              │──end()────> how it ended, if it has by then
 //!                              │──page()───> crashlab's page
 //!                              └──remains()> console, ERST, crashlab's page
+//!                 remains: with what the tracer saw, if there is one
 //! Template: a guest booted once, saved, and restored for every trial
 //! ```
 
@@ -12,19 +13,24 @@ mod agent;
 mod console;
 mod drain;
 mod error;
+mod hooks;
 mod machine;
 mod process;
 mod remains;
 mod running;
 mod start;
 mod template;
+mod trace;
 
 pub use agent::Word;
 pub use error::GuestError;
+pub use hooks::{Hooks, ListHead};
 pub(crate) use machine::ENVIRONMENT;
 pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
 pub(crate) use process::tie;
 pub use remains::{Remains, Waited};
 pub use running::{End, Guest, Watch};
 pub use start::Start;
+pub(crate) use start::padded;
 pub use template::{Template, TemplateError};
+pub use trace::Tracing;

@@ -11,6 +11,8 @@ pub struct Remains {
     pub erst: Vec<u8>,
     /// The page shared with crashlab.
     pub page: Vec<u8>,
+    /// The memory shared with the tracer; empty without one.
+    pub trace: Vec<u8>,
     /// What QEMU's threads, the vCPUs above all, got of the host's processors.
     pub waited: Option<Waited>,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness_qmp::{Event, Events, Qmp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
@@ -21,6 +22,7 @@ use super::machine::{ERST_BYTES, PAGE_BYTES};
 use super::process::Process;
 use super::remains::{Remains, Waited};
 use super::template::ErstPci;
+use super::trace::Memory;
 
 /// QEMU answers within milliseconds; this long only on a host that is about to fall over.
 pub(super) const QMP_DEADLINE: Duration = Duration::from_secs(20);
@@ -48,11 +50,25 @@ pub struct Guest {
     pub(super) stderr: JoinHandle<Captured>,
     pub(super) agent: Lines<BufReader<UnixStream>>,
     pub(super) workdir: PathBuf,
-    /// Physical address of crashlab's page, once it is known.
-    pub(super) page: Option<u64>,
+    /// What the agent has said of crashlab, once it has, or its template's had.
+    pub(super) ready: Option<Ready>,
     /// Where the ERST's registers have to be, if the guest was restored.
     pub(super) erst_pci: Option<ErstPci>,
+    /// What the tracer is told and tells.
+    pub(super) trace: Option<Memory>,
+    pub(super) cpus: u32,
     pub(super) memory: u64,
+}
+
+/// Where crashlab is, in the guest's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// Physical address of the page that it stamps.
+    pub page: u64,
+    /// Virtual address of that page.
+    pub mapped: u64,
+    /// Where its section `.text` lies.
+    pub code: u64,
 }
 
 impl Guest {
@@ -140,8 +156,8 @@ impl Guest {
         match self.next(deadline).await {
             Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
             Some(Said::Word(word)) => {
-                if let Word::Ready { page, .. } = word {
-                    self.page = Some(page);
+                if let Word::Ready { page, mapped, code, .. } = word {
+                    self.ready = Some(Ready { page, mapped, code });
                 }
                 Ok(word)
             }
@@ -175,7 +191,7 @@ impl Guest {
     /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page is.
     pub async fn page(&self) -> Result<Vec<u8>, GuestError> {
         let during = "reading crashlab's page";
-        let Some(page) = self.page else { return Ok(Vec::new()) };
+        let Some(Ready { page, .. }) = self.ready else { return Ok(Vec::new()) };
         // The address comes from the guest: outside of its RAM there may be a device that minds being read.
         if !page.is_multiple_of(PAGE_BYTES) || page.checked_add(PAGE_BYTES).is_none_or(|end| end > self.memory) {
             return Err(GuestError::Agent(format!(
@@ -221,7 +237,10 @@ impl Guest {
         self.console_over.notify_one();
         let console = self.console.await.unwrap_or_default().into_bytes();
         let stderr = self.stderr.await.unwrap_or_default().into_bytes();
-        Ok(Remains { console, stderr, erst: read(&self.workdir.join("erst"), ERST_BYTES)?, page, waited })
+        let erst = read(&self.workdir.join("erst"), ERST_BYTES)?;
+        let trace = self.trace.as_ref().map(Memory::read).transpose();
+        let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
+        Ok(Remains { console, stderr, erst, page, trace, waited })
     }
 
     /// How QEMU died, if that is why `error` came.
@@ -282,7 +301,7 @@ pub(super) async fn within<T>(deadline: Duration, future: impl Future<Output = T
     timeout(deadline, future).await.ok()
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     std::fs::File::open(path)

@@ -18,6 +18,7 @@ use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, Ram};
 use super::process::Process;
 use super::running::{Guest, QMP_DEADLINE, Watch, died};
 use super::template::Template;
+use super::trace::{Memory, Tracing};
 
 /// What to start with.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +52,15 @@ impl Guest {
         directives: Option<&str>,
         workdir: &Path,
         watch: Option<Watch>,
+        tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
         let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
         std::fs::write(&told, padded(directives.unwrap_or(""))?)
             .map_err(GuestError::io(&format!("write {}", told.display())))?;
-        let own = OwnFiles { erst: &erst, directives: &told };
+        let own = OwnFiles { erst: &erst, directives: &told, tracer: tracing.map(|tracing| tracing.plugin) };
+        let restored = matches!(start, Start::Restore(_));
+        let what = "make the tracer's memory";
+        let memory = tracing.map(|tracing| Memory::new(tracing, restored)).transpose().map_err(GuestError::io(what))?;
         match start {
             Start::Boot { kernel, initramfs, append, saved_ram, erst: records } => {
                 match records {
@@ -64,7 +69,7 @@ impl Guest {
                 }
                 let ram = saved_ram.map_or(Ram::Private, Ram::Shared);
                 let files = own.with(kernel, initramfs, ram);
-                let guest = Self::launch(machine, &files, append, None, workdir, watch).await?;
+                let guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
                 guest.command("letting the guest run", "cont", Value::Null).await?;
                 Ok(guest)
             }
@@ -77,8 +82,8 @@ impl Guest {
                 let files = own.with(&template.kernel, &template.initramfs, Ram::CopyOnWrite(&ram));
                 let fd = state.as_raw_fd();
                 let mut guest =
-                    Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch).await?;
-                (guest.page, guest.erst_pci) = (Some(template.page), Some(template.erst_pci));
+                    Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch, memory).await?;
+                (guest.ready, guest.erst_pci) = (Some(template.ready), Some(template.erst_pci));
                 guest.restore(template, fd).await?;
                 Ok(guest)
             }
@@ -92,19 +97,24 @@ impl Guest {
         state: Option<OwnedFd>,
         workdir: &Path,
         watch: Option<Watch>,
+        trace: Option<Memory>,
     ) -> Result<Self, GuestError> {
         let (qmp, qmp_theirs) = pair()?;
         let (agent, agent_theirs) = pair()?;
         let (console, console_theirs) = Console::new(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
+        let what = "hand the tracer's memory to QEMU";
+        let traced = trace.as_ref().map(Memory::descriptor).transpose().map_err(GuestError::io(what))?;
         let descriptors = Descriptors {
             qmp: qmp_theirs.as_raw_fd(),
             console: console_theirs.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            trace: traced.as_ref().map(OwnedFd::as_raw_fd),
             restored: state.is_some(),
         };
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
-        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).collect();
+        let inherited: Vec<OwnedFd> =
+            [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).chain(traced).collect();
         let mut process = Process::start(command, &inherited)
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
@@ -129,8 +139,10 @@ impl Guest {
                 stderr,
                 agent: Lines::new(BufReader::new(agent)),
                 workdir: workdir.to_owned(),
-                page: None,
+                ready: None,
                 erst_pci: None,
+                trace,
+                cpus: machine.cpus,
                 memory: u64::from(machine.memory_mib) << 20,
             }),
             Err(harness_qmp::Error::Closed { .. }) => Err(died(process, stderr, "it was being started").await),
@@ -167,15 +179,17 @@ impl Guest {
 struct OwnFiles<'a> {
     erst: &'a Path,
     directives: &'a Path,
+    tracer: Option<&'a Path>,
 }
 
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
-        Files { kernel, initramfs, erst: self.erst, directives: self.directives, ram }
+        Files { kernel, initramfs, erst: self.erst, directives: self.directives, ram, tracer: self.tracer }
     }
 }
 
-fn padded(directives: &str) -> Result<Vec<u8>, GuestError> {
+/// The text of the item that the agent reads.
+pub(crate) fn padded(directives: &str) -> Result<Vec<u8>, GuestError> {
     let mut bytes = directives.as_bytes().to_vec();
     if bytes.len() > DIRECTIVES_BYTES {
         return Err(GuestError::Directives(bytes.len()));

@@ -21,9 +21,11 @@ use tokio::net::UnixListener;
 
 use super::agent::Word;
 use super::error::GuestError;
+use super::hooks::Hooks;
 use super::machine::Machine;
-use super::running::{Guest, QMP_DEADLINE, within};
+use super::running::{Guest, QMP_DEADLINE, Ready, within};
 use super::start::{Start, create};
+use super::trace::Tracing;
 
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,8 +42,10 @@ pub struct Template {
     pub release: String,
     /// The kernel's ELF notes, as the guest told them.
     pub notes: Vec<u8>,
-    /// Physical address of the page that crashlab stamps.
-    pub(super) page: u64,
+    /// Where crashlab is.
+    pub(super) ready: Ready,
+    /// What the guest told of itself, if it was booted with the tracer.
+    pub hooks: Option<Hooks>,
     pub(crate) erst_pci: ErstPci,
 }
 
@@ -112,6 +116,7 @@ impl Template {
         append: &[String],
         dir: &Path,
         boot_deadline: Duration,
+        tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, TemplateError> {
         let parent = dir.parent().unwrap_or(dir);
         let failed = |what, path: &Path| {
@@ -126,15 +131,20 @@ impl Template {
         let ram = staged.path().join("ram");
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
-        let mut guest = Guest::start(machine, start, None, staged.path(), None).await.map_err(TemplateError::Boot)?;
-        let (release, notes, page) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
-            Word::Ready { release, notes, page } => (release, notes, page),
+        let mut guest =
+            Guest::start(machine, start, None, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
+        let (release, notes, ready) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+            Word::Ready { release, notes, page, mapped, code } => (release, notes, Ready { page, mapped, code }),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
         match guest.word("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
             Word::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
         }
+        let hooks = match tracing {
+            Some(tracing) => Some(guest.hooks(tracing.lists).await.map_err(TemplateError::Save)?),
+            None => None,
+        };
         let pci =
             guest.command("reading the PCI devices", "query-pci", Value::Null).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
@@ -148,7 +158,8 @@ impl Template {
             append: append.to_owned(),
             release,
             notes,
-            page,
+            ready,
+            hooks,
             erst_pci,
         };
         let description = staged.path().join("template.json");

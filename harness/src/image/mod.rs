@@ -1,4 +1,4 @@
-//! What boots in the guest: the agent, built by cargo, and crashlab, packed into an initramfs by our own hand.
+//! What boots in the guest: the agent ([`crate::parts`]) and crashlab, packed into an initramfs by our own hand.
 //!
 //! ```text
 //! images/agent ──cargo──> agent ─┐
@@ -6,8 +6,6 @@
 //! kernel stage ──> crashlab.ko ──┘
 //! ```
 
-mod agent;
 mod initramfs;
 
-pub use agent::{AgentError, build_agent};
 pub use initramfs::initramfs;

@@ -101,6 +101,9 @@ pub struct QemuInfo {
     pub time: String,
     /// Whether every trial was booted rather than restored.
     pub cold: bool,
+    /// Whether they were traced.
+    #[serde(default)]
+    pub traced: bool,
 }
 
 /// Which kernel it was, and what it was built from.

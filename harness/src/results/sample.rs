@@ -97,6 +97,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             accelerator: "tcg".into(),
             time: "real".into(),
             cold: false,
+            traced: true,
         },
         kernels: vec![KernelInfo {
             variant: "stock".into(),

@@ -58,8 +58,8 @@ pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
 
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
     let assignment = known_crash();
-    let crash = super::crash(stage, source.start(), &assignment, None).await?;
-    Ok(judge(&assignment, &crash).0)
+    let crash = super::crash(stage, &source, &assignment, None).await?;
+    Ok(judge(&assignment, &crash).outcome)
 }
 
 /// A panic on CPU 0, while the others idle.

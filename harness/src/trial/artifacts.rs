@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::Crash;
 use crate::evidence::pstore;
+use crate::model::timeline::Timeline;
 use crate::results::CONSOLE;
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`.
-pub fn keep(folder: &Path, crash: &Crash) -> io::Result<()> {
+pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
@@ -29,6 +30,12 @@ pub fn keep(folder: &Path, crash: &Crash) -> io::Result<()> {
     }
     if !crash.registers.is_empty() {
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
+    }
+    if let Some(timeline) = timeline {
+        let file = File::create(folder.join("timeline.json.gz"))?;
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        serde_json::to_writer(&mut packed, timeline)?;
+        packed.finish()?;
     }
     Ok(())
 }

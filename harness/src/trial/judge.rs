@@ -2,49 +2,76 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assignment, Crash};
-use crate::evidence::{console, pstore, stamps};
+use super::{Assignment, Crash, Traced};
+use crate::evidence::{console, pstore, stamps, timeline};
 use crate::guest::End;
+use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, TrialOutcome};
-use crate::verdict::{judge_console, judge_pstore, meet};
+use crate::verdict::meet::{self, Passage};
+use crate::verdict::{judge_console, judge_pstore};
 
-/// Decodes and judges. The stamps come along whatever the outcome, as far as they could be read.
-pub fn judge(assignment: &Assignment, crash: &Crash) -> (TrialOutcome, Vec<ActorStamps>) {
+/// What a trial came to.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Whether it counts, and what each channel kept.
+    pub outcome: TrialOutcome,
+    /// Whatever the outcome, as far as they could be read.
+    pub stamps: Vec<ActorStamps>,
+    /// What its CPUs were seen doing, if it was traced.
+    pub timeline: Option<Timeline>,
+}
+
+/// Decodes and judges.
+pub fn judge(assignment: &Assignment, crash: &Crash) -> Judged {
+    let mut judged =
+        Judged { outcome: TrialOutcome::InfraError { cause: String::new() }, stamps: Vec::new(), timeline: None };
+    judged.outcome = look(assignment, crash, &mut judged).unwrap_or_else(|outcome| outcome);
+    judged
+}
+
+/// The outcome of a trial that counts, or of one that does not; what was decoded on the way there is put into `judged`.
+fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<TrialOutcome, TrialOutcome> {
     let infra = |cause: String| TrialOutcome::InfraError { cause };
     if crash.host_was_slow() {
         let waited = crash.host_wait().unwrap_or_default() * 100.0;
-        let cause = format!(
+        return Err(infra(format!(
             "the guest had not ended {:?} after firing, but its vCPUs had waited {waited:.0} % of that time for a \
              processor of the host; run fewer guests at a time (--jobs)",
             assignment.deadline
-        );
-        return (infra(cause), Vec::new());
+        )));
     }
-    let page = match stamps::decode(&crash.remains.page) {
-        Ok(page) => page,
-        Err(error) => return (infra(format!("read crashlab's stamps: {error}")), Vec::new()),
-    };
-    let stamps = page.actor_stamps();
+    let page = stamps::decode(&crash.remains.page).map_err(|e| infra(format!("read crashlab's stamps: {e}")))?;
+    judged.stamps = page.actor_stamps();
     if page.nonce != assignment.nonce {
-        let cause = format!("crashlab's page belongs to trial {:?}, not {:?}", page.nonce, assignment.nonce);
-        return (infra(cause), stamps);
+        return Err(infra(format!("crashlab's page belongs to trial {:?}, not {:?}", page.nonce, assignment.nonce)));
     }
     if page.fired_tsc.is_none() {
-        return (infra("the guest ended before its faults were fired".to_owned()), stamps);
+        return Err(infra("the guest ended before its faults were fired".to_owned()));
     }
-    if let Err(reason) = meet::check(&assignment.meetings, &stamps, &assignment.budgets_us) {
-        return (TrialOutcome::Missed { reason }, stamps);
+    let mut passages: Vec<Passage> = judged.stamps.iter().map(Passage::stamped).collect();
+    if let Some(Traced { probes, cpus }) = &crash.traced {
+        let actors: Vec<String> = page.actors.iter().map(|actor| actor.name.clone()).collect();
+        let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus)
+            .map_err(|error| infra(format!("read the timeline: {error}")))?;
+        // A guest that had not ended ran on between the reading of its page and its death.
+        let seen_passages = meet::passages(&seen, &judged.stamps);
+        let agreed = meet::agree(&passages, &seen_passages, crash.end != End::Deadline);
+        judged.timeline = Some(seen);
+        agreed.map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
+        passages = seen_passages;
     }
+    meet::check(&assignment.meetings, &passages, &assignment.budgets_us)
+        .map_err(|reason| TrialOutcome::Missed { reason })?;
     let records = pstore::from_erst_file(&crash.remains.erst);
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
     if let Some(fault) = &records.storage_fault {
-        return (infra(format!("read the ERST's file: {fault}")), stamps);
+        return Err(infra(format!("read the ERST's file: {fault}")));
     }
     let channels = BTreeMap::from([
         (Channel::Console, judge_console(&console::decode(&crash.remains.console), &assignment.tail)),
         (Channel::Pstore, judge_pstore(&records, &assignment.tail)),
     ]);
-    (TrialOutcome::Counted { hung: crash.end == End::Deadline, channels }, stamps)
+    Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
 }
 
 #[cfg(test)]
@@ -85,7 +112,7 @@ mod tests {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });
         let remains = Remains { page, waited, erst: Erst::new(8, 8192).bytes(), ..Remains::default() };
-        Crash { end, remains, registers: Vec::new() }
+        Crash { end, remains, registers: Vec::new(), traced: None }
     }
 
     fn ended() -> End {
@@ -93,14 +120,14 @@ mod tests {
     }
 
     fn cause(crash: &Crash) -> String {
-        match judge(&assignment(), crash).0 {
+        match judge(&assignment(), crash).outcome {
             TrialOutcome::InfraError { cause } => cause,
             other => panic!("{other:?}"),
         }
     }
 
     fn is_counted(crash: &Crash, as_hung: bool) -> bool {
-        matches!(judge(&assignment(), crash).0, TrialOutcome::Counted { hung, .. } if hung == as_hung)
+        matches!(judge(&assignment(), crash).outcome, TrialOutcome::Counted { hung, .. } if hung == as_hung)
     }
 
     #[test]

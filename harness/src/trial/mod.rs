@@ -11,23 +11,27 @@ mod alive;
 mod artifacts;
 mod judge;
 mod stage;
+mod tracer;
 mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::evidence::symbols::Symbols;
 use crate::evidence::{registers, stamps};
-use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Waited, Watch, Word};
+use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
+use crate::probes::Probes;
 use crate::results::rfc3339;
 use crate::scenario::{Actor, Fault, Instance};
 use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
-pub use judge::judge;
+pub use judge::{Judged, judge};
+use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
 pub use workdir::Workplace;
 
@@ -116,14 +120,15 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         stamps: Vec::new(),
         hung_at: Vec::new(),
     };
-    match crash(stage, stage.source().await.start(), assignment, watch).await {
+    match crash(stage, &stage.source().await, assignment, watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
             if !crash.registers.is_empty() {
                 record.hung_at = crash.hung_at(&stage.symbols());
             }
-            (record.outcome, record.stamps) = judge(assignment, &crash);
-            if let Err(error) = artifacts::keep(artifacts, &crash) {
+            let judged = judge(assignment, &crash);
+            (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
+            if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
                 record.outcome = TrialOutcome::InfraError { cause };
             }
@@ -143,6 +148,17 @@ pub struct Crash {
     pub remains: Remains,
     /// The vCPUs' registers, if it hung, as the monitor showed them, once for each time that they were looked at.
     pub registers: Vec<String>,
+    /// What the tracer looked for, if the guest was traced.
+    pub traced: Option<Traced>,
+}
+
+/// How a guest was traced.
+#[derive(Debug, Clone)]
+pub struct Traced {
+    /// What was looked for.
+    pub probes: Arc<Probes>,
+    /// How many CPUs the guest had.
+    pub cpus: u32,
 }
 
 impl Crash {
@@ -168,7 +184,7 @@ impl Crash {
 
 async fn crash(
     stage: &Stage,
-    start: Start<'_>,
+    source: &Source<'_>,
     assignment: &Assignment,
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
@@ -177,13 +193,27 @@ async fn crash(
         .workplace
         .folder()
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
-    let mut guest = Guest::start(machine, start, Some(&assignment.directives), workdir.path(), watch).await?;
-    if matches!(start, Start::Boot { .. }) {
+    let tracing = stage.tracing(source);
+    let start = source.start();
+    let booted = matches!(start, Start::Boot { .. });
+    let directives = match &tracing {
+        Some(Tracing { doorbell: Some(_), .. }) => awaiting_the_tracer(&assignment.directives),
+        // Until it has told where it has crashlab and its notifiers, and these are looked for.
+        Some(_) if booted => format!("await-host\n{}", assignment.directives),
+        _ => assignment.directives.clone(),
+    };
+    let mut guest = Guest::start(machine, start, Some(&directives), workdir.path(), watch, tracing.as_ref()).await?;
+    let mut probes = source.probes();
+    if booted {
         match guest.word("ready", BOOT_DEADLINE).await? {
             Word::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
+        if let Some(tracer) = &stage.tracer {
+            probes = Some(tracer.complete(&mut guest).await?);
+        }
     }
+    let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus });
     let end = await_end(&mut guest, deadline(machine, assignment)).await?;
     let mut registers = Vec::new();
     if end == End::Deadline {
@@ -195,7 +225,13 @@ async fn crash(
             registers.push(guest.registers().await?);
         }
     }
-    Ok(Crash { end, remains: guest.remains().await?, registers })
+    Ok(Crash { end, remains: guest.remains().await?, registers, traced })
+}
+
+/// The agent's text, with a call to the tracer before the faults are fired.
+fn awaiting_the_tracer(directives: &str) -> String {
+    let before = directives.strip_suffix("fire\n").unwrap_or(directives);
+    format!("{before}await-tracer\nfire\n")
 }
 
 /// Waits for the guest's end, for `deadline` from firing on, and before that for the firing.

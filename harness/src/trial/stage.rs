@@ -9,14 +9,17 @@ use tokio::sync::RwLock;
 
 use super::BOOT_DEADLINE;
 use super::alive::{self, Fault};
+use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{GuestError, Machine, Start, Template, TemplateError};
+use crate::guest::{GuestError, Machine, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
+use crate::probes::{Probes, ProbesError};
+use crate::tracer::Tracer;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -25,7 +28,9 @@ pub struct Stage {
     pub machine: Machine,
     boot: Boot,
     /// Where the template is kept, and the template; none if every trial is booted. Replaced when it has gone bad.
-    template: Option<(PathBuf, RwLock<Arc<Template>>)>,
+    template: Option<(PathBuf, RwLock<Arc<Restorable>>)>,
+    /// What guests are traced with.
+    pub(super) tracer: Option<StageTracer>,
     /// The kernel's `System.map`.
     symbols: PathBuf,
     /// Where trials have their private folders.
@@ -42,18 +47,33 @@ struct Boot {
     append: Vec<String>,
 }
 
+/// A template, and what is looked for in guests restored from it.
+#[derive(Debug)]
+pub(crate) struct Restorable {
+    pub template: Template,
+    pub probes: Option<Arc<Probes>>,
+}
+
 /// What one guest starts from; holds a template for as long as it is needed.
 #[derive(Debug)]
 pub(crate) enum Source<'a> {
     Boot(Start<'a>),
-    Template(Arc<Template>),
+    Template(Arc<Restorable>),
 }
 
 impl Source<'_> {
     pub(crate) fn start(&self) -> Start<'_> {
         match self {
             Self::Boot(start) => *start,
-            Self::Template(template) => Start::Restore(template),
+            Self::Template(restorable) => Start::Restore(&restorable.template),
+        }
+    }
+
+    /// What is looked for in it, as far as that is known before it has started.
+    pub(super) fn probes(&self) -> Option<Arc<Probes>> {
+        match self {
+            Self::Boot(_) => None,
+            Self::Template(restorable) => restorable.probes.clone(),
         }
     }
 }
@@ -71,6 +91,8 @@ pub struct StageOptions<'a> {
     pub cold: bool,
     /// Where trials have their private folders.
     pub workplace: &'a Arc<Workplace>,
+    /// What guests are traced with, if they are to be, and can be.
+    pub tracer: Option<&'a Tracer>,
 }
 
 /// Why a kernel cannot be tried.
@@ -93,6 +115,14 @@ pub enum StageError {
         kernel: String,
         /// Why.
         source: TemplateError,
+    },
+    /// What is to be looked for in it is not known.
+    #[error("kernel {kernel}: {source}")]
+    Probes {
+        /// The kernel's variant and base.
+        kernel: String,
+        /// Why.
+        source: ProbesError,
     },
     /// Guests restored from the template do not leave what a booted one does, or do not come to life.
     #[error(
@@ -134,42 +164,60 @@ impl Stage {
             put(&initramfs, &bytes)?;
         }
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append: kernel.command_line.clone() };
+        let name = format!("{}@{}", kernel.variant, kernel.base);
+        let sleeps = machine.time == Time::Real;
+        let tracer = options.tracer.map(|tracer| StageTracer::new(tracer, kernel, sleeps)).transpose();
+        let tracer = tracer.map_err(|source| StageError::Probes { kernel: name.clone(), source })?;
         let mut stage = Self {
             machine,
             boot,
             template: None,
+            tracer,
             symbols: kernel.system_map(),
             workplace: Arc::clone(options.workplace),
-            kernel: format!("{}@{}", kernel.variant, kernel.base),
+            kernel: name,
         };
         if options.cold {
             return Ok(stage);
         }
-        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version);
+        let traced = stage.tracer.is_some();
+        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version, traced);
         let dir = options.cache.join("templates").join(key);
         let template = match Template::open(&dir) {
-            Some(template) => template,
+            Some(template) => stage.restorable(template)?,
             None => stage.make(&dir).await?,
         };
-        stage.template = Some((dir.clone(), RwLock::new(Arc::new(template))));
+        stage.template = Some((dir.clone(), RwLock::new(template)));
         if let Err(fault) = alive::check(&stage).await {
             tracing::warn!("kernel {}: its template is made anew: {fault}", stage.kernel);
             let template = stage.make_anew(&dir).await?;
-            stage.template = Some((dir, RwLock::new(Arc::new(template))));
+            stage.template = Some((dir, RwLock::new(template)));
             let kernel = stage.kernel.clone();
             alive::check(&stage).await.map_err(|fault| StageError::NotAlive { kernel, fault })?;
         }
         Ok(stage)
     }
 
-    async fn make(&self, dir: &Path) -> Result<Template, StageError> {
+    async fn make(&self, dir: &Path) -> Result<Arc<Restorable>, StageError> {
         let Boot { kernel, initramfs, append } = &self.boot;
-        Template::create(&self.machine, kernel, initramfs, append, dir, BOOT_DEADLINE)
-            .await
-            .map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })
+        let tracing = self.tracer.as_ref().map(StageTracer::for_boot);
+        let made =
+            Template::create(&self.machine, kernel, initramfs, append, dir, BOOT_DEADLINE, tracing.as_ref()).await;
+        let template = made.map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })?;
+        self.restorable(template)
     }
 
-    async fn make_anew(&self, dir: &Path) -> Result<Template, StageError> {
+    /// With what the template's guest told of itself, so that it need not be found out for every trial.
+    fn restorable(&self, template: Template) -> Result<Arc<Restorable>, StageError> {
+        let probes = match (&self.tracer, &template.hooks) {
+            (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks)),
+            _ => None,
+        };
+        let probes = probes.transpose().map_err(|source| StageError::Probes { kernel: self.kernel.clone(), source })?;
+        Ok(Arc::new(Restorable { template, probes: probes.map(Arc::new) }))
+    }
+
+    async fn make_anew(&self, dir: &Path) -> Result<Arc<Restorable>, StageError> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", dir)(error)),
             _ => self.make(dir).await,
@@ -182,7 +230,7 @@ impl Stage {
         let Some((dir, template)) = &self.template else { return Ok(()) };
         let mut template = template.write().await;
         if Template::open(dir).is_none() {
-            *template = Arc::new(self.make_anew(dir).await?);
+            *template = self.make_anew(dir).await?;
         }
         Ok(())
     }
@@ -191,6 +239,17 @@ impl Stage {
     pub(super) fn symbols(&self) -> Symbols {
         let text = std::fs::read_to_string(&self.symbols).unwrap_or_default();
         Symbols::parse(&text)
+    }
+
+    /// How a guest that starts from `source` is traced, if it is.
+    pub(super) fn tracing<'a>(&'a self, source: &'a Source<'_>) -> Option<Tracing<'a>> {
+        let tracer = self.tracer.as_ref()?;
+        match source {
+            Source::Boot(_) => Some(tracer.for_boot()),
+            Source::Template(restorable) => {
+                Some(tracer.for_restored(restorable.probes.as_deref()?, restorable.template.hooks.as_ref()?))
+            }
+        }
     }
 
     /// What a guest starts from.
@@ -217,11 +276,13 @@ impl Stage {
 }
 
 /// Everything that makes one saved machine differ from another.
-fn template_key(machine: &Machine, kernel: &Kernel, image: &str, qemu_version: &str) -> String {
+///
+/// A traced one knows what its guest told of itself.
+fn template_key(machine: &Machine, kernel: &Kernel, image: &str, qemu_version: &str, traced: bool) -> String {
     let mut hash = Sha256::new();
-    for part in
-        [RECIPE, &kernel.key, image, qemu_version, &format!("{machine:?}"), &format!("{:?}", kernel.command_line)]
-    {
+    let (machine, line) = (format!("{machine:?}"), format!("{:?}", kernel.command_line));
+    let traced = if traced { "traced" } else { "" };
+    for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, traced] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -3,46 +3,129 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::timeline::{Event, StepEdge, Timeline};
 use crate::model::{ActorStamps, Meeting};
 
-/// Checks every condition, in order. `budgets_us`: how long each actor was asked to stay, by name; one without an entry
-/// was not asked for any. The error says which condition did not hold, with the stamps.
-pub fn check(meetings: &[Meeting], stamps: &[ActorStamps], budgets_us: &BTreeMap<String, u64>) -> Result<(), String> {
-    meetings.iter().try_for_each(|meeting| match meeting {
-        Meeting::Entered { actor } => entered(stamps, actor).map(drop),
-        Meeting::EntersDuring { actor, of } => during(stamps, budgets_us, actor, of),
+/// How an actor went through its critical section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// The actor.
+    pub actor: String,
+    /// The CPU it was armed on, or seen on.
+    pub cpu: u32,
+    /// When it entered, if it did.
+    pub entered: Option<Moment>,
+    /// When it left, if it did.
+    pub left: Option<Moment>,
+}
+
+/// A moment of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What came before has less. Of stamps it is the time, of a timeline the place in it.
+    pub order: u64,
+    /// Microseconds since the faults were fired, for people.
+    pub us: u64,
+}
+
+impl Passage {
+    /// As crashlab has stamped it.
+    pub fn stamped(stamps: &ActorStamps) -> Self {
+        let moment = |us: u64| Moment { order: us, us };
+        Self {
+            actor: stamps.actor.clone(),
+            cpu: stamps.cpu,
+            entered: stamps.entered_us.map(moment),
+            left: stamps.left_us.map(moment),
+        }
+    }
+}
+
+/// As the tracer has seen it; of the actors that were stamped, in their order.
+pub fn passages(timeline: &Timeline, stamps: &[ActorStamps]) -> Vec<Passage> {
+    let of = |stamps: &ActorStamps| {
+        let mut passage = Passage { entered: None, left: None, ..Passage::stamped(stamps) };
+        let events = (0..).zip(&timeline.events);
+        for (order, event) in events.filter(|(_, event)| event.step == Event::ACTOR && event.of == stamps.actor) {
+            let us = u64::try_from(event.ns / 1000).unwrap_or(0);
+            match event.edge {
+                StepEdge::Begin => {
+                    passage.cpu = event.cpu;
+                    passage.entered.get_or_insert(Moment { order, us });
+                }
+                StepEdge::End => {
+                    passage.left.get_or_insert(Moment { order, us });
+                }
+            }
+        }
+        passage
+    };
+    stamps.iter().map(of).collect()
+}
+
+/// Whether stamps and timeline tell of the same entering and leaving, on the same CPUs. Where the guest was not `stopped`
+/// before both were read, more may have been seen than stamped.
+pub fn agree(stamped: &[Passage], seen: &[Passage], stopped: bool) -> Result<(), String> {
+    stamped.iter().zip(seen).try_for_each(|(stamped, seen)| {
+        let edge = |stamp: Option<Moment>, event: Option<Moment>, edge: &str| match (stamp, event) {
+            (Some(at), None) => Err(format!("{} {edge} at {} us, and was not seen to", seen.actor, at.us)),
+            (None, Some(at)) if stopped => {
+                Err(format!("{} was seen at {} us when it {edge}, and has no stamp of that", seen.actor, at.us))
+            }
+            _ => Ok(()),
+        };
+        edge(stamped.entered, seen.entered, "entered")?;
+        edge(stamped.left, seen.left, "left")?;
+        if seen.entered.is_some() && stamped.cpu != seen.cpu {
+            let (actor, armed, on) = (&seen.actor, stamped.cpu, seen.cpu);
+            return Err(format!("{actor} was armed on CPU {armed} and seen to enter on CPU {on}"));
+        }
+        Ok(())
     })
 }
 
-fn during(stamps: &[ActorStamps], budgets_us: &BTreeMap<String, u64>, actor: &str, of: &str) -> Result<(), String> {
-    let (_, at) = entered(stamps, actor)?;
-    let (section, from) = entered(stamps, of)?;
-    if at < from {
-        return Err(format!("{actor} entered at {at} us, {} us before {of} did at {from} us", from - at));
+/// Checks every condition, in order. `budgets_us`: how long each actor was asked to stay, by name; one without an entry
+/// was not asked for any. The error says which condition did not hold, with the times.
+pub fn check(meetings: &[Meeting], passages: &[Passage], budgets_us: &BTreeMap<String, u64>) -> Result<(), String> {
+    meetings.iter().try_for_each(|meeting| match meeting {
+        Meeting::Entered { actor } => entered(passages, actor).map(drop),
+        Meeting::EntersDuring { actor, of } => during(passages, budgets_us, actor, of),
+    })
+}
+
+fn during(passages: &[Passage], budgets_us: &BTreeMap<String, u64>, actor: &str, of: &str) -> Result<(), String> {
+    let (_, at) = entered(passages, actor)?;
+    let (section, from) = entered(passages, of)?;
+    if at.order < from.order {
+        let early = from.us.saturating_sub(at.us);
+        return Err(format!("{actor} entered at {} us, {early} us before {of} did at {} us", at.us, from.us));
     }
     if budgets_us.get(of).is_none_or(|budget| *budget == 0) {
         return Ok(());
     }
-    match section.left_us {
-        Some(to) if at >= to => Err(format!(
-            "{actor} entered at {at} us, {} us after {of} had left at {to} us (inside from {from} us on)",
-            at - to
+    match section.left {
+        Some(to) if at.order >= to.order => Err(format!(
+            "{actor} entered at {} us, {} us after {of} had left at {} us (inside from {} us on)",
+            at.us,
+            at.us.saturating_sub(to.us),
+            to.us,
+            from.us
         )),
         _ => Ok(()),
     }
 }
 
-/// The actor's stamps and when it entered, in microseconds.
-fn entered<'a>(stamps: &'a [ActorStamps], actor: &str) -> Result<(&'a ActorStamps, u64), String> {
-    let Some(found) = stamps.iter().find(|s| s.actor == actor) else {
-        let known: Vec<_> = stamps.iter().map(|s| s.actor.as_str()).collect();
+/// The actor's passage and when it entered.
+fn entered<'a>(passages: &'a [Passage], actor: &str) -> Result<(&'a Passage, Moment), String> {
+    let Some(found) = passages.iter().find(|s| s.actor == actor) else {
+        let known: Vec<_> = passages.iter().map(|s| s.actor.as_str()).collect();
         return Err(format!(
             "{actor} was not armed (armed: {})",
             if known.is_empty() { "none".into() } else { known.join(", ") }
         ));
     };
     let at = found
-        .entered_us
+        .entered
         .ok_or_else(|| format!("{actor} never entered its critical section (armed on CPU {})", found.cpu))?;
     Ok((found, at))
 }
@@ -53,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn stamps(actor: &str, entered_us: Option<u64>, left_us: Option<u64>) -> ActorStamps {
-        ActorStamps { actor: actor.to_owned(), cpu: 1, entered_us, left_us }
+    fn stamps(actor: &str, entered_us: Option<u64>, left_us: Option<u64>) -> Passage {
+        Passage::stamped(&ActorStamps { actor: actor.to_owned(), cpu: 1, entered_us, left_us })
     }
 
     fn budgets(hold_us: u64) -> BTreeMap<String, u64> {
@@ -67,7 +150,7 @@ mod tests {
 
     #[test]
     fn entered() {
-        let check = |actor: &str, stamps: &[ActorStamps]| {
+        let check = |actor: &str, stamps: &[Passage]| {
             check(&[Meeting::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new())
         };
         assert_eq!(check("oops", &[stamps("oops", Some(0), None)]), Ok(()));

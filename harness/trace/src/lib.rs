@@ -11,6 +11,7 @@
 //! | 16 | 8 | tracer | events that asked for a place; those beyond [`MAX_EVENTS`] got none |
 //! | 24 | 8 | harness | anchor: link address of a function of which the first execution tells the slide; 0: slide is known |
 //! | 32 | 8 | both | slide: how far the kernel runs from its link addresses (KASLR) |
+//! | 40 | 8 | harness | doorbell: guest-physical address of the word by which a guest wakes the tracer; 0: it is awake from the start |
 //! | 64 | 48 × 1024 | harness | probes |
 //! | [`HITS_AT`] | 8 × 1024 | tracer | how often each probe was passed, whether or not that became an event |
 //! | [`EVENTS_AT`] | 32 × 8192 | tracer | events |
@@ -25,7 +26,7 @@
 //! | 16 | 8 | of `Instruction` its length; of `Access` the address behind the code |
 //! | 24 | 8 | of `Access` the first address that is watched |
 //! | 32 | 8 | of `Access` the address behind what is watched |
-//! | 40 | 8 | of `Access` 1: the watched addresses are as linked |
+//! | 40 | 8 | of `Access` bit 0: the watched addresses are as linked; bit 1: reads are meant, not writes |
 //!
 //! Event:
 //!
@@ -58,6 +59,12 @@ pub const CLAIMED: usize = 16;
 pub const ANCHOR: usize = 24;
 /// Where the slide stands.
 pub const SLIDE: usize = 32;
+/// Where the doorbell's address stands.
+pub const DOORBELL: usize = 40;
+/// What a guest writes to the doorbell to wake the tracer.
+pub const CALLED: u32 = 1;
+/// What the tracer writes to it once it is awake.
+pub const AWAKE: u32 = 2;
 /// Where probes stand.
 pub const PROBES_AT: usize = 64;
 /// Size of a probe.
@@ -71,15 +78,18 @@ pub const EVENT: usize = 32;
 
 const AS_LINKED: u32 = 1 << 31;
 
-/// What the tracer has come to.
+/// What the tracer says on standard error when QEMU has only been tried (`trial=on`).
+pub const LOADED: &str = "tracer: loaded";
+
+/// What the tracer has come to. It sees nothing before it is [`State::Ready`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
     /// QEMU has not loaded it.
     Absent = 0,
-    /// It is loaded, and does not know the slide.
+    /// It is loaded, and sleeps, or does not know the slide.
     Loaded = 1,
-    /// It knows the slide, or was told.
+    /// It is awake and knows the slide.
     Ready = 2,
 }
 
@@ -114,6 +124,8 @@ pub enum Place {
         code: (u64, u64),
         /// First and behind last address of the memory, and whether it is as linked.
         watched: (u64, u64, bool),
+        /// Whether reading it is meant, not writing.
+        reads: bool,
     },
 }
 
@@ -131,17 +143,19 @@ pub struct Probe {
 impl Probe {
     /// As it stands in the memory.
     pub fn encode(&self) -> [u8; PROBE] {
-        let (kind, code, end, lo, hi, linked) = match self.place {
+        let (kind, code, end, lo, hi, flags) = match self.place {
             Place::At(at) => (1, at, 0, 0, 0, 0),
             Place::Instruction { at, bytes } => (2, at, bytes, 0, 0, 0),
-            Place::Access { code, watched } => (3, code.0, code.1, watched.0, watched.1, u64::from(watched.2)),
+            Place::Access { code, watched, reads } => {
+                (3, code.0, code.1, watched.0, watched.1, u64::from(watched.2) | u64::from(reads) << 1)
+            }
         };
         let limit = self.limit.min(AS_LINKED - 1) | if self.as_linked { AS_LINKED } else { 0 };
         let mut bytes = [0; PROBE];
         let (words, longs) = bytes.split_at_mut(8);
         words[..4].copy_from_slice(&u32::to_le_bytes(kind));
         words[4..].copy_from_slice(&limit.to_le_bytes());
-        for (field, value) in longs.chunks_exact_mut(8).zip([code, end, lo, hi, linked]) {
+        for (field, value) in longs.chunks_exact_mut(8).zip([code, end, lo, hi, flags]) {
             field.copy_from_slice(&value.to_le_bytes());
         }
         bytes
@@ -154,7 +168,11 @@ impl Probe {
         let place = match word(0) {
             1 => Place::At(long(8)),
             2 => Place::Instruction { at: long(8), bytes: long(16) },
-            3 => Place::Access { code: (long(8), long(16)), watched: (long(24), long(32), long(40) == 1) },
+            3 => Place::Access {
+                code: (long(8), long(16)),
+                watched: (long(24), long(32), long(40) & 1 != 0),
+                reads: long(40) & 2 != 0,
+            },
             _ => return None,
         };
         Some(Self { place, as_linked: word(4) & AS_LINKED != 0, limit: word(4) & !AS_LINKED })
@@ -170,8 +188,8 @@ mod tests {
         for place in [
             Place::At(0xffff_ffff_8100_0000),
             Place::Instruction { at: 1, bytes: 5 },
-            Place::Access { code: (2, 3), watched: (4, u64::MAX, true) },
-            Place::Access { code: (2, 3), watched: (4, 5, false) },
+            Place::Access { code: (2, 3), watched: (4, u64::MAX, true), reads: false },
+            Place::Access { code: (2, 3), watched: (4, 5, false), reads: true },
         ] {
             for as_linked in [false, true] {
                 let probe = Probe { place, as_linked, limit: 77 };
@@ -186,7 +204,7 @@ mod tests {
         for at in [PROBES_USED, STATE] {
             assert!(at.is_multiple_of(4));
         }
-        for at in [CLAIMED, ANCHOR, SLIDE, HITS_AT, EVENTS_AT, EVENT] {
+        for at in [CLAIMED, ANCHOR, SLIDE, DOORBELL, HITS_AT, EVENTS_AT, EVENT] {
             assert!(at.is_multiple_of(8));
         }
     }

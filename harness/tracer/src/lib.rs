@@ -7,8 +7,13 @@
 //!                                        └─> a callback on that one instruction ──> Memory::record
 //! ```
 //!
-//! `-plugin file=libharness_tracer.so,memory=FD`.
+//! While it is awake, QEMU translates code more slowly, whether or not there is a probe in it. So in a restored guest it
+//! sleeps until the guest rings its [`doorbell`], just before the faults are fired.
+//!
+//! `-plugin file=libharness_tracer.so,memory=FD[,ram=FILE]`; the guest's RAM is wanted only for a doorbell. With `trial=on`
+//! it says [`LOADED`] and declines.
 
+mod doorbell;
 mod memory;
 mod qemu;
 mod table;
@@ -17,7 +22,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use harness_trace::{Place, State};
+use harness_trace::{LOADED, Place, State};
 
 use crate::memory::Memory;
 use crate::qemu::{Block, Id, Info};
@@ -39,13 +44,13 @@ static RENEWING: Mutex<()> = Mutex::new(());
 /// QEMU calls this first. Anything but 0 ends QEMU, which shows what stands on its standard error.
 ///
 /// # Safety
-/// QEMU gives `argc` arguments in `argv`, and a valid `info`.
+/// QEMU gives `count` arguments in `values`, and a valid `info`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: Id,
     info: *const Info,
-    argc: c_int,
-    argv: *const *const c_char,
+    count: c_int,
+    values: *const *const c_char,
 ) -> c_int {
     // SAFETY: by this function's contract.
     let (target, whole_machine) = unsafe { (CStr::from_ptr((*info).target_name), (*info).system_emulation) };
@@ -53,30 +58,55 @@ pub unsafe extern "C" fn qemu_plugin_install(
         eprintln!("tracer: it is for whole x86_64 machines only");
         return 1;
     }
-    let arguments = (0..usize::try_from(argc).unwrap_or(0)).map(|n| {
+    let arguments = (0..usize::try_from(count).unwrap_or(0)).map(|n| {
         // SAFETY: by this function's contract.
-        unsafe { CStr::from_ptr(*argv.add(n)) }.to_str().unwrap_or_default()
+        unsafe { CStr::from_ptr(*values.add(n)) }.to_str().unwrap_or_default()
     });
-    let mut fd = None;
+    let (mut fd, mut ram) = (None, None);
     for argument in arguments {
-        fd = argument.strip_prefix("memory=").and_then(|fd| fd.parse().ok());
+        match argument.split_once('=') {
+            Some(("memory", number)) => fd = number.parse().ok(),
+            Some(("ram", path)) => ram = Some(path.to_owned()),
+            // Whether this build is loaded is all that was asked.
+            Some(("trial", _)) => {
+                eprintln!("{LOADED}");
+                return 1;
+            }
+            _ => {}
+        }
     }
     let Some(memory) = fd.and_then(Memory::map) else {
         eprintln!("tracer: no memory of the harness's is at the descriptor given by `memory=`");
         return 1;
     };
     let _ = MEMORY.set(memory);
-    memory.set_state(if memory.anchor() == 0 { State::Ready } else { State::Loaded });
+    memory.set_state(State::Loaded);
+    match (memory.doorbell(), ram) {
+        (0, _) => wake(id),
+        (at, Some(ram)) => doorbell::hang(id, &ram, at),
+        (_, None) => {
+            eprintln!("tracer: a doorbell, but no `ram=`");
+            return 1;
+        }
+    }
+    0
+}
+
+/// From now on blocks are looked at when they are translated. Those that were before are not: what matters in a dying
+/// kernel is executed for the first time then.
+fn wake(id: Id) {
+    if let Some(memory) = MEMORY.get().filter(|memory| memory.anchor() == 0) {
+        memory.set_state(State::Ready);
+    }
     // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
     unsafe { qemu::qemu_plugin_register_vcpu_tb_trans_cb(id, translated) };
-    0
 }
 
 /// A block of the guest's code is being translated: asks for a call wherever a probe lies in it.
 extern "C" fn translated(_: Id, block: *mut Block) {
     // SAFETY: QEMU gives a valid block, as in all calls of this function that take it.
     let (start, count) = unsafe { (qemu::qemu_plugin_tb_vaddr(block), qemu::qemu_plugin_tb_n_insns(block)) };
-    let Some(memory) = MEMORY.get() else { return };
+    let Some(&memory) = MEMORY.get() else { return };
     // User space is nobody's business.
     if start >> 63 == 0 {
         return;
@@ -102,7 +132,7 @@ extern "C" fn translated(_: Id, block: *mut Block) {
             let data = std::ptr::without_provenance_mut(number as usize);
             // SAFETY: as above.
             unsafe {
-                qemu::qemu_plugin_register_vcpu_mem_cb(instruction, written, qemu::NO_REGISTERS, qemu::WRITES, data);
+                qemu::qemu_plugin_register_vcpu_mem_cb(instruction, touched, qemu::NO_REGISTERS, qemu::ACCESSES, data);
             }
         }
     }
@@ -110,17 +140,21 @@ extern "C" fn translated(_: Id, block: *mut Block) {
 
 /// A vCPU is about to execute a probed instruction.
 extern "C" fn executed(vcpu: c_uint, data: *mut c_void) {
-    let (Some(memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
+    let (Some(&memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
     if let Some(probe) = memory.probe(number) {
         memory.record(vcpu, number, probe.limit, 0);
     }
 }
 
-/// A vCPU writes to memory, in code that a probe watches.
-extern "C" fn written(vcpu: c_uint, _: u32, address: u64, data: *mut c_void) {
-    let (Some(memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
+/// A vCPU reads or writes memory, in code that a probe watches.
+extern "C" fn touched(vcpu: c_uint, info: u32, address: u64, data: *mut c_void) {
+    let (Some(&memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
     let Some(probe) = memory.probe(number) else { return };
-    let Place::Access { watched: (from, to, as_linked), .. } = probe.place else { return };
+    let Place::Access { watched: (from, to, as_linked), reads, .. } = probe.place else { return };
+    // SAFETY: it looks at nothing but the number, which is QEMU's.
+    if unsafe { qemu::qemu_plugin_mem_is_store(info) } == reads {
+        return;
+    }
     let slide = if as_linked { memory.slide() } else { 0 };
     let far = address.wrapping_sub(from.wrapping_add(slide));
     if far < to.wrapping_sub(from) {
@@ -129,7 +163,7 @@ extern "C" fn written(vcpu: c_uint, _: u32, address: u64, data: *mut c_void) {
 }
 
 /// The table, made anew when the harness has added probes or the slide has become known.
-fn table(memory: &Memory, start: u64) -> &'static Table {
+fn table(memory: Memory, start: u64) -> &'static Table {
     let used = memory.probes_used();
     let told = memory.anchor() == 0;
     let anchor = !told && memory.slide_unknown() && is_anchor(memory.anchor(), start);

@@ -5,8 +5,8 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT, PROBES_USED,
-    Probe, SLIDE, STATE, State,
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT,
+    PROBES_USED, Probe, SLIDE, STATE, State,
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
@@ -39,25 +39,25 @@ impl Memory {
         (memory.long(0).load(Ordering::Relaxed).to_le_bytes() == MAGIC).then_some(memory)
     }
 
-    fn long(&self, at: usize) -> &AtomicU64 {
+    fn long(self, at: usize) -> &'static AtomicU64 {
         assert!(at.is_multiple_of(8) && at + 8 <= BYTES);
         // SAFETY: within the mapping, which is page-aligned and lasts for ever, and aligned by the line above.
         unsafe { AtomicU64::from_ptr(self.0.byte_add(at).cast()) }
     }
 
-    fn word(&self, at: usize) -> &AtomicU32 {
+    fn word(self, at: usize) -> &'static AtomicU32 {
         assert!(at.is_multiple_of(4) && at + 4 <= BYTES);
         // SAFETY: within the mapping, which is page-aligned and lasts for ever, and aligned by the line above.
         unsafe { AtomicU32::from_ptr(self.0.byte_add(at).cast()) }
     }
 
     /// How many probes there are by now.
-    pub fn probes_used(&self) -> u32 {
+    pub fn probes_used(self) -> u32 {
         self.word(PROBES_USED).load(Ordering::Acquire).min(u32::try_from(MAX_PROBES).unwrap_or(u32::MAX))
     }
 
     /// A probe, if there is one of this number.
-    pub fn probe(&self, number: u32) -> Option<Probe> {
+    pub fn probe(self, number: u32) -> Option<Probe> {
         let number = usize::try_from(number).ok().filter(|number| *number < MAX_PROBES)?;
         let mut bytes = [0; PROBE];
         for (at, field) in bytes.chunks_exact_mut(8).enumerate() {
@@ -68,33 +68,38 @@ impl Memory {
     }
 
     /// Link address of the function by which the slide is learnt; 0 if it is known.
-    pub fn anchor(&self) -> u64 {
+    pub fn anchor(self) -> u64 {
         self.long(ANCHOR).load(Ordering::Relaxed)
     }
 
     /// Whether the slide has still to be learnt.
-    pub fn slide_unknown(&self) -> bool {
+    pub fn slide_unknown(self) -> bool {
         self.word(STATE).load(Ordering::Acquire) != State::Ready as u32
     }
 
     /// How far the kernel runs from its link addresses.
-    pub fn slide(&self) -> u64 {
+    pub fn slide(self) -> u64 {
         self.long(SLIDE).load(Ordering::Relaxed)
     }
 
+    /// Guest-physical address of the doorbell; 0 if there is none.
+    pub fn doorbell(self) -> u64 {
+        self.long(DOORBELL).load(Ordering::Relaxed)
+    }
+
     /// Tells the harness how far the kernel runs from its link addresses.
-    pub fn set_slide(&self, slide: u64) {
+    pub fn set_slide(self, slide: u64) {
         self.long(SLIDE).store(slide, Ordering::Relaxed);
     }
 
     /// Tells the harness how it goes.
-    pub fn set_state(&self, state: State) {
+    pub fn set_state(self, state: State) {
         self.word(STATE).store(state as u32, Ordering::Release);
     }
 
     /// Records that `vcpu` passed a probe; `far`: how far into the watched memory. Never waits; beyond what the probe or the
     /// memory has room for it only counts.
-    pub fn record(&self, vcpu: u32, number: u32, limit: u32, far: u64) {
+    pub fn record(self, vcpu: u32, number: u32, limit: u32, far: u64) {
         let Ok(probe) = usize::try_from(number) else { return };
         if probe >= MAX_PROBES || self.long(HITS_AT + probe * 8).fetch_add(1, Ordering::Relaxed) >= u64::from(limit) {
             return;

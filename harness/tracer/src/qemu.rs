@@ -40,12 +40,17 @@ pub type OnAccess = extern "C" fn(vcpu: c_uint, info: u32, address: u64, data: *
 /// `QEMU_PLUGIN_CB_NO_REGS`: the callback looks at no registers.
 pub const NO_REGISTERS: c_int = 0;
 
-/// `QEMU_PLUGIN_MEM_W`: writes.
-pub const WRITES: c_int = 2;
+/// `QEMU_PLUGIN_MEM_RW`: reads and writes. To be told apart in the callback: where only reads are asked for, QEMU 7.2 calls
+/// for none (seen).
+pub const ACCESSES: c_int = 3;
 
 unsafe extern "C" {
     /// Has `callback` called whenever a block is translated.
     pub fn qemu_plugin_register_vcpu_tb_trans_cb(id: Id, callback: extern "C" fn(id: Id, block: *mut Block));
+    /// Has `callback` called whenever a vCPU begins to wait for something to do.
+    pub fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: extern "C" fn(id: Id, vcpu: c_uint));
+    /// Whether an access writes, by the `info` of the callback.
+    pub fn qemu_plugin_mem_is_store(info: u32) -> bool;
     /// How many instructions it has.
     pub fn qemu_plugin_tb_n_insns(block: *const Block) -> usize;
     /// Virtual address of the first.

@@ -47,7 +47,7 @@ impl Table {
         same.filter(move |(_, length, _)| *length == 0 || *length == bytes).map(|(.., number)| *number)
     }
 
-    /// The probes that watch what an instruction writes.
+    /// The probes that watch which memory an instruction touches.
     pub fn watching(&self, address: u64) -> impl Iterator<Item = u32> {
         self.ranges.iter().filter(move |(from, to, _)| (*from..*to).contains(&address)).map(|(.., number)| *number)
     }
@@ -63,7 +63,7 @@ mod tests {
             probe(Place::At(0x1000), true),
             probe(Place::Instruction { at: 0x1010, bytes: 5 }, true),
             probe(Place::Instruction { at: 0x1010, bytes: 1 }, true),
-            probe(Place::Access { code: (0x2000, 0x2040), watched: (0, 1, false) }, false),
+            probe(Place::Access { code: (0x2000, 0x2040), watched: (0, 1, false), reads: false }, false),
         ];
         Table::new((0..).zip(probes), slide)
     }

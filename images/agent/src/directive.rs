@@ -7,6 +7,8 @@ pub enum Directive<'a> {
     Witnesses(u32),
     Set { path: &'a str, value: &'a str },
     Arm,
+    AwaitHost,
+    AwaitTracer,
     Fire,
     ReadPstore,
 }
@@ -22,6 +24,8 @@ impl<'a> Directive<'a> {
                 .map(|(path, value)| Self::Set { path, value })
                 .ok_or_else(|| "a path and a value are needed".to_owned()),
             "arm" if !rest.is_empty() => Ok(Self::Arm),
+            "await-host" if rest.is_empty() => Ok(Self::AwaitHost),
+            "await-tracer" if rest.is_empty() => Ok(Self::AwaitTracer),
             "fire" if rest.is_empty() => Ok(Self::Fire),
             "read-pstore" if rest.is_empty() => Ok(Self::ReadPstore),
             _ => Err("not a directive".to_owned()),
@@ -42,13 +46,15 @@ mod tests {
             Ok(Directive::Set { path: "/proc/sys/kernel/printk", value: "8 4 1 7" })
         );
         assert_eq!(Directive::parse("arm oops oops cpu=1 at_us=0"), Ok(Directive::Arm));
+        assert_eq!(Directive::parse("await-host"), Ok(Directive::AwaitHost));
+        assert_eq!(Directive::parse("await-tracer"), Ok(Directive::AwaitTracer));
         assert_eq!(Directive::parse("fire"), Ok(Directive::Fire));
         assert_eq!(Directive::parse("read-pstore"), Ok(Directive::ReadPstore));
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for line in ["", "fire now", "set /proc", "witnesses many", "arm", "nonce", "reboot"] {
+        for line in ["", "fire now", "await-tracer please", "set /proc", "witnesses many", "arm", "nonce", "reboot"] {
             assert!(Directive::parse(line).is_err(), "{line}");
         }
     }

@@ -9,6 +9,8 @@
 //! | `witnesses N` | how many witness lines to write before firing |
 //! | `set PATH VALUE` | write a value to a file below `/proc/sys` or `/sys` |
 //! | `arm …` | handed to crashlab as it is |
+//! | `await-host` | wait for a line from the host |
+//! | `await-tracer` | before firing, wait until a tracer outside of the guest is awake |
 //! | `fire` | write the witness lines, fire, and wait for the end |
 //! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
 
@@ -16,7 +18,7 @@ mod crc;
 mod directive;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -32,10 +34,12 @@ const USUAL_BYTES: usize = 512;
 const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
 const PAGE: &str = "/sys/module/crashlab/parameters/page";
+const MAPPED: &str = "/sys/module/crashlab/parameters/mapped";
+const CODE: &str = "/sys/module/crashlab/sections/.text";
 
-/// How often a guest without directives looks for them before it says that it has settled: five seconds of its own time, in which
-/// the kernel does what it had put off while booting (frees its init sections, purges unmapped areas, balances its CPUs), so
-/// that not every guest restored from this one does it again beside the faults.
+/// How often a guest without directives looks for them before it says that it has settled: five seconds of its own time,
+/// in which the kernel does what it had put off while booting (frees its init sections, purges unmapped areas, balances its
+/// CPUs), so that not every guest restored from this one does it again beside the faults.
 const SETTLING_POLLS: u32 = 2500;
 
 /// The files that a trial needs, open before the guest is saved: what is done once is not done in every trial.
@@ -58,7 +62,7 @@ impl Files {
     }
 }
 
-/// The second serial port: what the host is told.
+/// The second serial port: what the host is told, and at times says.
 struct Host(File);
 
 impl Host {
@@ -66,6 +70,11 @@ impl Host {
         self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))?;
         // What still lies in the kernel's buffer would die with the kernel.
         rustix::termios::tcdrain(&self.0).map_err(|e| format!("wait until the host has it: {e}"))
+    }
+
+    /// Waits for a line of the host's, whatever it says.
+    fn hear(&mut self) -> Result<(), String> {
+        self.0.read(&mut [0; 64]).map(drop).map_err(|e| format!("wait for the host: {e}"))
     }
 }
 
@@ -86,7 +95,8 @@ fn prepare() -> Result<Host, String> {
     for (what, on) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
         mount(what, on, what, MountFlags::empty(), None).map_err(|e| format!("mount {what} on {on}: {e}"))?;
     }
-    let port = OpenOptions::new().write(true).open("/dev/ttyS1").map_err(|e| format!("open /dev/ttyS1: {e}"))?;
+    let port =
+        OpenOptions::new().read(true).write(true).open("/dev/ttyS1").map_err(|e| format!("open /dev/ttyS1: {e}"))?;
     Ok(Host(port))
 }
 
@@ -95,13 +105,16 @@ fn serve(host: &mut Host) -> Result<(), String> {
     rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;
     let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
-    let page = fs::read_to_string(PAGE).map_err(|e| format!("read {PAGE}: {e}"))?;
+    let read = |path: &str| fs::read_to_string(path).map_err(|e| format!("read {path}: {e}"));
+    let (page, mapped, code) = (read(PAGE)?, read(MAPPED)?, read(CODE)?);
     let files = Files::open()?;
-    host.say(&format!("ready {} {} {}", release.trim(), hex(&notes), page.trim()))?;
+    let (page, mapped, code) = (page.trim(), mapped.trim(), code.trim());
+    host.say(&format!("ready {} {} {page} {mapped} {code}", release.trim(), hex(&notes)))?;
 
     let text = await_directives(&files.directives, host)?;
     let mut nonce = String::new();
     let mut witnesses = 0;
+    let mut traced = false;
     for line in text.lines() {
         match Directive::parse(line).map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
@@ -111,8 +124,13 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::Witnesses(n) => witnesses = n,
             Directive::Set { path, value } => write(path, value)?,
             Directive::Arm => files.command(line)?,
+            Directive::AwaitHost => host.hear()?,
+            Directive::AwaitTracer => traced = true,
             Directive::Fire => {
                 bear_witness(&files.log, &nonce, witnesses)?;
+                if traced {
+                    files.command("await-tracer")?;
+                }
                 files.command("fire")?;
                 wait_for_the_end();
             }

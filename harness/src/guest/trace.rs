@@ -1,0 +1,94 @@
+//! What the tracer in QEMU is told, and what it has seen: one memory for both, see the crate `harness-trace`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use harness_trace::{
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT, PROBES_USED,
+    Probe, SLIDE,
+};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::hooks::ListHead;
+
+/// How a guest is traced.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracing<'a> {
+    /// The tracer.
+    pub plugin: &'a Path,
+    /// What it looks for from the beginning.
+    pub probes: &'a [Probe],
+    /// What a guest is asked for once it has booted.
+    pub lists: &'a [ListHead],
+    /// Link address of the function by whose first execution a booting kernel's slide is learnt.
+    pub anchor: u64,
+    /// How far a kernel that is restored runs from its link addresses.
+    pub slide: u64,
+    /// A restored guest wakes the tracer by this word, at a guest-physical address.
+    pub doorbell: Option<u64>,
+}
+
+/// The memory.
+#[derive(Debug)]
+pub(super) struct Memory {
+    file: File,
+    probes: usize,
+}
+
+impl Memory {
+    /// A new one. Of a guest that is not `restored` the slide is learnt, and the tracer is awake from the start.
+    pub fn new(tracing: &Tracing<'_>, restored: bool) -> io::Result<Self> {
+        let file = File::from(memfd_create("harness-trace", MemfdFlags::CLOEXEC)?);
+        file.set_len(BYTES as u64)?;
+        let (anchor, slide) = if restored { (0, tracing.slide) } else { (tracing.anchor, 0) };
+        let mut header = [0; PROBES_AT];
+        let doorbell = if restored { tracing.doorbell.unwrap_or(0) } else { 0 };
+        header[..8].copy_from_slice(&MAGIC);
+        for (at, value) in [(ANCHOR, anchor), (SLIDE, slide), (DOORBELL, doorbell)] {
+            header[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        file.write_all_at(&header, 0)?;
+        let mut memory = Self { file, probes: 0 };
+        memory.add(tracing.probes)?;
+        Ok(memory)
+    }
+
+    /// Looks for more, from now on.
+    pub fn add(&mut self, probes: &[Probe]) -> io::Result<()> {
+        if probes.len() > MAX_PROBES - self.probes {
+            return Err(io::Error::other(format!("there is room for {MAX_PROBES} probes only")));
+        }
+        let bytes: Vec<u8> = probes.iter().flat_map(Probe::encode).collect();
+        self.file.write_all_at(&bytes, (PROBES_AT + self.probes * PROBE) as u64)?;
+        self.probes += probes.len();
+        // Last: the tracer looks at as many as this says.
+        self.file.write_all_at(&u32::try_from(self.probes).unwrap_or(u32::MAX).to_le_bytes(), PROBES_USED as u64)
+    }
+
+    /// For QEMU to inherit.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(self.file.try_clone()?.into())
+    }
+
+    /// What a booting kernel's slide was found to be.
+    pub fn slide(&self) -> io::Result<u64> {
+        self.long(SLIDE)
+    }
+
+    /// All that is in use of it: its beginning, and the events there are.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let events = usize::try_from(self.long(CLAIMED)?).unwrap_or(usize::MAX).min(MAX_EVENTS);
+        let mut bytes = vec![0; EVENTS_AT + events * EVENT];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    fn long(&self, at: usize) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, at as u64)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+}

@@ -1,0 +1,162 @@
+//! Programs of the project's own that are built when they are needed, by cargo, and cached by the content they are built
+//! from: what runs in the guest, and what QEMU loads.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::project::Project;
+
+/// The target of what QEMU and guests execute: x86-64 with the C library of the host, which needs no other toolchain.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Something to build.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// What it is, for errors: `the guest's agent`.
+    what: &'static str,
+    /// Its package, and the profile to build it with.
+    package: &'static str,
+    profile: &'static str,
+    features: &'static str,
+    /// For rustc.
+    flags: &'static str,
+    /// Folders of crates whose sources it is made from.
+    crates: &'static [&'static str],
+    /// What cargo calls it.
+    file: &'static str,
+    /// The folder of the cache that keeps it.
+    kept_in: &'static str,
+}
+
+/// The guest's PID 1, static.
+pub const AGENT: Part = Part {
+    what: "the guest's agent",
+    package: "agent",
+    profile: "guest",
+    features: "",
+    flags: "-Ctarget-feature=+crt-static",
+    crates: &["images/agent"],
+    file: "agent",
+    kept_in: "agents",
+};
+
+/// The tracer, for QEMUs that know the second version of the plugin interface.
+pub const TRACER_2: Part = Part {
+    what: "the tracer",
+    package: "harness-tracer",
+    profile: "tracer",
+    features: "api-2",
+    flags: "",
+    crates: &["harness/trace", "harness/tracer"],
+    file: "libharness_tracer.so",
+    kept_in: "tracers",
+};
+
+/// The tracer, for QEMUs that know only the first.
+pub const TRACER_1: Part = Part { features: "", ..TRACER_2 };
+
+/// Why a part is not to be had.
+#[derive(Debug, Error)]
+pub enum PartError {
+    /// A file of its own, or of the cache, could not be read or written.
+    #[error("build {part}: {what} {path}: {source}")]
+    Io {
+        /// The part.
+        part: &'static str,
+        /// What was being done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// cargo could not be started.
+    #[error("build {part}: start cargo: {source}\nhint: the harness builds it itself; is cargo in PATH?")]
+    NoCargo {
+        /// The part.
+        part: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// cargo said no.
+    #[error("build {part}: cargo failed ({status}):\n{output}\nhint: `harness doctor` checks the toolchain")]
+    Cargo {
+        /// The part.
+        part: &'static str,
+        /// How cargo ended.
+        status: std::process::ExitStatus,
+        /// The end of what it printed.
+        output: String,
+    },
+}
+
+/// Builds a part, or takes it from the cache when nothing that goes into it has changed.
+///
+/// Returns its path, below `cache`.
+pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, PartError> {
+    let io_error = |what, path: &Path| {
+        let (part, path) = (part.what, path.to_owned());
+        move |source| PartError::Io { part, what, path, source }
+    };
+    let kept = cache.join(part.kept_in);
+    let key = digest(project, part).map_err(|(what, path, source)| io_error(what, &path)(source))?;
+    let built = kept.join(&key);
+    if built.is_file() {
+        return Ok(built);
+    }
+    let target_dir = kept.join("target");
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(project.root())
+        .args(["build", "--quiet", "--locked", "--package", part.package, "--profile", part.profile])
+        .args(["--target", TARGET, "--features", part.features])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", part.flags)
+        .stdin(Stdio::null());
+    let output = command.output().map_err(|source| PartError::NoCargo { part: part.what, source })?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let tail = text.lines().rev().take(30).collect::<Vec<_>>();
+        let output_tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+        return Err(PartError::Cargo { part: part.what, status: output.status, output: output_tail });
+    }
+    let fresh = target_dir.join(TARGET).join(part.profile).join(part.file);
+    let staged = kept.join(format!("{key}.{}", std::process::id()));
+    std::fs::copy(&fresh, &staged).map_err(io_error("copy", &fresh))?;
+    std::fs::rename(&staged, &built).map_err(io_error("rename to", &built))?;
+    Ok(built)
+}
+
+/// What was being done to which file when it failed.
+type Failed = (&'static str, PathBuf, io::Error);
+
+/// Everything a part is made from: its sources, its manifests, the lock file that pins what it depends on, and its options.
+fn digest(project: &Project, part: &Part) -> Result<String, Failed> {
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |error| (what, path, error)
+    };
+    let mut files = vec![project.root().join("Cargo.toml"), project.root().join("Cargo.lock")];
+    for folder in part.crates {
+        files.push(project.root().join(folder).join("Cargo.toml"));
+        let src = project.root().join(folder).join("src");
+        for entry in std::fs::read_dir(&src).map_err(failed("list", &src))? {
+            files.push(entry.map_err(failed("list", &src))?.path());
+        }
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    hash.update([part.package, part.profile, part.features, part.flags].join("\n"));
+    for file in &files {
+        let bytes = std::fs::read(file).map_err(failed("read", file))?;
+        hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(&bytes);
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}

@@ -1,0 +1,242 @@
+//! From steps to addresses.
+
+use std::path::{Path, PathBuf};
+
+use harness_trace::{MAX_PROBES, Place, Probe};
+use thiserror::Error;
+
+use super::elf::{Extent, Image, Missing};
+use super::file::{ProbeSet, Seen, Step};
+use crate::guest::{Hooks, ListHead};
+use crate::kernel::{Kernel, Version};
+use crate::model::timeline::{AbsentStep, StepEdge};
+
+/// By its first execution a booting kernel's slide is learnt: the first C code that runs where the kernel was linked for.
+const ANCHOR: &str = "x86_64_start_kernel";
+
+/// crashlab's function that writes every stamp, and how many stamps are seen.
+const STAMP: &str = "stamp";
+const STAMPS: u32 = 1024;
+
+/// The size of crashlab's page.
+const PAGE: u64 = 4096;
+
+/// What an event of a probe means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// A step.
+    Step {
+        /// Its name.
+        step: String,
+        /// Of what; may be empty.
+        of: String,
+        /// Its beginning or its end.
+        edge: StepEdge,
+        /// It is no step of the order by which kernels are compared.
+        detail: bool,
+    },
+    /// crashlab writes a stamp; how far into its page tells which.
+    Stamp,
+}
+
+/// A probe set at the addresses of one kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// For the tracer.
+    pub probes: Vec<Probe>,
+    /// Of each probe, in the same order.
+    pub meanings: Vec<Meaning>,
+    /// Steps, or some of their functions, that this kernel does not have.
+    pub absent: Vec<AbsentStep>,
+    /// Link address of the function by which a booting kernel's slide is learnt.
+    pub anchor: u64,
+    /// What a booted guest is to be asked for.
+    pub lists: Vec<ListHead>,
+    /// The steps of [`Self::lists`].
+    of_lists: Vec<Step>,
+}
+
+/// Why a kernel's probes are not to be had.
+#[derive(Debug, Error)]
+pub enum ProbesError {
+    /// A file of the kernel's.
+    #[error("read the symbols of {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// It is no ELF file that can be read.
+    #[error("read the symbols of {}: {source}", path.display())]
+    Elf {
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: object::Error,
+    },
+    /// A function that the tracer cannot do without.
+    #[error("{} has no function {name}, which the tracer needs", path.display())]
+    NoFunction {
+        /// Which file.
+        path: PathBuf,
+        /// The function.
+        name: &'static str,
+    },
+    /// More than the tracer has room for.
+    #[error(
+        "the probe set {set} makes {found} probes of this kernel, more than {MAX_PROBES}: take some steps out of it"
+    )]
+    TooMany {
+        /// The set.
+        set: String,
+        /// How many.
+        found: usize,
+    },
+}
+
+impl Probes {
+    /// Those of `set` at the addresses of `kernel`; what only a booted guest can tell comes by [`Self::with_hooks`].
+    pub fn of(set: &ProbeSet, kernel: &Kernel) -> Result<Self, ProbesError> {
+        let path = kernel.vmlinux();
+        let image = read(&path)?;
+        // A release has a version in front of it, or this kernel could not have been built as one.
+        let version = kernel.record.release.parse().ok();
+        let probes = Self::resolve(set, &image, version.as_ref());
+        let Ok(anchor) = image.function(ANCHOR) else { return Err(ProbesError::NoFunction { path, name: ANCHOR }) };
+        if probes.probes.len() > MAX_PROBES {
+            return Err(ProbesError::TooMany { set: set.name.clone(), found: probes.probes.len() });
+        }
+        Ok(Self { anchor: anchor.first().map_or(0, |(start, _)| *start), ..probes })
+    }
+
+    /// The same, of symbols.
+    pub(super) fn resolve(set: &ProbeSet, image: &Image, version: Option<&Version>) -> Self {
+        let mut probes = Self::default();
+        for step in &set.steps {
+            if version.is_none_or(|version| step.is_for(version)) {
+                probes.step(step, image);
+            }
+        }
+        probes
+    }
+
+    /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
+    pub fn with_hooks(&self, hooks: &Hooks, kernel: &Kernel) -> Result<Self, ProbesError> {
+        let image = read(&kernel.vmlinux())?;
+        let path = kernel.crashlab();
+        let crashlab = read(&path)?;
+        let Ok(stamp) = crashlab.function(STAMP) else { return Err(ProbesError::NoFunction { path, name: STAMP }) };
+        Ok(self.add_hooks(hooks, &image, stamp))
+    }
+
+    pub(super) fn add_hooks(&self, hooks: &Hooks, image: &Image, stamp: &[Extent]) -> Self {
+        let mut probes = self.clone();
+        for (step, entries) in self.of_lists.iter().zip(&hooks.lists) {
+            for address in entries {
+                let linked = address.wrapping_sub(hooks.slide);
+                match image.beginning_at(linked) {
+                    Some((name, extent)) => probes.function(step, image, name, extent, name),
+                    // A module's, whose symbols are not known.
+                    None => {
+                        probes.add(Place::At(*address), false, step, &format!("{address:#x}"), StepEdge::Begin);
+                    }
+                }
+            }
+        }
+        let at = |(from, to): Extent| (from.wrapping_add(hooks.code), to.wrapping_add(hooks.code));
+        let watched = (hooks.mapped, hooks.mapped.wrapping_add(PAGE), false);
+        for extent in stamp {
+            let place = Place::Access { code: at(*extent), watched, reads: false };
+            probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });
+            probes.meanings.push(Meaning::Stamp);
+        }
+        probes.lists.clear();
+        probes.of_lists.clear();
+        probes
+    }
+
+    fn step(&mut self, step: &Step, image: &Image) {
+        match &step.seen {
+            Seen::First(names) => match names.iter().find(|name| image.function(name).is_ok()) {
+                Some(name) => self.functions(step, image, name, ""),
+                None => self.lacks(step, image, names),
+            },
+            Seen::Each(names) => {
+                for name in names {
+                    if image.function(name).is_ok() {
+                        self.functions(step, image, name, name);
+                    } else {
+                        self.lacks(step, image, std::slice::from_ref(name));
+                    }
+                }
+            }
+            Seen::Notifiers(symbol) | Seen::Dumpers(symbol) => match image.variable(symbol) {
+                Ok((from, to)) => {
+                    // `struct atomic_notifier_head` ends with the pointer to the first block, whatever its lock takes.
+                    let notifiers = matches!(step.seen, Seen::Notifiers(_));
+                    let head = if notifiers { to.saturating_sub(8) } else { from };
+                    self.lists.push(if notifiers { ListHead::Notifiers(head) } else { ListHead::Dumpers(head) });
+                    self.of_lists.push(step.clone());
+                }
+                Err(missing) => self.absent(step, format!("{} {symbol}", says(missing, "variable"))),
+            },
+            Seen::Access { functions, symbol, reads } => match image.variable(symbol) {
+                Ok((from, to)) => {
+                    let found: Vec<_> =
+                        functions.iter().filter_map(|name| image.function(name).ok()).flatten().collect();
+                    if found.is_empty() {
+                        self.lacks(step, image, functions);
+                    }
+                    for extent in found {
+                        let place = Place::Access { code: *extent, watched: (from, to, true), reads: *reads };
+                        self.add(place, true, step, "", StepEdge::Begin);
+                    }
+                }
+                Err(missing) => self.absent(step, format!("{} {symbol}", says(missing, "variable"))),
+            },
+        }
+    }
+
+    fn functions(&mut self, step: &Step, image: &Image, name: &str, of: &str) {
+        for extent in image.function(name).unwrap_or_default() {
+            self.function(step, image, name, *extent, of);
+        }
+    }
+
+    fn function(&mut self, step: &Step, image: &Image, name: &str, extent: Extent, of: &str) {
+        self.add(Place::At(extent.0), true, step, of, StepEdge::Begin);
+        if step.returns {
+            for (at, bytes) in image.ways_out(name, extent) {
+                self.add(Place::Instruction { at, bytes }, true, step, of, StepEdge::End);
+            }
+        }
+    }
+
+    fn add(&mut self, place: Place, as_linked: bool, step: &Step, of: &str, edge: StepEdge) {
+        self.probes.push(Probe { place, as_linked, limit: step.limit });
+        self.meanings.push(Meaning::Step { step: step.name.clone(), of: of.to_owned(), edge, detail: step.detail });
+    }
+
+    fn lacks(&mut self, step: &Step, image: &Image, names: &[String]) {
+        let missing = names.iter().find_map(|name| image.function(name).err().filter(|why| *why == Missing::Ambiguous));
+        let why = says(missing.unwrap_or(Missing::Unknown), "function");
+        self.absent(step, format!("{why} {}", names.join(" or ")));
+    }
+
+    fn absent(&mut self, step: &Step, why: String) {
+        self.absent.push(AbsentStep { step: step.name.clone(), why });
+    }
+}
+
+fn says(missing: Missing, what: &str) -> String {
+    match missing {
+        Missing::Unknown => format!("inlined, renamed or not configured: no {what}"),
+        Missing::Ambiguous => format!("more than one {what}"),
+    }
+}
+
+fn read(path: &Path) -> Result<Image, ProbesError> {
+    let bytes = std::fs::read(path).map_err(|source| ProbesError::Read { path: path.to_owned(), source })?;
+    Image::parse(&bytes).map_err(|source| ProbesError::Elf { path: path.to_owned(), source })
+}

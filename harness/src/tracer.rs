@@ -1,0 +1,98 @@
+//! Whether guests can be traced on this machine, and with what: the build of the tracer that its QEMU loads.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::guest::{Accelerator, Machine};
+use crate::parts::{self, Part, PartError};
+use crate::probes::ProbeSet;
+use crate::project::Project;
+use crate::yaml::InputError;
+
+/// How long QEMU may take to load a plugin.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The probe set in use.
+const SET: &str = "panic";
+
+/// What guests are traced with.
+#[derive(Debug, Clone)]
+pub struct Tracer {
+    /// The plugin, built for the QEMU in use.
+    pub plugin: PathBuf,
+    /// What it looks for.
+    pub set: ProbeSet,
+}
+
+/// Why guests cannot be traced.
+#[derive(Debug, Error)]
+pub enum NoTracer {
+    /// Nothing is translated, so nothing is seen.
+    #[error("guests run under KVM, where QEMU does not see what they execute; `--time virtual` does without KVM")]
+    Kvm,
+    /// QEMU loads no build of it.
+    #[error("{} loads no plugin: {said}", qemu.display())]
+    Refused {
+        /// The QEMU.
+        qemu: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// It could not be built.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// The probe set is not in order.
+    #[error(transparent)]
+    Set(#[from] InputError),
+    /// The thread that built it died.
+    #[error("the thread that built the tracer died")]
+    Thread,
+}
+
+impl Tracer {
+    /// Finds the build that the machine's QEMU loads: by trying, since only QEMU knows.
+    pub async fn find(project: &Project, cache: &Path, machine: &Machine) -> Result<Self, NoTracer> {
+        if machine.accelerator == Accelerator::Kvm {
+            return Err(NoTracer::Kvm);
+        }
+        let set = ProbeSet::load(&project.guest_kernel().join(format!("probes/{SET}.yaml")))?;
+        let mut said = String::new();
+        for part in [parts::TRACER_1, parts::TRACER_2] {
+            let plugin = built(project, cache, part).await?;
+            match load(&machine.qemu, &plugin).await {
+                Ok(()) => return Ok(Self { plugin, set }),
+                Err(why) => said = why,
+            }
+        }
+        Err(NoTracer::Refused { qemu: machine.qemu.clone(), said })
+    }
+}
+
+async fn built(project: &Project, cache: &Path, part: Part) -> Result<PathBuf, NoTracer> {
+    let (project, cache) = (project.clone(), cache.to_owned());
+    let built = tokio::task::spawn_blocking(move || parts::build(&project, &cache, &part)).await;
+    Ok(built.map_err(|_| NoTracer::Thread)??)
+}
+
+/// Whether QEMU loads this build. Asked for a `trial`, the plugin says so and declines, which ends QEMU.
+async fn load(qemu: &Path, plugin: &Path) -> Result<(), String> {
+    let mut file = std::ffi::OsString::from("file=");
+    file.push(plugin);
+    file.push(",trial=on");
+    let mut command = Command::new(qemu);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "none", "-accel", "tcg"]);
+    command.arg("-plugin").arg(file).env("LC_ALL", "C");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    let ended = timeout(PATIENCE, command.output()).await.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
+    let said = ended.map_err(|error| error.to_string())?.stderr;
+    let said = String::from_utf8_lossy(&said);
+    if said.lines().any(|line| line == harness_trace::LOADED) {
+        return Ok(());
+    }
+    Err(said.lines().next().unwrap_or("it said nothing").to_owned())
+}

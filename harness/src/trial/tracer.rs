@@ -1,0 +1,60 @@
+//! How the guests of one stage are traced.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::guest::{Guest, GuestError, Hooks, Tracing};
+use crate::kernel::Kernel;
+use crate::probes::{Probes, ProbesError};
+use crate::tracer::Tracer;
+
+/// A tracer, and where it looks in the guests of one kernel.
+#[derive(Debug)]
+pub(super) struct StageTracer {
+    plugin: PathBuf,
+    kernel: Kernel,
+    /// What is known of the kernel before it has booted.
+    linked: Arc<Probes>,
+    /// In restored guests it sleeps until it is needed.
+    sleeps: bool,
+}
+
+/// Where the word lies in crashlab's page by which a guest wakes the tracer (`page.h`).
+const TRACER_AT: u64 = 48;
+
+impl StageTracer {
+    /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody: then it
+    /// must not sleep.
+    pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
+        let linked = Arc::new(Probes::of(&tracer.set, kernel)?);
+        Ok(Self { plugin: tracer.plugin.clone(), kernel: kernel.clone(), linked, sleeps })
+    }
+
+    /// Of a guest that boots.
+    pub fn for_boot(&self) -> Tracing<'_> {
+        let Probes { probes, lists, anchor, .. } = &*self.linked;
+        Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None }
+    }
+
+    /// Of a guest that is restored from a template whose guest told `hooks`.
+    pub fn for_restored<'a>(&'a self, probes: &'a Probes, hooks: &Hooks) -> Tracing<'a> {
+        let doorbell = self.sleeps.then_some(hooks.page.saturating_add(TRACER_AT));
+        Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide: hooks.slide, doorbell }
+    }
+
+    /// What is looked for once a guest has told of itself.
+    pub fn with_hooks(&self, hooks: &Hooks) -> Result<Probes, ProbesError> {
+        self.linked.with_hooks(hooks, &self.kernel)
+    }
+
+    /// Asks a guest that has just booted for what it can tell of itself, and has that looked for too.
+    pub async fn complete(&self, guest: &mut Guest) -> Result<Arc<Probes>, GuestError> {
+        let hooks = guest.hooks(&self.linked.lists).await?;
+        let all = self.with_hooks(&hooks).map_err(|error| GuestError::Io {
+            what: "find what is to be looked for".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        guest.look_for(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
+        Ok(Arc::new(all))
+    }
+}
