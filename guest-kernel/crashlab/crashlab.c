@@ -24,6 +24,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
@@ -36,8 +37,9 @@
 /* A thread sleeps until this close to its time, then spins: a timer's wake-up is later than that only on a busy host. */
 #define SPIN_US 200
 
-/* How often a tracer that was called is looked for, some 100 us apart. */
-#define TRACER_TRIES 10000
+/* How long a tracer that was called is looked for: so many turns, then so many sleeps of some 100 us. */
+#define TRACER_TURNS 20000
+#define TRACER_SLEEPS 10000
 
 enum edge { EDGE_ENTERED, EDGE_LEFT };
 
@@ -316,16 +318,38 @@ static int arm(char *args)
 	return err;
 }
 
+static bool tracer_is_awake(void)
+{
+	return smp_load_acquire(&page->tracer) == CRASHLAB_TRACER_AWAKE;
+}
+
+static void nothing(void *unused)
+{
+}
+
 /*
- * Calls a tracer outside of the guest, which looks at the page whenever a CPU becomes idle: that this one sleeps is the
- * bell. To be called last before firing.
+ * Calls a tracer outside of the guest, which looks at the page whenever a CPU becomes idle. To be called last before
+ * firing.
+ *
+ * The bell is another CPU that is disturbed and becomes idle again: that takes less code than to sleep here, and all code
+ * that a restored guest executes for the first time has to be translated. If that CPU has something to do, or there is none,
+ * this one sleeps.
  */
 static int await_tracer(void)
 {
+	unsigned int other = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
+
 	WRITE_ONCE(page->tracer, CRASHLAB_TRACER_CALLED);
-	for (unsigned int tries = 0; tries < TRACER_TRIES; tries++) {
+	if (other < nr_cpu_ids && !smp_call_function_single(other, nothing, NULL, 0)) {
+		for (unsigned int turn = 0; turn < TRACER_TURNS; turn++) {
+			if (tracer_is_awake())
+				return 0;
+			cpu_relax();
+		}
+	}
+	for (unsigned int sleep = 0; sleep < TRACER_SLEEPS; sleep++) {
 		usleep_range(50, 100);
-		if (smp_load_acquire(&page->tracer) == CRASHLAB_TRACER_AWAKE)
+		if (tracer_is_awake())
 			return 0;
 	}
 	return -ETIMEDOUT;

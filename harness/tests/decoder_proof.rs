@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Project, root, text};
 use harness::evidence::pstore;
 use harness::guest::{Accelerator, Guest, Machine, Start, Time, Word};
-use harness::image;
+use harness::parts;
 use harness::project::{Project as Checkout, cache_dir};
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn the_guest_reads_what_the_decoder_reads() {
         saved_ram: None,
         erst: Some(&erst),
     };
-    let mut guest = Guest::start(&machine, start, Some("read-pstore\n"), workdir.path(), None).await.unwrap();
+    let mut guest = Guest::start(&machine, start, Some("read-pstore\n"), workdir.path(), None, None).await.unwrap();
     let mut theirs = BTreeSet::new();
     loop {
         match guest.word("end", Duration::from_secs(300)).await.unwrap() {

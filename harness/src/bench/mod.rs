@@ -28,7 +28,7 @@ use crate::scenario::Instance;
 use crate::trial::{Assignment, Stage};
 
 /// Blocks of trials and of the floor take turns, so that both meet the same drift of the host.
-const BLOCKS: u32 = 4;
+const BLOCKS: u32 = 12;
 
 /// What was measured. Times are wall time, rates are per second of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -138,7 +138,7 @@ pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on"
 /// the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and hosts without
 /// transparent huge pages, pay no heed.
 pub(crate) const ENVIRONMENT: [(&str, &str); 1] =
-    [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216")];
+    [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:glibc.malloc.arena_max=1")];
 
 impl Machine {
     /// The arguments for QEMU. `append` goes behind [`COMMAND_LINE`].

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT, PROBES_USED,
-    Probe, SLIDE,
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT,
+    PROBES_USED, Probe, SLIDE,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -44,7 +44,7 @@ impl Memory {
         let file = File::from(memfd_create("harness-trace", MemfdFlags::CLOEXEC)?);
         file.set_len(BYTES as u64)?;
         let (anchor, slide) = if restored { (0, tracing.slide) } else { (tracing.anchor, 0) };
-        let mut header = [0; PROBES_AT];
+        let mut header = [0; HITS_AT];
         let doorbell = if restored { tracing.doorbell.unwrap_or(0) } else { 0 };
         header[..8].copy_from_slice(&MAGIC);
         for (at, value) in [(ANCHOR, anchor), (SLIDE, slide), (DOORBELL, doorbell)] {
@@ -78,7 +78,7 @@ impl Memory {
         self.long(SLIDE)
     }
 
-    /// All that is in use of it: its beginning, and the events there are.
+    /// What the tracer has written: all before the events, and the events there are.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let events = usize::try_from(self.long(CLAIMED)?).unwrap_or(usize::MAX).min(MAX_EVENTS);
         let mut bytes = vec![0; EVENTS_AT + events * EVENT];

@@ -1,8 +1,13 @@
 //! The functions of a kernel or a module: where they begin, where they can be left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
-use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, ReadCache, SymbolKind};
 
 /// Where a function lies, or a variable: its first address and the one behind its last.
 pub type Extent = (u64, u64);
@@ -10,14 +15,40 @@ pub type Extent = (u64, u64);
 /// An ELF file's symbols and code.
 #[derive(Debug)]
 pub struct Image {
-    /// By name, without the suffixes that the compiler gives to clones; the names of the parts that it moved away from the
-    /// rest (`.cold`) as they are.
-    functions: BTreeMap<String, Vec<Extent>>,
-    variables: BTreeMap<String, Vec<Extent>>,
-    /// Where functions begin.
-    entries: BTreeMap<u64, String>,
-    /// Sections of code, by their address.
-    code: Vec<(u64, Vec<u8>)>,
+    /// By address.
+    functions: Symbols,
+    variables: Symbols,
+    /// Where sections of code lie: their address, their place in the file, their size. Their bytes are read when they are
+    /// asked for: a kernel has 8 MiB of them.
+    code: Vec<(u64, u64, u64)>,
+    file: File,
+}
+
+/// Tens of thousands of symbols in few allocations, which are given back to the host: a process that has grown is slower to
+/// fork.
+#[derive(Debug, Default)]
+struct Symbols {
+    names: String,
+    /// First address, address behind the last, and where the name stands.
+    all: Vec<(u64, u64, Range<usize>)>,
+}
+
+impl Symbols {
+    fn add(&mut self, name: &str, (from, to): Extent) {
+        let start = self.names.len();
+        self.names.push_str(name);
+        self.all.push((from, to, start..self.names.len()));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, Extent)> {
+        self.all.iter().map(|(from, to, name)| (self.names.get(name.clone()).unwrap_or_default(), (*from, *to)))
+    }
+
+    /// The first of those that begin at an address.
+    fn at(&self, address: u64) -> Option<(&str, Extent)> {
+        let first = self.all.partition_point(|(from, ..)| *from < address);
+        self.iter().nth(first).filter(|(_, (from, _))| *from == address)
+    }
 }
 
 /// Why there is no function of a name.
@@ -31,12 +62,12 @@ pub enum Missing {
 
 impl Image {
     /// Reads a kernel (`vmlinux`), or a module, of which only the section `.text` is looked at, as if it lay at 0.
-    pub fn parse(bytes: &[u8]) -> Result<Self, object::Error> {
-        let file = object::File::parse(bytes)?;
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let bytes = ReadCache::new(BufReader::new(File::open(path)?));
+        let file = object::File::parse(&bytes).map_err(io::Error::other)?;
         let module = file.kind() == object::ObjectKind::Relocatable;
         let text = file.section_by_name(".text").map(|section| section.index());
-        let mut image =
-            Self { functions: BTreeMap::new(), variables: BTreeMap::new(), entries: BTreeMap::new(), code: Vec::new() };
+        let (mut functions, mut variables) = (Symbols::default(), Symbols::default());
         for symbol in file.symbols() {
             if module && symbol.section_index() != text {
                 continue;
@@ -44,52 +75,57 @@ impl Image {
             let (Ok(name), start) = (symbol.name(), symbol.address()) else { continue };
             let extent = (start, start.saturating_add(symbol.size()));
             match symbol.kind() {
-                SymbolKind::Text if symbol.size() > 0 => {
-                    image.entries.entry(start).or_insert_with(|| name.to_owned());
-                    image.functions.entry(plain(name).to_owned()).or_default().push(extent);
-                }
-                SymbolKind::Data => image.variables.entry(name.to_owned()).or_default().push(extent),
+                SymbolKind::Text if symbol.size() > 0 => functions.add(name, extent),
+                SymbolKind::Data => variables.add(name, extent),
                 _ => {}
             }
         }
+        // Stable: of several names of one address the first is taken, as the file has it.
+        functions.all.sort_by_key(|(from, ..)| *from);
+        let mut image = Self { functions, variables, code: Vec::new(), file: File::open(path)? };
         for section in file.sections().filter(|section| section.kind() == object::SectionKind::Text) {
-            image.code.push((section.address(), section.data()?.to_vec()));
+            image.code.extend(section.file_range().map(|(offset, size)| (section.address(), offset, size)));
         }
         Ok(image)
     }
 
     /// Where a function lies; in several places if the compiler made clones of it.
-    pub fn function(&self, name: &str) -> Result<&[Extent], Missing> {
-        let extents = self.functions.get(name).ok_or(Missing::Unknown)?;
-        let named = extents.iter().filter(|(start, _)| self.entries.get(start).is_some_and(|of| of == name)).count();
-        // Two functions of one name, in two files.
-        if named > 1 { Err(Missing::Ambiguous) } else { Ok(extents) }
+    pub fn function(&self, name: &str) -> Result<Vec<Extent>, Missing> {
+        let found: Vec<_> = self.functions.iter().filter(|(of, _)| of.starts_with(name) && plain(of) == name).collect();
+        match found.iter().filter(|(of, _)| *of == name).count() {
+            _ if found.is_empty() => Err(Missing::Unknown),
+            0 | 1 => Ok(found.into_iter().map(|(_, extent)| extent).collect()),
+            // Two functions of one name, in two files.
+            _ => Err(Missing::Ambiguous),
+        }
     }
 
     /// Where a variable lies.
     pub fn variable(&self, name: &str) -> Result<Extent, Missing> {
-        match self.variables.get(name).map(Vec::as_slice) {
-            None | Some([]) => Err(Missing::Unknown),
-            Some([extent]) => Ok(*extent),
-            Some(_) => Err(Missing::Ambiguous),
+        let mut found = self.variables.iter().filter(|(of, _)| *of == name);
+        match (found.next(), found.next()) {
+            (None, _) => Err(Missing::Unknown),
+            (Some((_, extent)), None) => Ok(extent),
+            (Some(_), Some(_)) => Err(Missing::Ambiguous),
         }
     }
 
     /// The function that begins at an address.
     pub fn beginning_at(&self, address: u64) -> Option<(&str, Extent)> {
-        let name = self.entries.get(&address)?;
-        let extent = self.functions.get(plain(name))?.iter().find(|(start, _)| *start == address)?;
-        Some((name, *extent))
+        self.functions.at(address)
     }
 
     /// Address and length of what may be an instruction by which a function is left: a return, or a jump to the beginning of
     /// another function. There are more of these than such instructions, since bytes within others look the same.
-    pub fn ways_out(&self, name: &str, function: Extent) -> BTreeSet<(u64, u64)> {
-        let cold = self.functions.get(&format!("{}.cold", plain(name))).map_or(&[][..], Vec::as_slice);
-        let own = |address| [&[function], cold].concat().iter().any(|(from, to)| (*from..*to).contains(&address));
+    pub fn ways_out(&self, name: &str, function: Extent) -> io::Result<BTreeSet<(u64, u64)>> {
+        let cold = format!("{}.cold", plain(name));
+        let mut own: Vec<Extent> =
+            self.functions.iter().filter(|(of, _)| *of == cold).map(|(_, extent)| extent).collect();
+        own.push(function);
+        let is_own = |address| own.iter().any(|(from, to)| (*from..*to).contains(&address));
         let mut ways = BTreeSet::new();
-        for extent in [&[function], cold].concat() {
-            let code = self.bytes(extent);
+        for extent in &own {
+            let code = self.bytes(*extent)?;
             for (at, rest) in (extent.0..).zip((0..code.len()).map(|from| &code[from..])) {
                 let target = match rest {
                     // ret; rep ret
@@ -103,22 +139,26 @@ impl Image {
                 let Some((length, jump)) = target else { continue };
                 let away = jump.is_none_or(|by| {
                     let to = at.wrapping_add(length).wrapping_add_signed(by);
-                    self.entries.contains_key(&to) && !own(to)
+                    !is_own(to) && self.functions.at(to).is_some()
                 });
                 if away {
                     ways.insert((at, length));
                 }
             }
         }
-        ways
+        Ok(ways)
     }
 
-    fn bytes(&self, (from, to): Extent) -> &[u8] {
-        let found = self.code.iter().find_map(|(start, bytes)| {
-            let begin = usize::try_from(from.checked_sub(*start)?).ok()?;
-            bytes.get(begin..begin.checked_add(usize::try_from(to.checked_sub(from)?).ok()?)?)
+    fn bytes(&self, (from, to): Extent) -> io::Result<Vec<u8>> {
+        let size = to.saturating_sub(from);
+        let place = self.code.iter().find_map(|(start, offset, length)| {
+            let far = from.checked_sub(*start)?;
+            (far.checked_add(size)? <= *length).then(|| offset.saturating_add(far))
         });
-        found.unwrap_or_default()
+        let Some(place) = place else { return Ok(Vec::new()) };
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut bytes, place)?;
+        Ok(bytes)
     }
 }
 

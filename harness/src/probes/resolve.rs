@@ -1,5 +1,6 @@
 //! From steps to addresses.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use harness_trace::{MAX_PROBES, Place, Probe};
@@ -59,21 +60,13 @@ pub struct Probes {
 /// Why a kernel's probes are not to be had.
 #[derive(Debug, Error)]
 pub enum ProbesError {
-    /// A file of the kernel's.
+    /// A file of the kernel's: it cannot be read, or is no ELF file.
     #[error("read the symbols of {}: {source}", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
         /// Why it failed.
         source: std::io::Error,
-    },
-    /// It is no ELF file that can be read.
-    #[error("read the symbols of {}: {source}", path.display())]
-    Elf {
-        /// Which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: object::Error,
     },
     /// A function that the tracer cannot do without.
     #[error("{} has no function {name}, which the tracer needs", path.display())]
@@ -99,10 +92,10 @@ impl Probes {
     /// Those of `set` at the addresses of `kernel`; what only a booted guest can tell comes by [`Self::with_hooks`].
     pub fn of(set: &ProbeSet, kernel: &Kernel) -> Result<Self, ProbesError> {
         let path = kernel.vmlinux();
-        let image = read(&path)?;
+        let image = open(&path)?;
         // A release has a version in front of it, or this kernel could not have been built as one.
         let version = kernel.record.release.parse().ok();
-        let probes = Self::resolve(set, &image, version.as_ref());
+        let probes = Self::resolve(set, &image, version.as_ref()).map_err(unreadable(&path))?;
         let Ok(anchor) = image.function(ANCHOR) else { return Err(ProbesError::NoFunction { path, name: ANCHOR }) };
         if probes.probes.len() > MAX_PROBES {
             return Err(ProbesError::TooMany { set: set.name.clone(), found: probes.probes.len() });
@@ -111,32 +104,32 @@ impl Probes {
     }
 
     /// The same, of symbols.
-    pub(super) fn resolve(set: &ProbeSet, image: &Image, version: Option<&Version>) -> Self {
+    pub(super) fn resolve(set: &ProbeSet, image: &Image, version: Option<&Version>) -> io::Result<Self> {
         let mut probes = Self::default();
         for step in &set.steps {
             if version.is_none_or(|version| step.is_for(version)) {
-                probes.step(step, image);
+                probes.step(step, image)?;
             }
         }
-        probes
+        Ok(probes)
     }
 
     /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
     pub fn with_hooks(&self, hooks: &Hooks, kernel: &Kernel) -> Result<Self, ProbesError> {
-        let image = read(&kernel.vmlinux())?;
+        let image = open(&kernel.vmlinux())?;
         let path = kernel.crashlab();
-        let crashlab = read(&path)?;
+        let crashlab = open(&path)?;
         let Ok(stamp) = crashlab.function(STAMP) else { return Err(ProbesError::NoFunction { path, name: STAMP }) };
-        Ok(self.add_hooks(hooks, &image, stamp))
+        self.add_hooks(hooks, &image, &stamp).map_err(unreadable(&kernel.vmlinux()))
     }
 
-    pub(super) fn add_hooks(&self, hooks: &Hooks, image: &Image, stamp: &[Extent]) -> Self {
+    pub(super) fn add_hooks(&self, hooks: &Hooks, image: &Image, stamp: &[Extent]) -> io::Result<Self> {
         let mut probes = self.clone();
         for (step, entries) in self.of_lists.iter().zip(&hooks.lists) {
             for address in entries {
                 let linked = address.wrapping_sub(hooks.slide);
                 match image.beginning_at(linked) {
-                    Some((name, extent)) => probes.function(step, image, name, extent, name),
+                    Some((name, extent)) => probes.function(step, image, name, extent, name)?,
                     // A module's, whose symbols are not known.
                     None => {
                         probes.add(Place::At(*address), false, step, &format!("{address:#x}"), StepEdge::Begin);
@@ -153,19 +146,19 @@ impl Probes {
         }
         probes.lists.clear();
         probes.of_lists.clear();
-        probes
+        Ok(probes)
     }
 
-    fn step(&mut self, step: &Step, image: &Image) {
+    fn step(&mut self, step: &Step, image: &Image) -> io::Result<()> {
         match &step.seen {
             Seen::First(names) => match names.iter().find(|name| image.function(name).is_ok()) {
-                Some(name) => self.functions(step, image, name, ""),
+                Some(name) => self.functions(step, image, name, "")?,
                 None => self.lacks(step, image, names),
             },
             Seen::Each(names) => {
                 for name in names {
                     if image.function(name).is_ok() {
-                        self.functions(step, image, name, name);
+                        self.functions(step, image, name, name)?;
                     } else {
                         self.lacks(step, image, std::slice::from_ref(name));
                     }
@@ -189,28 +182,29 @@ impl Probes {
                         self.lacks(step, image, functions);
                     }
                     for extent in found {
-                        let place = Place::Access { code: *extent, watched: (from, to, true), reads: *reads };
+                        let place = Place::Access { code: extent, watched: (from, to, true), reads: *reads };
                         self.add(place, true, step, "", StepEdge::Begin);
                     }
                 }
                 Err(missing) => self.absent(step, format!("{} {symbol}", says(missing, "variable"))),
             },
         }
+        Ok(())
     }
 
-    fn functions(&mut self, step: &Step, image: &Image, name: &str, of: &str) {
-        for extent in image.function(name).unwrap_or_default() {
-            self.function(step, image, name, *extent, of);
-        }
+    fn functions(&mut self, step: &Step, image: &Image, name: &str, of: &str) -> io::Result<()> {
+        let extents = image.function(name).unwrap_or_default();
+        extents.into_iter().try_for_each(|extent| self.function(step, image, name, extent, of))
     }
 
-    fn function(&mut self, step: &Step, image: &Image, name: &str, extent: Extent, of: &str) {
+    fn function(&mut self, step: &Step, image: &Image, name: &str, extent: Extent, of: &str) -> io::Result<()> {
         self.add(Place::At(extent.0), true, step, of, StepEdge::Begin);
         if step.returns {
-            for (at, bytes) in image.ways_out(name, extent) {
+            for (at, bytes) in image.ways_out(name, extent)? {
                 self.add(Place::Instruction { at, bytes }, true, step, of, StepEdge::End);
             }
         }
+        Ok(())
     }
 
     fn add(&mut self, place: Place, as_linked: bool, step: &Step, of: &str, edge: StepEdge) {
@@ -236,7 +230,11 @@ fn says(missing: Missing, what: &str) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<Image, ProbesError> {
-    let bytes = std::fs::read(path).map_err(|source| ProbesError::Read { path: path.to_owned(), source })?;
-    Image::parse(&bytes).map_err(|source| ProbesError::Elf { path: path.to_owned(), source })
+fn open(path: &Path) -> Result<Image, ProbesError> {
+    Image::open(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ProbesError {
+    let path = path.to_owned();
+    move |source| ProbesError::Read { path, source }
 }

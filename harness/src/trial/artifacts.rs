@@ -32,10 +32,7 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Re
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
     }
     if let Some(timeline) = timeline {
-        let file = File::create(folder.join("timeline.json.gz"))?;
-        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-        serde_json::to_writer(&mut packed, timeline)?;
-        packed.finish()?;
+        std::fs::write(folder.join("timeline.json"), serde_json::to_vec(timeline)?)?;
     }
     Ok(())
 }

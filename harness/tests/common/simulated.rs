@@ -79,6 +79,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
             accelerator: String::new(),
             time: String::new(),
             cold: false,
+            traced: false,
         },
         kernels: vec![],
         scenarios: vec![],

@@ -75,7 +75,8 @@ fn read_stamps(out: &mut String, raw: &[u8], case: &Case) {
         Err(error) => return line(out, &format!("stamps: {error}")),
     };
     let actors = stamps.actor_stamps();
-    let met = meet::check(&case.meetings, &actors, &stamps.budgets());
+    let passages: Vec<_> = actors.iter().map(meet::Passage::stamped).collect();
+    let met = meet::check(&case.meetings, &passages, &stamps.budgets());
     line(out, &met.map_or_else(|missed| format!("trial: missed: {missed}"), |()| "trial: counts".to_owned()));
     let fired = if stamps.fired_tsc.is_some() { "fired" } else { "not fired" };
     line(out, &format!("  nonce \"{}\", {} kHz, {fired}", stamps.nonce, stamps.tsc_khz));

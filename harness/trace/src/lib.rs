@@ -12,9 +12,9 @@
 //! | 24 | 8 | harness | anchor: link address of a function of which the first execution tells the slide; 0: slide is known |
 //! | 32 | 8 | both | slide: how far the kernel runs from its link addresses (KASLR) |
 //! | 40 | 8 | harness | doorbell: guest-physical address of the word by which a guest wakes the tracer; 0: it is awake from the start |
-//! | 64 | 48 × 1024 | harness | probes |
 //! | [`HITS_AT`] | 8 × 1024 | tracer | how often each probe was passed, whether or not that became an event |
 //! | [`EVENTS_AT`] | 32 × 8192 | tracer | events |
+//! | [`PROBES_AT`] | 48 × 1024 | harness | probes |
 //!
 //! Probe:
 //!
@@ -41,7 +41,7 @@
 //! Places are handed out by one atomic counter, before the probed instruction is executed: they are the order of events.
 
 /// Size of the memory.
-pub const BYTES: usize = EVENTS_AT + MAX_EVENTS * EVENT;
+pub const BYTES: usize = PROBES_AT + MAX_PROBES * PROBE;
 /// Probes there is room for.
 pub const MAX_PROBES: usize = 1024;
 /// Events there is room for.
@@ -65,16 +65,16 @@ pub const DOORBELL: usize = 40;
 pub const CALLED: u32 = 1;
 /// What the tracer writes to it once it is awake.
 pub const AWAKE: u32 = 2;
-/// Where probes stand.
-pub const PROBES_AT: usize = 64;
-/// Size of a probe.
-pub const PROBE: usize = 48;
-/// Where hits are counted.
-pub const HITS_AT: usize = PROBES_AT + MAX_PROBES * PROBE;
+/// Where hits are counted; before it stands the header.
+pub const HITS_AT: usize = 64;
 /// Where events stand.
 pub const EVENTS_AT: usize = HITS_AT + MAX_PROBES * 8;
 /// Size of an event.
 pub const EVENT: usize = 32;
+/// Where probes stand; at the end, because nobody reads them when the guest is dead.
+pub const PROBES_AT: usize = EVENTS_AT + MAX_EVENTS * EVENT;
+/// Size of a probe.
+pub const PROBE: usize = 48;
 
 const AS_LINKED: u32 = 1 << 31;
 
@@ -204,7 +204,7 @@ mod tests {
         for at in [PROBES_USED, STATE] {
             assert!(at.is_multiple_of(4));
         }
-        for at in [CLAIMED, ANCHOR, SLIDE, DOORBELL, HITS_AT, EVENTS_AT, EVENT] {
+        for at in [CLAIMED, ANCHOR, SLIDE, DOORBELL, HITS_AT, EVENTS_AT, EVENT, PROBES_AT, PROBE] {
             assert!(at.is_multiple_of(8));
         }
     }
