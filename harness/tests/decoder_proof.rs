@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{Project, root, text};
 use harness::evidence::pstore;
 use harness::guest::{Accelerator, Guest, Machine, Start, Time, Word};
-use harness::parts;
+use harness::{image, parts};
 use harness::project::{Project as Checkout, cache_dir};
 
 #[tokio::test]
