@@ -3,7 +3,7 @@
 //! The modules are the stages that data passes through, from left to right; none reaches back:
 //!
 //! ```text
-//! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare ─> report
+//! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare, timeline ─> report
 //! ```
 
 pub mod bench;
@@ -22,6 +22,7 @@ pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod stats;
+pub mod timeline;
 pub mod trial;
 pub mod verdict;
 pub mod yaml;

@@ -1,0 +1,28 @@
+//! What the CPUs were seen doing while the kernel died: of one trial, and of all trials of a variant.
+//!
+//! ```text
+//! Timeline, console ─> place_console ─> View ─┬─> timeline_text
+//!                                             ├─> timeline_svg
+//!                                             └─> timeline_trace    for ui.perfetto.dev
+//! ```
+//!
+//! Nothing here does I/O: [`crate::results`] reads and writes the files. The timeline's own types are in
+//! [`crate::model::timeline`]; `docs/timeline.md` says how sure all of this is.
+
+mod align;
+mod console;
+mod picture;
+mod spans;
+mod svg;
+mod text;
+mod trace;
+mod view;
+
+pub use console::place_console;
+pub use picture::timeline_svg;
+pub use text::timeline_text;
+pub use trace::timeline_trace;
+pub use view::View;
+
+#[cfg(test)]
+mod tests;
