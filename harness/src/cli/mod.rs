@@ -12,6 +12,7 @@ mod inputs;
 mod list;
 mod live;
 mod merge;
+mod order;
 mod progress;
 mod quickstart;
 mod resume;
@@ -89,6 +90,8 @@ enum Command {
     Merge(merge::Arguments),
     /// Show what each CPU was seen doing in one trial
     Timeline(timeline::Arguments),
+    /// Show in which order variants go through the steps of dying
+    Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
@@ -129,6 +132,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
+        Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),

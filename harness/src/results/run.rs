@@ -138,6 +138,11 @@ impl Run {
         TrialLog::reopen(self.trials_path())
     }
 
+    /// Whether its trials are kept, and not a summary alone.
+    pub fn has_trials(&self) -> bool {
+        self.trials_path().is_file()
+    }
+
     /// Reads `trials.jsonl`, record by record.
     pub fn trials(&self) -> Result<Trials, Error> {
         Trials::open(&self.trials_path())
@@ -165,7 +170,7 @@ impl Run {
     /// `summary.json`. Where both are there and differ, that is an error.
     pub fn summary(&self) -> Result<Summary, Error> {
         let path = self.folder.join(SUMMARY);
-        if !self.trials_path().is_file() {
+        if !self.has_trials() {
             return self.read_json(SUMMARY);
         }
         let (counted, _) = self.tally()?;

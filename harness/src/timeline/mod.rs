@@ -4,6 +4,8 @@
 //! Timeline, console ─> place_console ─> View ─┬─> timeline_text
 //!                                             ├─> timeline_svg
 //!                                             └─> timeline_trace    for ui.perfetto.dev
+//! Timeline of each trial ─> Tally ─> Order ─┬─> orders_text, orders_svg      variants side by side
+//!                                           └─> Difference ─> differences_text
 //! ```
 //!
 //! Nothing here does I/O: [`crate::results`] reads and writes the files. The timeline's own types are in
@@ -11,6 +13,7 @@
 
 mod align;
 mod console;
+mod order;
 mod picture;
 mod spans;
 mod svg;
@@ -19,6 +22,10 @@ mod trace;
 mod view;
 
 pub use console::place_console;
+pub use order::{
+    Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tally, VariantOrder, differences_text, orders_svg,
+    orders_text,
+};
 pub use picture::timeline_svg;
 pub use text::timeline_text;
 pub use trace::timeline_trace;

@@ -8,6 +8,7 @@ use crate::model::timeline::{AbsentStep, Event, StepEdge, Timeline};
 use crate::results::sample::{counted, key, trial};
 
 mod console;
+mod orders;
 mod pictures;
 
 /// An event, as `us cpu step of`; ` }` at the end: it ends; `~` at the beginning: a detail.

@@ -86,7 +86,7 @@ fn balanced(trace: &serde_json::Value) -> Result<(), String> {
 }
 
 /// That its tags open and close in order.
-fn well_formed(svg: &str) -> bool {
+pub(super) fn well_formed(svg: &str) -> bool {
     let mut open = Vec::new();
     for tag in svg.split('<').skip(1) {
         let Some((tag, _)) = tag.split_once('>') else { return false };
