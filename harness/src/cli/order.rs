@@ -12,6 +12,7 @@ use crate::model::{CellKey, TrialOutcome};
 use crate::plan::{ParamFilter, meant};
 use crate::results::LATEST;
 use crate::timeline::{Order, Tally, VariantOrder, orders_svg, orders_text};
+use crate::yaml::UnknownName;
 
 /// So many sequences are shown that deviate from a variant's usual one.
 const DEVIATIONS: usize = 3;
@@ -64,8 +65,10 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     };
     // By point, in the order of the first variant's.
     let mut points: Vec<(Point, Vec<VariantOrder>)> = Vec::new();
+    let mut scenarios: Vec<String> = Vec::new();
     for (number, text) in arguments.variants.iter().enumerate() {
         let column = Side::parse(text)?.or_run(&arguments.run).load(&results)?;
+        scenarios.extend(column.cells.iter().map(|cell| cell.key.scenario.clone()));
         for (point, tallied) in read(&column, wanted)? {
             let Tallied { counted, order } = tallied;
             let variant = VariantOrder { variant: text.clone(), counted, order };
@@ -75,6 +78,13 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
                 None => {}
             }
         }
+    }
+    if let Some(name) = &arguments.scenario
+        && !scenarios.contains(name)
+    {
+        scenarios.sort_unstable();
+        scenarios.dedup();
+        return Err(UnknownName::new("scenario", name, scenarios.iter().map(String::as_str)).of(&arguments.run).into());
     }
     points.retain(|(_, variants)| variants.iter().any(|variant| variant.order.is_some()));
     if points.is_empty() {
@@ -132,10 +142,10 @@ pub fn read(column: &Column, wanted: impl Fn(&CellKey) -> bool) -> Result<Vec<(P
             tally.add(record.index, &timeline);
         }
     }
-    let tallied = |cell: &CellKey| {
+    let of_cell = |cell: &CellKey| {
         let (counted, tally) = tallies.remove(cell)?;
         let point = Point { scenario: cell.scenario.clone(), params: cell.params.clone() };
         Some((point, Tallied { counted, order: tally.order(DEVIATIONS) }))
     };
-    Ok(cells.into_iter().filter_map(tallied).collect())
+    Ok(cells.into_iter().filter_map(of_cell).collect())
 }

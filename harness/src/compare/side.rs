@@ -102,7 +102,7 @@ impl Side {
     /// The newest run but this one that has the variant; best effort, for a hint.
     fn elsewhere(&self, results: &Path, but: &str) -> Option<String> {
         let runs = list(results).ok()?;
-        let has = |run: &Run| run.summary().is_ok_and(|summary| self.choose(&run, summary.cells).is_ok());
+        let has = |run: &Run| run.summary().is_ok_and(|summary| self.choose(run, summary.cells).is_ok());
         runs.iter().rev().filter(|run| run.id() != but).find(|run| has(run)).map(|run| run.id().to_owned())
     }
 }

@@ -8,7 +8,7 @@ use super::view::{Entry, View, clipped, duration, milliseconds};
 /// Pixels: an entry's height, where the entries and the lanes begin, a lane's width, the width of the console's lines.
 const ROW: usize = 18;
 const TOP: usize = 76;
-const LEFT: usize = 96;
+const LEFT: usize = 112;
 const LANE: usize = 190;
 const CONSOLE: usize = 560;
 /// Characters that have room in the console's column.
@@ -74,7 +74,7 @@ pub fn timeline_svg(view: &View) -> String {
             Entry::Gap(ns) => {
                 let pause = duration(*ns);
                 draw(format_args!("<path class=\"gap\" d=\"M{LEFT} {y}H{console}\"/>"));
-                draw(format_args!("<text class=\"s e gap-text\" x=\"{}\" y=\"{text_y}\">… {pause} …</text>", LEFT - 8));
+                draw(format_args!("<text class=\"s e gap-text\" x=\"{}\" y=\"{text_y}\">{pause}</text>", LEFT - 8));
             }
         }
     }

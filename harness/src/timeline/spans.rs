@@ -8,6 +8,7 @@ use crate::model::timeline::StepEdge;
 const MAX_DEPTH: usize = 64;
 
 /// One edge of a step.
+#[expect(clippy::struct_field_names, reason = "as in `Event`")]
 pub(super) struct Edge<'a, L> {
     /// Who makes it; steps nest on each lane alone.
     pub lane: L,

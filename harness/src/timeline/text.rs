@@ -15,8 +15,8 @@ pub fn timeline_text(view: &View) -> String {
     let mut text = view.title();
     text += "\n\n";
     if width >= HEADING {
-        let heading: String = lanes.keys().map(|cpu| format!("{:width$}", format!("CPU {cpu}"))).collect();
-        line(&mut text, &format!("{:>10}   {heading}", "ms"));
+        let heading: Vec<String> = lanes.keys().map(|cpu| format!("{:width$}", format!("CPU {cpu}"))).collect();
+        line(&mut text, &format!("{:>10}   {}", "ms", heading.concat()));
     } else {
         line(&mut text, &format!("{:>10}   CPU", "ms"));
     }
@@ -40,7 +40,9 @@ pub fn timeline_text(view: &View) -> String {
     let remarks = view.remarks();
     if !remarks.is_empty() {
         text += "\nNot among them:\n";
-        remarks.iter().for_each(|remark| line(&mut text, &format!("  {remark}")));
+        for remark in remarks {
+            line(&mut text, &format!("  {remark}"));
+        }
     }
     text
 }

@@ -1,4 +1,4 @@
-//! A trial's timeline in Chrome's trace-event format, which ui.perfetto.dev and chrome://tracing show.
+//! A trial's timeline in Chrome's trace-event format, which <https://ui.perfetto.dev> shows.
 //!
 //! Source: "Trace Event Format", Google, 2016. Times are microseconds; a `B` is closed by the next `E` of its thread that
 //! is not another's, so each thread's have to be balanced.

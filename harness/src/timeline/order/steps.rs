@@ -11,6 +11,7 @@ const PANIC_CPU: &str = "panic CPU";
 const OTHERS: &str = "other CPUs";
 const STOP_IPI: &str = "stop_ipi";
 const STOP_NMI: &str = "stop_nmi";
+const SELF_STOP: &str = "panic_self_stop";
 
 /// One step of a sequence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,13 +52,13 @@ pub(super) fn is_incomplete(timeline: &Timeline) -> bool {
 pub(super) fn steps(timeline: &Timeline) -> Vec<OrderStep> {
     let events: Vec<&Event> = timeline.events.iter().filter(|event| event.ns >= 0 && !event.detail).collect();
     let roles = Roles::of(&events);
-    let stops = Stops::of(&events, roles.panic);
+    let stopped = Stops::of(&events, roles.panic);
     let mut steps = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        if stops.last == Some(index) {
+        if stopped.last == Some(index) {
             let (on, step) = (OTHERS.to_owned(), Event::STOPPED.to_owned());
             let others = timeline.cpus.saturating_sub(u32::from(roles.panic.is_some()));
-            steps.push(OrderStep { on, step, of: stops.summary(&roles, others), edge: StepEdge::Begin });
+            steps.push(OrderStep { on, step, of: stopped.summary(&roles, others), edge: StepEdge::Begin });
         }
         if roles.panic == Some(event.cpu) || !is_stop(event) {
             let (on, step, of) = (roles.on(event.cpu).to_owned(), event.step.clone(), event.of.clone());
@@ -112,8 +113,9 @@ impl Stops {
             match event.step.as_str() {
                 STOP_IPI => drop(asked.insert(event.cpu, "by IPI")),
                 STOP_NMI => drop(asked.insert(event.cpu, "by NMI")),
+                SELF_STOP => drop(asked.insert(event.cpu, "by itself")),
                 Event::STOPPED if !stops.how.contains_key(&event.cpu) => {
-                    stops.how.insert(event.cpu, asked.get(&event.cpu).copied().unwrap_or("by itself"));
+                    stops.how.insert(event.cpu, asked.get(&event.cpu).copied().unwrap_or("by what was not seen"));
                     stops.last = Some(index);
                 }
                 _ => {}
@@ -125,10 +127,10 @@ impl Stops {
     /// `all 3 by IPI`, `all 3: 2 by IPI, victim by NMI`, `2 of 3 by IPI`; of so many.
     fn summary(&self, roles: &Roles, others: u32) -> String {
         let stopped = self.how.len();
-        let number = if stopped as u64 == u64::from(others) {
-            format!("all {stopped}")
-        } else {
-            format!("{stopped} of {others}")
+        let number = match (stopped as u64, u64::from(others)) {
+            (1, 1) => "the other".to_owned(),
+            (stopped, others) if stopped == others => format!("all {others}"),
+            (stopped, others) => format!("{stopped} of {others}"),
         };
         let mut ways: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
         for (cpu, how) in &self.how {

@@ -1,4 +1,6 @@
-//! Orders as text.
+//! Orders as text. Writing to a string does not fail.
+
+use std::fmt::Write as _;
 
 use super::diff::{Change, Difference, Followed, Kind};
 use super::rows::{Row, moved, rows};
@@ -63,14 +65,16 @@ pub fn orders_text(point: &str, variants: &[VariantOrder]) -> String {
         let variant = plain(variant);
         let unknown = counted.saturating_sub(order.trials);
         if unknown > 0 {
-            text += &format!(
-                "\n{variant}: {unknown} of {counted} counted trials have no timeline, or none that is whole\n"
+            let _ = writeln!(
+                text,
+                "\n{variant}: {unknown} of {counted} counted trials have no timeline, or none that is whole"
             );
         }
         for deviation in &order.deviations {
             let (trials, example) = (deviation.trials, deviation.example);
-            text += &format!(
-                "\n{variant}: {trials} of {} trials went differently, such as trial {example}:\n",
+            let _ = writeln!(
+                text,
+                "\n{variant}: {trials} of {} trials went differently, such as trial {example}:",
                 order.trials
             );
             text += &changed(&deviation.changes);
@@ -89,7 +93,8 @@ pub fn differences_text(differences: &[Difference]) -> String {
         let share = |Followed { trials, followed }: &Followed| format!("{followed} of {trials}");
         let verdict = if *same { "same order" } else { "not the same order" };
         let (base, candidate) = (share(base), share(candidate));
-        text += &format!("{point}: {verdict} (followed in {base} trials of the base, {candidate} of the candidate)\n");
+        let _ =
+            writeln!(text, "{point}: {verdict} (followed in {base} trials of the base, {candidate} of the candidate)");
         text += &changed(changes);
     }
     text
@@ -123,7 +128,7 @@ fn changed(changes: &[Change]) -> String {
 
 /// A line of columns.
 fn line(text: &mut String, width: usize, cells: impl Iterator<Item = String>) {
-    let cells: String = cells.map(|cell| format!("{:width$}", clipped(&plain(&cell), width - 1))).collect();
-    text.push_str(cells.trim_end());
+    let cells: Vec<String> = cells.map(|cell| format!("{:width$}", clipped(&plain(&cell), width - 1))).collect();
+    text.push_str(cells.concat().trim_end());
     text.push('\n');
 }

@@ -82,7 +82,8 @@ proptest! {
 
     #[test]
     fn hostile_timestamps_are_placed_in_order(timeline in any_timeline(), stamps in prop::collection::vec(any::<u32>(), 0..20)) {
-        let console: String = stamps.iter().map(|stamp| format!("[{stamp}.{:06}] x\n", stamp % 1_000_000)).collect();
+        let line = |stamp: &u32| format!("[{stamp}.{:06}] x\n", stamp % 1_000_000);
+        let console = stamps.iter().map(line).collect::<Vec<_>>().concat();
         let lines = place_console(&timeline, console.as_bytes());
         prop_assert_eq!(lines.len(), stamps.len());
         prop_assert!(lines.is_sorted_by_key(|line| line.before));
@@ -99,17 +100,17 @@ proptest! {
         // A message of four is lost, but not all.
         prop_assume!(messages.iter().filter(|(_, lost)| *lost > 0).count() >= 4);
         let (mut host, mut guest) = (-20_000_000, boot);
-        let (mut timeline, mut console, mut want) = (Timeline::default(), String::new(), Vec::new());
+        let (mut timeline, mut console, mut want) = (Timeline::default(), Vec::new(), Vec::new());
         for (gap, lost) in &messages {
             host += gap;
             guest += gap + gap * drift / 1_000_000;
-            console += &format!("[{:5}.{:06}] message\n", guest / 1_000_000_000, guest / 1000 % 1_000_000);
+            console.push(format!("[{:5}.{:06}] message\n", guest / 1_000_000_000, guest / 1000 % 1_000_000));
             if *lost > 0 {
                 timeline.events.push(Event { ns: host, ..event("~0 0 printk") });
             }
             want.push((*lost > 0).then_some(timeline.events.len()));
         }
-        let seen = placed(&timeline, console.as_bytes());
+        let seen = placed(&timeline, console.concat().as_bytes());
         for (line, (seen, want)) in seen.iter().zip(&want).enumerate() {
             prop_assert!(want.is_none_or(|want| want == *seen), "line {}: {} and not {:?}", line, seen, want);
         }

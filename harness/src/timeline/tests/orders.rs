@@ -78,6 +78,11 @@ fn how_and_whether_they_were_stopped_is_told() {
     assert_eq!(stopped(&timeline).1, "all 3: 2 by IPI, victim by NMI");
     timeline.events.retain(|event| event.cpu != 2);
     assert_eq!(stopped(&timeline).1, "2 of 3: 1 by IPI, victim by NMI");
+    let at = timeline.events.iter().position(|event| event.step == "stop_nmi").unwrap();
+    timeline.events[at] = event("934 1 panic_self_stop");
+    assert_eq!(stopped(&timeline).1, "2 of 3: 1 by IPI, victim by itself");
+    timeline.events.remove(at);
+    assert_eq!(stopped(&timeline).1, "2 of 3: 1 by IPI, victim by what was not seen");
     timeline.events.retain(|event| event.cpu == 0);
     assert_eq!(stopped(&timeline), (None, String::new()));
 }
