@@ -180,13 +180,13 @@ fn traced_run(project: &Project) -> Run {
         let record = simulated::record(index % 2 + 2, 2);
         let variant = if index < 4 { "stock" } else { "kmsg-dump-before-stop" };
         let cell = CellKey { variant: variant.into(), ..record.cell };
-        let stop = ["smp_send_stop", "stopped", "smp_send_stop }"];
-        let dump = ["kmsg_dump", "dumper pstore_dump", "dumper pstore_dump }", "kmsg_dump }"];
+        let stopping = ["smp_send_stop", "stopped", "smp_send_stop }"];
+        let dumping = ["kmsg_dump", "dumper pstore_dump", "dumper pstore_dump }", "kmsg_dump }"];
         let mut steps = vec!["panic"];
         if index < 4 {
-            steps.extend(stop.iter().chain(&dump));
+            steps.extend(stopping.iter().chain(&dumping));
         } else {
-            steps.extend(dump.iter().chain(&stop));
+            steps.extend(dumping.iter().chain(&stopping));
         }
         let events = steps.into_iter().zip(1..).map(|(step, at)| {
             let (step, edge) = step.strip_suffix(" }").map_or((step, StepEdge::Begin), |step| (step, StepEdge::End));

@@ -111,3 +111,35 @@ fn misfit(guest: u64, host: u64) -> u64 {
     let allowed = NOISE_NS + guest.max(host) / DRIFT;
     (guest.abs_diff(host).saturating_mul(ALONE) / allowed).min(WORST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_of_one_as_of_the_other_are_one_to_one_whatever_the_clocks_say() {
+        // The second was seen late, as the host was busy.
+        assert_eq!(align(&[0, 1_000_000, 2_000_000], &[0, 1_900_000, 2_000_000]), [Some(0), Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn over_a_long_pause_the_clocks_may_differ_more() {
+        // After a second the guest's is 1 ms ahead; of two messages that are 5 ms apart one was lost.
+        let guest = [0, 1_001_000_000, 1_006_005_000];
+        assert_eq!(align(&guest, &[0, 1_005_000_000]), [Some(0), None, Some(1)]);
+        assert_eq!(align(&guest, &[0, 1_000_000_000]), [Some(0), Some(1), None]);
+    }
+
+    #[test]
+    fn beyond_the_most_there_are_no_pairs() {
+        let times: Vec<i64> = (0..1000).map(|number| number * number * 1000).collect();
+        let pairs = align(&times, &times[..999]);
+        assert!(pairs.iter().enumerate().all(|(index, pair)| *pair == (index < MOST).then_some(index)), "{pairs:?}");
+    }
+
+    #[test]
+    fn nothing_is_paired_with_nothing() {
+        assert_eq!(align(&[1, 2], &[]), [None, None]);
+        assert_eq!(align(&[], &[1]), []);
+    }
+}

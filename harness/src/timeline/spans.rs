@@ -74,3 +74,47 @@ pub(super) fn parts<'a, L: Ord>(edges: impl IntoIterator<Item = Edge<'a, L>>) ->
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of edges as `lane step`, ` }` at the end of those that end.
+    fn of(edges: &[&'static str]) -> Vec<Part> {
+        parts(edges.iter().map(|text| {
+            let (text, edge) = text.strip_suffix(" }").map_or((*text, StepEdge::Begin), |text| (text, StepEdge::End));
+            let (lane, step) = text.split_once(' ').unwrap();
+            Edge { lane, step, of: "", edge }
+        }))
+    }
+
+    #[test]
+    fn each_lane_nests_alone() {
+        let want = [Part::Begin { end: 2 }, Part::Begin { end: 3 }, Part::End { begin: 0 }, Part::End { begin: 1 }];
+        assert_eq!(of(&["0 a", "1 b", "0 a }", "1 b }"]), want);
+    }
+
+    #[test]
+    fn on_one_lane_spans_never_cross() {
+        let want = [Part::Begin { end: 2 }, Part::Cut, Part::End { begin: 0 }, Part::Tail];
+        assert_eq!(of(&["0 a", "0 b", "0 a }", "0 b }"]), want);
+    }
+
+    #[test]
+    fn a_step_that_ends_nowhere_is_a_moment() {
+        assert_eq!(
+            of(&["0 a", "0 b", "1 b", "1 b }"]),
+            [Part::Point, Part::Cut, Part::Begin { end: 3 }, Part::End { begin: 2 }]
+        );
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_not_followed_outwards() {
+        let deep = [vec!["0 a"; MAX_DEPTH + 1], vec!["0 a }"; MAX_DEPTH + 1]].concat();
+        let parts = of(&deep);
+        assert_eq!(
+            (parts[0], parts[1], *parts.last().unwrap()),
+            (Part::Cut, Part::Begin { end: 2 * MAX_DEPTH }, Part::Tail)
+        );
+    }
+}

@@ -126,6 +126,16 @@ fn of_equally_frequent_ones_the_first_seen_is_canonical() {
 }
 
 #[test]
+fn the_example_is_the_trial_of_the_least_number() {
+    // Trials end in any order.
+    let mut tally = Tally::default();
+    for trial in [5, 2, 7] {
+        tally.add(trial, &stock());
+    }
+    assert_eq!(tally.order(3).unwrap().example, 2);
+}
+
+#[test]
 fn what_comes_before_firing_is_no_step() {
     let mut timeline = stock();
     timeline.events.insert(0, event("-800 2 panic_notifiers"));
