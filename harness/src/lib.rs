@@ -3,7 +3,7 @@
 //! The modules are the stages that data passes through, from left to right; none reaches back:
 //!
 //! ```text
-//! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare ─> report
+//! scenario ─> plan ─> kernel ─> guest ─> trial ─> evidence ─> verdict ─> results ─> compare, timeline ─> report
 //! ```
 
 pub mod bench;
@@ -24,6 +24,7 @@ pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod stats;
+pub mod timeline;
 pub mod tracer;
 pub mod trial;
 pub mod verdict;

@@ -9,9 +9,10 @@ mod simulated;
 use std::time::SystemTime;
 
 use common::{Project, text};
-use harness::model::{TrialOutcome, TrialRecord};
+use harness::model::timeline::{Event, StepEdge, Timeline};
+use harness::model::{CellKey, TrialOutcome, TrialRecord};
 use harness::plan::Shard;
-use harness::results::{Run, RunInfo};
+use harness::results::{CONSOLE, Run, RunInfo, write_timeline};
 
 /// What it said, with the project's folder redacted, and its exit code.
 fn said(project: &Project, arguments: &[&str]) -> String {
@@ -81,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 14);
 }
 
 #[test]
@@ -168,4 +169,78 @@ fn shards_are_merged_into_a_run_like_any_other() {
     let junit = std::fs::read_to_string(merged.join("junit.xml")).unwrap();
     assert!(junit.contains("time=\"5.600\""), "40 trials of 140 ms, each once: {junit}");
     assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
+}
+
+/// A run of two variants, two trials each at two points; the last one at each point has no timeline.
+fn traced_run(project: &Project) -> Run {
+    let run = Run::create(&project.results(), SystemTime::now()).unwrap();
+    run.write_info(&simulated::info(&run, 2, 8)).unwrap();
+    let log = run.log().unwrap();
+    for index in 0..8 {
+        let record = simulated::record(index % 2 + 2, 2);
+        let variant = if index < 4 { "stock" } else { "kmsg-dump-before-stop" };
+        let cell = CellKey { variant: variant.into(), ..record.cell };
+        let stopping = ["smp_send_stop", "stopped", "smp_send_stop }"];
+        let dumping = ["kmsg_dump", "dumper pstore_dump", "dumper pstore_dump }", "kmsg_dump }"];
+        let mut steps = vec!["panic"];
+        if index < 4 {
+            steps.extend(stopping.iter().chain(&dumping));
+        } else {
+            steps.extend(dumping.iter().chain(&stopping));
+        }
+        let events = steps.into_iter().zip(1..).map(|(step, at)| {
+            let (step, edge) = step.strip_suffix(" }").map_or((step, StepEdge::Begin), |step| (step, StepEdge::End));
+            let (step, of) = step.split_once(' ').unwrap_or((step, ""));
+            let cpu = u32::from(step == "stopped");
+            Event { ns: at * 1_000_000, cpu, step: step.into(), of: of.into(), edge, detail: false }
+        });
+        let artifacts = run.create_artifacts(index).unwrap();
+        if index % 4 < 2 {
+            let timeline = Timeline { cpus: 2, events: events.collect(), ..Timeline::default() };
+            write_timeline(&artifacts, &timeline).unwrap();
+        }
+        std::fs::write(artifacts.join(CONSOLE), "[    3.328428] Kernel panic - not syncing: crashlab\r\n").unwrap();
+        log.append(&TrialRecord { index, cell, ..record }).unwrap();
+    }
+    run
+}
+
+#[test]
+fn timelines_and_orders_are_shown() {
+    let project = Project::new();
+    let run = traced_run(&project);
+    let shown = |arguments: &[&str]| {
+        let output = project.run(arguments);
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+            .replace(run.id(), "[RUN]")
+            .replace(&project.path().canonicalize().unwrap().display().to_string(), "[PROJECT]")
+    };
+
+    insta::assert_snapshot!(shown(&["timeline", "latest", "0"]));
+    insta::assert_snapshot!(shown(&["timeline", "latest", "2"]));
+    insta::assert_snapshot!(shown(&["timeline", "latest", "8"]));
+    let timeline = project.json(&["timeline", "latest", "0", "--format", "json"], 0);
+    assert_eq!(
+        (&timeline["timeline"]["events"][0]["step"], &timeline["console"][0]["before"]),
+        (&"panic".into(), &1.into())
+    );
+    assert!(project.json(&["timeline", "latest", "0", "--as", "perfetto"], 0)["traceEvents"].is_array());
+    assert!(shown(&["timeline", "latest", "0", "--as", "svg"]).starts_with("<svg "));
+
+    let both = ["order", "stock", "kmsg-dump-before-stop"];
+    insta::assert_snapshot!(shown(&[&both[..], &["--param", "hold=1ms"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--as", "svg"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--scenario", "panic-alone"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--param", "hold=2ms"]].concat()));
+    assert!(shown(&[&both[..], &["--as", "svg", "--param", "hold=1ms"]].concat()).starts_with("<svg "));
+    let orders = project.json(&[&both[..], &["--format", "json"]].concat(), 0);
+    let order = &orders["points"][1]["variants"][1];
+    assert_eq!((&order["counted"], &order["order"]["trials"]), (&2.into(), &1.into()));
+    assert_eq!(order["order"]["steps"][1]["step"], "kmsg_dump");
+
+    let compare = ["compare", "stock", "kmsg-dump-before-stop"];
+    let said = shown(&compare);
+    insta::assert_snapshot!(said.split_once("\nOrder of steps").unwrap().1);
+    let comparison = project.json(&[&compare[..], &["--format", "json"]].concat(), 0);
+    assert_eq!((&comparison["orders"][0]["same"], comparison["cells"].is_array()), (&false.into(), true));
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use common::{Project, root, text};
 use harness::evidence::pstore;
 use harness::guest::{Accelerator, Guest, Machine, Start, Time, Word};
-use harness::{image, parts};
 use harness::project::{Project as Checkout, cache_dir};
+use harness::{image, parts};
 
 #[tokio::test]
 async fn the_guest_reads_what_the_decoder_reads() {

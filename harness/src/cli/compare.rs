@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::context::{project, results};
 use super::failure::FOUND;
-use super::{Failure, Global, Output, print, print_json};
-use crate::compare::{Evidence, Options, Side, compare};
+use super::{Failure, Global, Output, order, print, print_json};
+use crate::compare::{Column, Comparison, Evidence, Options, Side, compare};
 use crate::report::{Format, compare_table};
+use crate::timeline::{Difference, differences_text};
 
 /// Compare two columns of cells.
 ///
@@ -38,14 +41,36 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
     let comparison = compare(&base.cells, &candidate.cells, options)?;
+    let orders = differences(&base, &candidate)?;
     match global.format {
-        Output::Json => print_json(&comparison)?,
-        Output::Text => print(&compare_table(
-            &comparison,
-            &base.to_string(),
-            &candidate.to_string(),
-            Format::Text { colour: false },
-        ))?,
+        Output::Json => print_json(&Shown { comparison: &comparison, orders: &orders })?,
+        Output::Text => {
+            let format = Format::Text { colour: false };
+            let table = compare_table(&comparison, &base.to_string(), &candidate.to_string(), format);
+            print(&(table + &differences_text(&orders)))?;
+        }
     }
     Ok(if comparison.regressed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// What is shown: the channels' counts, and the order of steps where there are timelines.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    orders: &'a [Difference],
+}
+
+/// The orders of the points that both sides have timelines of.
+fn differences(base: &Column, candidate: &Column) -> Result<Vec<Difference>, Failure> {
+    let (base, candidate) = (order::read(base, |_| true)?, order::read(candidate, |_| true)?);
+    let mut differences = Vec::new();
+    for (point, base) in base {
+        let other = candidate.iter().find(|(other, _)| *other == point).and_then(|(_, other)| other.order.as_ref());
+        if let (Some(base), Some(candidate)) = (base.order, other) {
+            differences.push(Difference::of(point, &base, candidate));
+        }
+    }
+    Ok(differences)
 }

@@ -12,11 +12,13 @@ mod inputs;
 mod list;
 mod live;
 mod merge;
+mod order;
 mod progress;
 mod quickstart;
 mod resume;
 mod run;
 mod stages;
+mod timeline;
 mod trial;
 
 use std::path::PathBuf;
@@ -86,6 +88,10 @@ enum Command {
     Trial(trial::Arguments),
     /// Join the runs of a plan's shards into one
     Merge(merge::Arguments),
+    /// Show what each CPU was seen doing in one trial
+    Timeline(timeline::Arguments),
+    /// Show in which order variants go through the steps of dying
+    Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
@@ -125,6 +131,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),
+        Command::Timeline(arguments) => timeline::main(&global, &arguments),
+        Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),

@@ -20,7 +20,7 @@ pub struct Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// The run.
-    pub run_id: String,
+    pub run: Run,
     /// The variant.
     pub variant: String,
     /// Its base.
@@ -34,7 +34,7 @@ pub struct Column {
 impl fmt::Display for Column {
     /// `stock@6.12 of 20261122-050607-00ab`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{} of {}", self.variant, self.base, self.run_id)
+        write!(f, "{}@{} of {}", self.variant, self.base, self.run.id())
     }
 }
 
@@ -54,13 +54,19 @@ impl Side {
         Ok(Self { run: run.map(str::to_owned), variant: variant.map(str::to_owned) })
     }
 
+    /// The same, of this run if none was named.
+    #[must_use]
+    pub fn or_run(self, run: &str) -> Self {
+        Self { run: self.run.or_else(|| Some(run.to_owned())), ..self }
+    }
+
     /// Reads what it names from the runs below `results`.
     pub fn load(&self, results: &Path) -> Result<Column, Error> {
         let run = Run::find(results, self.run.as_deref().unwrap_or(LATEST))?;
         let summary = run.summary()?;
         // A summary kept alone, as a baseline, has nothing that says how it came about.
         let sequential = run.info().is_ok_and(|info| info.until.is_some());
-        match self.choose(run.id(), summary.cells).map(|column| Column { sequential, ..column }) {
+        match self.choose(&run, summary.cells).map(|column| Column { sequential, ..column }) {
             Err(Error::NoVariant { run, variant, there, .. }) => {
                 let elsewhere = self.elsewhere(results, &run);
                 Err(Error::NoVariant { run, variant, there, elsewhere })
@@ -70,13 +76,13 @@ impl Side {
     }
 
     /// Takes the chosen variant's cells out of a run's.
-    fn choose(&self, run: &str, mut cells: Vec<CellSummary>) -> Result<Column, Error> {
+    fn choose(&self, run: &Run, mut cells: Vec<CellSummary>) -> Result<Column, Error> {
         let there = names(&cells);
         let fits = |name: &Name| self.variant.as_ref().is_none_or(|wanted| name.is(wanted));
         let chosen: Vec<&Name> = there.iter().filter(|name| fits(name)).collect();
         let [Name { variant, base }] = chosen.as_slice() else {
             let text = |names: &[&Name]| names.iter().map(ToString::to_string).collect();
-            let run = run.to_owned();
+            let run = run.id().to_owned();
             return Err(match &self.variant {
                 _ if there.is_empty() => Error::Empty { run },
                 Some(variant) if chosen.is_empty() => Error::NoVariant {
@@ -90,13 +96,13 @@ impl Side {
         };
         let (variant, base) = (variant.clone(), base.clone());
         cells.retain(|cell| cell.key.variant == variant && cell.key.base == base);
-        Ok(Column { run_id: run.to_owned(), variant, base, cells, sequential: false })
+        Ok(Column { run: run.clone(), variant, base, cells, sequential: false })
     }
 
     /// The newest run but this one that has the variant; best effort, for a hint.
     fn elsewhere(&self, results: &Path, but: &str) -> Option<String> {
         let runs = list(results).ok()?;
-        let has = |run: &Run| run.summary().is_ok_and(|summary| self.choose(run.id(), summary.cells).is_ok());
+        let has = |run: &Run| run.summary().is_ok_and(|summary| self.choose(run, summary.cells).is_ok());
         runs.iter().rev().filter(|run| run.id() != but).find(|run| has(run)).map(|run| run.id().to_owned())
     }
 }

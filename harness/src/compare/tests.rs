@@ -333,11 +333,11 @@ fn a_side_is_one_variant_of_one_run() {
     let new = run(results, 1, &[("early", "6.12"), ("late", "6.12"), ("late", "6.1"), ("early", "6.12")][..3]);
 
     let column = load("early").unwrap();
-    assert_eq!((column.run_id.as_str(), column.variant.as_str(), column.cells.len()), (new.as_str(), "early", 1));
+    assert_eq!((column.run.id(), column.variant.as_str(), column.cells.len()), (new.as_str(), "early", 1));
     assert_eq!(load(&old).unwrap().variant, "stock");
     assert_eq!(load(&format!("{old}:stock")).unwrap().to_string(), format!("stock@6.12 of {old}"));
     assert_eq!(load("late@6.1").unwrap().base, "6.1");
-    assert_eq!(load(&format!("{}/{old}:stock", results.display())).unwrap().run_id, old);
+    assert_eq!(load(&format!("{}/{old}:stock", results.display())).unwrap().run.id(), old);
 }
 
 #[test]

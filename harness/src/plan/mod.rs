@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::model::CellKey;
 
 pub use self::seed::nonce;
-pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection};
+pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, meant};
 pub use self::shard::{ArrayJob, Shard, ShardChoice, ShardError};
 pub use self::suite::{Suite, schema};
 

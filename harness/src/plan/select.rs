@@ -181,7 +181,7 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
 }
 
 /// Whether a point has, for every parameter named in the filters, one of the values named for it.
-fn meant(filters: &[ParamFilter], params: &Params) -> bool {
+pub fn meant(filters: &[ParamFilter], params: &Params) -> bool {
     let has = |filter: &ParamFilter| params.get(&filter.name).is_some_and(|value| value.to_string() == filter.value);
     filters.iter().all(|filter| filters.iter().any(|other| other.name == filter.name && has(other)))
 }

@@ -24,6 +24,7 @@ mod run;
 mod run_id;
 mod same;
 mod summary;
+mod timeline;
 mod trials;
 
 #[cfg(test)]
@@ -40,4 +41,5 @@ pub use run::{CONSOLE, LATEST, Run, latest, list};
 pub use run_id::{is_run_id, rfc3339};
 pub use same::{Difference, first_difference};
 pub use summary::{CellSummary, Counts, Summary, SummaryBuilder};
+pub use timeline::{TIMELINE, write_timeline};
 pub use trials::{Torn, TrialLog, Trials};

@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::run_id::{is_run_id, run_id};
+use super::timeline::read_timeline;
 use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
+use crate::model::timeline::Timeline;
 
 /// The link, in the results folder, to the run begun last.
 pub const LATEST: &str = "latest";
@@ -136,6 +138,11 @@ impl Run {
         TrialLog::reopen(self.trials_path())
     }
 
+    /// Whether its trials are kept, and not a summary alone.
+    pub fn has_trials(&self) -> bool {
+        self.trials_path().is_file()
+    }
+
     /// Reads `trials.jsonl`, record by record.
     pub fn trials(&self) -> Result<Trials, Error> {
         Trials::open(&self.trials_path())
@@ -163,7 +170,7 @@ impl Run {
     /// `summary.json`. Where both are there and differ, that is an error.
     pub fn summary(&self) -> Result<Summary, Error> {
         let path = self.folder.join(SUMMARY);
-        if !self.trials_path().is_file() {
+        if !self.has_trials() {
             return self.read_json(SUMMARY);
         }
         let (counted, _) = self.tally()?;
@@ -215,6 +222,11 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
+    }
+
+    /// What each CPU was seen doing in a trial; `None` if that was not recorded, or is not kept.
+    pub fn timeline(&self, trial: u64) -> Result<Option<Timeline>, Error> {
+        read_timeline(&self.artifacts(trial))
     }
 
     fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), Error> {

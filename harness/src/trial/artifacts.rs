@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Crash;
 use crate::evidence::pstore;
 use crate::model::timeline::Timeline;
-use crate::results::CONSOLE;
+use crate::results::{CONSOLE, write_timeline};
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`.
 pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Result<()> {
@@ -32,7 +32,7 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Re
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
     }
     if let Some(timeline) = timeline {
-        std::fs::write(folder.join("timeline.json"), serde_json::to_vec(timeline)?)?;
+        write_timeline(folder, timeline)?;
     }
     Ok(())
 }

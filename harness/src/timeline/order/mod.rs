@@ -1,0 +1,20 @@
+//! The order in which the kernels of a variant go through the steps of dying.
+//!
+//! ```text
+//! Timeline ─> steps ─> Tally ─> Order         the most frequent sequence, and what deviated from it
+//! Order, Order ─> diff ─> Difference
+//! Order, diffs ─> rows ─> orders_text, orders_svg, differences_text
+//! ```
+
+mod diff;
+mod picture;
+mod rows;
+mod steps;
+mod tally;
+mod text;
+
+pub use diff::{Change, Difference, Followed, Kind};
+pub use picture::orders_svg;
+pub use steps::OrderStep;
+pub use tally::{Deviation, Order, Tally};
+pub use text::{VariantOrder, differences_text, orders_text};

@@ -1,0 +1,234 @@
+//! What every picture of a trial's timeline is made from.
+
+use std::collections::BTreeMap;
+
+use super::spans::{Edge, Part, parts};
+use crate::model::timeline::{Event, PlacedLine, Timeline};
+use crate::model::{TrialOutcome, TrialRecord};
+
+/// A pause in which nothing was seen is marked from here on.
+const GAP_NS: u64 = 10_000_000;
+
+/// One trial, to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The run.
+    pub run_id: &'a str,
+    /// The trial.
+    pub trial: &'a TrialRecord,
+    /// What was seen of it.
+    pub timeline: &'a Timeline,
+    /// The lines of its console, placed in `timeline`.
+    pub lines: &'a [PlacedLine],
+    /// Whether steps are shown that only tell how things went.
+    pub detail: bool,
+}
+
+/// An event or a line, in order.
+#[derive(Debug, Clone)]
+pub(super) enum Row<'a> {
+    Event {
+        event: &'a Event,
+        /// Its indices are those of rows.
+        part: Part,
+        /// How many steps its CPU is in.
+        depth: usize,
+    },
+    Line {
+        /// When the kernel stored it.
+        ns: i64,
+        text: &'a str,
+    },
+}
+
+/// One line of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    Step {
+        ns: i64,
+        cpu: u32,
+        depth: usize,
+        label: String,
+        /// The entry in which the step ends that begins here.
+        end: Option<usize>,
+    },
+    Line(String),
+    /// Nothing was seen for so many nanoseconds.
+    Gap(u64),
+}
+
+impl<'a> View<'a> {
+    /// Which trial it is, and how it went.
+    pub(super) fn title(&self) -> String {
+        let outcome = match &self.trial.outcome {
+            TrialOutcome::Counted { hung, channels } => {
+                let channels = channels.iter().map(|(channel, verdict)| format!("{channel} {}", verdict.outcome));
+                channels.chain(hung.then(|| "hung".to_owned())).collect::<Vec<_>>().join(", ")
+            }
+            TrialOutcome::Missed { reason } => format!("missed: {reason}"),
+            TrialOutcome::InfraError { cause } => format!("infra-error: {cause}"),
+        };
+        let TrialRecord { index, cell, seed, .. } = self.trial;
+        plain(&format!("{cell}, trial {index} of {} (seed {seed}): {outcome}", self.run_id))
+    }
+
+    /// What is not among the events, a sentence each.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let Timeline { beyond_limit, dropped, absent, .. } = self.timeline;
+        let mut remarks: Vec<String> = beyond_limit
+            .iter()
+            .map(|(step, times)| format!("{step}: {times} more, beyond the number that is kept of it"))
+            .collect();
+        if *dropped > 0 {
+            remarks.push(format!("{dropped} more events at the end, for which there was no room"));
+        }
+        remarks.extend(absent.iter().map(|absent| format!("{} cannot be seen: {}", absent.step, absent.why)));
+        remarks.iter().map(|remark| plain(remark)).collect()
+    }
+
+    /// The CPUs that have a lane: those of the guest, if they are few, and all that something was seen on.
+    pub(super) fn lanes(&self) -> BTreeMap<u32, usize> {
+        let seen = self.timeline.events.iter().map(|event| event.cpu);
+        let cpus: std::collections::BTreeSet<u32> = (0..self.timeline.cpus.min(8)).chain(seen).collect();
+        cpus.into_iter().enumerate().map(|(lane, cpu)| (cpu, lane)).collect()
+    }
+
+    /// Events and lines in order, without what is not to be shown.
+    pub(super) fn rows(&self) -> Vec<Row<'a>> {
+        let shown = |event: &&Event| self.detail || !event.detail;
+        let edge = |event: &'a Event| Edge { lane: event.cpu, step: &event.step, of: &event.of, edge: event.edge };
+        let mut parts = parts(self.timeline.events.iter().filter(shown).map(edge)).into_iter();
+        let mut rows = Vec::new();
+        // The rows of the events that are shown.
+        let mut places = Vec::new();
+        let mut lines = self.lines.iter().peekable();
+        let mut ns = self.timeline.events.first().map_or(0, |event| event.ns);
+        for (index, event) in self.timeline.events.iter().enumerate() {
+            while let Some(line) = lines.next_if(|line| line.before <= index) {
+                rows.push(Row::Line { ns, text: &line.text });
+            }
+            ns = event.ns;
+            if shown(&event) {
+                places.push(rows.len());
+                rows.push(Row::Event { event, part: parts.next().unwrap_or(Part::Point), depth: 0 });
+            }
+        }
+        rows.extend(lines.map(|line| Row::Line { ns, text: &line.text }));
+        nest(&mut rows, &places);
+        rows
+    }
+
+    /// The same for pictures: a step that nothing was seen within is one entry, and pauses are marked.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let rows = self.rows();
+        let mut entries = Vec::new();
+        // By the row of a beginning, its entry.
+        let mut begun: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut last = None;
+        let mut skip = None;
+        for (index, row) in rows.iter().enumerate() {
+            if skip == Some(index) {
+                continue;
+            }
+            let &Row::Event { event, part, depth } = row else {
+                let Row::Line { text, .. } = row else { continue };
+                entries.push(Entry::Line(plain(text)));
+                continue;
+            };
+            let pause = last.map_or(0, |last: i64| event.ns.saturating_sub(last).max(0).unsigned_abs());
+            if pause >= GAP_NS {
+                entries.push(Entry::Gap(pause));
+            }
+            last = Some(event.ns);
+            let lasted = |other: usize| match rows.get(other) {
+                Some(Row::Event { event: other, .. }) => duration(event.ns.abs_diff(other.ns)),
+                _ => String::new(),
+            };
+            let name = name(&event.step, &event.of);
+            let label = match part {
+                Part::Begin { end } if end == index + 1 => {
+                    skip = Some(end);
+                    format!("{name} ({})", lasted(end))
+                }
+                Part::Begin { .. } => format!("{name} {{"),
+                Part::Cut => format!("{name} (not left)"),
+                Part::Point => name,
+                Part::End { begin } => format!("}} {} ({})", plain(&event.step), lasted(begin)),
+                Part::Tail => format!("}} {name}"),
+            };
+            if let Part::End { begin } = part
+                && let Some(begin) = begun.get(&begin)
+            {
+                let here = entries.len();
+                if let Some(Entry::Step { end, .. }) = entries.get_mut(*begin) {
+                    *end = Some(here);
+                }
+            }
+            begun.insert(index, entries.len());
+            entries.push(Entry::Step { ns: event.ns, cpu: event.cpu, depth, label, end: None });
+        }
+        entries
+    }
+}
+
+/// Turns the indices of events into those of their rows, and counts how deep each lies.
+fn nest(rows: &mut [Row], places: &[usize]) {
+    let place = |event: usize| places.get(event).copied().unwrap_or(usize::MAX);
+    let mut depths: BTreeMap<u32, usize> = BTreeMap::new();
+    for row in rows {
+        let Row::Event { event, part, depth } = row else { continue };
+        let deep = depths.entry(event.cpu).or_default();
+        match part {
+            Part::Begin { end } => {
+                *end = place(*end);
+                *depth = *deep;
+                *deep += 1;
+            }
+            Part::End { begin } => {
+                *begin = place(*begin);
+                *deep = deep.saturating_sub(1);
+                *depth = *deep;
+            }
+            Part::Point | Part::Cut | Part::Tail => *depth = *deep,
+        }
+    }
+}
+
+/// `dumper pstore_dump`
+pub(super) fn name(step: &str, of: &str) -> String {
+    if of.is_empty() { plain(step) } else { plain(&format!("{step} {of}")) }
+}
+
+/// Text in which nothing acts on a terminal; names come from a file that anybody may have written.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(plain).collect()
+}
+
+/// At most so many characters; `…` stands for the rest.
+pub(super) fn clipped(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// `12 us`, `3.456 ms`, `1.002 s`
+pub(super) fn duration(ns: u64) -> String {
+    let thousandths = |unit: u64| format!("{}.{:03}", ns / unit, ns % unit / (unit / 1000));
+    match ns {
+        0..1_000_000 => format!("{} us", ns / 1000),
+        1_000_000..1_000_000_000 => format!("{} ms", thousandths(1_000_000)),
+        _ => format!("{} s", thousandths(1_000_000_000)),
+    }
+}
+
+/// Milliseconds with their thousandths: `-12.345`.
+pub(super) fn milliseconds(ns: i64) -> String {
+    let us = ns.unsigned_abs() / 1000;
+    format!("{}{}.{:03}", if ns < 0 && us > 0 { "-" } else { "" }, us / 1000, us % 1000)
+}
