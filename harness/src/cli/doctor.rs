@@ -6,8 +6,9 @@ use super::context::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{self, Origin};
-use crate::preflight::{self, Consent, InstallError, Options, Report, Situation, Status};
+use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
 use crate::project::cache_dir;
+use crate::tracer::{NoTracer, Tracer};
 
 /// Check that this machine can build kernels and crash guests.
 ///
@@ -29,11 +30,23 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     if arguments.install && report.status() == Status::Fail {
         report = install(&options, report, arguments.yes).await?;
     }
+    if let Ok((machine, _)) = machine(&report, Time::Real) {
+        report.findings.push(tracing(&Tracer::find(&project(global)?, &cache_dir(), &machine).await));
+    }
     match global.format {
         Output::Json => print_json(&report)?,
         Output::Text => print(&format!("{}\n", report.to_string().trim_end()))?,
     }
     Ok(if report.status() == Status::Fail { Failure::host_code() } else { ExitCode::SUCCESS })
+}
+
+/// Whether guests can be traced. It is no more than a pity if not: trials go on without timelines.
+fn tracing(found: &Result<Tracer, NoTracer>) -> Finding {
+    let (status, detail) = match found {
+        Ok(tracer) => (Status::Ok, format!("QEMU loads the tracer; {} steps are looked for", tracer.set.steps.len())),
+        Err(why) => (Status::Warn, format!("there will be no timelines: {why}")),
+    };
+    Finding { id: "tracing".to_owned(), title: "tracing".to_owned(), status, detail, mend: None, packages: Vec::new() }
 }
 
 /// What to look at: this machine, for the project's bases.
