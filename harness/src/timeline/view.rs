@@ -9,6 +9,9 @@ use crate::model::{TrialOutcome, TrialRecord};
 /// A pause in which nothing was seen is marked from here on.
 const GAP_NS: u64 = 10_000_000;
 
+/// Of the console's lines before the first event, so many are shown: the rest is of a guest that is well.
+const LINES_BEFORE: usize = 2;
+
 /// One trial, to be shown.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -75,10 +78,14 @@ impl<'a> View<'a> {
     /// What is not among the events, a sentence each.
     pub(super) fn remarks(&self) -> Vec<String> {
         let Timeline { beyond_limit, dropped, absent, .. } = self.timeline;
-        let mut remarks: Vec<String> = beyond_limit
-            .iter()
-            .map(|(step, times)| format!("{step}: {times} more, beyond the number that is kept of it"))
-            .collect();
+        let mut remarks = Vec::new();
+        let before = self.lines_left_out(&self.rows());
+        if before > 0 {
+            remarks.push(format!("{before} lines of the console before those above"));
+        }
+        let beyond = beyond_limit.iter();
+        remarks
+            .extend(beyond.map(|(step, times)| format!("{step}: {times} more, beyond the number that is kept of it")));
         if *dropped > 0 {
             remarks.push(format!("{dropped} more events at the end, for which there was no room"));
         }
@@ -118,16 +125,23 @@ impl<'a> View<'a> {
         rows
     }
 
+    /// How many of the first rows are lines from before the first event that are not shown.
+    fn lines_left_out(&self, rows: &[Row]) -> usize {
+        let before = rows.iter().take_while(|row| matches!(row, Row::Line { .. })).count();
+        if self.detail || before == rows.len() { 0 } else { before.saturating_sub(LINES_BEFORE) }
+    }
+
     /// The same for pictures: a step that nothing was seen within is one entry, and pauses are marked.
     pub(super) fn entries(&self) -> Vec<Entry> {
         let rows = self.rows();
+        let left_out = self.lines_left_out(&rows);
         let mut entries = Vec::new();
         // By the row of a beginning, its entry.
         let mut begun: BTreeMap<usize, usize> = BTreeMap::new();
         let mut last = None;
         let mut skip = None;
         for (index, row) in rows.iter().enumerate() {
-            if skip == Some(index) {
+            if skip == Some(index) || index < left_out {
                 continue;
             }
             let &Row::Event { event, part, depth } = row else {
