@@ -123,3 +123,6 @@ fn beyond_limit(memory: &[u8], probes: &Probes) -> BTreeMap<String, u64> {
     }
     beyond
 }
+
+#[cfg(test)]
+mod tests;

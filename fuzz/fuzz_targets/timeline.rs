@@ -1,0 +1,30 @@
+//! Any memory of the tracer's, and any console put between what it tells.
+#![no_main]
+
+use harness::evidence::timeline::decode;
+use harness::model::timeline::StepEdge;
+use harness::probes::{Meaning, Probes};
+use harness::timeline::place_console;
+use harness_trace::{EVENTS_AT, MAGIC, Place, Probe, STATE, State};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
+    let (events, console) = input;
+    let mut probes = Probes::default();
+    for meaning in [
+        Meaning::Stamp,
+        Meaning::Step { step: "printk".to_owned(), of: String::new(), edge: StepEdge::Begin, detail: true },
+        Meaning::Step { step: "panic".to_owned(), of: String::new(), edge: StepEdge::Begin, detail: false },
+    ] {
+        probes.probes.push(Probe { place: Place::At(0), as_linked: true, limit: 2 });
+        probes.meanings.push(meaning);
+    }
+    let mut memory = vec![0; EVENTS_AT];
+    memory[..8].copy_from_slice(&MAGIC);
+    memory[STATE] = State::Ready as u8;
+    memory.extend(events);
+    if let Ok(timeline) = decode(&memory, &probes, &["panic".to_owned()], 4) {
+        let placed = place_console(&timeline, &console);
+        assert!(placed.iter().all(|line| line.before <= timeline.events.len()));
+    }
+});

@@ -1,0 +1,138 @@
+use harness_trace::{Place, Probe};
+use proptest::prelude::*;
+
+use super::*;
+
+fn step(name: &str, of: &str, edge: StepEdge, limit: u32) -> (Probe, Meaning) {
+    let meaning = Meaning::Step { step: name.to_owned(), of: of.to_owned(), edge, detail: name == "printk" };
+    (Probe { place: Place::At(0), as_linked: true, limit }, meaning)
+}
+
+/// Probe 0: crashlab's stamps; 1 and 2: `dumper`, entered and left; 3: `printk`, of which two are kept.
+fn probes() -> Probes {
+    let stamp = (Probe { place: Place::At(0), as_linked: false, limit: 9 }, Meaning::Stamp);
+    let mut probes = Probes::default();
+    (probes.probes, probes.meanings) = [
+        stamp,
+        step("dumper", "pstore_dump", StepEdge::Begin, 9),
+        step("dumper", "pstore_dump", StepEdge::End, 9),
+        step("printk", "", StepEdge::Begin, 2),
+    ]
+    .into_iter()
+    .unzip();
+    probes
+}
+
+/// Events by nanoseconds, how far into the page, probe, CPU.
+fn memory(state: State, events: &[(u64, u64, u32, u32)]) -> Vec<u8> {
+    let mut memory = vec![0; EVENTS_AT];
+    memory[..8].copy_from_slice(&MAGIC);
+    memory[STATE..STATE + 4].copy_from_slice(&(state as u32).to_le_bytes());
+    memory[CLAIMED..CLAIMED + 8].copy_from_slice(&(events.len() as u64).to_le_bytes());
+    for (place, (ns, far, probe, cpu)) in (1_u64..).zip(events) {
+        memory.extend(ns.to_le_bytes());
+        memory.extend(far.to_le_bytes());
+        memory.extend(probe.to_le_bytes());
+        memory.extend(cpu.to_le_bytes());
+        memory.extend(place.to_le_bytes());
+    }
+    memory
+}
+
+const FIRED: (u64, u64, u32, u32) = (1000, FIRED_AT, 0, 3);
+
+fn actors() -> Vec<String> {
+    vec!["hold".to_owned(), "panic".to_owned()]
+}
+
+fn decoded(events: &[(u64, u64, u32, u32)]) -> Timeline {
+    decode(&memory(State::Ready, events), &probes(), &actors(), 4).unwrap()
+}
+
+/// `ns CPU step of edge`
+fn shown(timeline: &Timeline) -> Vec<String> {
+    let shown = |event: &Event| {
+        let Event { ns, cpu, step, of, edge, .. } = event;
+        format!("{ns} {cpu} {step} {of} {}", edge.name())
+    };
+    timeline.events.iter().map(shown).collect()
+}
+
+#[test]
+fn time_begins_with_the_firing_and_stamps_become_actors() {
+    let second = SLOTS_AT + SLOT;
+    let timeline = decoded(&[
+        (990, 0, 3, 0),
+        FIRED,
+        (1010, SLOTS_AT + ENTERED_AT, 0, 1),
+        (1020, second + ENTERED_AT, 0, 2),
+        (1030, 0, 1, 2),
+        (1040, 0, 2, 2),
+        (1050, SLOTS_AT + LEFT_AT, 0, 1),
+    ]);
+    assert_eq!(
+        shown(&timeline),
+        [
+            "-10 0 printk  begin",
+            "10 1 actor hold begin",
+            "20 2 actor panic begin",
+            "30 2 dumper pstore_dump begin",
+            "40 2 dumper pstore_dump end",
+            "50 1 actor hold end"
+        ]
+    );
+    assert_eq!((timeline.cpus, timeline.dropped), (4, 0));
+    assert!(timeline.events[0].detail && !timeline.events[1].detail);
+}
+
+#[test]
+fn what_is_no_stamp_of_an_actors_is_no_event() {
+    let third = SLOTS_AT + 2 * SLOT + ENTERED_AT;
+    let timeline = decoded(&[FIRED, (1, third, 0, 0), (2, SLOTS_AT + 1, 0, 0), (3, 8, 0, 0), (4, 0, 99, 0)]);
+    assert_eq!(shown(&timeline), [""; 0]);
+}
+
+#[test]
+fn without_a_tracer_or_the_firing_there_is_no_timeline() {
+    let decode = |memory: &[u8]| decode(memory, &probes(), &actors(), 4).unwrap_err().to_string();
+    assert_eq!(decode(&[]), "0 bytes are no memory of the tracer's");
+    assert_eq!(decode(&vec![0; EVENTS_AT]), format!("{EVENTS_AT} bytes are no memory of the tracer's"));
+    assert_eq!(decode(&memory(State::Absent, &[])), "the tracer did not look (QEMU has not loaded it)");
+    assert_eq!(decode(&memory(State::Loaded, &[FIRED])), "the tracer did not look (it was loaded, and not woken)");
+    assert_eq!(decode(&memory(State::Ready, &[(1, 0, 1, 0)])), "the tracer did not see the faults fired");
+}
+
+#[test]
+fn what_was_not_kept_is_counted() {
+    let mut bytes = memory(State::Ready, &[FIRED, (1, 0, 1, 0)]);
+    // 5 messages, of which 2 may be events; a dumper within its limit.
+    bytes[HITS_AT + 3 * 8] = 5;
+    bytes[HITS_AT + 8] = 9;
+    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    assert_eq!(timeline.beyond_limit, BTreeMap::from([("printk".to_owned(), 3)]));
+    // No room for all that asked for a place.
+    let asked = MAX_EVENTS as u64 + 7;
+    bytes[CLAIMED..CLAIMED + 8].copy_from_slice(&asked.to_le_bytes());
+    bytes.resize(EVENTS_AT + MAX_EVENTS * EVENT, 0);
+    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    assert_eq!(timeline.dropped, asked - 2);
+}
+
+#[test]
+fn an_event_that_was_being_written_is_none() {
+    let mut bytes = memory(State::Ready, &[FIRED, (1, 0, 1, 0), (2, 0, 2, 0)]);
+    bytes[EVENTS_AT + EVENT + 24] = 0;
+    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    assert_eq!((shown(&timeline).len(), timeline.dropped), (1, 1));
+}
+
+proptest! {
+    #[test]
+    fn any_memory_is_survived(state in 0u32..4, claimed: u64, tail in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut bytes = memory(State::Ready, &[FIRED]);
+        bytes[STATE..STATE + 4].copy_from_slice(&state.to_le_bytes());
+        bytes[CLAIMED..CLAIMED + 8].copy_from_slice(&claimed.to_le_bytes());
+        bytes.extend(tail);
+        let _ = decode(&bytes, &probes(), &actors(), 4);
+    }
+}
