@@ -12,7 +12,7 @@ use super::alive::{self, Fault};
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{GuestError, Machine, Start, Template, TemplateError, Time, Tracing};
+use crate::guest::{GuestError, ListHead, Machine, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::probes::{Probes, ProbesError};
@@ -180,8 +180,8 @@ impl Stage {
         if options.cold {
             return Ok(stage);
         }
-        let traced = stage.tracer.is_some();
-        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version, traced);
+        let asked = stage.tracer.as_ref().map(StageTracer::asked);
+        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version, asked);
         let dir = options.cache.join("templates").join(key);
         let template = match Template::open(&dir) {
             Some(template) => stage.restorable(template)?,
@@ -277,12 +277,18 @@ impl Stage {
 
 /// Everything that makes one saved machine differ from another.
 ///
-/// A traced one knows what its guest told of itself.
-fn template_key(machine: &Machine, kernel: &Kernel, image: &str, qemu_version: &str, traced: bool) -> String {
+/// A traced one knows what its guest told of itself, to the questions that were `asked`.
+fn template_key(
+    machine: &Machine,
+    kernel: &Kernel,
+    image: &str,
+    qemu_version: &str,
+    asked: Option<&[ListHead]>,
+) -> String {
     let mut hash = Sha256::new();
     let (machine, line) = (format!("{machine:?}"), format!("{:?}", kernel.command_line));
-    let traced = if traced { "traced" } else { "" };
-    for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, traced] {
+    let asked = format!("{asked:?}");
+    for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::guest::{Guest, GuestError, Hooks, Tracing};
+use crate::guest::{Guest, GuestError, Hooks, ListHead, Tracing};
 use crate::kernel::Kernel;
 use crate::probes::{Probes, ProbesError};
 use crate::tracer::Tracer;
@@ -28,6 +28,11 @@ impl StageTracer {
     pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
         let linked = Arc::new(Probes::of(&tracer.set, kernel)?);
         Ok(Self { plugin: tracer.plugin.clone(), kernel: kernel.clone(), linked, sleeps })
+    }
+
+    /// What a booted guest is asked for.
+    pub fn asked(&self) -> &[ListHead] {
+        &self.linked.lists
     }
 
     /// Of a guest that boots.
