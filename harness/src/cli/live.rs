@@ -193,11 +193,12 @@ impl Live {
             let counts: Vec<_> = counts.iter().map(|(letter, count)| format!("{count}{letter}")).collect();
             format!("{channel} {}", counts.join("+"))
         };
-        Channel::ALL.map(of_channel).join(" ")
+        summary.channels().into_iter().map(of_channel).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `M`: mixed; `.`: none counted.
+/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed; `.`:
+/// none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
     let all = |outcome| counts.of(outcome) == counts.n();
@@ -206,6 +207,8 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Lost) => 'L',
         () if all(ChannelOutcome::Truncated) => 'T',
         () if all(ChannelOutcome::Corrupt) => 'C',
+        () if all(ChannelOutcome::Kept) => 'K',
+        () if all(ChannelOutcome::Broken) => 'B',
         () => 'M',
     }
 }

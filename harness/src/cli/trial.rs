@@ -97,9 +97,11 @@ fn shown(record: &TrialRecord) -> String {
     match &record.outcome {
         TrialOutcome::Counted { hung, channels } => {
             for (channel, verdict) in channels {
-                let detail = if verdict.detail.is_empty() { String::new() } else { format!(": {}", verdict.detail) };
-                let (outcome, seen, of) = (verdict.outcome, verdict.witnesses, verdict.of);
-                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} witnesses{detail}"));
+                // The detail of an order has several lines.
+                let detail = verdict.detail.replace('\n', "\n    ");
+                let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+                let (outcome, seen, of, what) = (verdict.outcome, verdict.witnesses, verdict.of, channel.witnesses());
+                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{detail}"));
             }
             if *hung {
                 lines.push("  the guest hung".to_owned());

@@ -11,6 +11,8 @@ use super::*;
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 
+mod order;
+
 /// 2026-11-22 05:06:07.089 UTC.
 fn began() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_323_967_089)

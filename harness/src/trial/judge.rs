@@ -76,6 +76,7 @@ mod tests {
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
             busy_cpus: 1,
             budgets_us: BTreeMap::new(),
+            order: Vec::new(),
             tail: Tail::of_panic(NONCE, 0),
         }
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::evidence::symbols::Symbols;
 use crate::evidence::{registers, stamps};
 use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Waited, Watch, Word};
+use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::results::rfc3339;
@@ -72,6 +73,8 @@ pub struct Assignment {
     pub busy_cpus: u32,
     /// How long each actor's critical section was asked to last, in microseconds, by name.
     pub budgets_us: BTreeMap<String, u64>,
+    /// What must be so in the trial's timeline.
+    pub order: Vec<OrderAssertion>,
     /// What each channel should have kept.
     pub tail: Tail,
 }
@@ -95,6 +98,7 @@ impl Assignment {
             meetings: instance.meetings.clone(),
             busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
             budgets_us: instance.actors.iter().map(budget).collect(),
+            order: instance.order.clone(),
             tail,
         }
     }
