@@ -243,10 +243,11 @@ fn end(trial: &TrialRecord, channel: Channel) -> String {
         TrialOutcome::Counted { hung, channels } => {
             let hung = if *hung { ", hung" } else { "" };
             channels.get(&channel).map_or_else(
-                || format!("{channel} not read{hung}"),
+                || format!("{channel} not judged{hung}"),
                 |it| {
                     let (outcome, seen, of, what) = (it.outcome, it.witnesses, it.of, channel.witnesses());
-                    format!("{outcome} ({seen} of {of} {what}{hung}) {}", it.detail)
+                    let detail = it.detail.lines().next().unwrap_or_default();
+                    format!("{outcome} ({seen} of {of} {what}{hung}) {detail}")
                 },
             )
         }
@@ -266,8 +267,9 @@ fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Optio
     let (n, good, interval) = (counts.n(), channel.good(), counts.ci95());
     let (lo, hi) = (percent(interval.lo), percent(interval.hi));
     let others = channel.outcomes().iter().filter(|outcome| **outcome != good);
-    let others: String = others.map(|outcome| format!(", {} {outcome}", counts.of(*outcome))).collect();
-    let mut text = format!("{channel}: {} {good} of {n} (95 % CI {lo}–{hi} %){others}\n", counts.of(good));
+    let others: Vec<String> = others.map(|outcome| format!("{} {outcome}", counts.of(*outcome))).collect();
+    let others = others.join(", ");
+    let mut text = format!("{channel}: {} {good} of {n} (95 % CI {lo}–{hi} %), {others}\n", counts.of(good));
     let CellSummary { trials, missed, infra_errors, hung, .. } = cell.counted;
     // Writing to a string does not fail.
     let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");

@@ -154,7 +154,7 @@ impl CellSummary {
         match (trials, trials.saturating_sub(*missed).saturating_sub(*infra_errors)) {
             (0, _) => "no trial was run".to_owned(),
             (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),
-            (_, counted) => format!("the channel was not read in the trials that counted ({counted})"),
+            (_, counted) => format!("the channel was judged in none of the trials that counted ({counted})"),
         }
     }
 

@@ -43,7 +43,7 @@ pub fn judge_order(
         _ => ChannelOutcome::Broken,
     };
     let of = u32::try_from(breaches.len()).unwrap_or(u32::MAX).saturating_add(kept);
-    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.concat()) })
+    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.join("\n")) })
 }
 
 /// Why an assertion is not kept.
@@ -220,8 +220,7 @@ fn shown(assertion: &OrderAssertion, breach: &Breach, timeline: &Timeline, lines
             rows.insert((line.before, false, number), format!("| {}", short(&line.text)));
         }
     }
-    let rows: String = rows.into_values().map(|row| format!("  {row}\n")).collect();
-    format!("{assertion}: {}\n{rows}", breach.why)
+    rows.values().fold(format!("{assertion}: {}", breach.why), |text, row| text + "\n  " + row)
 }
 
 /// The beginning of a line.
@@ -235,7 +234,6 @@ fn short(line: &str) -> String {
 /// As much of a detail as there is room for.
 fn cut(detail: &str) -> String {
     const MARK: &str = "…";
-    let detail = detail.trim_end();
     if detail.len() <= DETAIL_BYTES {
         return detail.to_owned();
     }

@@ -1,4 +1,4 @@
-//! The order in tables and in the JUnit report.
+//! The order in tables and in the `JUnit` report.
 
 use insta::assert_snapshot;
 
@@ -106,9 +106,40 @@ fn junit_shows_how_an_order_was_broken() {
     let cases: Vec<&str> = report.split("<testcase ").filter(|case| case.starts_with("name=\"order\"")).collect();
     let [early, stock, unseen] = cases[..] else { panic!("{report}") };
     let case = |text: &str| text.split_once("</testcase>").unwrap().0.to_owned();
-    assert_snapshot!(case(early), @"");
-    assert_snapshot!(case(stock), @"");
-    assert_snapshot!(case(unseen), @"");
+    assert_snapshot!(case(early), @r#"
+    name="order" classname="panic-alone.early@6_12">
+                <failure message="order kept in 0 of 10 (95 % CI 0–28 %), expected at least 90 %" type="expectation">all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
+      2.718 ms CPU 0: kmsg_dump</failure>
+                <system-out>order: 0 kept of 10 (95 % CI 0–28 %), 10 broken
+    cell: 10 trials, 0 missed, 0 infra-error, 0 hung
+    expected: order kept in at least 90 %
+    first trial that was not kept: 0
+      seed 18446744073709551615, nonce 0000000000000000: broken (1 of 2 assertions) all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
+      the end of its console:
+    the end
+
+    </system-out>
+    "#);
+    assert_snapshot!(case(stock), @r#"
+    name="order" classname="panic-alone.stock@6_12">
+                <system-out>order: 10 kept of 10 (95 % CI 72–100 %), 0 broken
+    cell: 10 trials, 0 missed, 0 infra-error, 0 hung
+    expected: order kept in at least 90 %
+    </system-out>
+    "#);
+    assert_snapshot!(case(unseen), @r#"
+    name="order" classname="unseen.stock@6_12">
+                <skipped message="the channel was judged in none of the trials that counted (10); trial 2: order not judged"/>
+                <system-out>order: 0 kept of 0 (95 % CI 0–100 %), 0 broken
+    cell: 10 trials, 0 missed, 0 infra-error, 0 hung
+    expected: order kept in at least 90 %
+    first trial: 2
+      seed 18446744073709551613, nonce 0000000000000002: order not judged
+      the end of its console:
+    the end
+
+    </system-out>
+    "#);
 
     // Nothing is expected: measured where it was judged, and left out where it was not.
     let measured = report_of(&plan(&[]), &trials, b"");
