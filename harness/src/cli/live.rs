@@ -212,3 +212,22 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () => 'M',
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::sample::{cell, cell_with_order, key};
+
+    #[test]
+    fn a_letter_for_what_all_trials_of_a_cell_came_to() {
+        let with = |pstore, order| {
+            let cell = cell_with_order(cell(key("stock", "panic-alone", ""), (2, 2), pstore), order);
+            Channel::ALL.map(|channel| letter(Some(&cell), channel)).iter().collect::<String>()
+        };
+        assert_eq!(with((2, 2), (2, 2)), "SSK");
+        assert_eq!(with((0, 2), (0, 2)), "SLB");
+        assert_eq!(with((1, 2), (1, 2)), "SMM");
+        assert_eq!(with((0, 0), (0, 0)), "S..");
+        assert_eq!(letter(None, Channel::Order), '.');
+    }
+}

@@ -119,3 +119,23 @@ fn shown(record: &TrialRecord) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelOutcome::{Broken, Lost, Saved};
+    use crate::results::sample::{counted, key, ordered, trial};
+
+    #[test]
+    fn a_broken_order_is_shown_in_all_its_lines() {
+        let outcome = ordered(counted(Saved, Lost), Broken);
+        insta::assert_snapshot!(shown(&trial(0, &key("stock", "panic-alone", ""), outcome)), @"
+        stock@6.12 panic-alone (seed 18446744073709551615)
+          console  saved     32/32 witness lines
+          pstore   lost      0/32 witness lines: the panic's own line is missing
+          order    broken    1/2 assertions: all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
+              2.718 ms CPU 0: kmsg_dump
+          victim   on CPU 1: entered 0.012 ms, left never
+        ");
+    }
+}

@@ -123,6 +123,12 @@ mod tests {
         assert!(all_saved(&counted(false, ChannelOutcome::Saved)));
         assert!(!all_saved(&counted(true, ChannelOutcome::Saved)));
         assert!(!all_saved(&counted(false, ChannelOutcome::Truncated)));
+        let mut of_log = counted(false, ChannelOutcome::Saved);
+        if let TrialOutcome::Counted { channels, .. } = &mut of_log {
+            let broken = ChannelVerdict { outcome: ChannelOutcome::Broken, witnesses: 0, of: 1, detail: String::new() };
+            channels.insert(Channel::Order, broken);
+        }
+        assert!(all_saved(&of_log), "a template is not judged by the order");
         assert!(!all_saved(&TrialOutcome::Missed { reason: String::new() }));
         assert!(!all_saved(&TrialOutcome::Counted { hung: false, channels: BTreeMap::new() }));
     }
