@@ -3,6 +3,7 @@
 //! Nothing here does I/O. These types are what is written to `trials.jsonl` and `summary.json`, so their serde form is
 //! part of the harness's interface and changes only together with `docs/results.md`.
 
+pub mod order;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A place where evidence of the crash may survive.
+/// What a trial is judged by: a place where evidence of the crash may survive, or the order in which the kernel died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -18,17 +19,49 @@ pub enum Channel {
     Console,
     /// What the pstore back end holds.
     Pstore,
+    /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does not
+    /// tell has no such channel.
+    Order,
 }
 
 impl Channel {
     /// All channels, in the order of reports.
-    pub const ALL: [Self; 2] = [Self::Console, Self::Pstore];
+    pub const ALL: [Self; 3] = [Self::Console, Self::Pstore, Self::Order];
+
+    /// Those that keep the log: every trial that counts is judged by each of them.
+    pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
 
     /// The name used in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Console => "console",
             Self::Pstore => "pstore",
+            Self::Order => "order",
+        }
+    }
+
+    /// The outcomes it may come to, the good one first.
+    pub const fn outcomes(self) -> &'static [ChannelOutcome] {
+        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated};
+        match self {
+            Self::Console | Self::Pstore => &[Saved, Truncated, Corrupt, Lost],
+            Self::Order => &[Kept, Broken],
+        }
+    }
+
+    /// The outcome one hopes for, by which shares are measured.
+    pub const fn good(self) -> ChannelOutcome {
+        match self {
+            Self::Console | Self::Pstore => ChannelOutcome::Saved,
+            Self::Order => ChannelOutcome::Kept,
+        }
+    }
+
+    /// What [`ChannelVerdict::witnesses`] are, in the plural.
+    pub const fn witnesses(self) -> &'static str {
+        match self {
+            Self::Console | Self::Pstore => "witness lines",
+            Self::Order => "assertions",
         }
     }
 }
@@ -39,7 +72,7 @@ impl fmt::Display for Channel {
     }
 }
 
-/// How much of the log's tail a channel kept.
+/// How much of the log's tail a channel kept, or whether an order was kept: see [`Channel::outcomes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelOutcome {
@@ -51,6 +84,10 @@ pub enum ChannelOutcome {
     Corrupt,
     /// Nothing of it.
     Lost,
+    /// Every assertion on the order that could be decided holds, and all could.
+    Kept,
+    /// An assertion on the order does not hold.
+    Broken,
 }
 
 impl ChannelOutcome {
@@ -61,6 +98,8 @@ impl ChannelOutcome {
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
             Self::Lost => "lost",
+            Self::Kept => "kept",
+            Self::Broken => "broken",
         }
     }
 }
@@ -171,16 +210,16 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// What one channel kept in one trial, and how that was seen.
+/// What one channel came to in one trial, and how that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelVerdict {
-    /// How much of the tail is there.
+    /// What it came to.
     pub outcome: ChannelOutcome,
-    /// Witness lines found whole.
+    /// Witness lines found whole; of an order: assertions that hold.
     pub witnesses: u32,
-    /// Witness lines that were written.
+    /// Witness lines that were written; of an order: assertions that could be decided.
     pub of: u32,
-    /// What was missing or damaged, in words; empty when everything was saved.
+    /// What was missing or damaged, in words, of an order several lines of them; empty when the outcome is the good one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }

@@ -51,7 +51,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".to_owned(),
     };
-    let channels = Channel::ALL.map(|channel| (channel, verdict.clone()));
+    let channels = Channel::OF_LOG.map(|channel| (channel, verdict.clone()));
     TrialRecord {
         index: trial.index,
         cell: CellKey::clone(&trial.cell),

@@ -193,11 +193,12 @@ impl Live {
             let counts: Vec<_> = counts.iter().map(|(letter, count)| format!("{count}{letter}")).collect();
             format!("{channel} {}", counts.join("+"))
         };
-        Channel::ALL.map(of_channel).join(" ")
+        summary.channels().into_iter().map(of_channel).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `M`: mixed; `.`: none counted.
+/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed; `.`:
+/// none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
     let all = |outcome| counts.of(outcome) == counts.n();
@@ -206,6 +207,27 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Lost) => 'L',
         () if all(ChannelOutcome::Truncated) => 'T',
         () if all(ChannelOutcome::Corrupt) => 'C',
+        () if all(ChannelOutcome::Kept) => 'K',
+        () if all(ChannelOutcome::Broken) => 'B',
         () => 'M',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::sample::{cell, cell_with_order, key};
+
+    #[test]
+    fn a_letter_for_what_all_trials_of_a_cell_came_to() {
+        let with = |pstore, order| {
+            let cell = cell_with_order(cell(key("stock", "panic-alone", ""), (2, 2), pstore), order);
+            Channel::ALL.map(|channel| letter(Some(&cell), channel)).iter().collect::<String>()
+        };
+        assert_eq!(with((2, 2), (2, 2)), "SSK");
+        assert_eq!(with((0, 2), (0, 2)), "SLB");
+        assert_eq!(with((1, 2), (1, 2)), "SMM");
+        assert_eq!(with((0, 0), (0, 0)), "S..");
+        assert_eq!(letter(None, Channel::Order), '.');
     }
 }

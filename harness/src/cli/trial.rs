@@ -101,9 +101,11 @@ fn shown(record: &TrialRecord) -> String {
     match &record.outcome {
         TrialOutcome::Counted { hung, channels } => {
             for (channel, verdict) in channels {
-                let detail = if verdict.detail.is_empty() { String::new() } else { format!(": {}", verdict.detail) };
-                let (outcome, seen, of) = (verdict.outcome, verdict.witnesses, verdict.of);
-                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} witnesses{detail}"));
+                // The detail of an order has several lines.
+                let detail = verdict.detail.replace('\n', "\n    ");
+                let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+                let (outcome, seen, of, what) = (verdict.outcome, verdict.witnesses, verdict.of, channel.witnesses());
+                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{detail}"));
             }
             if *hung {
                 lines.push("  the guest hung".to_owned());
@@ -120,4 +122,24 @@ fn shown(record: &TrialRecord) -> String {
         lines.push(format!("  {actor:8} on CPU {cpu}: entered {}, left {}", at(*entered_us), at(*left_us)));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelOutcome::{Broken, Lost, Saved};
+    use crate::results::sample::{counted, key, ordered, trial};
+
+    #[test]
+    fn a_broken_order_is_shown_in_all_its_lines() {
+        let outcome = ordered(counted(Saved, Lost), Broken);
+        insta::assert_snapshot!(shown(&trial(0, &key("stock", "panic-alone", ""), outcome)), @"
+        stock@6.12 panic-alone (seed 18446744073709551615)
+          console  saved     32/32 witness lines
+          pstore   lost      0/32 witness lines: the panic's own line is missing
+          order    broken    1/2 assertions: all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
+              2.718 ms CPU 0: kmsg_dump
+          victim   on CPU 1: entered 0.012 ms, left never
+        ");
+    }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Error;
 use super::needed::trials_to_decide;
 use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
-use crate::model::{Channel, ChannelOutcome, Params};
+use crate::model::{Channel, Params};
 use crate::results::CellSummary;
 use crate::stats::{Interval, Proportion};
 
@@ -21,12 +21,12 @@ pub struct Point {
     pub params: Params,
 }
 
-/// How often one side saved everything.
+/// How often one side came to the channel's good outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
     /// Trials that counted.
     pub n: u32,
-    /// Those in which everything was saved.
+    /// Those with the good outcome: everything was saved, or the order kept.
     pub saved: u32,
     /// The interval (95 %) of the share: Wilson's, or the confidence sequence.
     pub ci95: Interval,
@@ -60,7 +60,8 @@ pub struct ComparedCell {
 /// All cells of two columns; none is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The cells both sides have, in the base's order, each with all channels.
+    /// The cells both sides have, in the base's order, each with the channels of the log, and with the order where it was
+    /// judged on a side.
     pub cells: Vec<ComparedCell>,
     /// What only the base has.
     pub only_in_base: Vec<Point>,
@@ -90,9 +91,11 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
         match candidate_by_point.remove(&point) {
             Some(other) => {
                 for channel in Channel::ALL {
-                    let saved = |cell: &CellSummary| cell.channel(channel).proportion(ChannelOutcome::Saved);
-                    places.push((point.clone(), channel));
-                    pairs.push(Pair { base: saved(cell), candidate: saved(other) });
+                    let [base, candidate] = [cell, other].map(|cell| cell.channel(channel).good());
+                    if Channel::OF_LOG.contains(&channel) || base.of() > 0 || candidate.of() > 0 {
+                        places.push((point.clone(), channel));
+                        pairs.push(Pair { base, candidate });
+                    }
                 }
             }
             None => only_in_base.push(point),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
-use crate::model::{CellKey, Channel, ChannelOutcome};
+use crate::model::{CellKey, Channel};
 use crate::results::{CellSummary, PlannedCell};
 use crate::stats::Interval;
 
@@ -14,7 +14,7 @@ use crate::stats::Interval;
 /// channel, p-values adjusted over all of it. Both cells of a pair are open while one of its channels is undecided.
 ///
 /// A cell that has no other to be compared with is open while an expectation of it is neither shown nor refuted, by the
-/// confidence sequence of its share; if nothing is expected of it, while on some channel the one of `saved` is wider than
+/// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is wider than
 /// twice the margin.
 ///
 /// A cell of which no trial counted is open, so the caller needs a limit. A channel that trials were counted without is
@@ -64,8 +64,7 @@ fn undecided<'a>(
             open.extend([base, candidate]);
         }
         for channel in Channel::ALL {
-            let [base_share, candidate_share] =
-                [0, 1].map(|side: usize| sides[side].channel(channel).proportion(ChannelOutcome::Saved));
+            let [base_share, candidate_share] = sides.each_ref().map(|side| side.channel(channel).good());
             let pair = Pair { base: base_share, candidate: candidate_share };
             if pair.difference().is_some() {
                 tested.push(([base, candidate], pair));
@@ -91,7 +90,7 @@ fn alone_is_open(seen: &CellSummary, planned: &PlannedCell, options: Options) ->
         (share.of() > 0).then(|| options.evidence.share(share))
     };
     if planned.expect.is_empty() {
-        let mut measured = Channel::ALL.into_iter().filter_map(|channel| interval(channel, ChannelOutcome::Saved));
+        let mut measured = Channel::ALL.into_iter().filter_map(|channel| interval(channel, channel.good()));
         return measured.any(|Interval { lo, hi }| hi - lo > 2.0 * options.margin);
     }
     let mut expected = planned

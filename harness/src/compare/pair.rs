@@ -73,7 +73,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How often each side saved everything, on one channel of one cell.
+/// How often each side came to the good outcome, on one channel of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pair {
     /// Without the change.

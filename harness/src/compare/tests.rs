@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::*;
 
 mod open;
+mod order;
 mod simulation;
 
 use crate::model::ChannelOutcome::{Lost, Saved};

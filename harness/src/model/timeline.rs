@@ -1,6 +1,7 @@
 //! What the CPUs of a dying guest were seen doing, in order.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,14 +56,62 @@ pub enum StepEdge {
     End,
 }
 
-/// A step that the probe set has and the kernel has not.
+/// A step that the probe set has and the kernel has not, or one of its functions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbsentStep {
     /// Its name.
     pub step: String,
+    /// The function that is not there, where the step has others; empty: nothing of the step can be seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
     /// Why: `no function oops_exit (inlined, renamed, or not configured)`.
     pub why: String,
 }
+
+/// A step of the probe set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// There are several, told apart by [`Event::of`].
+    pub several: bool,
+    /// Its end is seen as well as its beginning.
+    pub ends: bool,
+}
+
+/// The steps that a timeline may have, in the order in which a panic comes to them; details last.
+pub const STEPS: [Step; 30] = [
+    Step::several(Event::ACTOR),
+    Step::point("oops_begin"),
+    Step::point("oops_end"),
+    Step::section("crash_kexec_oops"),
+    Step::point("panic"),
+    Step::point("nmi_panic"),
+    Step::point("panic_cpu"),
+    Step::several_points("panic_self_stop"),
+    Step::point("panic_redirect"),
+    Step::section("smp_send_stop"),
+    Step::section("crash_smp_send_stop"),
+    Step::point("stop_ipi"),
+    Step::several_points("stop_nmi"),
+    Step::several_points(Event::STOPPED),
+    Step::point("panic_notifiers"),
+    Step::several("notifier"),
+    Step::section("sys_info"),
+    Step::section("kmsg_dump"),
+    Step::several("dumper"),
+    Step::several("backend_write"),
+    Step::section("crash_kexec"),
+    Step::point("machine_kexec"),
+    Step::point("console_unblank"),
+    Step::section("console_flush_on_panic"),
+    Step::point("emergency_restart"),
+    Step::point(Event::PRINTK),
+    Step::point("nmi"),
+    Step::point("touch_nmi_watchdog"),
+    Step::point("touch_softlockup_watchdog"),
+    Step::point("bust_spinlocks"),
+];
 
 /// A line of the console, put where it belongs between the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +137,28 @@ impl StepEdge {
     }
 }
 
+impl Step {
+    /// Seen once each time that a CPU comes to it.
+    const fn point(name: &'static str) -> Self {
+        Self { name, several: false, ends: false }
+    }
+
+    /// The same, of each of several.
+    const fn several_points(name: &'static str) -> Self {
+        Self { name, several: true, ends: false }
+    }
+
+    /// Seen when it begins and when it ends.
+    const fn section(name: &'static str) -> Self {
+        Self { name, several: false, ends: true }
+    }
+
+    /// The same, of each of several.
+    const fn several(name: &'static str) -> Self {
+        Self { name, several: true, ends: true }
+    }
+}
+
 impl Event {
     /// The step that a CPU has when it is stopped for good. Nothing may be seen on it afterwards.
     pub const STOPPED: &'static str = "stopped";
@@ -95,6 +166,25 @@ impl Event {
     pub const PRINTK: &'static str = "printk";
     /// The step in which one of crashlab's actors is: it begins when the actor enters its critical section.
     pub const ACTOR: &'static str = "actor";
+}
+
+impl fmt::Display for Event {
+    /// `notifier hung_task_panic end`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        written(f, &self.step, &self.of, self.edge)
+    }
+}
+
+/// A step in words: which, of what, and that it is the end where it is.
+pub(super) fn written(f: &mut fmt::Formatter<'_>, step: &str, of: &str, edge: StepEdge) -> fmt::Result {
+    f.write_str(step)?;
+    if !of.is_empty() {
+        write!(f, " {of}")?;
+    }
+    if edge == StepEdge::End {
+        write!(f, " {}", edge.name())?;
+    }
+    Ok(())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

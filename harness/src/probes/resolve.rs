@@ -156,11 +156,14 @@ impl Probes {
                 None => self.lacks(step, image, names),
             },
             Seen::Each(names) => {
+                if names.iter().all(|name| image.function(name).is_err()) {
+                    self.lacks(step, image, names);
+                    return Ok(());
+                }
                 for name in names {
-                    if image.function(name).is_ok() {
-                        self.functions(step, image, name, name)?;
-                    } else {
-                        self.lacks(step, image, std::slice::from_ref(name));
+                    match image.function(name) {
+                        Ok(_) => self.functions(step, image, name, name)?,
+                        Err(missing) => self.absent(step, name, says(missing, "function")),
                     }
                 }
             }
@@ -172,7 +175,7 @@ impl Probes {
                     self.lists.push(if notifiers { ListHead::Notifiers(head) } else { ListHead::Dumpers(head) });
                     self.of_lists.push(step.clone());
                 }
-                Err(missing) => self.absent(step, format!("{} {symbol}", says(missing, "variable"))),
+                Err(missing) => self.absent(step, "", format!("{} {symbol}", says(missing, "variable"))),
             },
             Seen::Access { functions, symbol, reads } => match image.variable(symbol) {
                 Ok((from, to)) => {
@@ -186,7 +189,7 @@ impl Probes {
                         self.add(place, true, step, "", StepEdge::Begin);
                     }
                 }
-                Err(missing) => self.absent(step, format!("{} {symbol}", says(missing, "variable"))),
+                Err(missing) => self.absent(step, "", format!("{} {symbol}", says(missing, "variable"))),
             },
         }
         Ok(())
@@ -215,11 +218,11 @@ impl Probes {
     fn lacks(&mut self, step: &Step, image: &Image, names: &[String]) {
         let missing = names.iter().find_map(|name| image.function(name).err().filter(|why| *why == Missing::Ambiguous));
         let why = says(missing.unwrap_or(Missing::Unknown), "function");
-        self.absent(step, format!("{why} {}", names.join(" or ")));
+        self.absent(step, "", format!("{why} {}", names.join(" or ")));
     }
 
-    fn absent(&mut self, step: &Step, why: String) {
-        self.absent.push(AbsentStep { step: step.name.clone(), why });
+    fn absent(&mut self, step: &Step, of: &str, why: String) {
+        self.absent.push(AbsentStep { step: step.name.clone(), of: of.to_owned(), why });
     }
 }
 

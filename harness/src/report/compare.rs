@@ -4,6 +4,7 @@ use super::Format;
 use super::grid::{Grid, Tone};
 use super::summary::assignments;
 use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, Verdict};
+use crate::model::Channel;
 use crate::stats::percent;
 
 /// One row for each cell and channel, and whatever only one side has; `base` and `candidate` name the sides.
@@ -33,7 +34,9 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
     if !comparison.only_in_base.is_empty() || !comparison.only_in_candidate.is_empty() {
         text.push('\n');
     }
-    text += "Saved, of those that counted, with 95 % ";
+    let has_order = comparison.cells.iter().any(|cell| cell.channel == Channel::Order);
+    text += if has_order { "Saved (order: kept)" } else { "Saved" };
+    text += ", of those that counted, with 95 % ";
     text += match comparison.evidence {
         Evidence::Fixed => "intervals; p: Boschloo's exact test, adjusted for all rows.\n",
         Evidence::Sequential => "confidence sequences; p adjusted for all rows. Both hold at any look.\n",

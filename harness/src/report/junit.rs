@@ -130,11 +130,19 @@ fn suite(input: &Junit, name: &str, cells: &[Cell]) -> TestSuite {
         suite.add_property((name, one_line(&value).as_str()));
     }
     for cell in cells {
-        for channel in Channel::ALL {
+        for channel in Channel::ALL.into_iter().filter(|channel| reports(cell, *channel)) {
             suite.add_test_case(case(cell, channel, input.console_tail));
         }
     }
     suite
+}
+
+/// Whether the cell has a case of the channel: always of the log; of the order where it was judged or something is
+/// expected of it.
+fn reports(cell: &Cell, channel: Channel) -> bool {
+    Channel::OF_LOG.contains(&channel)
+        || cell.counted.channel(channel).n() > 0
+        || expectations(cell, channel).next().is_some()
 }
 
 /// What it takes to run the suite again.
@@ -180,6 +188,9 @@ fn status(cell: &Cell, channel: Channel) -> TestCaseStatus {
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type("expectation").set_message(one_line(&failed.join("; ")));
+    if let Some(detail) = telling_trial(cell, channel).and_then(|trial| detail_of_order(trial, channel)) {
+        status.set_description(printable(detail.as_bytes()));
+    }
     status
 }
 
@@ -205,8 +216,8 @@ fn expectations<'a>(cell: &Cell<'a>, channel: Channel) -> impl Iterator<Item = &
     cell.judged.clone().into_iter().filter(move |judged| judged.expectation.channel == channel)
 }
 
-/// The first trial that did not come to what was expected, else to `saved`; an infra error above all, where none
-/// counted.
+/// The first trial that did not come to what was expected, else to the good outcome; an infra error above all, where
+/// none counted.
 fn telling_trial<'a>(cell: &Cell<'a>, channel: Channel) -> Option<&'a TrialRecord> {
     let notes = cell.notes?;
     if cell.counted.channel(channel).n() == 0 {
@@ -221,7 +232,7 @@ fn telling_trial<'a>(cell: &Cell<'a>, channel: Channel) -> Option<&'a TrialRecor
 fn wanted(cell: &Cell, channel: Channel) -> ChannelOutcome {
     let failed = |judged: &&Judged| matches!(judged.judgement, Judgement::Failed(_));
     let judged = expectations(cell, channel).find(failed).or_else(|| expectations(cell, channel).next());
-    judged.map_or(ChannelOutcome::Saved, |judged| judged.expectation.outcome)
+    judged.map_or(channel.good(), |judged| judged.expectation.outcome)
 }
 
 /// How a trial ended, as far as this channel goes.
@@ -232,27 +243,33 @@ fn end(trial: &TrialRecord, channel: Channel) -> String {
         TrialOutcome::Counted { hung, channels } => {
             let hung = if *hung { ", hung" } else { "" };
             channels.get(&channel).map_or_else(
-                || format!("{channel} not read{hung}"),
-                |it| format!("{} ({} of {} witness lines{hung}) {}", it.outcome, it.witnesses, it.of, it.detail),
+                || format!("{channel} not judged{hung}"),
+                |it| {
+                    let (outcome, seen, of, what) = (it.outcome, it.witnesses, it.of, channel.witnesses());
+                    let detail = it.detail.lines().next().unwrap_or_default();
+                    format!("{outcome} ({seen} of {of} {what}{hung}) {detail}")
+                },
             )
         }
     }
 }
 
+/// How a trial's order was broken: several lines, which say little when they are put into one.
+fn detail_of_order(trial: &TrialRecord, channel: Channel) -> Option<&str> {
+    let TrialOutcome::Counted { channels, .. } = &trial.outcome else { return None };
+    let verdict = channels.get(&channel).filter(|verdict| verdict.outcome == ChannelOutcome::Broken)?;
+    Some(&verdict.detail)
+}
+
 /// The figures, and the trial that tells most about them.
 fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Option<Vec<u8>>) -> String {
     let counts = cell.counted.channel(channel);
-    let interval = counts.ci95();
-    let mut text = format!(
-        "{channel}: {} saved of {} (95 % CI {}–{} %), {} truncated, {} corrupt, {} lost\n",
-        counts.of(ChannelOutcome::Saved),
-        counts.n(),
-        percent(interval.lo),
-        percent(interval.hi),
-        counts.of(ChannelOutcome::Truncated),
-        counts.of(ChannelOutcome::Corrupt),
-        counts.of(ChannelOutcome::Lost),
-    );
+    let (n, good, interval) = (counts.n(), channel.good(), counts.ci95());
+    let (lo, hi) = (percent(interval.lo), percent(interval.hi));
+    let others = channel.outcomes().iter().filter(|outcome| **outcome != good);
+    let others: Vec<String> = others.map(|outcome| format!("{} {outcome}", counts.of(*outcome))).collect();
+    let others = others.join(", ");
+    let mut text = format!("{channel}: {} {good} of {n} (95 % CI {lo}–{hi} %), {others}\n", counts.of(good));
     let CellSummary { trials, missed, infra_errors, hung, .. } = cell.counted;
     // Writing to a string does not fail.
     let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");

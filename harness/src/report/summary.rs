@@ -2,12 +2,9 @@
 
 use super::Format;
 use super::grid::{Grid, Tone};
-use crate::model::{CellKey, Channel, ChannelOutcome, Params};
+use crate::model::{CellKey, Channel, Params};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::percent;
-
-const OUTCOMES: [ChannelOutcome; 4] =
-    [ChannelOutcome::Saved, ChannelOutcome::Truncated, ChannelOutcome::Corrupt, ChannelOutcome::Lost];
 
 /// One table a channel: a row for each point of each scenario, a column for each variant.
 pub fn variant_table(summary: &Summary, format: Format) -> String {
@@ -22,7 +19,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
     points.sort_by_key(|(scenario, _)| names.scenarios.iter().position(|known| known == scenario));
 
     let mut text = String::new();
-    for channel in Channel::ALL {
+    for channel in summary.channels() {
         let header = ["scenario", "parameters"].into_iter().chain(names.variants.iter().map(String::as_str));
         let mut grid = Grid::new(header, 0);
         for (scenario, params) in &points {
@@ -32,7 +29,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
                         && cell.key.params == **params
                         && names.variant(&cell.key) == *variant
                 });
-                found.map_or_else(|| ("-".to_owned(), Tone::Plain), |cell| in_a_word(cell.channel(channel)))
+                found.map_or_else(|| ("-".to_owned(), Tone::Plain), |cell| in_a_word(cell, channel))
             };
             let figures = names.variants.iter().map(cell);
             grid.row(*scenario, [(assignments(params), Tone::Plain)].into_iter().chain(figures).collect());
@@ -41,15 +38,15 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
         text += &grid.render(format);
         text.push('\n');
     }
-    text += "Figures: trials in which everything was saved, of those that counted.\n";
-    text + &not_counted(summary)
+    text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary)) + &not_counted(summary)
 }
 
 /// Every figure: a row for each cell, variants below each other; what was not counted is always there.
 pub fn summary_table(summary: &Summary, format: Format) -> String {
     let names = Names::of(summary);
-    let channels = Channel::ALL.map(Channel::name);
-    let header = ["cell", "variant"].into_iter().chain(channels).chain(["hung", "missed", "infra"]);
+    let channels = summary.channels();
+    let names_of_channels = channels.iter().map(|channel| channel.name());
+    let header = ["cell", "variant"].into_iter().chain(names_of_channels).chain(["hung", "missed", "infra"]);
     let mut grid = Grid::new(header, 3);
     let mut cells: Vec<&CellSummary> = summary.cells.iter().collect();
     // Stable: points and variants keep the plan's order.
@@ -62,15 +59,16 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
     cells.sort_by_key(|cell| place(cell));
     for cell in cells {
         let mut row = vec![(names.variant(&cell.key), Tone::Plain)];
-        row.extend(Channel::ALL.map(|channel| with_interval(cell.channel(channel))));
+        row.extend(channels.iter().map(|channel| with_interval(cell.channel(*channel))));
         row.extend(
             [(cell.hung, Tone::Between), (cell.missed, Tone::Between), (cell.infra_errors, Tone::Bad)]
                 .map(|(count, tone)| (count.to_string(), if count == 0 { Tone::Plain } else { tone })),
         );
         grid.row(format!("{} {}", cell.key.scenario, assignments(&cell.key.params)).trim_end(), row);
     }
-    let legend = "Figures: trials in which everything was saved, of those that counted; share; its 95 % interval.\n";
-    grid.render(format) + "\n" + legend + &not_counted(summary)
+    let legend =
+        format!("Figures: trials in which {}, of those that counted; share; its 95 % interval.\n", good(summary));
+    grid.render(format) + "\n" + &legend + &not_counted(summary)
 }
 
 /// The names that stand in a table's margins.
@@ -107,30 +105,41 @@ pub(super) fn assignments(params: &Params) -> String {
     params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-/// `saved 20/20`: the outcome that all trials came to, or `mixed`, and how many saved everything.
-fn in_a_word(counts: Counts) -> (String, Tone) {
-    let (n, saved) = (counts.n(), counts.of(ChannelOutcome::Saved));
+/// `saved 20/20`: the outcome that all trials came to, or `mixed`, and how many came to the good one.
+fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
+    let counts = cell.channel(channel);
+    let n = counts.n();
     if n == 0 {
         return ("none counted".to_owned(), Tone::Between);
     }
-    let word = OUTCOMES.into_iter().find(|&outcome| counts.of(outcome) == n).map_or("mixed", ChannelOutcome::name);
-    (format!("{word} {saved}/{n}"), tone(counts))
+    let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
+    let word = word.map_or("mixed", |outcome| outcome.name());
+    (format!("{word} {}/{n}", counts.good().hits()), tone(counts))
 }
 
 /// `20/20 100% [84–100]`
 fn with_interval(counts: Counts) -> (String, Tone) {
-    let saved = counts.proportion(ChannelOutcome::Saved);
-    let Some(share) = saved.share() else { return ("none counted".to_owned(), Tone::Between) };
+    let good = counts.good();
+    let Some(share) = good.share() else { return ("none counted".to_owned(), Tone::Between) };
     let interval = counts.ci95();
-    let (hits, of, lo, hi) = (saved.hits(), saved.of(), percent(interval.lo), percent(interval.hi));
+    let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
     (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
 }
 
 fn tone(counts: Counts) -> Tone {
-    match counts.of(ChannelOutcome::Saved) {
+    match counts.good().hits() {
         0 => Tone::Bad,
-        saved if saved == counts.n() => Tone::Good,
+        good if good == counts.n() => Tone::Good,
         _ => Tone::Between,
+    }
+}
+
+/// What the trials have in common that the figures count.
+fn good(summary: &Summary) -> &'static str {
+    if summary.channels().contains(&Channel::Order) {
+        "everything was saved (order: kept)"
+    } else {
+        "everything was saved"
     }
 }
 

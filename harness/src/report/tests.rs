@@ -12,6 +12,8 @@ use crate::model::{Channel, TrialOutcome, TrialRecord};
 use crate::results::sample::{cell, counted, expect, info, key, trial};
 use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, judge};
 
+mod order;
+
 const TEXT: Format = Format::Text { colour: false };
 const OOPS: &str = "panic-during-oops-dump";
 const VARIANTS: [&str; 3] = ["stock", "kmsg-dump-before-stop", "kmsg-dump-before-notifiers"];

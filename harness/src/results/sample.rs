@@ -43,6 +43,20 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
     TrialOutcome::Counted { hung: false, channels }
 }
 
+/// The same with the order judged as well: one that is broken has a detail of several lines.
+pub(crate) fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutcome {
+    let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
+    let (witnesses, detail) = match order {
+        ChannelOutcome::Kept => (2, String::new()),
+        _ => (
+            1,
+            "all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1\n  2.718 ms CPU 0: kmsg_dump".into(),
+        ),
+    };
+    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail });
+    TrialOutcome::Counted { hung, channels }
+}
+
 /// A trial of a cell.
 pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialRecord {
     TrialRecord {
@@ -62,12 +76,22 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
 
 /// A cell in which everything not saved was lost.
 pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> CellSummary {
-    let counts = |(saved, n): (u32, u32)| Counts::new(saved, 0, 0, n - saved).unwrap();
+    let counts = |(saved, n): (u32, u32)| {
+        Counts::new([(ChannelOutcome::Saved, saved), (ChannelOutcome::Lost, n - saved)]).unwrap()
+    };
     CellSummary {
         trials: console.1.max(pstore.1),
         channels: BTreeMap::from([(Channel::Console, counts(console)), (Channel::Pstore, counts(pstore))]),
         ..CellSummary::empty(key)
     }
+}
+
+/// The same with the order kept so often, and otherwise broken.
+pub(crate) fn cell_with_order(cell: CellSummary, (kept, n): (u32, u32)) -> CellSummary {
+    let counts = Counts::new([(ChannelOutcome::Kept, kept), (ChannelOutcome::Broken, n - kept)]).unwrap();
+    let mut channels = cell.channels;
+    channels.insert(Channel::Order, counts);
+    CellSummary { channels, ..cell }
 }
 
 /// That the outcome has at least the usual probability.

@@ -33,14 +33,14 @@ pub struct CellSummary {
     /// Attempts that were infra-errors and were tried again: in no other figure.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retried: u32,
-    /// What each channel kept.
+    /// What each channel came to: those of the log, and others that some trial was judged by.
     pub channels: BTreeMap<Channel, Counts>,
 }
 
 /// How often a channel came to each outcome.
 ///
-/// In JSON `n`, their sum, and `ci95`, the Wilson interval of `saved`, stand beside them. On reading, an `n` that is not
-/// the sum is an error.
+/// In JSON `n`, their sum, and `ci95`, the Wilson interval of the good one, stand beside those that the channel may come to.
+/// On reading, an `n` that is not the sum is an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Counts {
@@ -48,16 +48,26 @@ pub struct Counts {
     truncated: u32,
     corrupt: u32,
     lost: u32,
+    kept: u32,
+    broken: u32,
 }
 
-/// [`Counts`] as they are written.
+/// [`Counts`] as they are written: the outcomes of an order or those of the log.
 #[derive(Serialize, Deserialize)]
 struct Written {
     n: u32,
-    saved: u32,
-    truncated: u32,
-    corrupt: u32,
-    lost: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrupt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken: Option<u32>,
     ci95: Interval,
 }
 
@@ -118,16 +128,22 @@ impl Summary {
         }
         builder.finish(run_id)
     }
+
+    /// The channels to report: those of the log, and any other that a trial was judged by.
+    pub fn channels(&self) -> Vec<Channel> {
+        let judged = |channel| self.cells.iter().any(|cell| cell.channel(channel).n() > 0);
+        Channel::ALL.into_iter().filter(|channel| Channel::OF_LOG.contains(channel) || judged(*channel)).collect()
+    }
 }
 
 impl CellSummary {
     /// A cell of which no trial was run.
     pub fn empty(key: CellKey) -> Self {
-        let channels = Channel::ALL.into_iter().map(|channel| (channel, Counts::default())).collect();
+        let channels = Channel::OF_LOG.into_iter().map(|channel| (channel, Counts::default())).collect();
         Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, retried: 0, channels }
     }
 
-    /// What a channel kept; nothing if it was never read.
+    /// What a channel came to; nothing if it was never read.
     pub fn channel(&self, channel: Channel) -> Counts {
         self.channels.get(&channel).copied().unwrap_or_default()
     }
@@ -138,7 +154,7 @@ impl CellSummary {
         match (trials, trials.saturating_sub(*missed).saturating_sub(*infra_errors)) {
             (0, _) => "no trial was run".to_owned(),
             (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),
-            (_, counted) => format!("the channel was not read in the trials that counted ({counted})"),
+            (_, counted) => format!("the channel was judged in none of the trials that counted ({counted})"),
         }
     }
 
@@ -157,7 +173,7 @@ impl CellSummary {
             TrialOutcome::Counted { hung, channels } => {
                 self.hung += u32::from(*hung);
                 for (channel, verdict) in channels {
-                    self.channels.entry(*channel).or_default().add(verdict.outcome);
+                    *self.channels.entry(*channel).or_default().of_mut(verdict.outcome) += 1;
                 }
             }
         }
@@ -165,15 +181,19 @@ impl CellSummary {
 }
 
 impl Counts {
-    /// Counts of known outcomes; `None` when their sum is beyond counting.
-    pub fn new(saved: u32, truncated: u32, corrupt: u32, lost: u32) -> Option<Self> {
-        [truncated, corrupt, lost].into_iter().try_fold(saved, u32::checked_add)?;
-        Some(Self { saved, truncated, corrupt, lost })
+    /// Counts of known outcomes, each named at most once; `None` when their sum is beyond counting.
+    pub fn new(known: impl IntoIterator<Item = (ChannelOutcome, u32)>) -> Option<Self> {
+        let (mut counts, mut sum) = (Self::default(), 0u32);
+        for (outcome, count) in known {
+            sum = sum.checked_add(count)?;
+            *counts.of_mut(outcome) = count;
+        }
+        Some(counts)
     }
 
     /// Trials that counted for this channel.
     pub const fn n(self) -> u32 {
-        self.saved + self.truncated + self.corrupt + self.lost
+        self.saved + self.truncated + self.corrupt + self.lost + self.kept + self.broken
     }
 
     /// How many of them came to this outcome.
@@ -183,6 +203,8 @@ impl Counts {
             ChannelOutcome::Truncated => self.truncated,
             ChannelOutcome::Corrupt => self.corrupt,
             ChannelOutcome::Lost => self.lost,
+            ChannelOutcome::Kept => self.kept,
+            ChannelOutcome::Broken => self.broken,
         }
     }
 
@@ -194,25 +216,46 @@ impl Counts {
         Proportion::new(self.of(outcome), self.n()).expect("a part is not more than the sum")
     }
 
-    /// The Wilson interval (95 %) of the share saved.
-    pub fn ci95(self) -> Interval {
-        wilson(self.proportion(ChannelOutcome::Saved))
+    /// The share of the good outcome: a channel has one of the two.
+    ///
+    /// # Panics
+    /// Never: the parts are not more than their sum.
+    pub fn good(self) -> Proportion {
+        Proportion::new(self.saved + self.kept, self.n()).expect("a part is not more than the sum")
     }
 
-    fn add(&mut self, outcome: ChannelOutcome) {
-        *match outcome {
+    /// The Wilson interval (95 %) of the share of the good outcome.
+    pub fn ci95(self) -> Interval {
+        wilson(self.good())
+    }
+
+    fn of_mut(&mut self, outcome: ChannelOutcome) -> &mut u32 {
+        match outcome {
             ChannelOutcome::Saved => &mut self.saved,
             ChannelOutcome::Truncated => &mut self.truncated,
             ChannelOutcome::Corrupt => &mut self.corrupt,
             ChannelOutcome::Lost => &mut self.lost,
-        } += 1;
+            ChannelOutcome::Kept => &mut self.kept,
+            ChannelOutcome::Broken => &mut self.broken,
+        }
     }
 }
 
 impl From<Counts> for Written {
     fn from(counts: Counts) -> Self {
-        let Counts { saved, truncated, corrupt, lost } = counts;
-        Self { n: counts.n(), saved, truncated, corrupt, lost, ci95: counts.ci95() }
+        let Counts { saved, truncated, corrupt, lost, kept, broken } = counts;
+        let is_order = kept + broken > 0;
+        let of_log = |count: u32| (!is_order || count > 0).then_some(count);
+        Self {
+            n: counts.n(),
+            saved: of_log(saved),
+            truncated: of_log(truncated),
+            corrupt: of_log(corrupt),
+            lost: of_log(lost),
+            kept: is_order.then_some(kept),
+            broken: is_order.then_some(broken),
+            ci95: counts.ci95(),
+        }
     }
 }
 
@@ -220,8 +263,11 @@ impl TryFrom<Written> for Counts {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { n, saved, truncated, corrupt, lost, .. } = written;
-        Self::new(saved, truncated, corrupt, lost)
+        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated};
+        let Written { n, saved, truncated, corrupt, lost, kept, broken, .. } = written;
+        let known =
+            [(Saved, saved), (Truncated, truncated), (Corrupt, corrupt), (Lost, lost), (Kept, kept), (Broken, broken)];
+        Self::new(known.map(|(outcome, count)| (outcome, count.unwrap_or_default())))
             .filter(|counts| counts.n() == n)
             .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))
     }

@@ -11,6 +11,8 @@ use super::*;
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 
+mod order;
+
 /// 2026-11-22 05:06:07.089 UTC.
 fn began() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_323_967_089)
@@ -440,5 +442,5 @@ fn where_nothing_counted_nothing_is_known_and_it_is_told_why() {
     assert_snapshot!(of(vec![]), @"no trial was run");
     assert_snapshot!(of(vec![missed(), missed()]), @"none of 2 trials counted: 2 missed, 0 infra-error");
     assert_snapshot!(of(vec![missed(), infra()]), @"none of 2 trials counted: 1 missed, 1 infra-error");
-    assert_snapshot!(of(vec![console_only]), @"the channel was not read in the trials that counted (1)");
+    assert_snapshot!(of(vec![console_only]), @"the channel was judged in none of the trials that counted (1)");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::file::{ActorFile, File, KnobFile, MeetFile};
-use super::{Actor, Edge, Fault, Instance, Start};
+use super::{Actor, Edge, Fault, Instance, Start, order};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName, visible};
 
 /// The guest's page has a slot for each actor.
@@ -31,7 +31,8 @@ pub(super) fn names(source: &Source, file: &File) -> Result<(), InputError> {
         }
     }
     knobs(source, file)?;
-    actors(source, file)
+    actors(source, file)?;
+    order::names(source, file)
 }
 
 fn name(source: &Source, kind: &str, name: &At<String>, longest: usize) -> Result<(), InputError> {
@@ -153,6 +154,7 @@ pub(super) fn instance(source: &Source, file: &File, instance: &Instance) -> Res
         }
     }
     acting(source, instance, &written)?;
+    order::instance(source, file, instance)?;
     if !instance.actors.iter().any(|actor| ends_guest(actor, instance)) {
         let mark = written.first().map_or(file.name.mark, |(_, mark)| *mark);
         let hint = "add a `panic`, or an `oops` with `sysctl: { name: kernel.panic_on_oops, value: 1 }`".to_owned();

@@ -3,9 +3,12 @@
 //! The comments of this file are the descriptions in the JSON Schema. Enums are externally tagged and nothing is
 //! flattened, or the places in error messages would be lost.
 
+pub(super) mod order;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::order::OrderFile;
 use super::Edge;
 use super::scalar::{Scalar, Where};
 use super::schema;
@@ -49,6 +52,9 @@ pub(super) struct File {
     /// What must have happened for a trial to count, besides that every actor entered.
     #[serde(default)]
     pub meet: Vec<MeetFile>,
+    /// What must be so in the order of the kernel's steps, by the trial's timeline.
+    #[serde(default)]
+    pub order: Vec<OrderFile>,
     /// What must be left.
     pub expect: Vec<ExpectFile>,
 }
@@ -214,15 +220,15 @@ pub(super) struct EntersDuring {
     pub only: Where,
 }
 
-/// What a channel must keep.
+/// What a channel must come to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Expectation")]
 pub(super) struct ExpectFile {
     /// The channel.
     pub channel: Channel,
-    /// The outcome expected of it.
-    pub outcome: ChannelOutcome,
+    /// The outcome expected of it: one that the channel may come to.
+    pub outcome: At<ChannelOutcome>,
     /// In at least this share of the trials that count. Default: 0.9.
     #[schemars(range(min = 0, max = 1))]
     pub at_least: Option<At<f64>>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::order::OrderAssertion;
 use crate::model::{Expectation, Meeting, Params};
 
 /// One point of a scenario's sweep, ready to be run.
@@ -22,6 +23,8 @@ pub struct Instance {
     /// What must have happened for the trial to count: first that every actor entered, in the order of the actors, then
     /// what the scenario asks for at this point.
     pub meetings: Vec<Meeting>,
+    /// What must be so in the trial's timeline at this point.
+    pub order: Vec<OrderAssertion>,
     /// What must be left at this point; nothing is judged where this is empty.
     pub expectations: Vec<Expectation>,
 }

@@ -12,6 +12,7 @@ mod file;
 mod filter;
 mod guest_text;
 mod instance;
+mod order;
 mod resolve;
 mod scalar;
 mod schema;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::file::{ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, Spin, Sysctl};
 use super::scalar::Scalar;
-use super::{Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, units};
-use crate::model::{Expectation, Meeting, ParamValue, Params};
+use super::{Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, order, units};
+use crate::model::order::OrderAssertion;
+use crate::model::{Channel, Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
 const DEFAULT_GUEST: Guest = Guest { cpus: 4, memory_mib: 256 };
@@ -97,6 +98,7 @@ fn choices<'a>(source: &Source, file: &'a File) -> Result<Vec<Choice<'a>>, Input
 /// The `where`s of the file.
 struct Filters {
     meet: Vec<PointFilter>,
+    order: Vec<PointFilter>,
     expect: Vec<PointFilter>,
 }
 
@@ -105,6 +107,7 @@ impl Filters {
         let filter = |only| PointFilter::resolve(source, only, parameters);
         Ok(Self {
             meet: file.meet.iter().map(|MeetFile::EntersDuring(meet)| filter(&meet.only)).collect::<Result<_, _>>()?,
+            order: file.order.iter().map(|order| filter(order.only())).collect::<Result<_, _>>()?,
             expect: file.expect.iter().map(|expect| filter(&expect.only)).collect::<Result<_, _>>()?,
         })
     }
@@ -125,6 +128,10 @@ impl Point<'_> {
         let actors = self.file.actors.iter().map(|actor| self.actor(actor)).collect::<Result<Vec<_>, _>>()?;
         let entered = actors.iter().map(|actor| Meeting::Entered { actor: actor.name.clone() });
         let meetings = self.file.meet.iter().zip(&filters.meet).filter(|(_, only)| only.matches(&params));
+        let ordered = self.file.order.iter().zip(&filters.order).filter(|(_, only)| only.matches(&params));
+        let duration = |written: &At<Scalar>| self.duration(written);
+        let order: Vec<_> =
+            ordered.map(|(written, _)| order::assertion(written, duration)).collect::<Result<_, _>>()?;
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
         Ok(Instance {
             scenario: self.file.name.value.clone(),
@@ -135,7 +142,8 @@ impl Point<'_> {
             },
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             meetings: entered.chain(meetings.map(|(meet, _)| meeting(meet))).collect(),
-            expectations: expected.map(|(expect, _)| self.expectation(expect)).collect::<Result<_, _>>()?,
+            expectations: expected.map(|(expect, _)| self.expectation(expect, &order)).collect::<Result<_, _>>()?,
+            order,
             actors,
             params,
         })
@@ -203,7 +211,18 @@ impl Point<'_> {
         }
     }
 
-    fn expectation(&self, expect: &ExpectFile) -> Result<Expectation, InputError> {
+    fn expectation(&self, expect: &ExpectFile, order: &[OrderAssertion]) -> Result<Expectation, InputError> {
+        let ExpectFile { channel, outcome, .. } = expect;
+        if !channel.outcomes().contains(&outcome.value) {
+            let known = channel.outcomes().iter().map(|outcome| outcome.name());
+            let unknown = UnknownName::new("outcome", outcome.name(), known).of(channel.name());
+            return Err(self.source.unknown(outcome.mark, &unknown));
+        }
+        if *channel == Channel::Order && order.is_empty() {
+            let hint = "assert something under `order`, or narrow the `where`".to_owned();
+            let cause = format!("no assertion on the order is there to be {}", outcome.name());
+            return Err(self.source.error(outcome.mark, cause, Some(hint)));
+        }
         let at_least = match &expect.at_least {
             Some(share) if share.value > 0.0 && share.value <= 1.0 => share.value,
             Some(share) => {
@@ -211,7 +230,7 @@ impl Point<'_> {
             }
             None => DEFAULT_AT_LEAST,
         };
-        Ok(Expectation { channel: expect.channel, outcome: expect.outcome, at_least })
+        Ok(Expectation { channel: *channel, outcome: outcome.value, at_least })
     }
 
     /// The value as it is written, or of the parameter that it names; and the place of whichever it is.

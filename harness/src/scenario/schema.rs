@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::file::File;
+use crate::model::timeline::STEPS;
 
 /// The JSON Schema of a scenario file.
 pub fn schema() -> Value {
@@ -56,6 +57,10 @@ words! {
     SweptDuration = json_schema!({ "type": "string", "pattern": "^([0-9]+(us|ms|s)|[$][a-z][a-z0-9_]*)$" });
     /// A whole number and one of the units MiB, GiB.
     Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
+    /// A step of a timeline.
+    StepName = json_schema!({ "enum": STEPS.map(|step| step.name) });
+    /// The name of a function of the kernel, or of an actor.
+    OfStep = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$" });
     /// A whole number or a word.
     Scalar = json_schema!({ "type": ["integer", "string"] });
     /// Each parameter with its values.

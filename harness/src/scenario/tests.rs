@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
+mod order;
 mod refused;
 
 fn shipped() -> Vec<Scenario> {
@@ -218,6 +219,16 @@ fn the_schema_refuses_what_is_wrong() {
         ("/actors/1", json!({ "nmi": { "name": "o", "cpu": 0, "at": "0ms" } })),
         ("/actors/2/panic/after/edge", json!("entering")),
         ("/meet/0/enters-during/of", json!(null)),
+        ("/order/0", json!({ "stopped-after": { "moment": { "step": "kmsg_dump" } } })),
+        ("/order/0/stopped-before", json!({})),
+        ("/order/0/stopped-before/moment", json!("kmsg_dump")),
+        ("/order/0/stopped-before/moment/step", json!("kmsg_dumb")),
+        ("/order/0/stopped-before/moment/of", json!("a b")),
+        ("/order/0/stopped-before/moment/edge", json!("left")),
+        ("/order/0/stopped-before/moment/on", json!("dump")),
+        ("/order/1/count/times", json!("once")),
+        ("/order/1/count/times", json!(-1)),
+        ("/order/1/count/where", json!({ "post_notifiers": 0 })),
         ("/expect/0/channel", json!("serial")),
         ("/expect/0/outcome", json!("hung")),
         ("/expect/0/at-least", json!(1.5)),

@@ -81,7 +81,11 @@ fn stock() -> Timeline {
 }
 
 fn absent() -> Vec<AbsentStep> {
-    vec![AbsentStep { step: "oops_end".into(), why: "no function oops_exit (inlined, or not configured)".into() }]
+    vec![AbsentStep {
+        step: "oops_end".into(),
+        of: String::new(),
+        why: "no function oops_exit (inlined, or not configured)".into(),
+    }]
 }
 
 /// Whatever a file may hold.

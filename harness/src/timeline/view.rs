@@ -89,7 +89,7 @@ impl<'a> View<'a> {
         if *dropped > 0 {
             remarks.push(format!("{dropped} more events at the end, for which there was no room"));
         }
-        remarks.extend(absent.iter().map(|absent| format!("{} cannot be seen: {}", absent.step, absent.why)));
+        remarks.extend(absent.iter().map(|it| format!("{} cannot be seen: {}", name(&it.step, &it.of), it.why)));
         remarks.iter().map(|remark| plain(remark)).collect()
     }
 

@@ -39,7 +39,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Restores a guest, makes it panic, and looks whether every channel has kept the log.
+/// Restores a guest, makes it panic, and looks whether every channel of the log has kept it.
 ///
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted and
 /// crashed in the same way, and the template is good if both leave the same.
@@ -80,6 +80,7 @@ fn known_crash() -> Assignment {
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
         budgets_us: BTreeMap::new(),
         busy_cpus: 1,
+        order: Vec::new(),
         tail: Tail::of_panic(&nonce, WITNESSES),
         nonce,
     }
@@ -87,7 +88,7 @@ fn known_crash() -> Assignment {
 
 fn all_saved(outcome: &TrialOutcome) -> bool {
     let TrialOutcome::Counted { hung: false, channels } = outcome else { return false };
-    Channel::ALL.iter().all(|channel| channels.get(channel).is_some_and(|it| it.outcome == ChannelOutcome::Saved))
+    Channel::OF_LOG.iter().all(|channel| channels.get(channel).is_some_and(|it| it.outcome == ChannelOutcome::Saved))
 }
 
 /// `console saved, pstore lost`
@@ -122,6 +123,12 @@ mod tests {
         assert!(all_saved(&counted(false, ChannelOutcome::Saved)));
         assert!(!all_saved(&counted(true, ChannelOutcome::Saved)));
         assert!(!all_saved(&counted(false, ChannelOutcome::Truncated)));
+        let mut of_log = counted(false, ChannelOutcome::Saved);
+        if let TrialOutcome::Counted { channels, .. } = &mut of_log {
+            let broken = ChannelVerdict { outcome: ChannelOutcome::Broken, witnesses: 0, of: 1, detail: String::new() };
+            channels.insert(Channel::Order, broken);
+        }
+        assert!(all_saved(&of_log), "a template is not judged by the order");
         assert!(!all_saved(&TrialOutcome::Missed { reason: String::new() }));
         assert!(!all_saved(&TrialOutcome::Counted { hung: false, channels: BTreeMap::new() }));
     }

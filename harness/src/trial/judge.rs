@@ -6,9 +6,10 @@ use super::{Assignment, Crash, Traced};
 use crate::evidence::{console, pstore, stamps, timeline};
 use crate::guest::End;
 use crate::model::timeline::Timeline;
-use crate::model::{ActorStamps, Channel, TrialOutcome};
+use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
+use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
-use crate::verdict::{judge_console, judge_pstore};
+use crate::verdict::{judge_console, judge_order, judge_pstore};
 
 /// What a trial came to.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
         return Err(infra("the guest ended before its faults were fired".to_owned()));
     }
     let mut passages: Vec<Passage> = judged.stamps.iter().map(Passage::stamped).collect();
-    if let Some(Traced { probes, cpus }) = &crash.traced {
+    if let Some(Traced { probes, cpus, .. }) = &crash.traced {
         let actors: Vec<String> = page.actors.iter().map(|actor| actor.name.clone()).collect();
         let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus)
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
@@ -67,11 +68,23 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     if let Some(fault) = &records.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
-    let channels = BTreeMap::from([
+    let mut channels = BTreeMap::from([
         (Channel::Console, judge_console(&console::decode(&crash.remains.console), &assignment.tail)),
         (Channel::Pstore, judge_pstore(&records, &assignment.tail)),
     ]);
+    channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
+}
+
+/// Whether the trial's steps came in the order that its scenario asserts; none where that is not known.
+fn order(assignment: &Assignment, crash: &Crash, judged: &Judged) -> Option<ChannelVerdict> {
+    let (Some(timeline), Some(Traced { real_time, .. })) = (&judged.timeline, &crash.traced) else { return None };
+    let verdict = judge_order(&assignment.order, timeline, &[], *real_time)?;
+    if verdict.outcome != ChannelOutcome::Broken {
+        return Some(verdict);
+    }
+    // To put the console's lines between the events takes longer than to judge, and only who reads the detail needs them.
+    judge_order(&assignment.order, timeline, &place_console(timeline, &crash.remains.console), *real_time)
 }
 
 #[cfg(test)]
@@ -103,6 +116,7 @@ mod tests {
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
             busy_cpus: 1,
             budgets_us: BTreeMap::new(),
+            order: Vec::new(),
             tail: Tail::of_panic(NONCE, 0),
         }
     }

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::evidence::symbols::Symbols;
 use crate::evidence::{registers, stamps};
 use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Tracing, Waited, Watch, Word};
+use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
@@ -76,6 +77,8 @@ pub struct Assignment {
     pub busy_cpus: u32,
     /// How long each actor's critical section was asked to last, in microseconds, by name.
     pub budgets_us: BTreeMap<String, u64>,
+    /// What must be so in the trial's timeline.
+    pub order: Vec<OrderAssertion>,
     /// What each channel should have kept.
     pub tail: Tail,
 }
@@ -99,6 +102,7 @@ impl Assignment {
             meetings: instance.meetings.clone(),
             busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
             budgets_us: instance.actors.iter().map(budget).collect(),
+            order: instance.order.clone(),
             tail,
         }
     }
@@ -159,6 +163,8 @@ pub struct Traced {
     pub probes: Arc<Probes>,
     /// How many CPUs the guest had.
     pub cpus: u32,
+    /// Whether its time was the host's.
+    pub real_time: bool,
 }
 
 impl Crash {
@@ -213,7 +219,7 @@ async fn crash(
             probes = Some(tracer.complete(&mut guest).await?);
         }
     }
-    let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus });
+    let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
     let end = await_end(&mut guest, deadline(machine, assignment)).await?;
     let mut registers = Vec::new();
     if end == End::Deadline {

@@ -63,10 +63,10 @@ fn no_panic_dump(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
 
 const fn goodness(outcome: ChannelOutcome) -> u8 {
     match outcome {
-        ChannelOutcome::Saved => 3,
+        ChannelOutcome::Saved | ChannelOutcome::Kept => 3,
         ChannelOutcome::Truncated => 2,
         ChannelOutcome::Corrupt => 1,
-        ChannelOutcome::Lost => 0,
+        ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
     }
 }
 

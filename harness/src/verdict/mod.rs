@@ -1,9 +1,10 @@
-//! Whether a trial counts, and what of the log's tail each channel kept.
+//! Whether a trial counts, what of the log's tail each channel kept, and whether the kernel died in order.
 //!
 //! ```text
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
 //! Console ─> channel::judge_console ─┐
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
+//! Timeline ─> order::judge_order ──────> model::ChannelVerdict
 //! ```
 //!
 //! The tail is what was written last before the kernel died: the [`witness`] lines, then the panic's own line. Since
@@ -11,11 +12,13 @@
 
 pub mod channel;
 pub mod meet;
+pub mod order;
 mod scan;
 pub mod tail;
 pub mod witness;
 
 pub use channel::{judge_console, judge_pstore};
+pub use order::judge_order;
 pub use tail::{Tail, judge_text};
 
 #[cfg(test)]

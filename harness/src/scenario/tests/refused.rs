@@ -60,7 +60,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -117,7 +117,7 @@ fn missing_keys() {
     18 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, order, expect)
     ");
 }
 
@@ -624,7 +624,7 @@ fn expectations() {
     19 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
-    hint: did you mean `console`? (known: console, pstore)
+    hint: did you mean `console`? (known: console, pstore, order)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
@@ -633,7 +633,7 @@ fn expectations() {
     20 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
        |                                 ^^^^^^
 
-    hint: known: saved, truncated, corrupt, lost
+    hint: known: saved, truncated, corrupt, lost, kept, broken
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 90"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
