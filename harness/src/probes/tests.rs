@@ -88,11 +88,13 @@ fn of_several_names_the_first_that_there_is_is_taken_or_all() {
     let each = "- enters-each: { step: a, functions: [newest, new, old], is: x }";
     let each = resolve(each, &image, "6.12");
     assert_eq!(shown(&each), ["a new begin At(2)", "a old begin At(0)"]);
-    let [absent] = &each.absent[..] else { panic!("{:?}", each.absent) };
-    assert_eq!(
-        (absent.step.as_str(), absent.why.as_str()),
-        ("a", "inlined, renamed or not configured: no function newest")
-    );
+    let absent = |probes: &Probes| match &probes.absent[..] {
+        [absent] => format!("{} {}: {}", absent.step, absent.of, absent.why),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(absent(&each), "a newest: inlined, renamed or not configured: no function");
+    let none = resolve("- enters-each: { step: a, functions: [newest, newer], is: x }", &image, "6.12");
+    assert_eq!(absent(&none), "a : inlined, renamed or not configured: no function newest or newer");
 }
 
 #[test]
