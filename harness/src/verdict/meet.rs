@@ -148,6 +148,56 @@ mod tests {
         Meeting::EntersDuring { actor: "panic".to_owned(), of: "hold".to_owned() }
     }
 
+    fn seen(cpu: u32, of: &str, edge: StepEdge, ns: i64) -> Event {
+        Event { ns, cpu, step: Event::ACTOR.to_owned(), of: of.to_owned(), edge, detail: false }
+    }
+
+    #[test]
+    fn of_what_happened_in_one_microsecond_the_timeline_knows_the_order() {
+        let events = vec![
+            seen(0, "panic", StepEdge::Begin, 1_100),
+            seen(1, "hold", StepEdge::Begin, 1_900),
+            seen(1, "hold", StepEdge::End, 2_000),
+        ];
+        let timeline = Timeline { cpus: 4, events, ..Timeline::default() };
+        let stamped = ["hold", "panic", "late"].map(|name| ActorStamps {
+            actor: name.to_owned(),
+            cpu: 9,
+            entered_us: Some(1),
+            left_us: None,
+        });
+        let passages = passages(&timeline, &stamped);
+        let moment = |order, us| Some(Moment { order, us });
+        assert_eq!((passages[0].entered, passages[0].left), (moment(1, 1), moment(2, 2)));
+        assert_eq!((passages[1].cpu, passages[1].entered, passages[1].left), (0, moment(0, 1), None));
+        assert_eq!((passages[2].cpu, passages[2].entered), (9, None));
+        let missed = "panic entered at 1 us, 0 us before hold did at 1 us".to_owned();
+        assert_eq!(check(&[during()], &passages, &budgets(9)), Err(missed));
+    }
+
+    #[test]
+    fn stamps_and_timeline_agree_or_one_of_them_is_broken() {
+        let (both, entered, none) =
+            (stamps("hold", Some(1), Some(2)), stamps("hold", Some(1), None), stamps("hold", None, None));
+        let agree = |stamped: &Passage, seen: &Passage, stopped| {
+            agree(std::slice::from_ref(stamped), std::slice::from_ref(seen), stopped)
+        };
+        for same in [&both, &entered, &none] {
+            assert_eq!(agree(same, same, true), Ok(()));
+        }
+        assert_eq!(agree(&both, &entered, true), Err("hold left at 2 us, and was not seen to".to_owned()));
+        assert_eq!(agree(&entered, &none, false), Err("hold entered at 1 us, and was not seen to".to_owned()));
+        // A guest that ran on after its page was read was seen to do more.
+        assert_eq!(agree(&none, &both, false), Ok(()));
+        let unstamped = "hold was seen at 1 us when it entered, and has no stamp of that";
+        assert_eq!(agree(&none, &both, true), Err(unstamped.to_owned()));
+        let elsewhere = Passage { cpu: 3, ..both.clone() };
+        assert_eq!(
+            agree(&both, &elsewhere, true),
+            Err("hold was armed on CPU 1 and seen to enter on CPU 3".to_owned())
+        );
+    }
+
     #[test]
     fn entered() {
         let check = |actor: &str, stamps: &[Passage]| {
