@@ -6,6 +6,7 @@
  *
  *   nonce 0123456789abcdef
  *   arm NAME KIND cpu=N [for_us=N] [at_us=N | after=NAME edge=entered|left delay_us=N]
+ *   call-tracer
  *   await-tracer
  *   fire
  *
@@ -37,8 +38,7 @@
 /* A thread sleeps until this close to its time, then spins: a timer's wake-up is later than that only on a busy host. */
 #define SPIN_US 200
 
-/* How long a tracer that was called is looked for: so many turns, then so many sleeps of some 100 us. */
-#define TRACER_TURNS 20000
+/* How often a tracer that was called is looked for, some 100 us apart. */
 #define TRACER_SLEEPS 10000
 
 enum edge { EDGE_ENTERED, EDGE_LEFT };
@@ -328,31 +328,32 @@ static void nothing(void *unused)
 }
 
 /*
- * Calls a tracer outside of the guest, which looks at the page whenever a CPU becomes idle. To be called last before
- * firing.
+ * Calls a tracer outside of the guest, which looks at the page whenever a CPU becomes idle.
  *
  * The bell is another CPU that is disturbed and becomes idle again: that takes less code than to sleep here, and all code
- * that a restored guest executes for the first time has to be translated. If that CPU has something to do, or there is none,
- * this one sleeps.
+ * that a restored guest executes for the first time has to be translated.
  */
-static int await_tracer(void)
+static void call_tracer(void)
 {
 	unsigned int other = cpumask_any_but(cpu_online_mask, raw_smp_processor_id());
 
 	WRITE_ONCE(page->tracer, CRASHLAB_TRACER_CALLED);
-	if (other < nr_cpu_ids && !smp_call_function_single(other, nothing, NULL, 0)) {
-		for (unsigned int turn = 0; turn < TRACER_TURNS; turn++) {
-			if (tracer_is_awake())
-				return 0;
-			cpu_relax();
-		}
-	}
-	for (unsigned int sleep = 0; sleep < TRACER_SLEEPS; sleep++) {
+	if (other < nr_cpu_ids)
+		smp_call_function_single(other, nothing, NULL, 0);
+}
+
+/*
+ * Waits for it. It is awake already as a rule; if the other CPU has something to do, or there is none, this one sleeps, which
+ * is a bell too.
+ */
+static int await_tracer(void)
+{
+	for (unsigned int sleeps = 0; !tracer_is_awake(); sleeps++) {
+		if (sleeps == TRACER_SLEEPS)
+			return -ETIMEDOUT;
 		usleep_range(50, 100);
-		if (tracer_is_awake())
-			return 0;
 	}
-	return -ETIMEDOUT;
+	return 0;
 }
 
 static int command_set(const char *text, const struct kernel_param *kp)
@@ -373,6 +374,9 @@ static int command_set(const char *text, const struct kernel_param *kp)
 		err = 0;
 	} else if (!strcmp(verb, "arm") && args) {
 		err = arm(args);
+	} else if (!strcmp(verb, "call-tracer")) {
+		call_tracer();
+		err = 0;
 	} else if (!strcmp(verb, "await-tracer")) {
 		err = await_tracer();
 	} else if (!strcmp(verb, "fire")) {
@@ -387,7 +391,7 @@ static int command_set(const char *text, const struct kernel_param *kp)
 
 static const struct kernel_param_ops command_ops = { .set = command_set };
 module_param_cb(command, &command_ops, NULL, 0200);
-MODULE_PARM_DESC(command, "nonce, arm, await-tracer or fire");
+MODULE_PARM_DESC(command, "nonce, arm, call-tracer, await-tracer or fire");
 
 static unsigned long page_phys;
 module_param_named(page, page_phys, ulong, 0444);

@@ -42,6 +42,9 @@ const CODE: &str = "/sys/module/crashlab/sections/.text";
 /// CPUs), so that not every guest restored from this one does it again beside the faults.
 const SETTLING_POLLS: u32 = 2500;
 
+/// Before this witness line a tracer is called.
+const CALL_BEFORE: u32 = 5;
+
 /// The files that a trial needs, open before the guest is saved: what is done once is not done in every trial.
 struct Files {
     directives: File,
@@ -127,7 +130,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
             Directive::Fire => {
-                bear_witness(&files.log, &nonce, witnesses)?;
+                bear_witness(&files, &nonce, witnesses, traced)?;
                 if traced {
                     files.command("await-tracer")?;
                 }
@@ -176,12 +179,18 @@ fn write(path: &str, value: &str) -> Result<(), String> {
 }
 
 /// One line of the kernel log a `write()`: `/dev/kmsg` takes each as a record.
-fn bear_witness(mut log: &File, nonce: &str, of: u32) -> Result<(), String> {
+///
+/// A tracer is called in between: when all of the code for a line is translated, and early enough for it to be awake when
+/// the last line is written.
+fn bear_witness(files: &Files, nonce: &str, of: u32, traced: bool) -> Result<(), String> {
     let width = of.to_string().len();
     for n in 1..=of {
+        if traced && n == of.min(CALL_BEFORE) {
+            files.command("call-tracer")?;
+        }
         let marked = format!("{nonce} {n:0width$}/{of}");
         let line = format!("<6>witness {marked} {:08x}\n", crc::crc32(marked.as_bytes()));
-        log.write_all(line.as_bytes()).map_err(|e| format!("write witness {n} to /dev/kmsg: {e}"))?;
+        (&files.log).write_all(line.as_bytes()).map_err(|e| format!("write witness {n} to /dev/kmsg: {e}"))?;
     }
     Ok(())
 }
