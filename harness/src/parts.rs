@@ -44,20 +44,23 @@ pub const AGENT: Part = Part {
     kept_in: "agents",
 };
 
-/// The tracer, for QEMUs that know the second version of the plugin interface.
-pub const TRACER_2: Part = Part {
+/// The tracer, for QEMUs that know the first version of the plugin interface.
+pub const TRACER_1: Part = Part {
     what: "the tracer",
     package: "harness-tracer",
     profile: "tracer",
-    features: "api-2",
+    features: "",
     flags: "",
     crates: &["harness/trace", "harness/tracer"],
     file: "libharness_tracer.so",
     kept_in: "tracers",
 };
 
-/// The tracer, for QEMUs that know only the first.
-pub const TRACER_1: Part = Part { features: "", ..TRACER_2 };
+/// For those that know the second, but not the seventh.
+pub const TRACER_2: Part = Part { features: "api-2", ..TRACER_1 };
+
+/// For those that know the seventh.
+pub const TRACER_7: Part = Part { features: "api-7", ..TRACER_1 };
 
 /// Why a part is not to be had.
 #[derive(Debug, Error)]

@@ -62,7 +62,7 @@ impl Tracer {
         }
         let set = ProbeSet::load(&project.guest_kernel().join(format!("probes/{SET}.yaml")))?;
         let mut said = String::new();
-        for part in [parts::TRACER_1, parts::TRACER_2] {
+        for part in [parts::TRACER_1, parts::TRACER_2, parts::TRACER_7] {
             let plugin = built(project, cache, part).await?;
             match load(&machine.qemu, &plugin).await {
                 Ok(()) => return Ok(Self { plugin, set }),

@@ -46,6 +46,7 @@ async fn the_guest_reads_what_the_decoder_reads() {
         time: Time::Real,
         cpus: 2,
         memory_mib: 128,
+        loads_by_name: false,
     };
     let start = Start::Boot {
         kernel: &kernel.join("bzImage"),

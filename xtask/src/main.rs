@@ -52,6 +52,12 @@ fn test() -> Result<()> {
 fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    // QEMUs differ in what they load.
+    for interface in ["api-2", "api-7"] {
+        let tracer =
+            ["clippy", "--package", "harness-tracer", "--features", interface, "--locked", "--", "--deny", "warnings"];
+        step(&format!("lints of the tracer ({interface})"), cargo(&tracer))?;
+    }
     step(
         "docs",
         cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"),

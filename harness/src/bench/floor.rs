@@ -135,7 +135,13 @@ impl Floor {
         let mut qmp = BufReader::new(qmp);
         let mut line = String::new();
         qmp.read_line(&mut line).map_err(io("read QEMU's greeting"))?;
-        Ok(Self { qemu, qmp, began, greeted: Instant::now(), restore: commands(template, saved_fd) })
+        Ok(Self {
+            qemu,
+            qmp,
+            began,
+            greeted: Instant::now(),
+            restore: commands(template, &template.address(&stage.machine, saved_fd)),
+        })
     }
 
     /// Lets it run to its end; looks closer at it if asked to.
@@ -197,13 +203,13 @@ impl Drop for Floor {
 }
 
 /// What restores a guest and lets it run.
-fn commands(template: &crate::guest::Template, state: i32) -> Vec<u8> {
+fn commands(template: &crate::guest::Template, state: &str) -> Vec<u8> {
     let hmp = |line: &String| ("human-monitor-command", json!({"command-line": line}));
     let ignore_shared = json!({"capabilities": [{"capability": "x-ignore-shared", "state": true}]});
     let mut all = vec![("qmp_capabilities", Value::Null), ("migrate-set-capabilities", ignore_shared)];
     let pci = template.erst_pci.restoring_commands();
     all.extend(pci.iter().map(hmp));
-    all.push(("migrate-incoming", json!({"uri": format!("fd:{state}")})));
+    all.push(("migrate-incoming", json!({"uri": state})));
     all.push(("cont", Value::Null));
     let mut text = Vec::new();
     for (name, arguments) in all {

@@ -91,6 +91,7 @@ pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure
         (_, Time::Virtual) => Accelerator::Tcg,
         (accelerator, Time::Real) => accelerator,
     };
-    let machine = Machine { qemu: qemu.path.clone(), accelerator, time, cpus: 0, memory_mib: 0 };
+    let loads_by_name = (qemu.version.major, qemu.version.minor) >= (8, 2);
+    let machine = Machine { qemu: qemu.path.clone(), accelerator, time, cpus: 0, memory_mib: 0, loads_by_name };
     Ok((machine, qemu.version.to_string()))
 }

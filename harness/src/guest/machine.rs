@@ -82,6 +82,8 @@ pub struct Machine {
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
+    /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other way.
+    pub loads_by_name: bool,
 }
 
 /// Where the guest's RAM is.
@@ -268,7 +270,14 @@ mod tests {
     }
 
     fn machine(time: Time) -> Machine {
-        Machine { qemu: "qemu".into(), accelerator: Accelerator::Tcg, time, cpus: 4, memory_mib: 256 }
+        Machine {
+            qemu: "qemu".into(),
+            accelerator: Accelerator::Tcg,
+            time,
+            cpus: 4,
+            memory_mib: 256,
+            loads_by_name: false,
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Guest {
                 let mut guest =
                     Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch, memory).await?;
                 (guest.ready, guest.erst_pci) = (Some(template.ready), Some(template.erst_pci));
-                guest.restore(template, fd).await?;
+                guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
         }
@@ -154,7 +154,7 @@ impl Guest {
     /// answer that is waited for costs as much as the work.
     ///
     /// The ERST's PCI registers are no part of the saved state, which is why they can be set before it is loaded.
-    async fn restore(&mut self, template: &Template, state: std::os::fd::RawFd) -> Result<(), GuestError> {
+    async fn restore(&mut self, template: &Template, state: &str) -> Result<(), GuestError> {
         let during = "restoring the guest";
         let registers = template.erst_pci.restoring_commands();
         let pci = async {
@@ -165,7 +165,7 @@ impl Guest {
             biased;
             self.only_devices(during, false),
             pci,
-            self.command(during, "migrate-incoming", json!({"uri": format!("fd:{state}")})),
+            self.command(during, "migrate-incoming", json!({"uri": state})),
             self.command(during, "cont", Value::Null),
         );
         match done {

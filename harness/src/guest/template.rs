@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -193,6 +194,11 @@ impl Template {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.join("state")
+    }
+
+    /// Where QEMU finds the saved state, as a migration's address; `fd`: the file, open in QEMU.
+    pub(crate) fn address(&self, machine: &Machine, fd: RawFd) -> String {
+        if machine.loads_by_name { format!("file:{}", self.state().display()) } else { format!("fd:{fd}") }
     }
 
     pub(crate) fn erst(&self) -> PathBuf {

@@ -3,7 +3,6 @@
 //! No guest memory can be read by the plugin interface of QEMU 7.2. But a restored guest's RAM is a file that QEMU has
 //! mapped in one piece, and the plugin lives in QEMU.
 
-use std::ffi::c_uint;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,30 +17,29 @@ enum Bell {
     /// There is none, or it has rung.
     None,
     /// The RAM's file, and how far into it the word lies. Not looked for until a CPU is idle: plugins are loaded first.
-    Unmapped(String, u64),
+    Unmapped(Id, String, u64),
     /// Where QEMU has mapped the word.
-    At(usize),
+    At(Id, usize),
 }
 
 /// Sleeps until the guest writes [`CALLED`] to the word at the physical address `at`; `ram`: the file of its RAM.
 pub fn hang(id: Id, ram: &str, at: u64) {
-    *BELL.lock().unwrap_or_else(PoisonError::into_inner) = Bell::Unmapped(ram.to_owned(), at);
-    // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
-    unsafe { qemu::qemu_plugin_register_vcpu_idle_cb(id, idle) };
+    *BELL.lock().unwrap_or_else(PoisonError::into_inner) = Bell::Unmapped(id, ram.to_owned(), at);
+    qemu::on_idle(id);
 }
 
 /// A vCPU has nothing to do.
-extern "C" fn idle(id: Id, _: c_uint) {
+pub fn idle() {
     let mut bell = BELL.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Bell::Unmapped(ram, at) = &*bell {
+    if let Bell::Unmapped(id, ram, at) = &*bell {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let found = mapped_at(&maps, ram, *at);
         if found.is_none() {
             eprintln!("tracer: {ram} is not mapped, or has no byte {at:#x}; the guest will call in vain");
         }
-        *bell = found.map_or(Bell::None, Bell::At);
+        *bell = found.map_or(Bell::None, |address| Bell::At(*id, address));
     }
-    let Bell::At(address) = *bell else { return };
+    let Bell::At(id, address) = *bell else { return };
     let word: *mut u32 = std::ptr::with_exposed_provenance_mut(address);
     // SAFETY: an aligned word of the guest's RAM, which stays mapped until QEMU ends; the guest's accesses are atomic.
     let word = unsafe { AtomicU32::from_ptr(word) };

@@ -98,12 +98,11 @@ fn wake(id: Id) {
     if let Some(memory) = MEMORY.get().filter(|memory| memory.anchor() == 0) {
         memory.set_state(State::Ready);
     }
-    // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
-    unsafe { qemu::qemu_plugin_register_vcpu_tb_trans_cb(id, translated) };
+    qemu::on_translation(id);
 }
 
 /// A block of the guest's code is being translated: asks for a call wherever a probe lies in it.
-extern "C" fn translated(_: Id, block: *mut Block) {
+fn translated(block: *mut Block) {
     // SAFETY: QEMU gives a valid block, as in all calls of this function that take it.
     let (start, count) = unsafe { (qemu::qemu_plugin_tb_vaddr(block), qemu::qemu_plugin_tb_n_insns(block)) };
     let Some(&memory) = MEMORY.get() else { return };

@@ -1,11 +1,17 @@
-//! What is used of QEMU's plugin interface (`include/qemu/qemu-plugin.h`). All of it is the same from version 1 (QEMU 4.2)
-//! on.
+//! What is used of QEMU's plugin interface (`include/qemu/qemu-plugin.h`). It is the same from version 1 (QEMU 4.2) on, but
+//! that in version 7 (QEMU 11) two callbacks are told other things.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 /// The version of the interface that this plugin says it was made for; QEMU refuses others than it knows.
 #[unsafe(no_mangle)]
-pub static qemu_plugin_version: c_int = if cfg!(feature = "api-2") { 2 } else { 1 };
+pub static qemu_plugin_version: c_int = if cfg!(feature = "api-7") {
+    7
+} else if cfg!(feature = "api-2") {
+    2
+} else {
+    1
+};
 
 /// Which plugin.
 pub type Id = u64;
@@ -45,10 +51,6 @@ pub const NO_REGISTERS: c_int = 0;
 pub const ACCESSES: c_int = 3;
 
 unsafe extern "C" {
-    /// Has `callback` called whenever a block is translated.
-    pub fn qemu_plugin_register_vcpu_tb_trans_cb(id: Id, callback: extern "C" fn(id: Id, block: *mut Block));
-    /// Has `callback` called whenever a vCPU begins to wait for something to do.
-    pub fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: extern "C" fn(id: Id, vcpu: c_uint));
     /// Whether an access writes, by the `info` of the callback.
     pub fn qemu_plugin_mem_is_store(info: u32) -> bool;
     /// How many instructions it has.
@@ -76,4 +78,58 @@ unsafe extern "C" {
         accesses: c_int,
         data: *mut c_void,
     );
+}
+
+/// Has [`crate::translated`] called whenever a block is translated.
+pub fn on_translation(id: Id) {
+    #[cfg(not(feature = "api-7"))]
+    {
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_tb_trans_cb(id: Id, callback: extern "C" fn(Id, *mut Block));
+        }
+        extern "C" fn translated(_: Id, block: *mut Block) {
+            crate::translated(block);
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_tb_trans_cb(id, translated) };
+    }
+    #[cfg(feature = "api-7")]
+    {
+        type Callback = extern "C" fn(*mut Block, *mut c_void);
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_tb_trans_cb(id: Id, callback: Callback, data: *mut c_void);
+        }
+        extern "C" fn translated(block: *mut Block, _: *mut c_void) {
+            crate::translated(block);
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_tb_trans_cb(id, translated, std::ptr::null_mut()) };
+    }
+}
+
+/// Has [`crate::doorbell::idle`] called whenever a vCPU begins to wait for something to do.
+pub fn on_idle(id: Id) {
+    #[cfg(not(feature = "api-7"))]
+    {
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: extern "C" fn(Id, c_uint));
+        }
+        extern "C" fn idle(_: Id, _: c_uint) {
+            crate::doorbell::idle();
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_idle_cb(id, idle) };
+    }
+    #[cfg(feature = "api-7")]
+    {
+        type Callback = extern "C" fn(c_uint, *mut c_void);
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: Callback, data: *mut c_void);
+        }
+        extern "C" fn idle(_: c_uint, _: *mut c_void) {
+            crate::doorbell::idle();
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_idle_cb(id, idle, std::ptr::null_mut()) };
+    }
 }
