@@ -55,14 +55,22 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let tracer = how.tracer(&context, &machine).await;
     let prepare = |cold, tracer| Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, cold, tracer);
     let restored = prepare(false, None).await?;
-    let traced = match &tracer {
+    let stage_traced = match &tracer {
         Some(tracer) => Some(only(&prepare(false, Some(tracer)).await?)?),
         None => None,
     };
     let cold = prepare(true, None).await?;
     let jobs = how.jobs(restored.largest_mib());
     let Arguments { trials, cold_trials, .. } = *arguments;
-    let bench = Bench { stage: only(&restored)?, traced, cold: only(&cold)?, instance, jobs, trials, cold_trials };
+    let bench = Bench {
+        stage: only(&restored)?,
+        traced: stage_traced,
+        cold: only(&cold)?,
+        instance,
+        jobs,
+        trials,
+        cold_trials,
+    };
     let figures = bench.take(|line| eprintln!("bench: {line}")).await?;
     match global.format {
         Output::Json => print_json(&figures)?,

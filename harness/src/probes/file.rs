@@ -75,17 +75,17 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum StepFile {
-    EntersFirst(Functions),
-    EntersEach(Functions),
-    Notifiers(List),
-    Dumpers(List),
+    EntersFirst(Entered),
+    EntersEach(Entered),
+    Notifiers(Called),
+    Dumpers(Called),
     Writes(Access),
     Reads(Access),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Functions {
+struct Entered {
     step: At<String>,
     functions: Vec<String>,
     is: String,
@@ -100,7 +100,7 @@ struct Functions {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct List {
+struct Called {
     step: At<String>,
     list: String,
     is: String,
@@ -141,16 +141,16 @@ impl ProbeSet {
 impl StepFile {
     fn check(self, source: &Source, before: &[Step]) -> Result<Step, InputError> {
         let (step, is, seen, returns, limit, detail, since, until) = match self {
-            Self::EntersFirst(Functions { step, functions, is, returns, limit, detail, since, until }) => {
+            Self::EntersFirst(Entered { step, functions, is, returns, limit, detail, since, until }) => {
                 (step, is, Seen::First(functions), returns, limit, detail, since, until)
             }
-            Self::EntersEach(Functions { step, functions, is, returns, limit, detail, since, until }) => {
+            Self::EntersEach(Entered { step, functions, is, returns, limit, detail, since, until }) => {
                 (step, is, Seen::Each(functions), returns, limit, detail, since, until)
             }
-            Self::Notifiers(List { step, list, is, returns, limit, since, until }) => {
+            Self::Notifiers(Called { step, list, is, returns, limit, since, until }) => {
                 (step, is, Seen::Notifiers(list), returns, limit, false, since, until)
             }
-            Self::Dumpers(List { step, list, is, returns, limit, since, until }) => {
+            Self::Dumpers(Called { step, list, is, returns, limit, since, until }) => {
                 (step, is, Seen::Dumpers(list), returns, limit, false, since, until)
             }
             Self::Writes(Access { step, functions, symbol, is, limit, since, until }) => {
