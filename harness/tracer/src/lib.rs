@@ -8,7 +8,7 @@
 //! ```
 //!
 //! While it is awake, QEMU translates code more slowly, whether or not there is a probe in it. So in a restored guest it
-//! sleeps until the guest rings its [`doorbell`], just before the faults are fired.
+//! sleeps until the guest rings its doorbell, just before the faults are fired.
 //!
 //! `-plugin file=libharness_tracer.so,memory=FD[,ram=FILE]`; the guest's RAM is wanted only for a doorbell. With `trial=on`
 //! it says [`LOADED`] and declines.
