@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod guest;
 pub mod image;
 pub mod kernel;
+mod locked;
 pub mod model;
 pub mod parts;
 pub mod plan;
