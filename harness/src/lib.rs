@@ -19,6 +19,7 @@ pub mod parts;
 pub mod plan;
 pub mod preflight;
 pub mod probes;
+mod procfs;
 pub mod project;
 pub mod report;
 pub mod results;
