@@ -38,7 +38,7 @@ impl Drop for Qmp {
 #[derive(Serialize)]
 struct Request<'a, A> {
     execute: &'a str,
-    // QEMU reads its monitor byte by byte, at some 10 us each: nothing is said that need not be.
+    // QEMU reads its monitor byte by byte, at some 4 us each: nothing is said that need not be.
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<A>,
     id: u64,

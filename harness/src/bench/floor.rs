@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{BenchError, io};
+use super::{BenchError, io, mib};
 use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, padded, tie};
 use crate::trial::{Assignment, Stage};
 
@@ -224,15 +224,10 @@ fn commands(template: &crate::guest::Template, state: &str) -> Vec<u8> {
     text
 }
 
-/// MiB that a process alone takes: what it has written. (What it only reads is in the page cache, for all.) 0 where the host
-/// does not tell.
+/// MiB that a process alone takes: what it has written. (What it only reads is in the page cache, for all.) 0 where the
+/// host does not tell.
 fn private(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let field = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default()
-    };
-    field("Private_Dirty:") / 1024.0
+    mib(&format!("/proc/{pid}/smaps_rollup"), "Private_Dirty")
 }
 
 /// Processor time of this process.

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::model::{CellKey, Params, TrialOutcome};
 use crate::plan::Plan;
+use crate::procfs;
 use crate::results::{self, Run};
 use crate::run::{self, RunError, Sink, Stop, Work};
 use crate::scenario::Instance;
@@ -241,6 +242,12 @@ impl Cpu {
         self.own += other.own;
         self.children += other.children;
     }
+}
+
+/// A field of a file below `/proc`, in MiB; 0 where the host does not tell.
+fn mib(path: &str, field: &str) -> f64 {
+    let kib = procfs::bytes(path, field).unwrap_or_default() >> 10;
+    f64::from(u32::try_from(kib).unwrap_or(u32::MAX)) / 1024.0
 }
 
 fn io(what: &str) -> impl FnOnce(std::io::Error) -> BenchError {

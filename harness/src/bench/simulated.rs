@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{BenchError, io};
+use super::{BenchError, io, mib};
 use crate::model::{CellKey, Channel, ChannelOutcome, ChannelVerdict, ParamValue, TrialOutcome, TrialRecord};
 use crate::plan::{Plan, PlannedTrial};
 use crate::report::{Format, TrialNotes, variant_table};
@@ -38,10 +38,7 @@ pub fn peak_mib() -> Result<f64, BenchError> {
         }
     }
     variant_table(&summary, Format::Text { colour: false });
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|line| line.split_ascii_whitespace().next()?.parse::<f64>().ok());
-    Ok(kib.unwrap_or_default() / 1024.0)
+    Ok(mib("/proc/self/status", "VmHWM"))
 }
 
 fn record(trial: &PlannedTrial) -> TrialRecord {

@@ -1,5 +1,6 @@
 //! Executing a run, from its first trial or from where it was left, to its reports.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -124,9 +125,11 @@ impl Execution<'_> {
 
     /// Runs the plan; how many trials the whole of it has.
     async fn fixed(&self, finished: &Finished, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
-        for trial in self.plan.iter().filter(|trial| !finished.contains(trial.index)) {
-            live.plan([(trial.cell.variant.as_str(), 1)]);
+        let mut missing: BTreeMap<&str, u64> = BTreeMap::new();
+        for (cell, _) in self.plan.indices().filter(|(_, index)| !finished.contains(*index)) {
+            *missing.entry(&cell.variant).or_default() += 1;
         }
+        live.plan(missing);
         // Once more what was given up before: the cause may have gone.
         let failed = finished.failed().filter_map(|(index, attempt)| Some((self.plan.trial(index)?, attempt + 1)));
         let fresh = self.plan.iter().filter(|trial| !finished.contains(trial.index)).map(|trial| (trial, 0));

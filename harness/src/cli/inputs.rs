@@ -11,6 +11,7 @@ use crate::kernel::Kernel;
 use crate::model::{CellKey, Expectation};
 use crate::plan::{Selection, Shard};
 use crate::preflight::Report;
+use crate::procfs;
 use crate::results::{
     FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, Until, rfc3339,
 };
@@ -110,9 +111,7 @@ fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, F
 
 /// Memory that the host could give to guests, in MiB; `None` if it does not say.
 pub fn available_mib() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()? >> 10)
+    procfs::bytes("/proc/meminfo", "MemAvailable").map(|bytes| bytes >> 20)
 }
 
 /// Which harness, by git; `None` outside of a checkout.
@@ -137,13 +136,11 @@ fn host() -> HostInfo {
             line.and_then(|line| line.split_once(by)).map(|(_, value)| value.trim().trim_matches('"').to_owned());
         value.unwrap_or_default()
     };
-    let memory = field(&read("/proc/meminfo"), "MemTotal", ':');
-    let kib = memory.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
     HostInfo {
         os: field(&read("/etc/os-release"), "PRETTY_NAME", '='),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
         cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()).unwrap_or(0),
-        memory_bytes: kib << 10,
+        memory_bytes: procfs::bytes("/proc/meminfo", "MemTotal").unwrap_or(0),
     }
 }

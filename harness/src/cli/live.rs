@@ -9,7 +9,7 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::progress::seconds;
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
-use crate::results::{CellSummary, Summary, SummaryBuilder};
+use crate::results::{CellSummary, SummaryBuilder};
 
 /// Away from a terminal a line is printed at most this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
@@ -114,12 +114,7 @@ impl Live {
                 bar.set_position(done);
                 let left = self.left(done, planned).map(|left| format!(" {} left", HumanDuration(left)));
                 let rate = self.rate(done);
-                let summary = self.summary();
-                bar.set_message(format!(
-                    "{rate:.1}/s{} {}",
-                    left.unwrap_or_default(),
-                    self.verdicts(&summary, variant)
-                ));
+                bar.set_message(format!("{rate:.1}/s{} {}", left.unwrap_or_default(), self.verdicts(variant)));
             }
             return;
         }
@@ -128,9 +123,8 @@ impl Live {
             self.said = Some(Instant::now());
             let left = self.left(self.done, self.planned);
             let left = left.map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
-            let summary = self.summary();
             let verdicts: Vec<String> =
-                self.variants.iter().map(|variant| format!("{variant} {}", self.verdicts(&summary, variant))).collect();
+                self.variants.iter().map(|variant| format!("{variant} {}", self.verdicts(variant))).collect();
             let (done, planned, rate) = (self.done, self.planned, self.rate(self.done));
             eprintln!("trials: {done}/{planned}, {rate:.1}/s{left}; {}", verdicts.join("; "));
         }
@@ -138,10 +132,11 @@ impl Live {
 
     /// Ends with a line that stays.
     pub fn end(self) {
-        let summary = self.summary();
         if let Some((multi, _)) = &self.bars {
             let _ = multi.clear();
         }
+        let rate = self.rate(self.done);
+        let summary = self.counts.finish("");
         let sum = |count: fn(&CellSummary) -> u32| summary.cells.iter().map(|cell| u64::from(count(cell))).sum::<u64>();
         eprintln!(
             "trials: {} of {} finished, {} hung, {} missed, {} infra-errors, {} tried again ({}, {:.1}/s)",
@@ -152,12 +147,8 @@ impl Live {
             sum(|cell| cell.infra_errors),
             self.retried,
             seconds(self.began.elapsed()),
-            self.rate(self.done),
+            rate,
         );
-    }
-
-    fn summary(&self) -> Summary {
-        self.counts.clone().finish("")
     }
 
     fn rate(&self, done: u64) -> f64 {
@@ -178,11 +169,10 @@ impl Live {
     }
 
     /// `console SSSS pstore SSLM`: a letter for each cell of the variant, in the plan's order.
-    fn verdicts(&self, summary: &Summary, variant: &str) -> String {
-        let seen: BTreeMap<&CellKey, &CellSummary> = summary.cells.iter().map(|cell| (&cell.key, cell)).collect();
+    fn verdicts(&self, variant: &str) -> String {
         let cells: Vec<&CellKey> = self.cells.iter().filter(|cell| cell.variant == variant).collect();
         let of_channel = |channel: Channel| {
-            let letters = cells.iter().map(|key| letter(seen.get(key).copied(), channel));
+            let letters = cells.iter().map(|key| letter(self.counts.cell(key), channel));
             if cells.len() <= LETTERS {
                 return format!("{channel} {}", letters.collect::<String>());
             }
@@ -193,7 +183,7 @@ impl Live {
             let counts: Vec<_> = counts.iter().map(|(letter, count)| format!("{count}{letter}")).collect();
             format!("{channel} {}", counts.join("+"))
         };
-        summary.channels().into_iter().map(of_channel).collect::<Vec<_>>().join(" ")
+        self.counts.channels().into_iter().map(of_channel).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -9,7 +9,6 @@
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
 //!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
@@ -27,6 +26,7 @@ use super::machine::Machine;
 use super::running::{Guest, QMP_DEADLINE, Ready, within};
 use super::start::{Start, create};
 use super::trace::Tracing;
+use crate::locked::{lock, remove_if_abandoned};
 
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,16 +96,10 @@ fn remove_abandoned(parent: &Path, after: Duration) {
     for path in entries.flatten().map(|entry| entry.path()) {
         let staged = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(STAGED));
         let age = path.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
-        if staged && age.is_some_and(|age| age >= after) && lock(&path).is_some() {
-            let _ = std::fs::remove_dir_all(&path);
+        if staged && age.is_some_and(|age| age >= after) {
+            let _ = remove_if_abandoned(&path);
         }
     }
-}
-
-/// A folder's lock, if nobody else has it.
-fn lock(folder: &Path) -> Option<File> {
-    let folder = File::open(folder).ok()?;
-    folder.try_lock().is_ok().then_some(folder)
 }
 
 impl Template {
@@ -128,7 +122,7 @@ impl Template {
         remove_abandoned(parent, ABANDONED_AFTER);
         let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(parent).map_err(failed("create", parent))?;
         // Held until it is complete; the kernel gives it up with a harness that is killed.
-        let _lock = lock(staged.path());
+        let _lock = lock(staged.path()).ok();
         let ram = staged.path().join("ram");
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };

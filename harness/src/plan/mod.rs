@@ -82,10 +82,20 @@ impl Plan {
 
     /// The trials to run, in their order, made as they are asked for.
     pub fn iter(&self) -> impl Iterator<Item = PlannedTrial> {
+        self.places().map(|(position, cell, ordinal)| self.planned(position, cell, ordinal))
+    }
+
+    /// Only the cell and the index of each of these trials, which is much less work.
+    pub fn indices(&self) -> impl Iterator<Item = (&CellKey, u64)> {
+        self.places().map(|(position, cell, ordinal)| (cell.as_ref(), self.index(position, ordinal)))
+    }
+
+    /// Of each trial to run the cell, with its position, and which trial of the cell it is.
+    fn places(&self) -> impl Iterator<Item = (usize, &Arc<CellKey>, u32)> {
         (0..self.trials).flat_map(move |ordinal| {
             let cells = self.cells.iter().enumerate();
             let ours = cells.filter(move |(position, _)| self.shard.is_none_or(|shard| shard.has(*position, ordinal)));
-            ours.map(move |(position, cell)| self.planned(position, cell, ordinal))
+            ours.map(move |(position, cell)| (position, cell, ordinal))
         })
     }
 
@@ -104,8 +114,12 @@ impl Plan {
         Some(self.planned(position, self.cells.get(position)?, ordinal))
     }
 
+    fn index(&self, position: usize, ordinal: u32) -> u64 {
+        u64::from(ordinal) * self.cells.len() as u64 + position as u64
+    }
+
     fn planned(&self, position: usize, cell: &Arc<CellKey>, ordinal: u32) -> PlannedTrial {
-        let index = u64::from(ordinal) * self.cells.len() as u64 + position as u64;
+        let index = self.index(position, ordinal);
         let seed = seed::of_trial(self.run_seed, cell, ordinal);
         PlannedTrial { index, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
     }

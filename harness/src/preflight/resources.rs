@@ -1,6 +1,5 @@
 //! Room and limits: measured here, judged by functions that only compare.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::finding::{Finding, Status};
 use super::host::{Options, nearest};
+use crate::procfs;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -47,7 +47,7 @@ const OWN_PROCESSES: u64 = 256;
 /// Measures and judges.
 pub(super) fn check(options: &Options) -> Vec<Finding> {
     let cpus = std::thread::available_parallelism().map_or(1, |n| u64::try_from(n.get()).unwrap_or(u64::MAX));
-    let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_available(&text));
+    let available = procfs::bytes("/proc/meminfo", "MemAvailable");
     let jobs = u64::from(options.jobs);
     let files = getrlimit(Resource::Nofile).current;
     let processes = getrlimit(Resource::Nproc).current;
@@ -109,12 +109,6 @@ fn judge_room(id: &str, title: &str, path: &Path, free: Result<u64, String>, wan
         Ok(free) => (Status::Ok, format!("{} free for {shown}", size(free))),
     };
     Finding::new(id, title, status, detail)
-}
-
-/// `MemAvailable` of `/proc/meminfo`, in bytes.
-fn mem_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Guests and builds do not run at the same time.

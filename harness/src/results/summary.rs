@@ -109,6 +109,16 @@ impl SummaryBuilder {
         Summary { run_id: run_id.to_owned(), cells: self.cells.into_iter().map(|counted| counted.cell).collect() }
     }
 
+    /// What a cell came to so far; `None` if no trial of it was counted.
+    pub fn cell(&self, key: &CellKey) -> Option<&CellSummary> {
+        self.places.get(key).map(|place| &self.cells[*place].cell)
+    }
+
+    /// The channels to report so far, as [`Summary::channels`].
+    pub fn channels(&self) -> Vec<Channel> {
+        channels(self.cells.iter().map(|counted| &counted.cell))
+    }
+
     fn place(&mut self, record: &TrialRecord) -> usize {
         if let Some(place) = self.places.get(&record.cell) {
             return *place;
@@ -131,9 +141,13 @@ impl Summary {
 
     /// The channels to report: those of the log, and any other that a trial was judged by.
     pub fn channels(&self) -> Vec<Channel> {
-        let judged = |channel| self.cells.iter().any(|cell| cell.channel(channel).n() > 0);
-        Channel::ALL.into_iter().filter(|channel| Channel::OF_LOG.contains(channel) || judged(*channel)).collect()
+        channels(self.cells.iter())
     }
+}
+
+fn channels<'a>(cells: impl Iterator<Item = &'a CellSummary> + Clone) -> Vec<Channel> {
+    let judged = |channel| cells.clone().any(|cell| cell.channel(channel).n() > 0);
+    Channel::ALL.into_iter().filter(|channel| Channel::OF_LOG.contains(channel) || judged(*channel)).collect()
 }
 
 impl CellSummary {

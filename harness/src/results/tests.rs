@@ -264,6 +264,20 @@ fn run_json_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn what_was_counted_so_far_is_what_the_summary_says() {
+    let mut builder = SummaryBuilder::default();
+    for (number, trial) in trials().iter().enumerate() {
+        builder.add(trial);
+        let summary = Summary::from_trials("x", &trials()[..=number]);
+        for cell in &summary.cells {
+            assert_eq!(builder.cell(&cell.key), Some(cell));
+        }
+        assert_eq!(builder.channels(), summary.channels());
+    }
+    assert_eq!(builder.cell(&key("stock", "panic-alone", "")), None);
+}
+
+#[test]
 fn the_summary_has_its_documented_form() {
     let summary = Summary::from_trials("20261122-050607-00ab", &trials());
     assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap(), @r#"

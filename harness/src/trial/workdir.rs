@@ -1,19 +1,18 @@
 //! Where trials have their private folders, so that a harness that is killed leaves nothing for good.
 //!
-//! All of a harness's lie in one folder, which it keeps locked. The kernel gives a lock up with the process that holds it,
-//! however that ends: a folder of this kind that is not locked has been left by a dead harness, and the next one removes it.
-//! The lock is on the folder itself, which also keeps systemd-tmpfiles(8) from cleaning in it.
+//! All of a harness's lie in one folder, which it keeps locked; the next harness removes those that are locked by nobody.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
+
+use crate::locked::{lock, remove_if_abandoned};
 
 /// Names of folders that hold trials' folders: this, and so many letters and digits.
 const PREFIX: &str = "harness-trials-";
@@ -73,7 +72,7 @@ impl Place {
                 .rand_bytes(LETTERS)
                 .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(parent)?;
-            let lock = match open(folder.path()).and_then(|file| Ok(file.try_lock().map(|()| file)?)) {
+            let lock = match lock(folder.path()) {
                 Ok(file) => Some(file),
                 // Another harness is removing it, or has.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotFound) => continue,
@@ -107,26 +106,6 @@ fn remove_abandoned(parent: &Path) {
 fn is_ours(name: &OsStr) -> bool {
     let random = name.as_bytes().strip_prefix(PREFIX.as_bytes());
     random.is_some_and(|random| random.len() == LETTERS && random.iter().all(u8::is_ascii_alphanumeric))
-}
-
-/// Whether it was: this user's, and locked by nobody.
-fn remove_if_abandoned(folder: &Path) -> io::Result<bool> {
-    let lock = open(folder)?;
-    if lock.metadata()?.uid() != rustix::process::geteuid().as_raw() {
-        return Ok(false);
-    }
-    match lock.try_lock() {
-        // Locked while it is removed, so that whoever has just made it sees that it is gone.
-        Ok(()) => fs::remove_dir_all(folder).map(|()| true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Opens a folder, and nothing else.
-fn open(folder: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(folder, flags, Mode::empty())?.into())
 }
 
 #[cfg(test)]

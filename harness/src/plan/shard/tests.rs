@@ -133,6 +133,8 @@ proptest! {
             prop_assert_eq!(plan.len(), trials.len() as u64);
             prop_assert_eq!(plan.is_empty(), trials.is_empty());
             prop_assert!(trials.is_sorted_by_key(|trial| trial.index));
+            let indices = trials.iter().map(|trial| (trial.cell.as_ref(), trial.index));
+            prop_assert!(plan.indices().eq(indices));
             for cell in plan.cells() {
                 let share = trials.iter().filter(|trial| trial.cell == *cell).count();
                 shares.entry(cell.to_string()).or_default().push(share);

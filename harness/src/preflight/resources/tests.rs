@@ -39,17 +39,6 @@ fn a_folder_that_cannot_be_written_to_is_a_fault() {
 }
 
 #[test]
-fn available_memory_is_read() {
-    let text = "MemTotal:       24683996 kB\nMemFree:        16513424 kB\nMemAvailable:   18861704 kB\n";
-    assert_eq!(mem_available(text), Some(18_861_704 * 1024));
-    for odd in
-        ["", "MemAvailable:", "MemAvailable: many kB", "MemAvailable: 12", "MemAvailable: 18446744073709551615 kB"]
-    {
-        assert_eq!(mem_available(odd), None, "{odd}");
-    }
-}
-
-#[test]
 fn memory_is_judged() {
     assert_snapshot!(shown(&memory(Some(18 * GIB), 2, 2)), @"ok: 18 GiB available, 2 guests need 768 MiB");
     assert_snapshot!(shown(&memory(Some(GIB), 4, 2)), @"warn: 1.0 GiB available, 4 guests need 1.5 GiB | harness run --jobs 2");
