@@ -40,6 +40,12 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let waits = |at: &String| ["delay_tsc+", "__const_udelay+", "panic+"].iter().any(|name| at.starts_with(name));
     assert!(panicking.iter().any(waits) && panicking.iter().all(|at| !at.contains("halted")), "{record:#}");
 
+    // What it did before is seen all the same.
+    let timeline = project.results().join("latest/artifacts/00000/timeline.json");
+    let timeline: serde_json::Value = serde_json::from_slice(&std::fs::read(timeline).unwrap()).unwrap();
+    let last = timeline["events"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["step"], &last["edge"]), (&"console_flush_on_panic".into(), &"end".into()), "{timeline:#}");
+
     let registers = project.results().join("latest/artifacts/00000/registers.txt");
     assert_eq!(std::fs::read_to_string(registers).unwrap().matches("RIP=").count(), 12, "4 vCPUs, 3 times");
 }

@@ -123,6 +123,25 @@ fn in_real_time_the_tracer_wakes_in_time() {
 }
 
 #[test]
+fn a_guest_of_one_cpu_and_one_of_eight_wake_the_tracer_too() {
+    let project = Project::new();
+    for cpus in [1, 8] {
+        let name = format!("with-{cpus}");
+        let panic = format!("panic: {{ name: panic, cpu: {}, at: 0ms }}", cpus - 1);
+        let expect = "expect:\n  - { channel: console, outcome: saved }\n";
+        let text = format!("name: {name}\ntitle: x\nwhy: x\nguest: {{ cpus: {cpus} }}\nactors:\n  - {panic}\n{expect}");
+        project.write(&format!("scenarios/{name}.yaml"), &text);
+        let (_, timeline) = trial(&project, &[&name, "--seed", "1", "--format", "json"]);
+        let steps = steps(&timeline.unwrap());
+        // Alone, it has nobody to stop.
+        let own = of_cpu(&steps, cpus - 1);
+        assert_eq!(own, STEPS_OF_6_12, "{cpus} CPUs");
+        let stopped = steps.iter().filter(|(_, step)| step == "stopped stop_this_cpu begin").count();
+        assert_eq!(stopped as u64, cpus - 1, "{cpus} CPUs");
+    }
+}
+
+#[test]
 fn an_order_that_is_broken_is_told_with_its_events() {
     let project = Project::new();
     let case = ["panic-alone", "--variant", "kmsg-dump-before-stop"];
