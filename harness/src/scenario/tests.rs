@@ -19,6 +19,15 @@ fn read(name: &str, text: &str) -> Result<Scenario, InputError> {
     Scenario::parse(&Source::new(format!("scenarios/{name}.yaml"), text))
 }
 
+/// What is said of the scenario `good`, called `bad`, with `old` replaced by `new`.
+fn said_of(good: &str, old: &str, new: &str) -> String {
+    assert_eq!(good.matches(old).count(), 1, "`{old}` must be in the good scenario once");
+    match read("bad", &good.replace(old, new)) {
+        Ok(_) => "accepted".to_owned(),
+        Err(e) => e.to_string(),
+    }
+}
+
 fn params(values: &[(&str, ParamValue)]) -> Params {
     values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
