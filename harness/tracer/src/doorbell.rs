@@ -4,7 +4,7 @@
 //! mapped in one piece, and the plugin lives in QEMU.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use harness_trace::{AWAKE, CALLED};
 
@@ -28,9 +28,13 @@ pub fn hang(id: Id, ram: &str, at: u64) {
     qemu::on_idle(id);
 }
 
-/// A vCPU has nothing to do.
+/// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: whoever calls in vain calls again.
 pub fn idle() {
-    let mut bell = BELL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut bell = match BELL.try_lock() {
+        Ok(bell) => bell,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return,
+    };
     if let Bell::Unmapped(id, ram, at) = &*bell {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
         let found = mapped_at(&maps, ram, *at);
