@@ -101,12 +101,8 @@ pub enum PartError {
 ///
 /// Returns its path, below `cache`.
 pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, PartError> {
-    let io_error = |what, path: &Path| {
-        let (part, path) = (part.what, path.to_owned());
-        move |source| PartError::Io { part, what, path, source }
-    };
     let kept = cache.join(part.kept_in);
-    let key = digest(project, part).map_err(|(what, path, source)| io_error(what, &path)(source))?;
+    let key = digest(project, part)?;
     let built = kept.join(&key);
     if built.is_file() {
         return Ok(built);
@@ -130,33 +126,32 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
     }
     let fresh = target_dir.join(TARGET).join(part.profile).join(part.file);
     let staged = kept.join(format!("{key}.{}", std::process::id()));
-    std::fs::copy(&fresh, &staged).map_err(io_error("copy", &fresh))?;
-    std::fs::rename(&staged, &built).map_err(io_error("rename to", &built))?;
+    std::fs::copy(&fresh, &staged).map_err(failed(part, "copy", &fresh))?;
+    std::fs::rename(&staged, &built).map_err(failed(part, "rename to", &built))?;
     Ok(built)
 }
 
 /// What was being done to which file when it failed.
-type Failed = (&'static str, PathBuf, io::Error);
+fn failed(part: &Part, what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PartError {
+    let (part, path) = (part.what, path.to_owned());
+    move |source| PartError::Io { part, what, path, source }
+}
 
 /// Everything a part is made from: its sources, its manifests, the lock file that pins what it depends on, and its options.
-fn digest(project: &Project, part: &Part) -> Result<String, Failed> {
-    let failed = |what, path: &Path| {
-        let path = path.to_owned();
-        move |error| (what, path, error)
-    };
+fn digest(project: &Project, part: &Part) -> Result<String, PartError> {
     let mut files = vec![project.root().join("Cargo.toml"), project.root().join("Cargo.lock")];
     for folder in part.crates {
         files.push(project.root().join(folder).join("Cargo.toml"));
         let src = project.root().join(folder).join("src");
-        for entry in std::fs::read_dir(&src).map_err(failed("list", &src))? {
-            files.push(entry.map_err(failed("list", &src))?.path());
+        for entry in std::fs::read_dir(&src).map_err(failed(part, "list", &src))? {
+            files.push(entry.map_err(failed(part, "list", &src))?.path());
         }
     }
     files.sort();
     let mut hash = Sha256::new();
     hash.update([part.package, part.profile, part.features, part.flags].join("\n"));
     for file in &files {
-        let bytes = std::fs::read(file).map_err(failed("read", file))?;
+        let bytes = std::fs::read(file).map_err(failed(part, "read", file))?;
         hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
         hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(&bytes);
