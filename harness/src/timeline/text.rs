@@ -1,6 +1,7 @@
 //! A trial's timeline as text of 120 columns.
 
-use super::view::{Entry, View, clipped, duration, milliseconds};
+use super::view::{Entry, View, duration};
+use crate::text::{clipped, milliseconds};
 
 const WIDTH: usize = 120;
 /// Where the lanes begin.

@@ -223,14 +223,6 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// At most so many characters; `…` stands for the rest.
-pub(super) fn clipped(text: &str, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
 /// `12 us`, `3.456 ms`, `1.002 s`
 pub(super) fn duration(ns: u64) -> String {
     let thousandths = |unit: u64| format!("{}.{:03}", ns / unit, ns % unit / (unit / 1000));
@@ -239,10 +231,4 @@ pub(super) fn duration(ns: u64) -> String {
         1_000_000..1_000_000_000 => format!("{} ms", thousandths(1_000_000)),
         _ => format!("{} s", thousandths(1_000_000_000)),
     }
-}
-
-/// Milliseconds with their thousandths: `-12.345`.
-pub(super) fn milliseconds(ns: i64) -> String {
-    let us = ns.unsigned_abs() / 1000;
-    format!("{}{}.{:03}", if ns < 0 && us > 0 { "-" } else { "" }, us / 1000, us % 1000)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::order::{Moment, OrderAssertion};
 use crate::model::timeline::{Event, PlacedLine, StepEdge, Timeline};
 use crate::model::{ChannelOutcome, ChannelVerdict};
+use crate::text::{clipped, milliseconds};
 
 /// The longest detail, in bytes: one stands in each record of a trial.
 const DETAIL_BYTES: usize = 2048;
@@ -210,25 +211,16 @@ fn shown(assertion: &OrderAssertion, breach: &Breach, timeline: &Timeline, lines
     let mut rows: BTreeMap<(usize, bool, usize), String> = BTreeMap::new();
     for &index in &breach.events {
         let Some(event) = timeline.events.get(index) else { continue };
-        let micros = event.ns / 1000;
-        let at = format!("{}.{:03} ms CPU {}: {event}", micros / 1000, micros % 1000, event.cpu);
+        let at = format!("{} ms CPU {}: {event}", milliseconds(event.ns), event.cpu);
         rows.insert((index, true, 0), at);
         let numbered = || lines.iter().enumerate();
         let before = numbered().filter(|(_, line)| line.before <= index).rev().take(LINES);
         let after = numbered().filter(|(_, line)| line.before > index).take(LINES);
         for (number, line) in before.chain(after) {
-            rows.insert((line.before, false, number), format!("| {}", short(&line.text)));
+            rows.insert((line.before, false, number), format!("| {}", clipped(&line.text, LINE_CHARS)));
         }
     }
     rows.values().fold(format!("{assertion}: {}", breach.why), |text, row| text + "\n  " + row)
-}
-
-/// The beginning of a line.
-fn short(line: &str) -> String {
-    if line.chars().count() <= LINE_CHARS {
-        return line.to_owned();
-    }
-    line.chars().take(LINE_CHARS - 1).chain(['…']).collect()
 }
 
 /// As much of a detail as there is room for.

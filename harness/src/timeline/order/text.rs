@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::diff::{Change, Difference, Followed, Kind};
 use super::rows::{Row, moved, rows};
 use super::tally::Order;
-use crate::timeline::view::{clipped, plain};
+use crate::text::clipped;
+use crate::timeline::view::plain;
 
 const WIDTH: usize = 120;
 /// So many rows are shown before and after what differs.

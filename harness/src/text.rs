@@ -1,0 +1,34 @@
+//! Text for people that more than one stage writes.
+
+/// At most so many characters; `…` stands for the rest.
+pub fn clipped(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// Milliseconds with their thousandths: `-12.345`.
+pub fn milliseconds(ns: i64) -> String {
+    let us = ns.unsigned_abs() / 1000;
+    format!("{}{}.{:03}", if ns < 0 && us > 0 { "-" } else { "" }, us / 1000, us % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_left_out() {
+        assert_eq!(clipped("wörter", 6), "wörter");
+        assert_eq!(clipped("wörter", 5), "wört…");
+        assert_eq!(clipped("wörter", 1), "…");
+        assert_eq!(clipped("", 0), "");
+    }
+
+    #[test]
+    fn milliseconds_have_three_places() {
+        assert_eq!([0, 2_718_281, -12_345_678, -999].map(milliseconds), ["0.000", "2.718", "-12.345", "0.000"]);
+        assert_eq!(milliseconds(i64::MIN), "-9223372036854.775");
+    }
+}
