@@ -1,5 +1,5 @@
-//! Folders that a harness keeps locked as long as it uses them. The kernel gives a lock up with the process that holds it,
-//! however that ends: a folder of this kind that is not locked has been left by a dead harness, and may be removed.
+//! Folders that a harness keeps locked as long as it uses them. The kernel gives a lock up with the process that holds
+//! it, however that ends: a folder of this kind that is not locked has been left by a dead harness, and may be removed.
 //!
 //! The lock is on the folder itself, which also keeps systemd-tmpfiles(8) from cleaning in it.
 
@@ -17,8 +17,8 @@ pub fn lock(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes a folder if it is this user's and locked by nobody; whether it was. Which folders are of this kind, the caller
-/// knows.
+/// Removes a folder if it is this user's and locked by nobody; whether it was. Which folders are of this kind, the
+/// caller knows.
 pub fn remove_if_abandoned(folder: &Path) -> io::Result<bool> {
     let file = open(folder)?;
     if file.metadata()?.uid() != rustix::process::geteuid().as_raw() {

@@ -19,8 +19,8 @@ pub enum Channel {
     Console,
     /// What the pstore back end holds.
     Pstore,
-    /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does not
-    /// tell has no such channel.
+    /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does
+    /// not tell has no such channel.
     Order,
 }
 
@@ -219,7 +219,8 @@ pub struct ChannelVerdict {
     pub witnesses: u32,
     /// Witness lines that were written; of an order: assertions that could be decided.
     pub of: u32,
-    /// What was missing or damaged, in words, of an order several lines of them; empty when the outcome is the good one.
+    /// What was missing or damaged, in words, of an order several lines of them; empty when the outcome is the good
+    /// one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
@@ -269,8 +270,8 @@ pub struct TrialRecord {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: TrialOutcome,
-    /// Percent of the time from firing to the end that the vCPUs were ready to run and the host had no processor for them;
-    /// the higher, the longer the guest's delay loops lasted. Missing where the host does not tell.
+    /// Percent of the time from firing to the end that the vCPUs were ready to run and the host had no processor for
+    /// them; the higher, the longer the guest's delay loops lasted. Missing where the host does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_wait_percent: Option<u8>,
     /// When each actor entered and left its critical section.
@@ -286,8 +287,8 @@ pub struct TrialRecord {
 pub struct HungCpu {
     /// The vCPU.
     pub cpu: u32,
-    /// Function and offset, with what else is told of it (`native_halt+0x7, halted`), one for each time that it was looked at,
-    /// the first one first.
+    /// Function and offset, with what else is told of it (`native_halt+0x7, halted`), one for each time that it was
+    /// looked at, the first one first.
     pub at: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Programs of the project's own that are built when they are needed, by cargo, and cached by the content they are built
-//! from: what runs in the guest, and what QEMU loads.
+//! Programs of the project's own that are built when they are needed, by cargo, and cached by the content they are
+//! built from: what runs in the guest, and what QEMU loads.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,8 @@ fn failed(part: &Part, what: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| PartError::Io { part, what, path, source }
 }
 
-/// Everything a part is made from: its sources, its manifests, the lock file that pins what it depends on, and its options.
+/// Everything a part is made from: its sources, its manifests, the lock file that pins what it depends on, and its
+/// options.
 fn digest(project: &Project, part: &Part) -> Result<String, PartError> {
     let mut files = vec![project.root().join("Cargo.toml"), project.root().join("Cargo.lock")];
     for folder in part.crates {

@@ -1,15 +1,16 @@
-//! The corpus of evidence: each folder below `tests/fixtures/evidence/` is what one guest left, with its expected reading.
+//! The corpus of evidence: each folder below `tests/fixtures/evidence/` is what one guest left, with its expected
+//! reading.
 //!
 //! | file | what |
 //! |---|---|
-//! | `case.txt` | what the trial wrote: `nonce:`, `of:`, `panic:` (the panic's text), `entered:` and `during:` (conditions) |
+//! | `case.txt` | what the trial wrote: `nonce:`, `of:`, `panic:` (its text), `entered:` and `during:` (conditions) |
 //! | `console.raw` | the serial output, if any |
 //! | `erst.bin` | the ERST's backing file, if any |
 //! | `stamps.bin` | the page shared with crashlab, if any |
 //! | `expected.txt` | what the decoders and the verdict say of it |
 //!
-//! A new case is a new folder. `UPDATE_EVIDENCE=1 cargo test --test evidence_corpus` writes `expected.txt` anew: read the
-//! difference before it is committed.
+//! A new case is a new folder. `UPDATE_EVIDENCE=1 cargo test --test evidence_corpus` writes `expected.txt` anew: read
+//! the difference before it is committed.
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 

@@ -1,4 +1,5 @@
-//! Guests that do not behave, in virtual time, and what they are made of. What befalls the harness itself is in `faults/`.
+//! Guests that do not behave, in virtual time, and what they are made of. What befalls the harness itself is in
+//! `faults/`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,8 +28,8 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
     assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
 
-    // Each vCPU was looked at and is named by the kernel's symbols: the others were stopped, CPU 0 waits in panic()'s loop, or
-    // takes an interrupt there, but hardly at every look.
+    // Each vCPU was looked at and is named by the kernel's symbols: the others were stopped, CPU 0 waits in panic()'s
+    // loop, or takes an interrupt there, but hardly at every look.
     let cpus = record["hung_at"].as_array().unwrap();
     let looks = |cpu: &serde_json::Value| -> Vec<String> { serde_json::from_value(cpu["at"].clone()).unwrap() };
     assert_eq!(cpus.iter().map(|cpu| cpu["cpu"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3], "{record:#}");
@@ -53,8 +54,8 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 #[test]
 fn all_cpus_have_one_delay_loop() {
     let project = Project::new();
-    // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those results
-    // depends how long a hold lasts beside the kernel's own second of grace.
+    // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those
+    // results depends how long a hold lasts beside the kernel's own second of grace.
     let arguments = ["trial", "panic-alone", "--cold", "--seed", "1", "--format", "json"];
     project.json(&arguments, 0);
     let console = std::fs::read(project.results().join("latest/artifacts/00000/console.log")).unwrap();

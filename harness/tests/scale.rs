@@ -27,7 +27,8 @@ fn peak_kib() -> u64 {
     peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// Recorded, resumed, counted, judged, reported and merged within the limit; which does not hold once all records are held.
+/// Recorded, resumed, counted, judged, reported and merged within the limit; which does not hold once all records are
+/// held.
 #[test]
 fn memory_does_not_grow_with_the_trials() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What the tracer sees of real guests. In virtual time, where the order of things does not depend on the host; but for what
-//! is about the tracer's own doings.
+//! What the tracer sees of real guests. In virtual time, where the order of things does not depend on the host; but for
+//! what is about the tracer's own doings.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use common::{Project, text};
 use serde_json::{Value, json};
 
-/// Linux 6.12, `kernel/panic.c`, `panic()` on a CPU that panics alone, without a crash kernel: what it does, in the order of
-/// the source. The notifiers are those of the guest's config, in the order of their chain.
+/// Linux 6.12, `kernel/panic.c`, `panic()` on a CPU that panics alone, without a crash kernel: what it does, in the
+/// order of the source. The notifiers are those of the guest's config, in the order of their chain.
 const STEPS_OF_6_12: [&str; 26] = [
     "actor panic begin",
     "panic  begin",

@@ -1,8 +1,8 @@
 //! What three orders of `panic()` leave, on real kernels that really crash.
 //!
-//! In virtual time: the guest's delay loops then last what they last however busy the host is, so no outcome here depends on
-//! how fast the machine is, nor on luck. What is expected follows from `kernel/panic.c`, `arch/x86/kernel/smp.c` and
-//! `fs/pstore/platform.c` of the base.
+//! In virtual time: the guest's delay loops then last what they last however busy the host is, so no outcome here
+//! depends on how fast the machine is, nor on luck. What is expected follows from `kernel/panic.c`,
+//! `arch/x86/kernel/smp.c` and `fs/pstore/platform.c` of the base.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,8 +19,8 @@ fn expected(variant: &str, hold: &str, post_notifiers: i64) -> &'static str {
     match (variant, hold, post_notifiers) {
         // Nothing is held any more when the panic comes.
         (_, "0ms", _) => "saved",
-        // The dump comes before the stop, so it finds pstore's lock held, whoever would be stopped how. Or the crash stop
-        // sends NMIs at once: CPU 1 stops inside the write, and never gives the lock back.
+        // The dump comes before the stop, so it finds pstore's lock held, whoever would be stopped how. Or the crash
+        // stop sends NMIs at once: CPU 1 stops inside the write, and never gives the lock back.
         ("kmsg-dump-before-stop", ..) | (_, _, 1) => "lost",
         // The plain stop grants CPU 1, whose interrupts are off, a second before the NMI.
         (_, "100ms" | "300ms" | "700ms", _) => "saved",
@@ -56,8 +56,8 @@ fn what_three_orders_of_panic_leave() {
             );
             assert_eq!(cell["channels"]["pstore"][outcome], TRIALS, "{at}");
             assert_eq!(cell["channels"]["console"]["saved"], TRIALS, "{at}");
-            // Every scenario asserts that nobody runs any more when the log is dumped; one variant gives that up, and is
-            // caught at it even where nothing is lost.
+            // Every scenario asserts that nobody runs any more when the log is dumped; one variant gives that up, and
+            // is caught at it even where nothing is lost.
             let order = if variant == "kmsg-dump-before-stop" { "broken" } else { "kept" };
             assert_eq!(cell["channels"]["order"][order], TRIALS, "{at}");
         }

@@ -45,10 +45,12 @@ struct Request<'a, A> {
 }
 
 impl Qmp {
-    /// Waits for the greeting and leaves the negotiation mode (`qmp_capabilities`, none enabled), all within `deadline`.
+    /// Waits for the greeting and leaves the negotiation mode (`qmp_capabilities`, none enabled), all within
+    /// `deadline`.
     ///
     /// # Errors
-    /// [`Error::Deadline`]; [`Error::Protocol`] if the other end does not speak QMP; [`Error::Closed`] or [`Error::Io`].
+    /// [`Error::Deadline`]; [`Error::Protocol`] if the other end does not speak QMP; [`Error::Closed`] or
+    /// [`Error::Io`].
     ///
     /// # Panics
     /// Outside of a tokio runtime with a time driver.
@@ -86,12 +88,12 @@ impl Qmp {
 
     /// Runs a command of the schema. `deadline` counts from the call to the reply.
     ///
-    /// Dropping the future gives the command up, as does its deadline: if it was not yet being sent it never will be, else
-    /// it may still take effect and its reply is dropped.
+    /// Dropping the future gives the command up, as does its deadline: if it was not yet being sent it never will be,
+    /// else it may still take effect and its reply is dropped.
     ///
     /// # Errors
-    /// All of [`Error`]. [`Error::Protocol`] with the connection alive means that the reply does not fit the schema, e.g.
-    /// has an enum value of a newer QEMU; [`execute_raw`](Self::execute_raw) reads it nevertheless.
+    /// All of [`Error`]. [`Error::Protocol`] with the connection alive means that the reply does not fit the schema,
+    /// e.g. has an enum value of a newer QEMU; [`execute_raw`](Self::execute_raw) reads it nevertheless.
     pub async fn execute<C: QmpCommand>(&self, command: C, deadline: Duration) -> Result<C::Ok, Error> {
         let reply = self.run(C::NAME, Some(command), deadline).await?;
         C::Ok::deserialize(reply).map_err(|error| Error::Protocol {
@@ -100,8 +102,8 @@ impl Qmp {
         })
     }
 
-    /// Runs a command by its name, known to the schema or not. `arguments` is an object, or null for none; all else is as
-    /// with [`execute`](Self::execute).
+    /// Runs a command by its name, known to the schema or not. `arguments` is an object, or null for none; all else is
+    /// as with [`execute`](Self::execute).
     ///
     /// # Errors
     /// All of [`Error`].
@@ -109,8 +111,8 @@ impl Qmp {
         self.run(name, (!arguments.is_null()).then_some(arguments), deadline).await
     }
 
-    /// Runs a line of the human monitor and returns what that prints. An unknown or failing line is not an error for QMP:
-    /// the monitor's complaint is in the text.
+    /// Runs a line of the human monitor and returns what that prints. An unknown or failing line is not an error for
+    /// QMP: the monitor's complaint is in the text.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).

@@ -7,8 +7,8 @@ use std::time::Duration;
 /// Why a command, an event or a connection attempt came to nothing.
 ///
 /// Each message is whole by itself: what was being done, to what, and why it failed. After [`Io`](Self::Io) and
-/// [`Closed`](Self::Closed) the connection is over; after the others it is usable, but for a [`Protocol`](Self::Protocol)
-/// error of the stream itself, which every later call repeats.
+/// [`Closed`](Self::Closed) the connection is over; after the others it is usable, but for a
+/// [`Protocol`](Self::Protocol) error of the stream itself, which every later call repeats.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The stream failed in a way which is not its other end going away.

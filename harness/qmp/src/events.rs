@@ -19,8 +19,8 @@ impl Events {
     /// Waits for the next event. Dropping the future loses nothing, so it may stand in a `select!` or a timeout.
     ///
     /// # Errors
-    /// Why the connection ended ([`Error::Closed`], [`Error::Protocol`] or [`Error::Io`]): at once, but after the events
-    /// which came before, and again on every later call.
+    /// Why the connection ended ([`Error::Closed`], [`Error::Protocol`] or [`Error::Io`]): at once, but after the
+    /// events which came before, and again on every later call.
     pub async fn next(&mut self) -> Result<Event, Error> {
         loop {
             match self.router.take_event() {
@@ -31,8 +31,8 @@ impl Events {
         }
     }
 
-    /// How many events were dropped so far because they were not fetched in time; see [`MAX_EVENTS`](crate::MAX_EVENTS).
-    /// If this is not 0, an event that was not seen may have happened.
+    /// How many events were dropped so far because they were not fetched in time; see
+    /// [`MAX_EVENTS`](crate::MAX_EVENTS). If this is not 0, an event that was not seen may have happened.
     pub fn dropped(&self) -> u64 {
         self.router.dropped()
     }

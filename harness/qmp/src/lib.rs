@@ -9,15 +9,16 @@
 //!             └─> Events::next
 //! ```
 //!
-//! [`Qmp`] sends commands, [`Events`] hands out what QEMU tells unasked. Between them and the stream is one task. What it
-//! promises, because the transport that comes with qapi 0.15 does not:
+//! [`Qmp`] sends commands, [`Events`] hands out what QEMU tells unasked. Between them and the stream is one task. What
+//! it promises, because the transport that comes with qapi 0.15 does not:
 //!
-//! - An event or a value the schema does not know is data, not the end of the connection: [`Event`] keeps its JSON and is
-//!   decoded by who wants it.
+//! - An event or a value the schema does not know is data, not the end of the connection: [`Event`] keeps its JSON and
+//!   is decoded by who wants it.
 //! - Every command has a deadline. It may also be cancelled by dropping its future; its late reply is then dropped, and
 //!   the connection stays usable.
 //! - A connection that ends wakes every waiter at once, with the cause, after all that QEMU said before.
-//! - What QEMU sends is bounded: [`MAX_LINE`] a message, [`MAX_EVENTS`] and [`MAX_EVENT_BYTES`] for events nobody fetched.
+//! - What QEMU sends is bounded: [`MAX_LINE`] a message, [`MAX_EVENTS`] and [`MAX_EVENT_BYTES`] for events nobody
+//!   fetched.
 //!
 //! The stream must carry one JSON object a line, as QEMU writes them unless the monitor is set to `pretty=on`.
 //! A tokio runtime with its time driver is needed; the current-thread one will do.

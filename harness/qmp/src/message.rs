@@ -1,5 +1,5 @@
-//! What QEMU says, line by line: greeting, event or reply. A pure decoder, told apart by hand from the object's keys, so
-//! that an unknown name or value inside never makes the whole message unreadable.
+//! What QEMU says, line by line: greeting, event or reply. A pure decoder, told apart by hand from the object's keys,
+//! so that an unknown name or value inside never makes the whole message unreadable.
 
 use qapi::qmp::VersionInfo;
 use serde::Deserialize;
@@ -104,8 +104,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<Message, String> {
             .map_err(|error| format!("QEMU sent an error of unknown form: {error}: {}", excerpt(line)))?),
         _ => return Err(format!("QEMU sent neither a greeting, an event nor a reply: {}", excerpt(line))),
     };
-    // All our commands have an id. QEMU leaves it out when it could not read it, so one command is never answered; nobody
-    // can tell which, and what QEMU makes of the bytes after it is open.
+    // All our commands have an id. QEMU leaves it out when it could not read it, so one command is never answered;
+    // nobody can tell which, and what QEMU makes of the bytes after it is open.
     let Some(id) = object.remove("id") else {
         return Err(match answer {
             Err(refusal) => format!("QEMU could not read a command: {}", refusal.desc),

@@ -12,8 +12,9 @@ use crate::message::{Answer, Event};
 /// counted: how a guest ended is told last.
 pub const MAX_EVENTS: usize = 1024;
 
-/// How many bytes of JSON text the kept events may have together: 256 KiB, which is room for [`MAX_EVENTS`] ordinary ones
-/// of some 150 bytes. The newest is kept whatever its size. What they take decoded is said at [`MAX_LINE`](crate::MAX_LINE).
+/// How many bytes of JSON text the kept events may have together: 256 KiB, which is room for [`MAX_EVENTS`] ordinary
+/// ones of some 150 bytes. The newest is kept whatever its size. What they take decoded is said at
+/// [`MAX_LINE`](crate::MAX_LINE).
 pub const MAX_EVENT_BYTES: usize = 256 << 10;
 
 /// Routes what QEMU says to who waits for it.

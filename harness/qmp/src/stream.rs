@@ -13,13 +13,14 @@ use crate::error::End;
 use crate::message::{self, Message};
 use crate::router::Router;
 
-/// The longest message of QEMU's that is accepted, in bytes with its newline: 2 MiB, ten times the longest one in ordinary
-/// use (the reply to `query-qmp-schema`, 207 kB with QEMU 7.2). Decoded, a message takes some 20 times its length if it is
-/// made of small numbers, and at worst, made of tiny objects, 100 times (measured with 4 MiB: 75 MB and 400 MB).
+/// The longest message of QEMU's that is accepted, in bytes with its newline: 2 MiB, ten times the longest one in
+/// ordinary use (the reply to `query-qmp-schema`, 207 kB with QEMU 7.2). Decoded, a message takes some 20 times its
+/// length if it is made of small numbers, and at worst, made of tiny objects, 100 times (measured with 4 MiB: 75 MB and
+/// 400 MB).
 pub const MAX_LINE: u64 = 2 << 20;
 
-/// How long is read on after a write failed, for what QEMU said before it went. A socket whose peer is gone needs no time
-/// for this; the limit is for a peer that only stopped reading.
+/// How long is read on after a write failed, for what QEMU said before it went. A socket whose peer is gone needs no
+/// time for this; the limit is for a peer that only stopped reading.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A command's line on its way out.

@@ -1,5 +1,5 @@
-//! The least that a trial could cost: the same guest restored, crashed and reaped, with blocking calls, one thread a guest,
-//! and nothing read of what it leaves.
+//! The least that a trial could cost: the same guest restored, crashed and reaped, with blocking calls, one thread a
+//! guest, and nothing read of what it leaves.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,5 +1,5 @@
-//! How fast trials are, beside the least that they could cost: measured in one run, because hosts are noisy and only ratios
-//! taken together mean anything.
+//! How fast trials are, beside the least that they could cost: measured in one run, because hosts are noisy and only
+//! ratios taken together mean anything.
 //!
 //! ```text
 //! a kernel ─> Stage ─┬─> run::execute     trials as always ──┐
@@ -53,8 +53,8 @@ pub struct Figures {
     /// The harness's resident memory at its peak, after 100,000 simulated trials had gone through plan, log, counts and
     /// reports, in MiB.
     pub rss_mib: f64,
-    /// Memory that a guest has to itself at its end, QEMU's own included, in MiB: what it has written. The rest, most of its
-    /// RAM above all, is the template's in the page cache.
+    /// Memory that a guest has to itself at its end, QEMU's own included, in MiB: what it has written. The rest, most
+    /// of its RAM above all, is the template's in the page cache.
     pub guest_private_mib: f64,
     /// How many guests ran at a time.
     pub jobs: u32,

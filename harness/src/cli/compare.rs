@@ -27,8 +27,8 @@ pub struct Arguments {
     /// Shares that differ by less are the same
     #[arg(long, default_value_t = Options::default().margin, value_name = "SHARE")]
     margin: f64,
-    /// Use figures that hold however often one looked: for runs that were prolonged or stopped because of what they showed
-    /// [default: if one of the runs was made with --until]
+    /// Use figures that hold however often one looked: for runs that were prolonged or stopped because of what they
+    /// showed [default: if one of the runs was made with --until]
     #[arg(long)]
     sequential: bool,
 }

@@ -137,10 +137,11 @@ impl Execution<'_> {
         Ok(self.plan.len())
     }
 
-    /// Runs trials of those cells that are not decided, until all are or have as many as they may; how many trials that were.
+    /// Runs trials of those cells that are not decided, until all are or have as many as they may; how many trials that
+    /// were.
     ///
-    /// Each round adds a quarter to what an open cell has. That the evidence is looked at after each round does not weaken it
-    /// (`docs/statistics.md`), so rounds serve only to keep all workers busy.
+    /// Each round adds a quarter to what an open cell has. That the evidence is looked at after each round does not
+    /// weaken it (`docs/statistics.md`), so rounds serve only to keep all workers busy.
     async fn sequential(&self, until: Until, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
         let options =
             compare::Options { alpha: until.error_rate, margin: until.margin, evidence: Evidence::Sequential };

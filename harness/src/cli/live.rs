@@ -1,5 +1,5 @@
-//! Trials as they are run: a bar for each variant with its rate and the verdict on each of its cells so far; away from a
-//! terminal a line now and then.
+//! Trials as they are run: a bar for each variant with its rate and the verdict on each of its cells so far; away from
+//! a terminal a line now and then.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -187,8 +187,8 @@ impl Live {
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed; `.`:
-/// none counted.
+/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed;
+/// `.`: none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
     let all = |outcome| counts.of(outcome) == counts.n();

@@ -1,4 +1,5 @@
-//! The command line: one file a subcommand, each thin. Results go to standard output, progress and logs to standard error.
+//! The command line: one file a subcommand, each thin. Results go to standard output, progress and logs to standard
+//! error.
 
 mod bench;
 mod build;
@@ -30,8 +31,8 @@ pub use failure::Failure;
 
 /// What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
 ///
-/// Builds kernels with patch variants, boots multi-vCPU guests, crashes them in ways a scenario describes, and compares what
-/// pstore and the console kept.
+/// Builds kernels with patch variants, boots multi-vCPU guests, crashes them in ways a scenario describes, and compares
+/// what pstore and the console kept.
 #[derive(Debug, Parser)]
 #[command(
     version,

@@ -122,8 +122,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tallies the timelines of a column's counted trials, for each of its points that is wanted, in the plan's order. A run of
-/// which only the summary is kept has none.
+/// Tallies the timelines of a column's counted trials, for each of its points that is wanted, in the plan's order. A
+/// run of which only the summary is kept has none.
 pub fn read(column: &Column, wanted: impl Fn(&CellKey) -> bool) -> Result<Vec<(Point, Tallied)>, Failure> {
     if !column.run.has_trials() {
         return Ok(Vec::new());

@@ -12,7 +12,8 @@ use crate::preflight::{self, Status};
 
 /// Set up this machine, build three orders of `panic()`, crash them, print what was left.
 ///
-/// What is missing is installed after saying what: at a terminal after asking, otherwise when run by root or with --yes.
+/// What is missing is installed after saying what: at a terminal after asking, otherwise when run by root or with
+/// --yes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harness quickstart --yes")]
 pub struct Arguments {

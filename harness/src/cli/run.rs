@@ -17,8 +17,8 @@ use crate::tracer::Tracer;
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///
-/// Every trial is on disk before its successor begins; Ctrl-C finishes what is running, a second one does not. What was not
-/// run, for whatever reason, is run by --resume.
+/// Every trial is on disk before its successor begins; Ctrl-C finishes what is running, a second one does not. What was
+/// not run, for whatever reason, is run by --resume.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20\n  \
@@ -43,12 +43,12 @@ pub struct Arguments {
     /// Trials in each cell [default: the suite's, else 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,
-    /// Run one of several parts of the plan, to be joined by `harness merge`: 3/16, or auto for what the environment says
-    /// (Slurm array, GitLab parallel; auto/16 for a Kubernetes indexed job)
+    /// Run one of several parts of the plan, to be joined by `harness merge`: 3/16, or auto for what the environment
+    /// says (Slurm array, GitLab parallel; auto/16 for a Kubernetes indexed job)
     #[arg(long, value_name = "I/N|auto", requires = "seed")]
     shard: Option<ShardChoice>,
-    /// How many trials: `decided` goes on with each cell until it is clear whether the variants differ from the first one (of
-    /// one variant: whether its expectations are met)
+    /// How many trials: `decided` goes on with each cell until it is clear whether the variants differ from the first
+    /// one (of one variant: whether its expectations are met)
     #[arg(long, value_name = "WHEN", conflicts_with_all = ["trials", "shard"])]
     until: Option<UntilChoice>,
     /// With --until: the share of false verdicts among all that are given

@@ -14,8 +14,9 @@ const CONSOLE_BYTES: u32 = 4 << 20;
 
 /// Show what each CPU was seen doing in one trial.
 ///
-/// In text, every CPU has a column; times are milliseconds of the host's clock since the faults were fired. Lines of the
-/// console stand where the kernel stored them in its log. `--format json` has every event, also those of `--detail`.
+/// In text, every CPU has a column; times are milliseconds of the host's clock since the faults were fired. Lines of
+/// the console stand where the kernel stored them in its log. `--format json` has every event, also those of
+/// `--detail`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harness timeline latest 0 --as svg > trial-0.svg")]
 pub struct Arguments {

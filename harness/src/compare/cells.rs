@@ -52,16 +52,16 @@ pub struct ComparedCell {
     pub p_value: f64,
     /// What follows.
     pub verdict: Verdict,
-    /// If undecided: the fewest trials a side that would decide it, if each side's share stayed what it is and so did the
-    /// other cells. None beyond 100,000, or if nothing counted on one side.
+    /// If undecided: the fewest trials a side that would decide it, if each side's share stayed what it is and so did
+    /// the other cells. None beyond 100,000, or if nothing counted on one side.
     pub trials_to_decide: Option<u32>,
 }
 
 /// All cells of two columns; none is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The cells both sides have, in the base's order, each with the channels of the log, and with the order where it was
-    /// judged on a side.
+    /// The cells both sides have, in the base's order, each with the channels of the log, and with the order where it
+    /// was judged on a side.
     pub cells: Vec<ComparedCell>,
     /// What only the base has.
     pub only_in_base: Vec<Point>,
@@ -111,8 +111,8 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     Ok(Comparison { cells, only_in_base, only_in_candidate, evidence: options.evidence })
 }
 
-/// What Benjamini and Hochberg multiply the p-value with of which one more test is to be rejected, if the others stay as
-/// they are.
+/// What Benjamini and Hochberg multiply the p-value with of which one more test is to be rejected, if the others stay
+/// as they are.
 fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
     let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let tested = p_values.iter().flatten().count();

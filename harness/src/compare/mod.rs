@@ -6,8 +6,8 @@
 //!
 //! a run that is going on: its counts, its plan ─────> open_cells ─> what still needs trials
 //! ```
-//! [`compare`] and [`open_cells`] read nothing; [`Side::load`] reads one run's counts. Both decide by the same rules, in
-//! `pair`.
+//! [`compare`] and [`open_cells`] read nothing; [`Side::load`] reads one run's counts. Both decide by the same rules,
+//! in `pair`.
 
 mod cells;
 mod error;

@@ -12,8 +12,8 @@ const EXACT_UP_TO: u32 = 200;
 /// Nor is the exact test made where the score test's p-value is so many times too large.
 const FAR: f64 = 4.0;
 
-/// The fewest trials a side with which an undecided pair would be decided, if each side's share stayed what it is; a side
-/// that has more keeps what it has. None if that takes more than 100,000, or if nothing counted on one side.
+/// The fewest trials a side with which an undecided pair would be decided, if each side's share stayed what it is; a
+/// side that has more keeps what it has. None if that takes more than 100,000, or if nothing counted on one side.
 ///
 /// `factor` is what the p-value is multiplied with for the other tests.
 pub(super) fn trials_to_decide(pair: Pair, factor: f64, options: Options) -> Option<u32> {

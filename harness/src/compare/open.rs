@@ -14,8 +14,8 @@ use crate::stats::Interval;
 /// channel, p-values adjusted over all of it. Both cells of a pair are open while one of its channels is undecided.
 ///
 /// A cell that has no other to be compared with is open while an expectation of it is neither shown nor refuted, by the
-/// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is wider than
-/// twice the margin.
+/// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is
+/// wider than twice the margin.
 ///
 /// A cell of which no trial counted is open, so the caller needs a limit. A channel that trials were counted without is
 /// not waited for.

@@ -1,5 +1,5 @@
-//! One comparison of two shares, and what follows from it. Whatever decides, decides here: the comparison, the number of
-//! trials still needed, and whether a run may stop.
+//! One comparison of two shares, and what follows from it. Whatever decides, decides here: the comparison, the number
+//! of trials still needed, and whether a run may stop.
 
 use std::fmt;
 
@@ -124,8 +124,8 @@ impl Pair {
     }
 }
 
-/// The p-values of a family of tests, adjusted for each other; none where nothing counted on one side. Nothing was tested
-/// there, so those are no part of the family and do not make the others weaker.
+/// The p-values of a family of tests, adjusted for each other; none where nothing counted on one side. Nothing was
+/// tested there, so those are no part of the family and do not make the others weaker.
 ///
 /// Of anytime p-values, which are one over an e-value, this is the e-BH procedure: it holds the false discovery rate
 /// however the tests depend on each other (R. Wang, A. Ramdas, "False discovery rate control with e-values", J. R.

@@ -96,8 +96,8 @@ pub struct Actor {
     pub budget_us: u64,
     /// How often it entered.
     pub hits: u32,
-    /// Turns of `udelay(1)` that it has spent inside, up to `budget_us`. On an emulated CPU a turn takes longer than its
-    /// microsecond, so this is how far a section got that was never left, not how long that took.
+    /// Turns of `udelay(1)` that it has spent inside, up to `budget_us`. On an emulated CPU a turn takes longer than
+    /// its microsecond, so this is how far a section got that was never left, not how long that took.
     pub spent_us: u64,
 }
 

@@ -34,7 +34,8 @@ pub enum TimelineError {
     NotFired,
 }
 
-/// Decodes. `actors`: the names of crashlab's actors, in the order in which they were armed; `cpus`: how many the guest has.
+/// Decodes. `actors`: the names of crashlab's actors, in the order in which they were armed; `cpus`: how many the guest
+/// has.
 pub fn decode(memory: &[u8], probes: &Probes, actors: &[String], cpus: u32) -> Result<Timeline, TimelineError> {
     if memory.len() < EVENTS_AT || array(memory, 0) != Some(MAGIC) {
         return Err(TimelineError::NotOurs { have: memory.len() });

@@ -65,7 +65,8 @@ impl Word {
 #[derive(Debug)]
 pub(super) struct Lines<S> {
     stream: S,
-    /// The beginning of a line whose end has not come yet; kept here so that waiting for it can be given up and resumed.
+    /// The beginning of a line whose end has not come yet; kept here so that waiting for it can be given up and
+    /// resumed.
     partial: Vec<u8>,
 }
 

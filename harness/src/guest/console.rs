@@ -1,8 +1,8 @@
 //! The kernel's console, `ttyS0`: a pipe that QEMU writes into byte by byte.
 //!
-//! A pipe and not a socket: of a socket's buffer each of these bytes takes some 770, so that it is full after 270 of them and
-//! the guest stalls; a pipe holds 64 KiB. And it is looked at every few milliseconds rather than whenever something comes,
-//! which would be once for every byte: waking for each costs as much as a fifth of the guest.
+//! A pipe and not a socket: of a socket's buffer each of these bytes takes some 770, so that it is full after 270 of
+//! them and the guest stalls; a pipe holds 64 KiB. And it is looked at every few milliseconds rather than whenever
+//! something comes, which would be once for every byte: waking for each costs as much as a fifth of the guest.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use super::drain::Captured;
 use super::running::Watch;
 
-/// How long the pipe is left alone. A guest that does nothing but print takes some 200 ms to fill it: each character costs it
-/// more than 3 us.
+/// How long the pipe is left alone. A guest that does nothing but print takes some 200 ms to fill it: each character
+/// costs it more than 3 us.
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Our end.

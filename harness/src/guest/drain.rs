@@ -1,5 +1,5 @@
-//! What a guest or QEMU says until it ends: always read, because a pipe or socket that nobody reads stalls the writer; and
-//! bounded, because a guest may never stop.
+//! What a guest or QEMU says until it ends: always read, because a pipe or socket that nobody reads stalls the writer;
+//! and bounded, because a guest may never stop.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 

@@ -86,8 +86,8 @@ impl Guest {
         Ok(functions)
     }
 
-    /// 64-bit words of the guest's kernel memory, at a virtual address. Any CPU's page tables do, as long as that CPU is in
-    /// the kernel: with page-table isolation one in user space has not mapped it.
+    /// 64-bit words of the guest's kernel memory, at a virtual address. Any CPU's page tables do, as long as that CPU
+    /// is in the kernel: with page-table isolation one in user space has not mapped it.
     async fn words<const N: usize>(&self, address: u64) -> Result<[u64; N], GuestError> {
         let during = "reading the kernel's lists of notifiers and dumpers";
         let mut failed = None;

@@ -37,10 +37,12 @@ impl fmt::Display for Accelerator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Time {
-    /// As on the host's clock; the vCPUs run at the same time. On a busy host a guest's loops take longer than it thinks.
+    /// As on the host's clock; the vCPUs run at the same time. On a busy host a guest's loops take longer than it
+    /// thinks.
     #[default]
     Real,
-    /// By the instructions executed, the vCPUs taking turns (`-icount`; TCG only): the host's load does not reach the guest.
+    /// By the instructions executed, the vCPUs taking turns (`-icount`; TCG only): the host's load does not reach the
+    /// guest.
     Virtual,
 }
 
@@ -53,15 +55,16 @@ impl fmt::Display for Time {
     }
 }
 
-/// In virtual time, an instruction lasts 2 to the power of this, in nanoseconds. 5 gives 31 million instructions a second of
-/// guest time; fewer make the kernel's loops of `udelay(1)` overshoot, more make a guest second last longer on the host.
+/// In virtual time, an instruction lasts 2 to the power of this, in nanoseconds. 5 gives 31 million instructions a
+/// second of guest time; fewer make the kernel's loops of `udelay(1)` overshoot, more make a guest second last longer
+/// on the host.
 const ICOUNT_SHIFT: u32 = 5;
 
-/// The CPU under TCG: QEMU's generic one, said to be a Nehalem, because Linux takes it from vendor, family and model that the
-/// TSC runs at one rate (`early_init_intel()`; TCG does not know the flag that AMD's have for it), and then copies CPU 0's
-/// delay loop to the others (`calibrate_delay_is_known()`). Otherwise every CPU times its own loop while the guest boots, comes
-/// to results up to a quarter off on emulated CPUs, and each trial restored from that guest inherits them: a `udelay(1)` lasts
-/// 0.75 us on one CPU and 1 us on another.
+/// The CPU under TCG: QEMU's generic one, said to be a Nehalem, because Linux takes it from vendor, family and model
+/// that the TSC runs at one rate (`early_init_intel()`; TCG does not know the flag that AMD's have for it), and then
+/// copies CPU 0's delay loop to the others (`calibrate_delay_is_known()`). Otherwise every CPU times its own loop while
+/// the guest boots, comes to results up to a quarter off on emulated CPUs, and each trial restored from that guest
+/// inherits them: a `udelay(1)` lasts 0.75 us on one CPU and 1 us on another.
 const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
 
 /// Size of the page that crashlab stamps, in bytes.
@@ -82,7 +85,8 @@ pub struct Machine {
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
-    /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other way.
+    /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
+    /// way.
     pub loads_by_name: bool,
 }
 
@@ -136,9 +140,9 @@ pub struct Descriptors {
 /// - `oops=continue` is the default: an oops alone ends nothing.
 pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on";
 
-/// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time. Half of
-/// the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and hosts without
-/// transparent huge pages, pay no heed.
+/// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
+/// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
+/// hosts without transparent huge pages, pay no heed.
 pub(crate) const ENVIRONMENT: [(&str, &str); 1] =
     [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:glibc.malloc.arena_max=1")];
 
@@ -149,8 +153,8 @@ impl Machine {
         args.words("-nodefaults -no-user-config -display none -name harness");
         // Nothing of the guest's may reach the host: no network device, no files but those below, no new processes.
         args.words("-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny -nic none");
-        // pvpanic's default action would power the guest off before kmsg_dump; a reset stops the machine, so that the end is
-        // an event and the machine can still be looked at.
+        // pvpanic's default action would power the guest off before kmsg_dump; a reset stops the machine, so that the
+        // end is an event and the machine can still be looked at.
         args.words("-action panic=none,reboot=shutdown,shutdown=pause -S");
 
         args.word("-machine").word("q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=off,vmport=off");

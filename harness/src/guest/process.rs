@@ -11,16 +11,16 @@ use tokio::process::{Child, Command};
 
 /// A running QEMU, killed when this is dropped, and killed by the kernel when the harness dies in any other way.
 ///
-/// The parent-death signal is tied to the *thread* that starts the process: start it from a thread that lives as long as
-/// the harness does (the runtime's own), never from a blocking pool.
+/// The parent-death signal is tied to the *thread* that starts the process: start it from a thread that lives as long
+/// as the harness does (the runtime's own), never from a blocking pool.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
 }
 
 impl Process {
-    /// Starts `command` directly, without a shell, in a process group of its own (so that Ctrl-C in a terminal reaches the
-    /// harness only), with `inherited` kept open in it under the same numbers.
+    /// Starts `command` directly, without a shell, in a process group of its own (so that Ctrl-C in a terminal reaches
+    /// the harness only), with `inherited` kept open in it under the same numbers.
     pub fn start(mut command: Command, inherited: &[OwnedFd]) -> io::Result<Self> {
         command.kill_on_drop(true);
         tie(command.as_std_mut(), inherited);
@@ -60,8 +60,8 @@ pub(crate) fn tie(command: &mut std::process::Command, inherited: &[OwnedFd]) {
             return Err(io::Error::other("the harness died while QEMU was being started"));
         }
         for number in &numbers {
-            // SAFETY: the descriptors stay open in the parent until the child has started, and the child has a copy of its
-            // table; the borrow ends within the loop's turn.
+            // SAFETY: the descriptors stay open in the parent until the child has started, and the child has a copy of
+            // its table; the borrow ends within the loop's turn.
             #[expect(unsafe_code, reason = "a number is all that survives the fork")]
             let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(*number) };
             fcntl_setfd(fd, FdFlags::empty())?;

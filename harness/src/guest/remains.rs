@@ -27,8 +27,8 @@ pub struct Waited {
 }
 
 impl Waited {
-    /// Sums up `/proc/PID/task/TID/schedstat` (Linux: `Documentation/scheduler/sched-stats.rst`). `None` where the host does
-    /// not keep these figures.
+    /// Sums up `/proc/PID/task/TID/schedstat` (Linux: `Documentation/scheduler/sched-stats.rst`). `None` where the host
+    /// does not keep these figures.
     pub(super) fn read(pid: u32) -> Option<Self> {
         let mut sum = Self::default();
         for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {

@@ -72,8 +72,8 @@ pub(super) struct Ready {
 }
 
 impl Guest {
-    /// Only the devices' state is to be saved or loaded: the RAM and other shared files stay where they are. With `events`
-    /// QEMU tells how a migration goes on.
+    /// Only the devices' state is to be saved or loaded: the RAM and other shared files stay where they are. With
+    /// `events` QEMU tells how a migration goes on.
     pub(super) async fn only_devices(&self, during: &'static str, events: bool) -> Result<(), GuestError> {
         let on = |name| json!({"capability": name, "state": true});
         let mut capabilities = vec![on("x-ignore-shared")];
@@ -167,7 +167,8 @@ impl Guest {
         }
     }
 
-    /// Waits up to `limit` for the guest's end; `None` if it has not come by then. An agent that reports an error is one.
+    /// Waits up to `limit` for the guest's end; `None` if it has not come by then. An agent that reports an error is
+    /// one.
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
         match self.next(limit).await {
             None => Ok(None),
@@ -188,7 +189,8 @@ impl Guest {
         self.hmp("reading the registers of a hung guest", "info registers -a").await
     }
 
-    /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page is.
+    /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page
+    /// is.
     pub async fn page(&self) -> Result<Vec<u8>, GuestError> {
         let during = "reading crashlab's page";
         let Some(Ready { page, .. }) = self.ready else { return Ok(Vec::new()) };
@@ -212,8 +214,8 @@ impl Guest {
         Err(GuestError::io(&format!("read {}", path.display()))(io::Error::other(why)))
     }
 
-    /// That the ERST's registers are where a restored guest has to have them: else it would have swallowed every record,
-    /// and the kernel would be blamed for the loss.
+    /// That the ERST's registers are where a restored guest has to have them: else it would have swallowed every
+    /// record, and the kernel would be blamed for the loss.
     async fn check_erst(&self) -> Result<(), GuestError> {
         let during = "checking the ERST's PCI registers";
         let Some(erst) = self.erst_pci else { return Ok(()) };

@@ -41,11 +41,11 @@ pub enum Start<'a> {
 }
 
 impl Guest {
-    /// Starts a guest whose own files are in `workdir`, an empty private folder, and lets it run. Without `directives` the
-    /// agent waits for them: such a guest is there to be saved.
+    /// Starts a guest whose own files are in `workdir`, an empty private folder, and lets it run. Without `directives`
+    /// the agent waits for them: such a guest is there to be saved.
     ///
-    /// A restored guest is asked for everything at once and runs as soon as its state is loaded, perhaps after this returns:
-    /// a state that cannot be loaded ends QEMU, which whoever waits for the guest then learns.
+    /// A restored guest is asked for everything at once and runs as soon as its state is loaded, perhaps after this
+    /// returns: a state that cannot be loaded ends QEMU, which whoever waits for the guest then learns.
     pub async fn start(
         machine: &Machine,
         start: Start<'_>,

@@ -1,13 +1,15 @@
 //! A guest booted once, saved when its agent waits, and restored for every trial: 50 ms instead of seconds.
 //!
-//! The RAM lies in a file that the guest wrote while it booted; a restored guest maps it copy-on-write, so that nothing is
-//! copied and nothing a trial does is seen by the next. The rest of the machine (some 300 kB) is a migration stream. Three
-//! things are not in it:
+//! The RAM lies in a file that the guest wrote while it booted; a restored guest maps it copy-on-write, so that nothing
+//! is copied and nothing a trial does is seen by the next. The rest of the machine (some 300 kB) is a migration stream.
+//! Three things are not in it:
 //!
-//! - the `fw_cfg` item with the directives: a restored guest reads the new process's, which is how a trial gets its own;
+//! - the `fw_cfg` item with the directives: a restored guest reads the new process's, which is how a trial gets its
+//!   own;
 //! - the ERST's file, of which every trial gets a copy as it was when the machine was saved;
-//! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes go
-//!   nowhere and every record is silently lost. They are read when saving and written back through the configuration ports.
+//! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes
+//!   go nowhere and every record is silently lost. They are read when saving and written back through the configuration
+//!   ports.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -161,8 +163,8 @@ impl Template {
         let text = serde_json::to_vec_pretty(&template).map_err(|e| failed("describe", &description)(e.into()))?;
         std::fs::write(&description, text).map_err(failed("write", &description))?;
         if std::fs::rename(staged.path(), dir).is_err() {
-            // Another harness was faster, and its guests may run from what it made: that one is used. Something broken in
-            // the way is replaced.
+            // Another harness was faster, and its guests may run from what it made: that one is used. Something broken
+            // in the way is replaced.
             if let Some(theirs) = Self::open(dir) {
                 return Ok(theirs);
             }
@@ -243,13 +245,13 @@ impl ErstPci {
 }
 
 impl Guest {
-    /// Saves all of a running machine but the RAM, which lies in its file already, to `file`, and leaves it stopped. It is
-    /// saved as running, so that it runs on by itself when it is restored.
+    /// Saves all of a running machine but the RAM, which lies in its file already, to `file`, and leaves it stopped. It
+    /// is saved as running, so that it runs on by itself when it is restored.
     async fn save(&mut self, file: &Path) -> Result<(), GuestError> {
         let during = "saving the guest";
         self.only_devices(during, true).await?;
-        // A socket, because QEMU's sandbox lets it neither run a program nor, before 8.2, migrate to a file by name; in a
-        // folder with a short name, because a socket's name may have 107 bytes only.
+        // A socket, because QEMU's sandbox lets it neither run a program nor, before 8.2, migrate to a file by name; in
+        // a folder with a short name, because a socket's name may have 107 bytes only.
         let folder = tempfile::tempdir().map_err(GuestError::io("create a folder for a socket"))?;
         let name = folder.path().join("state");
         let socket = UnixListener::bind(&name).map_err(GuestError::io("listen for the saved state"))?;

@@ -7,8 +7,8 @@ use cpio::newc::{Builder, ModeFileType, trailer};
 /// Device number of `/dev/console` (`Documentation/admin-guide/devices.txt`: char 5, 1).
 const CONSOLE: (u32, u32) = (5, 1);
 
-/// Packs the agent as `/init` and crashlab as `/crashlab.ko`, with the mount points that the agent needs and the console
-/// that the kernel opens for it. The same input gives the same bytes: no times, no owners.
+/// Packs the agent as `/init` and crashlab as `/crashlab.ko`, with the mount points that the agent needs and the
+/// console that the kernel opens for it. The same input gives the same bytes: no times, no owners.
 pub fn initramfs(agent: &[u8], crashlab: &[u8]) -> io::Result<Vec<u8>> {
     let mut archive = Vec::with_capacity(agent.len() + crashlab.len() + 4096);
     let mut inode = 0;

@@ -41,7 +41,8 @@ pub(super) struct Order<'a> {
     pub key: &'a str,
 }
 
-/// Builds the order on the workbench. Returns the folder with all of [`FILES`] and the record, to be moved to the store.
+/// Builds the order on the workbench. Returns the folder with all of [`FILES`] and the record, to be moved to the
+/// store.
 pub(super) fn build(
     order: &Order,
     workbench: &mut Workbench,

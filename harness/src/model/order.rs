@@ -31,8 +31,8 @@ pub enum OrderAssertion {
         /// How often.
         times: u32,
     },
-    /// From one moment to the next other one on the same CPU it takes no longer. By the host's clock, so it says something
-    /// only of a guest in real time.
+    /// From one moment to the next other one on the same CPU it takes no longer. By the host's clock, so it says
+    /// something only of a guest in real time.
     Within {
         /// Where it begins.
         from: Moment,

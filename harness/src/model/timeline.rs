@@ -32,13 +32,15 @@ pub struct Event {
     pub cpu: u32,
     /// The step, by its name in the probe set: `kmsg_dump`.
     pub step: String,
-    /// Of what, where a step has several: the function of a notifier or a dumper, the name of an actor; otherwise empty.
+    /// Of what, where a step has several: the function of a notifier or a dumper, the name of an actor; otherwise
+    /// empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,
     /// Whether it begins or ends.
     #[serde(default, skip_serializing_if = "StepEdge::is_begin")]
     pub edge: StepEdge,
-    /// It tells how things went, and is no step of the order by which kernels are compared: a line printed, a watchdog touched.
+    /// It tells how things went, and is no step of the order by which kernels are compared: a line printed, a watchdog
+    /// touched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub detail: bool,
 }

@@ -108,8 +108,8 @@ impl Plan {
 
     /// Trial number `ordinal`, from 0, of the cell at `position`; `None` if there is no such cell.
     ///
-    /// The ordinal may lie beyond the plan, for a run that gives some cells more trials than others. The index is unique all
-    /// the same, and says which trial it is: `ordinal` times the number of cells, and `position`.
+    /// The ordinal may lie beyond the plan, for a run that gives some cells more trials than others. The index is
+    /// unique all the same, and says which trial it is: `ordinal` times the number of cells, and `position`.
     pub fn trial_of(&self, position: usize, ordinal: u32) -> Option<PlannedTrial> {
         Some(self.planned(position, self.cells.get(position)?, ordinal))
     }

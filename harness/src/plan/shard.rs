@@ -10,8 +10,8 @@ use crate::yaml::visible;
 /// One part of a plan that is spread over `of` machines.
 ///
 /// Trial `ordinal` of the cell at `position` belongs to shard `(position + ordinal) mod of`, counted from 0: so each
-/// cell's trials are spread evenly. (The index modulo `of` would give a shard all trials of some cells and none of others
-/// wherever the number of cells and that of shards have a common divisor.)
+/// cell's trials are spread evenly. (The index modulo `of` would give a shard all trials of some cells and none of
+/// others wherever the number of cells and that of shards have a common divisor.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Shard {

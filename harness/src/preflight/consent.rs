@@ -50,7 +50,8 @@ pub(super) fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Says on standard error what will be run, and reads the answer. Blocks until there is one; the end of the input is no.
+/// Says on standard error what will be run, and reads the answer. Blocks until there is one; the end of the input is
+/// no.
 pub fn ask_at_terminal(plan: &InstallPlan) -> io::Result<bool> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "this will run:\n  {plan}\ncontinue? [y/N] ")?;

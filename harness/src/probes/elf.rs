@@ -18,14 +18,14 @@ pub struct Image {
     /// By address.
     functions: Symbols,
     variables: Symbols,
-    /// Where sections of code lie: their address, their place in the file, their size. Their bytes are read when they are
-    /// asked for: a kernel has 8 MiB of them.
+    /// Where sections of code lie: their address, their place in the file, their size. Their bytes are read when they
+    /// are asked for: a kernel has 8 MiB of them.
     code: Vec<(u64, u64, u64)>,
     file: File,
 }
 
-/// Tens of thousands of symbols in few allocations, which are given back to the host: a process that has grown is slower to
-/// fork.
+/// Tens of thousands of symbols in few allocations, which are given back to the host: a process that has grown is
+/// slower to fork.
 #[derive(Debug, Default)]
 struct Symbols {
     names: String,
@@ -115,8 +115,9 @@ impl Image {
         self.functions.at(address)
     }
 
-    /// Address and length of what may be an instruction by which a function is left: a return, or a jump to the beginning of
-    /// another function. There are more of these than such instructions, since bytes within others look the same.
+    /// Address and length of what may be an instruction by which a function is left: a return, or a jump to the
+    /// beginning of another function. There are more of these than such instructions, since bytes within others look
+    /// the same.
     pub fn ways_out(&self, name: &str, function: Extent) -> io::Result<BTreeSet<(u64, u64)>> {
         let cold = format!("{}.cold", plain(name));
         let mut own: Vec<Extent> =

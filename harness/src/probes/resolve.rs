@@ -12,7 +12,8 @@ use crate::guest::{Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
 use crate::model::timeline::{AbsentStep, StepEdge};
 
-/// By its first execution a booting kernel's slide is learnt: the first C code that runs where the kernel was linked for.
+/// By its first execution a booting kernel's slide is learnt: the first C code that runs where the kernel was linked
+/// for.
 const ANCHOR: &str = "x86_64_start_kernel";
 
 /// crashlab's function that writes every stamp, and how many stamps are seen.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-/// The bytes as text in which nothing acts: line ends stay, a tab becomes spaces, every other control character and what
-/// XML forbids is written out (`\x1b`), what is not UTF-8 becomes U+FFFD.
+/// The bytes as text in which nothing acts: line ends stay, a tab becomes spaces, every other control character and
+/// what XML forbids is written out (`\x1b`), what is not UTF-8 becomes U+FFFD.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
     let mut safe = String::with_capacity(text.len());

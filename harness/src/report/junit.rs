@@ -194,7 +194,8 @@ fn status(cell: &Cell, channel: Channel) -> TestCaseStatus {
     status
 }
 
-/// An error where our own failures had a part in it that no trial counted; skipped where it is the scenario that missed.
+/// An error where our own failures had a part in it that no trial counted; skipped where it is the scenario that
+/// missed.
 fn none_counted(cell: &Cell, channel: Channel) -> TestCaseStatus {
     let CellSummary { trials, missed, infra_errors, .. } = cell.counted;
     let mut status = if infra_errors > 0 && infra_errors + missed == trials {

@@ -267,7 +267,8 @@ fn a_comparison_with_all_verdicts() {
     ");
 }
 
-/// A console that tries everything: escapes, an unfinished title, NUL, the end of CDATA, broken UTF-8, what XML forbids.
+/// A console that tries everything: escapes, an unfinished title, NUL, the end of CDATA, broken UTF-8, what XML
+/// forbids.
 const HOSTILE: &[u8] =
     b"<6>[    1.0] fine & <b>\r\n\x1b[31mred\x1b]0;title \0\x07 ]]> \xff\xfe \xef\xbf\xbf \xc2\x85 \x7f\nend";
 

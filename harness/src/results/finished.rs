@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::index_set::{IndexSet, MAX_INDEX};
 use crate::model::{TrialOutcome, TrialRecord};
 
-/// Which trials of a run are recorded, and which of them may be tried again. Takes a bit a trial, and some bytes for each
-/// whose last attempt was an infra-error.
+/// Which trials of a run are recorded, and which of them may be tried again. Takes a bit a trial, and some bytes for
+/// each whose last attempt was an infra-error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
     recorded: IndexSet,
@@ -30,8 +30,8 @@ impl Finished {
         self.len() == 0
     }
 
-    /// The trials whose last attempt was an infra-error, and the number of that attempt, from 0. A run that is resumed may
-    /// try them again; the record's `attempt` must then be higher.
+    /// The trials whose last attempt was an infra-error, and the number of that attempt, from 0. A run that is resumed
+    /// may try them again; the record's `attempt` must then be higher.
     pub fn failed(&self) -> impl Iterator<Item = (u64, u32)> {
         self.failed.iter().map(|(index, attempt)| (*index, *attempt))
     }

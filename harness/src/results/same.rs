@@ -13,7 +13,8 @@ pub struct Difference {
     pub there: String,
 }
 
-/// The first thing in which runs of one plan must not differ, and these do. Hosts, numbers of jobs, paths and names may.
+/// The first thing in which runs of one plan must not differ, and these do. Hosts, numbers of jobs, paths and names
+/// may.
 pub fn first_difference(here: &RunInfo, there: &RunInfo) -> Option<Difference> {
     let (here, there) = (facts(here), facts(there));
     let value = |facts: &[Fact], what: &str| {

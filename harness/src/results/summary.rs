@@ -39,8 +39,8 @@ pub struct CellSummary {
 
 /// How often a channel came to each outcome.
 ///
-/// In JSON `n`, their sum, and `ci95`, the Wilson interval of the good one, stand beside those that the channel may come to.
-/// On reading, an `n` that is not the sum is an error.
+/// In JSON `n`, their sum, and `ci95`, the Wilson interval of the good one, stand beside those that the channel may
+/// come to. On reading, an `n` that is not the sum is an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Counts {
@@ -116,7 +116,7 @@ impl SummaryBuilder {
 
     /// The channels to report so far, as [`Summary::channels`].
     pub fn channels(&self) -> Vec<Channel> {
-        channels(self.cells.iter().map(|counted| &counted.cell))
+        channels(&self.cells.iter().map(|counted| &counted.cell))
     }
 
     fn place(&mut self, record: &TrialRecord) -> usize {
@@ -141,11 +141,11 @@ impl Summary {
 
     /// The channels to report: those of the log, and any other that a trial was judged by.
     pub fn channels(&self) -> Vec<Channel> {
-        channels(self.cells.iter())
+        channels(&self.cells.iter())
     }
 }
 
-fn channels<'a>(cells: impl Iterator<Item = &'a CellSummary> + Clone) -> Vec<Channel> {
+fn channels<'a>(cells: &(impl Iterator<Item = &'a CellSummary> + Clone)) -> Vec<Channel> {
     let judged = |channel| cells.clone().any(|cell| cell.channel(channel).n() > 0);
     Channel::ALL.into_iter().filter(|channel| Channel::OF_LOG.contains(channel) || judged(*channel)).collect()
 }

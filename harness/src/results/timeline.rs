@@ -7,8 +7,8 @@ use std::path::Path;
 use super::Error;
 use crate::model::timeline::Timeline;
 
-/// What each CPU was seen doing, among a trial's artifacts. As JSON it has some 5 kB; packing them would take longer than
-/// decoding and judging them.
+/// What each CPU was seen doing, among a trial's artifacts. As JSON it has some 5 kB; packing them would take longer
+/// than decoding and judging them.
 pub const TIMELINE: &str = "timeline.json";
 
 /// More than any timeline has: the tracer keeps 8192 events.

@@ -87,8 +87,8 @@ pub(super) fn lock(path: &Path, locked: Result<(), TryLockError>) -> Result<(), 
 /// The records of a log, read one by one, in the order they were written.
 ///
 /// Anything wrong but an incomplete last line is an error that names the line, and the end. A trial stands in the log
-/// once; again only with a higher `attempt`, after an infra-error. Memory does not grow with the records, but for a bit a
-/// trial.
+/// once; again only with a higher `attempt`, after an infra-error. Memory does not grow with the records, but for a bit
+/// a trial.
 #[derive(Debug)]
 pub struct Trials {
     path: PathBuf,

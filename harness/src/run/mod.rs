@@ -1,4 +1,5 @@
-//! Executes trials: so many processors' worth of guests at a time, every finished trial on disk before its successor begins.
+//! Executes trials: so many processors' worth of guests at a time, every finished trial on disk before its successor
+//! begins.
 //!
 //! ```text
 //! work, in the order of the plan ──> execute ──> TrialLog, artifacts/
@@ -25,9 +26,9 @@ pub use slots::default_jobs;
 /// How often one trial is tried: a QEMU that was killed or a full disk is seldom met three times.
 const ATTEMPTS: u32 = 3;
 
-/// After so many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'. Where
-/// more guests than half of that run at a time it takes twice as many as they are: all of them may fail at once, of
-/// something that is over then.
+/// After so many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'.
+/// Where more guests than half of that run at a time it takes twice as many as they are: all of them may fail at once,
+/// of something that is over then.
 const HOPELESS: u32 = 12;
 
 /// How urgently the user wants an end.
@@ -78,9 +79,9 @@ pub struct Sink<'a> {
     pub log: &'a TrialLog,
 }
 
-/// Runs what `work` gives, which is asked for one by one, as many guests at once as have `jobs` busy CPUs together: a guest
-/// of which two CPUs are busy at the same time counts twice, lest they wait for each other's processor. A guest that would
-/// need more than there are runs alone.
+/// Runs what `work` gives, which is asked for one by one, as many guests at once as have `jobs` busy CPUs together: a
+/// guest of which two CPUs are busy at the same time counts twice, lest they wait for each other's processor. A guest
+/// that would need more than there are runs alone.
 ///
 /// An infra-error is recorded and tried again, a few times; all attempts are in the log. `done` sees every record right
 /// after it is on disk. When a record cannot be written, or nothing but infra-errors comes any more, what is running is

@@ -1,11 +1,11 @@
 //! How many guests this machine has room for.
 
-/// What a guest takes beside its RAM, of which it shares most with the template: QEMU itself, its translated code. In MiB;
-/// some 100 were seen.
+/// What a guest takes beside its RAM, of which it shares most with the template: QEMU itself, its translated code. In
+/// MiB; some 100 were seen.
 const OVERHEAD_MIB: u64 = 192;
 
-/// How many CPUs of guests may be busy at a time on a machine with so many processors and so much memory available, when
-/// guests have `guest_mib` of RAM: one a processor, as long as there is memory for all of them; at least one.
+/// How many CPUs of guests may be busy at a time on a machine with so many processors and so much memory available,
+/// when guests have `guest_mib` of RAM: one a processor, as long as there is memory for all of them; at least one.
 pub fn default_jobs(processors: usize, available_mib: Option<u64>, guest_mib: u64) -> u32 {
     // A quarter of the memory is left to others.
     let fit = available_mib.map_or(u64::MAX, |available| available / 4 * 3 / (guest_mib + OVERHEAD_MIB));

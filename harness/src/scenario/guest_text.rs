@@ -1,7 +1,7 @@
 //! The instance as the text which the guest's agent reads from `fw_cfg`.
 //!
-//! One instruction a line, words separated by one blank, times in microseconds; the agent executes them in order. An actor
-//! is armed after the one that it waits for:
+//! One instruction a line, words separated by one blank, times in microseconds; the agent executes them in order. An
+//! actor is armed after the one that it waits for:
 //!
 //! ```text
 //! nonce 0123456789abcdef

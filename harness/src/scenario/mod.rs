@@ -1,7 +1,8 @@
 //! Scenarios: which guest, what is injected on which CPU and when, and what must be left of the log.
 //!
-//! A scenario is a YAML file (`docs/scenarios-format.md`). Reading it gives a [`Scenario`] in which everything is already
-//! resolved and checked for every point of its sweep, so that nothing can go wrong later, in the middle of a run:
+//! A scenario is a YAML file (`docs/scenarios-format.md`). Reading it gives a [`Scenario`] in which everything is
+//! already resolved and checked for every point of its sweep, so that nothing can go wrong later, in the middle of a
+//! run:
 //!
 //! ```text
 //! file ─> File (as written) ─> for each point of the sweep: resolve ─> check ─> Instance ─> text for the agent

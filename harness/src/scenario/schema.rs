@@ -1,8 +1,8 @@
 //! The JSON Schema of scenario files, for editors and other programs.
 //!
-//! The structure comes from the types of `file.rs`; the words in it (names, durations) are the types of this file, which
-//! exist for their schemas only. A schema cannot say everything: that `$hold` is a parameter of the file, that a CPU is
-//! one of the guest's. What it accepts may therefore still be refused; what it refuses is refused.
+//! The structure comes from the types of `file.rs`; the words in it (names, durations) are the types of this file,
+//! which exist for their schemas only. A schema cannot say everything: that `$hold` is a parameter of the file, that a
+//! CPU is one of the guest's. What it accepts may therefore still be refused; what it refuses is refused.
 
 use std::borrow::Cow;
 

@@ -17,22 +17,22 @@ const EXACT_UP_TO: u64 = 10_000;
 /// The two-sided p-value of the hypothesis that both shares are the same; 1 if either is a share of nothing.
 ///
 /// Twice the smaller of the one-sided ones, as in `SciPy`; each is the largest probability, over all values the common
-/// share may have, of a table as extreme as the one seen, extreme by Fisher's one-sided test. So it is exact, as Fisher's
-/// is, and never larger than Fisher's doubled.
+/// share may have, of a table as extreme as the one seen, extreme by Fisher's one-sided test. So it is exact, as
+/// Fisher's is, and never larger than Fisher's doubled.
 ///
 /// R. D. Boschloo, "Raised conditional level of significance for the 2 × 2-table when testing the equality of two
 /// probabilities", Statistica Neerlandica 24 (1970).
 ///
-/// Of more than 10,000 trials it is Fisher's one-sided test, doubled: an upper bound, by then close. A p-value below what
-/// a double can hold is 0.
+/// Of more than 10,000 trials it is Fisher's one-sided test, doubled: an upper bound, by then close. A p-value below
+/// what a double can hold is 0.
 pub fn boschloo(a: Proportion, b: Proportion) -> f64 {
     let one_sided = if u64::from(a.of()) + u64::from(b.of()) <= EXACT_UP_TO { boschloo_lower } else { fisher_lower };
     let a_is_higher = u64::from(a.hits()) * u64::from(b.of()) > u64::from(b.hits()) * u64::from(a.of());
     let (low, high) = if a_is_higher { (b, a) } else { (a, b) };
     let smaller = match one_sided(low, high) {
-        // Then the other one is larger. Let the common share be the lower side's: its hits are the median there, so it has
-        // as many or more with a probability of at least ½, and so has the higher side as many or fewer. All those tables
-        // are as extreme in the other direction: ¼ or more. (Fisher's two even add up to more than 1.)
+        // Then the other one is larger. Let the common share be the lower side's: its hits are the median there, so it
+        // has as many or more with a probability of at least ½, and so has the higher side as many or fewer. All those
+        // tables are as extreme in the other direction: ¼ or more. (Fisher's two even add up to more than 1.)
         p if p <= 0.25 => p,
         p => p.min(one_sided(high, low)),
     };
@@ -81,8 +81,8 @@ fn rejected(n_a: u64, n_b: u64, level: f64) -> Vec<f64> {
 ///
 /// With `p = sin² φ` the sum's second derivative in φ is never beyond ±4·n·level: that of the binomial probability is
 /// itself times `(ln L)'² + (ln L)''`, whose mean size is at most 4n + 4n, and subtracting level/2 from each element
-/// changes no derivative. So between two points at a distance `h` it is nowhere more than `n·level·h²/2` above the higher
-/// one, and stretches that might hide a maximum are halved until none can.
+/// changes no derivative. So between two points at a distance `h` it is nowhere more than `n·level·h²/2` above the
+/// higher one, and stretches that might hide a maximum are halved until none can.
 fn largest(rejected: &[f64], level: f64) -> f64 {
     let n = rejected.len().saturating_sub(1) as u64;
     let value = |angle: f64| mean(rejected, n, angle);

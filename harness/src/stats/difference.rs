@@ -112,8 +112,8 @@ pub fn score_p(base: Proportion, candidate: Proportion) -> f64 {
 /// Miettinen and Nurminen's score interval (95 %) of the difference `candidate − base` of two independent shares;
 /// `[-1, 1]` if either is a share of nothing.
 ///
-/// O. Miettinen, M. Nurminen, "Comparative analysis of two rates", Statistics in Medicine 4 (1985). Unlike Newcombe's it
-/// belongs to a test: it leaves out a margin just when the score test refutes it.
+/// O. Miettinen, M. Nurminen, "Comparative analysis of two rates", Statistics in Medicine 4 (1985). Unlike Newcombe's
+/// it belongs to a test: it leaves out a margin just when the score test refutes it.
 pub fn miettinen_nurminen(base: Proportion, candidate: Proportion) -> Interval {
     let (Some(p_base), Some(p_candidate)) = (base.share(), candidate.share()) else {
         return Interval { lo: -1.0, hi: 1.0 };

@@ -1,13 +1,13 @@
 //! Evidence that stays valid however often one looks, and whenever one stops.
 //!
-//! An e-value is what a bettor would have made of 1 by betting on the trials, one after the other, if the hypothesis were
-//! the bookmaker: the likelihood of the trials under a mixture of shares chosen beforehand, over the largest one the
-//! hypothesis can reach. If the hypothesis holds, its mean is at most 1 at whatever trial one stops, and the probability
-//! that it ever reaches 1/α is at most α (Ville's inequality). Which side the next trial goes to may depend on all that
-//! was seen before.
+//! An e-value is what a bettor would have made of 1 by betting on the trials, one after the other, if the hypothesis
+//! were the bookmaker: the likelihood of the trials under a mixture of shares chosen beforehand, over the largest one
+//! the hypothesis can reach. If the hypothesis holds, its mean is at most 1 at whatever trial one stops, and the
+//! probability that it ever reaches 1/α is at most α (Ville's inequality). Which side the next trial goes to may depend
+//! on all that was seen before.
 //!
-//! L. Wasserman, A. Ramdas, S. Balakrishnan, "Universal inference", PNAS 117 (2020), with a mixture for numerator. Since
-//! trials of one side are alike, the e-value depends on the counts alone: a run may be resumed and prolonged.
+//! L. Wasserman, A. Ramdas, S. Balakrishnan, "Universal inference", PNAS 117 (2020), with a mixture for numerator.
+//! Since trials of one side are alike, the e-value depends on the counts alone: a run may be resumed and prolonged.
 
 use super::bounds::boundary;
 use super::difference::restricted;
@@ -21,8 +21,8 @@ const LN_20: f64 = 2.995_732_273_553_991;
 /// in the others.
 const ALL_OR_NONE: f64 = 0.25;
 
-/// The logarithm of the probability of one sequence with these counts, if the share is drawn from a mixture: 0 or 1, each
-/// with probability ¼, else from Jeffreys's Beta(½, ½).
+/// The logarithm of the probability of one sequence with these counts, if the share is drawn from a mixture: 0 or 1,
+/// each with probability ¼, else from Jeffreys's Beta(½, ½).
 fn ln_mixture(seen: Proportion) -> f64 {
     let (hits, misses) = (f64::from(seen.hits()), f64::from(seen.misses()));
     let ln_between = libm::lgamma(hits + 0.5) + libm::lgamma(misses + 0.5)
@@ -57,8 +57,8 @@ pub fn sequence_excludes(base: Proportion, candidate: Proportion, difference: f6
     ln_e_value(base, candidate, difference) >= LN_20
 }
 
-/// The confidence sequence (95 %) of the difference `candidate − base`: with this probability it holds the true one after
-/// *every* trial. `[-1, 1]` if either is a share of nothing.
+/// The confidence sequence (95 %) of the difference `candidate − base`: with this probability it holds the true one
+/// after *every* trial. `[-1, 1]` if either is a share of nothing.
 ///
 /// The differences whose e-value is below 20; an interval, since the restricted log-likelihood is concave.
 pub fn difference_sequence(base: Proportion, candidate: Proportion) -> Interval {
@@ -70,8 +70,8 @@ pub fn difference_sequence(base: Proportion, candidate: Proportion) -> Interval 
     Interval { lo: boundary(seen, -1.0, left_out), hi: boundary(seen, 1.0, left_out) }
 }
 
-/// The confidence sequence (95 %) of one share: with this probability it holds the true one after *every* trial. `[0, 1]`
-/// of nothing.
+/// The confidence sequence (95 %) of one share: with this probability it holds the true one after *every* trial.
+/// `[0, 1]` of nothing.
 pub fn share_sequence(seen: Proportion) -> Interval {
     let Some(share) = seen.share() else { return Interval { lo: 0.0, hi: 1.0 } };
     let ln_mixture = ln_mixture(seen);

@@ -1,5 +1,5 @@
-//! Every reference value was made with `SciPy` 1.17.1 and statsmodels 0.15.0, or was published; the command or the source
-//! is beside it.
+//! Every reference value was made with `SciPy` 1.17.1 and statsmodels 0.15.0, or was published; the command or the
+//! source is beside it.
 
 use proptest::prelude::*;
 

@@ -6,8 +6,8 @@
 /// Below this share of a sum what follows does not change it.
 const NEGLIGIBLE: f64 = 1e-17;
 
-/// Calls `add(k, weight)` for the mode, of weight 1, and outwards from it as far as weights matter beside it. `up(k)` is
-/// weight(k + 1) / weight(k).
+/// Calls `add(k, weight)` for the mode, of weight 1, and outwards from it as far as weights matter beside it. `up(k)`
+/// is weight(k + 1) / weight(k).
 pub(super) fn around_mode([lowest, mode, highest]: [u64; 3], up: impl Fn(u64) -> f64, mut add: impl FnMut(u64, f64)) {
     add(mode, 1.0);
     let mut weight = 1.0;

@@ -1,8 +1,8 @@
 //! Two records of the same messages, each by its own clock and each with gaps, laid side by side.
 //!
-//! The clocks have no common zero, so only differences count: between two messages as much time should have passed by one
-//! clock as by the other. Of all ways to pair them in order the cheapest is taken, by dynamic programming over the pair
-//! that comes last.
+//! The clocks have no common zero, so only differences count: between two messages as much time should have passed by
+//! one clock as by the other. Of all ways to pair them in order the cheapest is taken, by dynamic programming over the
+//! pair that comes last.
 
 /// How many of each record are looked at; the work grows with their product.
 pub(super) const MOST: usize = 400;
@@ -17,8 +17,8 @@ const ALONE: u64 = 1000;
 /// What the worst pair costs. Less than to leave both alone, so that clocks that have little to do with one another
 /// (virtual time) give pairs too.
 const WORST: u64 = 1900;
-/// A difference of so many nanoseconds costs as much as one left alone: the kernel takes its timestamp a little after the
-/// message is seen, and rounds it to a microsecond.
+/// A difference of so many nanoseconds costs as much as one left alone: the kernel takes its timestamp a little after
+/// the message is seen, and rounds it to a microsecond.
 const NOISE_NS: u64 = 50_000;
 /// One in so many is allowed besides, for clocks that do not run equally fast.
 const DRIFT: u64 = 500;

@@ -18,10 +18,10 @@ struct Message<'a> {
 
 /// Puts the lines of `console`, as the UART sent them, where the kernel stored them in its log; every line, in order.
 ///
-/// Each message has a timestamp in guest time, and each `printk` event one in host time. The two are aligned by the time
-/// between them (see `align`), so that some of either may be missing. A message without an event of its own is placed by
-/// its timestamp, from the nearest one that has; a line without a timestamp follows the line before it. Without any
-/// `printk` event all are placed by the panic's message, and if there is none, at the end.
+/// Each message has a timestamp in guest time, and each `printk` event one in host time. The two are aligned by the
+/// time between them (see `align`), so that some of either may be missing. A message without an event of its own is
+/// placed by its timestamp, from the nearest one that has; a line without a timestamp follows the line before it.
+/// Without any `printk` event all are placed by the panic's message, and if there is none, at the end.
 pub fn place_console(timeline: &Timeline, console: &[u8]) -> Vec<PlacedLine> {
     let console = console::decode(console);
     let messages = messages(&console.text);

@@ -22,8 +22,8 @@ const STYLE: &str = "\
     .dot { fill: #0969da; } .gap { stroke: #bc4c00; stroke-dasharray: 2 4; } .gap-text { fill: #bc4c00; }
 ";
 
-/// A lane for each CPU and the console's lines beside them, time from top to bottom. An entry takes the same height however
-/// long it lasted; pauses are marked.
+/// A lane for each CPU and the console's lines beside them, time from top to bottom. An entry takes the same height
+/// however long it lasted; pauses are marked.
 pub fn timeline_svg(view: &View) -> String {
     let (lanes, entries) = (view.lanes(), view.entries());
     let remarks = view.remarks();

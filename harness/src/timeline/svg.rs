@@ -1,7 +1,7 @@
 //! What the pictures share: text that ends no element, and a look that can be read on light and on dark pages.
 
-/// Colours are those of `docs/panic-order.svg`. A picture brings its own background: a page that embeds it does not tell
-/// whether it is dark.
+/// Colours are those of `docs/panic-order.svg`. A picture brings its own background: a page that embeds it does not
+/// tell whether it is dark.
 const STYLE: &str = "\
     .mono { font-family: ui-monospace, 'SFMono-Regular', Menlo, 'DejaVu Sans Mono', monospace; }
     .b { font-weight: 600; } .s { font-size: 11px; fill: #57606a; } .m { text-anchor: middle; } .e { text-anchor: end; }

@@ -1,7 +1,7 @@
 //! A trial's timeline in Chrome's trace-event format, which <https://ui.perfetto.dev> shows.
 //!
-//! Source: "Trace Event Format", Google, 2016. Times are microseconds; a `B` is closed by the next `E` of its thread that
-//! is not another's, so each thread's have to be balanced.
+//! Source: "Trace Event Format", Google, 2016. Times are microseconds; a `B` is closed by the next `E` of its thread
+//! that is not another's, so each thread's have to be balanced.
 
 use std::collections::BTreeMap;
 

@@ -41,8 +41,8 @@ impl fmt::Display for Fault {
 
 /// Restores a guest, makes it panic, and looks whether every channel of the log has kept it.
 ///
-/// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted and
-/// crashed in the same way, and the template is good if both leave the same.
+/// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
+/// and crashed in the same way, and the template is good if both leave the same.
 pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
     let restored = outcome(stage, stage.source().await).await.map_err(Fault::Guest)?;
     if all_saved(&restored) {

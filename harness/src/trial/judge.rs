@@ -83,7 +83,8 @@ fn order(assignment: &Assignment, crash: &Crash, judged: &Judged) -> Option<Chan
     if verdict.outcome != ChannelOutcome::Broken {
         return Some(verdict);
     }
-    // To put the console's lines between the events takes longer than to judge, and only who reads the detail needs them.
+    // To put the console's lines between the events takes longer than to judge, and only who reads the detail needs
+    // them.
     judge_order(&assignment.order, timeline, &place_console(timeline, &crash.remains.console), *real_time)
 }
 
@@ -121,7 +122,8 @@ mod tests {
         }
     }
 
-    /// A guest of which `waited` percent of its time went by without a processor, whose page says that it was fired at `fired`.
+    /// A guest of which `waited` percent of its time went by without a processor, whose page says that it was fired at
+    /// `fired`.
     fn crash(end: End, waited: u64, fired: u64) -> Crash {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });

@@ -48,12 +48,13 @@ const ARM_DEADLINE: Duration = Duration::from_secs(60);
 /// How often a guest that has not ended is asked whether it has fired.
 const PEEK: Duration = Duration::from_secs(1);
 
-/// How often a hung guest is looked at, and how long it runs on in between: whether it goes round in circles or stands still.
+/// How often a hung guest is looked at, and how long it runs on in between: whether it goes round in circles or stands
+/// still.
 const LOOKS: usize = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// A guest past its deadline whose vCPUs spent more than this share of their time waiting for a processor was not hung: the
-/// host was too busy to say.
+/// A guest past its deadline whose vCPUs spent more than this share of their time waiting for a processor was not hung:
+/// the host was too busy to say.
 const SLOW_HOST: f64 = 0.8;
 
 /// Everything one trial is told.
@@ -108,7 +109,8 @@ impl Assignment {
     }
 }
 
-/// Runs one trial on `stage`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever happened.
+/// Runs one trial on `stage`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever
+/// happened.
 pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch: Option<Watch>) -> TrialRecord {
     let began = (SystemTime::now(), Instant::now());
     let mut record = TrialRecord {
@@ -242,8 +244,8 @@ fn awaiting_the_tracer(directives: &str) -> String {
 
 /// Waits for the guest's end, for `deadline` from firing on, and before that for the firing.
 ///
-/// That the faults were fired is looked up in crashlab's page, every [`PEEK`] of a trial that lasts so long; a word of the
-/// agent's would be some thousand instructions on the way to the faults.
+/// That the faults were fired is looked up in crashlab's page, every [`PEEK`] of a trial that lasts so long; a word of
+/// the agent's would be some thousand instructions on the way to the faults.
 async fn await_end(guest: &mut Guest, deadline: Duration) -> Result<End, GuestError> {
     let began = Instant::now();
     let mut fired: Option<Instant> = None;
@@ -260,8 +262,8 @@ async fn await_end(guest: &mut Guest, deadline: Duration) -> Result<End, GuestEr
     }
 }
 
-/// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, the more
-/// the busier the host; a guest that is not hung comes to its end all the same.
+/// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, the
+/// more the busier the host; a guest that is not hung comes to its end all the same.
 fn deadline(machine: &Machine, assignment: &Assignment) -> Duration {
     match machine.time {
         Time::Real => assignment.deadline,

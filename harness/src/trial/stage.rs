@@ -152,8 +152,8 @@ impl StageError {
 }
 
 impl Stage {
-    /// Packs the initramfs and makes the template, or takes both from the cache. A template is checked by a crash of a guest
-    /// restored from it; one that fails is made anew.
+    /// Packs the initramfs and makes the template, or takes both from the cache. A template is checked by a crash of a
+    /// guest restored from it; one that fails is made anew.
     pub async fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;

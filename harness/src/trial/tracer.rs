@@ -23,8 +23,8 @@ pub(super) struct StageTracer {
 const TRACER_AT: u64 = 48;
 
 impl StageTracer {
-    /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody: then it
-    /// must not sleep.
+    /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
+    /// then it must not sleep.
     pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
         let linked = Arc::new(Probes::of(&tracer.set, kernel)?);
         Ok(Self { plugin: tracer.plugin.clone(), kernel: kernel.clone(), linked, sleeps })

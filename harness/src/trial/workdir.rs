@@ -1,6 +1,7 @@
 //! Where trials have their private folders, so that a harness that is killed leaves nothing for good.
 //!
-//! All of a harness's lie in one folder, which it keeps locked; the next harness removes those that are locked by nobody.
+//! All of a harness's lie in one folder, which it keeps locked; the next harness removes those that are locked by
+//! nobody.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};

@@ -15,8 +15,8 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
     verdict
 }
 
-/// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is asked
-/// is whether the panic's own record survived.
+/// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is
+/// asked is whether the panic's own record survived.
 ///
 /// Of several panic dumps (a nested panic writes a second) the best counts. A damaged part, or a record that cannot be
 /// read at all, makes what is not saved corrupt: the missing may be what stood there. If [`Pstore::storage_fault`] is

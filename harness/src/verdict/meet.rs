@@ -63,8 +63,8 @@ pub fn passages(timeline: &Timeline, stamps: &[ActorStamps]) -> Vec<Passage> {
     stamps.iter().map(of).collect()
 }
 
-/// Whether stamps and timeline tell of the same entering and leaving, on the same CPUs. Where the guest was not `stopped`
-/// before both were read, more may have been seen than stamped.
+/// Whether stamps and timeline tell of the same entering and leaving, on the same CPUs. Where the guest was not
+/// `stopped` before both were read, more may have been seen than stamped.
 pub fn agree(stamped: &[Passage], seen: &[Passage], stopped: bool) -> Result<(), String> {
     stamped.iter().zip(seen).try_for_each(|(stamped, seen)| {
         let edge = |stamp: Option<Moment>, event: Option<Moment>, edge: &str| match (stamp, event) {

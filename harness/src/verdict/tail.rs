@@ -1,7 +1,7 @@
 //! The judgement over one text: which of the tail is whole, which is missing, which is damaged.
 //!
-//! - `saved`: every witness line whole and in order, and the panic line behind the last. What else the text has, such as
-//!   a torn first copy of a line that is there whole, takes nothing away.
+//! - `saved`: every witness line whole and in order, and the panic line behind the last. What else the text has, such
+//!   as a torn first copy of a line that is there whole, takes nothing away.
 //! - `corrupt`: not so, and something of the tail is damaged or out of order.
 //! - `truncated`: some of it is missing, and what is there is sound. The panic line alone is enough for that, and so is
 //!   a line that the text ends in.

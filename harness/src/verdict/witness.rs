@@ -2,7 +2,8 @@
 //!
 //! `witness <nonce> <nn>/<of> <crc>`: the trial's nonce (16 lowercase hexadecimal digits), the line's number from 1,
 //! padded with zeros to the width of `of`, and the CRC-32 (IEEE) of `<nonce> <nn>/<of>` as 8 lowercase hexadecimal
-//! digits. A line that was torn, overwritten or interleaved with another is not whole by its CRC, whatever it looks like.
+//! digits. A line that was torn, overwritten or interleaved with another is not whole by its CRC, whatever it looks
+//! like.
 
 use flate2::Crc;
 

@@ -108,7 +108,8 @@ impl Source {
         self.error(mark, name.cause(), Some(name.hint()))
     }
 
-    /// `name`, at `mark` of this file, must be the file's own name without `.yaml`, so that one can be found by the other.
+    /// `name`, at `mark` of this file, must be the file's own name without `.yaml`, so that one can be found by the
+    /// other.
     pub fn require_name(&self, name: &At<String>) -> Result<(), InputError> {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         if *name.value == *stem {

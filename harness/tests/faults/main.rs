@@ -1,7 +1,7 @@
 //! Nothing is lost: a harness that is killed or stopped, a QEMU that dies, a disk that is full, on real guests.
 //!
-//! In virtual time, and each fault comes when the test has seen that the harness is where the fault is meant for, so that no
-//! outcome depends on how fast the machine is.
+//! In virtual time, and each fault comes when the test has seen that the harness is where the fault is meant for, so
+//! that no outcome depends on how fast the machine is.
 
 #![allow(clippy::unwrap_used)]
 
@@ -65,8 +65,8 @@ impl Project {
     }
 }
 
-/// How often each trial's attempts were recorded: that they are the plan's, each once, with nothing but infra-errors before
-/// the last one.
+/// How often each trial's attempts were recorded: that they are the plan's, each once, with nothing but infra-errors
+/// before the last one.
 fn assert_complete(records: &[Value], trials: u64) {
     for index in 0..trials {
         let attempts: Vec<&Value> = records.iter().filter(|record| record["index"] == index).collect();

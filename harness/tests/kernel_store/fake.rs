@@ -58,8 +58,8 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// A project with the variants `stock`, `patched` (changes `kernel/panic.c`) and `other` (changes `lib/string.c` and
-    /// adds a file).
+    /// A project with the variants `stock`, `patched` (changes `kernel/panic.c`) and `other` (changes `lib/string.c`
+    /// and adds a file).
     pub fn new() -> Self {
         let fake = Self { root: tempfile::tempdir().unwrap() };
         fake.write("src/top/Makefile", MAKEFILE);

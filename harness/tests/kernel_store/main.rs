@@ -130,7 +130,8 @@ fn child() {
     });
 }
 
-/// Builds in a process of its own, which is killed at the given event; 0 for one that ends by itself. `false` if it did.
+/// Builds in a process of its own, which is killed at the given event; 0 for one that ends by itself. `false` if it
+/// did.
 fn build_and_die(fake: &Fake, variant: &str, die_at: usize) -> bool {
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child"])
@@ -173,7 +174,8 @@ fn whenever_it_is_killed_the_next_build_is_right() {
     }
 }
 
-/// What makes a compiler leave half an object that is newer than its source: it dies with make, and so does the harness.
+/// What makes a compiler leave half an object that is newer than its source: it dies with make, and so does the
+/// harness.
 const DIE_WITH_EVERYBODY: &str = "rm ../trap; kill -9 $(cat ../harness) $PPID $$\n";
 
 #[test]

@@ -1,5 +1,5 @@
-//! The memory that the harness and the tracer share: the harness writes which addresses are probed, the tracer, inside of
-//! QEMU, what passed them and when.
+//! The memory that the harness and the tracer share: the harness writes which addresses are probed, the tracer, inside
+//! of QEMU, what passed them and when.
 //!
 //! It is a file without a name (`memfd_create(2)`), which QEMU inherits as a descriptor. Little endian, version 1:
 //!
@@ -9,9 +9,9 @@
 //! | 8 | 4 | harness | probes, at most [`MAX_PROBES`]; raised last when some are added |
 //! | 12 | 4 | tracer | state, see [`State`] |
 //! | 16 | 8 | tracer | events that asked for a place; those beyond [`MAX_EVENTS`] got none |
-//! | 24 | 8 | harness | anchor: link address of a function of which the first execution tells the slide; 0: slide is known |
+//! | 24 | 8 | harness | anchor: link address of a function whose first execution tells the slide; 0: known |
 //! | 32 | 8 | both | slide: how far the kernel runs from its link addresses (KASLR) |
-//! | 40 | 8 | harness | doorbell: guest-physical address of the word by which a guest wakes the tracer; 0: it is awake from the start |
+//! | 40 | 8 | harness | doorbell: guest-physical address of the word that wakes the tracer; 0: awake |
 //! | [`HITS_AT`] | 8 × 1024 | tracer | how often each probe was passed, whether or not that became an event |
 //! | [`EVENTS_AT`] | 32 × 8192 | tracer | events |
 //! | [`PROBES_AT`] | 48 × 1024 | harness | probes |
@@ -38,7 +38,8 @@
 //! | 20 | 4 | vCPU |
 //! | 24 | 8 | mark: 1 + place, written last; another value: the event was being written when QEMU died |
 //!
-//! Places are handed out by one atomic counter, before the probed instruction is executed: they are the order of events.
+//! Places are handed out by one atomic counter, before the probed instruction is executed: they are the order of
+//! events.
 
 /// Size of the memory.
 pub const BYTES: usize = PROBES_AT + MAX_PROBES * PROBE;
@@ -110,8 +111,8 @@ impl State {
 pub enum Place {
     /// A CPU is about to execute the instruction at this address: a function's first, usually.
     At(u64),
-    /// A CPU is about to execute the instruction at this address, if there is one of this length: an address somewhere in a
-    /// function may as well lie within a longer instruction.
+    /// A CPU is about to execute the instruction at this address, if there is one of this length: an address somewhere
+    /// in a function may as well lie within a longer instruction.
     Instruction {
         /// Address.
         at: u64,

@@ -28,7 +28,8 @@ pub fn hang(id: Id, ram: &str, at: u64) {
     qemu::on_idle(id);
 }
 
-/// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: whoever calls in vain calls again.
+/// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: whoever calls in vain calls
+/// again.
 pub fn idle() {
     let mut bell = match BELL.try_lock() {
         Ok(bell) => bell,

@@ -1,17 +1,17 @@
-//! A plugin for QEMU's TCG that records when chosen instructions of the guest's kernel are executed, on which vCPU, and in
-//! which order. The kernel is not touched, and its guest time goes on as ever; what is recorded lies in memory that is
-//! shared with the harness ([`harness_trace`]) and outlives QEMU.
+//! A plugin for QEMU's TCG that records when chosen instructions of the guest's kernel are executed, on which vCPU, and
+//! in which order. The kernel is not touched, and its guest time goes on as ever; what is recorded lies in memory that
+//! is shared with the harness ([`harness_trace`]) and outlives QEMU.
 //!
 //! ```text
 //! a block is translated ──> Table: does a probe lie in it? ──> no (nearly always)
 //!                                        └─> a callback on that one instruction ──> Memory::record
 //! ```
 //!
-//! While it is awake, QEMU translates code more slowly, whether or not there is a probe in it. So in a restored guest it
-//! sleeps until the guest rings its doorbell, just before the faults are fired.
+//! While it is awake, QEMU translates code more slowly, whether or not there is a probe in it. So in a restored guest
+//! it sleeps until the guest rings its doorbell, just before the faults are fired.
 //!
-//! `-plugin file=libharness_tracer.so,memory=FD[,ram=FILE]`; the guest's RAM is wanted only for a doorbell. With `trial=on`
-//! it says [`LOADED`] and declines.
+//! `-plugin file=libharness_tracer.so,memory=FD[,ram=FILE]`; the guest's RAM is wanted only for a doorbell. With
+//! `trial=on` it says [`LOADED`] and declines.
 
 mod doorbell;
 mod memory;

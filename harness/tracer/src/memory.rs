@@ -26,7 +26,8 @@ impl Memory {
         if fd < 0 {
             return None;
         }
-        // SAFETY: whether a file is open there is for the kernel to check, which mmap(2) does; nobody closes it meanwhile.
+        // SAFETY: whether a file is open there is for the kernel to check, which mmap(2) does; nobody closes it
+        // meanwhile.
         let file = unsafe { BorrowedFd::borrow_raw(fd) };
         let size = rustix::fs::fstat(file).ok()?.st_size;
         if usize::try_from(size).ok()? < BYTES {
@@ -97,8 +98,8 @@ impl Memory {
         self.word(STATE).store(state as u32, Ordering::Release);
     }
 
-    /// Records that `vcpu` passed a probe; `far`: how far into the watched memory. Never waits; beyond what the probe or the
-    /// memory has room for it only counts.
+    /// Records that `vcpu` passed a probe; `far`: how far into the watched memory. Never waits; beyond what the probe
+    /// or the memory has room for it only counts.
     pub fn record(self, vcpu: u32, number: u32, limit: u32, far: u64) {
         let Ok(probe) = usize::try_from(number) else { return };
         if probe >= MAX_PROBES || self.long(HITS_AT + probe * 8).fetch_add(1, Ordering::Relaxed) >= u64::from(limit) {

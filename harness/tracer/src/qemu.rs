@@ -1,5 +1,5 @@
-//! What is used of QEMU's plugin interface (`include/qemu/qemu-plugin.h`). It is the same from version 1 (QEMU 4.2) on, but
-//! that in version 7 (QEMU 11) two callbacks are told other things.
+//! What is used of QEMU's plugin interface (`include/qemu/qemu-plugin.h`). It is the same from version 1 (QEMU 4.2) on,
+//! but that in version 7 (QEMU 11) two callbacks are told other things.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -46,8 +46,8 @@ pub type OnAccess = extern "C" fn(vcpu: c_uint, info: u32, address: u64, data: *
 /// `QEMU_PLUGIN_CB_NO_REGS`: the callback looks at no registers.
 pub const NO_REGISTERS: c_int = 0;
 
-/// `QEMU_PLUGIN_MEM_RW`: reads and writes. To be told apart in the callback: where only reads are asked for, QEMU 7.2 calls
-/// for none (seen).
+/// `QEMU_PLUGIN_MEM_RW`: reads and writes. To be told apart in the callback: where only reads are asked for, QEMU 7.2
+/// calls for none (seen).
 pub const ACCESSES: c_int = 3;
 
 unsafe extern "C" {

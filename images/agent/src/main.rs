@@ -37,9 +37,9 @@ const PAGE: &str = "/sys/module/crashlab/parameters/page";
 const MAPPED: &str = "/sys/module/crashlab/parameters/mapped";
 const CODE: &str = "/sys/module/crashlab/sections/.text";
 
-/// How often a guest without directives looks for them before it says that it has settled: five seconds of its own time,
-/// in which the kernel does what it had put off while booting (frees its init sections, purges unmapped areas, balances its
-/// CPUs), so that not every guest restored from this one does it again beside the faults.
+/// How often a guest without directives looks for them before it says that it has settled: five seconds of its own
+/// time, in which the kernel does what it had put off while booting (frees its init sections, purges unmapped areas,
+/// balances its CPUs), so that not every guest restored from this one does it again beside the faults.
 const SETTLING_POLLS: u32 = 2500;
 
 /// Before this witness line a tracer is called.
@@ -146,11 +146,12 @@ fn serve(host: &mut Host) -> Result<(), String> {
     Err("the directives end without `fire`".to_owned())
 }
 
-/// Reads the directives, or waits for them: a guest that is to be saved has none, and is given its own when it is restored.
+/// Reads the directives, or waits for them: a guest that is to be saved has none, and is given its own when it is
+/// restored.
 ///
-/// The item is padded with line feeds to a fixed size; every byte of it that is read is an instruction's exit to QEMU. So only
-/// the first byte is polled: a line feed means that the item is empty, or that it was swapped under a read that had begun
-/// before the guest was saved.
+/// The item is padded with line feeds to a fixed size; every byte of it that is read is an instruction's exit to QEMU.
+/// So only the first byte is polled: a line feed means that the item is empty, or that it was swapped under a read that
+/// had begun before the guest was saved.
 fn await_directives(item: &File, host: &mut Host) -> Result<String, String> {
     let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read {DIRECTIVES}: {e}"));
     let mut polls: u32 = 0;
@@ -180,8 +181,8 @@ fn write(path: &str, value: &str) -> Result<(), String> {
 
 /// One line of the kernel log a `write()`: `/dev/kmsg` takes each as a record.
 ///
-/// A tracer is called in between: when all of the code for a line is translated, and early enough for it to be awake when
-/// the last line is written.
+/// A tracer is called in between: when all of the code for a line is translated, and early enough for it to be awake
+/// when the last line is written.
 fn bear_witness(files: &Files, nonce: &str, of: u32, traced: bool) -> Result<(), String> {
     let width = of.to_string().len();
     for n in 1..=of {

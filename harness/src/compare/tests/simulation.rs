@@ -1,5 +1,5 @@
-//! How often verdicts are wrong, and how many trials they take: trials are drawn with known shares, by a generator with a
-//! fixed seed. Bounds would hold for 999,999 seeds in a million if the stated error were the true one.
+//! How often verdicts are wrong, and how many trials they take: trials are drawn with known shares, by a generator with
+//! a fixed seed. Bounds would hold for 999,999 seeds in a million if the stated error were the true one.
 
 use std::collections::HashMap;
 
@@ -246,8 +246,8 @@ fn print_operating_characteristics() {
     }
 }
 
-/// Twenty trials a side, one look, both sides alike in all of twelve cells: some difference is found in at most 5 % of the
-/// runs. (Where all hypotheses are true, the false discovery rate is the probability of any rejection.)
+/// Twenty trials a side, one look, both sides alike in all of twelve cells: some difference is found in at most 5 % of
+/// the runs. (Where all hypotheses are true, the false discovery rate is the probability of any rejection.)
 #[test]
 fn one_look_at_cells_without_a_difference_finds_none() {
     let mut tests: HashMap<(u32, u32), f64> = HashMap::new();

@@ -116,8 +116,8 @@ impl Parts {
         cells.iter().map(|cell| u64::from(cell.trials)).sum()
     }
 
-    /// The shards that are not there, in words: `shards 2, 7 of 16`. Nothing if none is, or if the parts are not the shards
-    /// of one division.
+    /// The shards that are not there, in words: `shards 2, 7 of 16`. Nothing if none is, or if the parts are not the
+    /// shards of one division.
     pub fn missing_shards(&self) -> Option<String> {
         const SHOWN: usize = 20;
         let shards: Vec<_> = self.0.iter().map(|part| part.info.shard).collect::<Option<_>>()?;
@@ -134,8 +134,8 @@ impl Parts {
         (!missing.is_empty()).then(|| format!("{shards} {}{more} of {of}", missing.join(", ")))
     }
 
-    /// Writes them as one run, which begins now, below `results` (made if need be). It is nobody's until it is published;
-    /// `command` is the command line that asks for it.
+    /// Writes them as one run, which begins now, below `results` (made if need be). It is nobody's until it is
+    /// published; `command` is the command line that asks for it.
     pub fn merge(&self, results: &Path, began: SystemTime, command: Vec<String>) -> Result<Merged, MergeError> {
         self.write(results, began, command).map_err(MergeError::Write)
     }

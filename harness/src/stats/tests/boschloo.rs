@@ -33,8 +33,8 @@ fn choose(n: u32, k: u32) -> u128 {
     (0..u128::from(k)).fold(1, |product, i| product * (u128::from(n) - i) / (i + 1))
 }
 
-/// `scipy.stats.boschloo_exact([[a, b], [n_a - a, n_b - b]], n=256).pvalue`, which searches the maximum among 256 starting
-/// points and may fall a little short of it. Ours is at most a millionth above it.
+/// `scipy.stats.boschloo_exact([[a, b], [n_a - a, n_b - b]], n=256).pvalue`, which searches the maximum among 256
+/// starting points and may fall a little short of it. Ours is at most a millionth above it.
 #[test]
 fn as_scipy_has_it() {
     for (a, b, p) in [

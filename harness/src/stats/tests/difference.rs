@@ -23,8 +23,8 @@ fn as_published() {
     }
 }
 
-/// Ends at which statsmodels' own statistic is ±1.96, and as a second programme has them that finds the restricted shares
-/// by bisection instead of the formula.
+/// Ends at which statsmodels' own statistic is ±1.96, and as a second programme has them that finds the restricted
+/// shares by bisection instead of the formula.
 ///
 /// `score_test_proportions_2indep(k_candidate, n_candidate, k_base, n_base, value=end, compare="diff",
 /// correction=True)`. Only where the base saved all or the shares are equal: elsewhere statsmodels 0.15 has `count0 *

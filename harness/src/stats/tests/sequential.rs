@@ -5,8 +5,8 @@ use super::super::{anytime_p, difference_sequence, sequence_excludes, share_sequ
 use super::{Interval, Proportion, close, close_interval, of};
 
 /// The same formulas with `scipy.special.betaln`, `xlogy` and `xlog1py`, the restricted shares found by bisection:
-/// `logaddexp(log(.5) + betaln(k + .5, n - k + .5) - log(pi), log(.25 * (k == 0) + .25 * (k == n)))` for each side, less
-/// `xlogy(k, p) + xlog1py(n - k, -p)`.
+/// `logaddexp(log(.5) + betaln(k + .5, n - k + .5) - log(pi), log(.25 * (k == 0) + .25 * (k == n)))` for each side,
+/// less `xlogy(k, p) + xlog1py(n - k, -p)`.
 #[test]
 fn e_values_as_scipy_has_them() {
     for (base, candidate, ln_e) in [

@@ -44,7 +44,8 @@ struct Block {
     y: usize,
 }
 
-/// The orders of variants as columns; steps that do not keep their place stand out, and so does the stop of the other CPUs.
+/// The orders of variants as columns; steps that do not keep their place stand out, and so does the stop of the other
+/// CPUs.
 pub fn orders_svg(point: &str, variants: &[VariantOrder]) -> String {
     let columns = columns(variants);
     let number = variants.len().max(1);

@@ -78,8 +78,8 @@ pub(super) fn rows<'a>(steps: impl IntoIterator<Item = (Kind, &'a OrderStep)>) -
     rows
 }
 
-/// Which rows are not as in the first column; of the first one, as in some other. A step is taken with all that lies in it,
-/// so that few steps move and not all those around them. Columns without rows are not looked at.
+/// Which rows are not as in the first column; of the first one, as in some other. A step is taken with all that lies in
+/// it, so that few steps move and not all those around them. Columns without rows are not looked at.
 pub(super) fn moved(columns: &[Vec<Row>]) -> Vec<Vec<bool>> {
     let blocks: Vec<Vec<&[Row]>> = columns.iter().map(|rows| blocks(rows)).collect();
     let keys = |block: &&[Row]| block.iter().map(|row| (row.name.clone(), row.closes)).collect::<Vec<_>>();

@@ -47,8 +47,8 @@ pub(super) fn is_incomplete(timeline: &Timeline) -> bool {
     timeline.dropped > 0 || !timeline.beyond_limit.keys().all(detail)
 }
 
-/// The steps from firing on, without details. The stops of the CPUs that do not panic first, which come in any order, are
-/// one step: where the last of them has stopped.
+/// The steps from firing on, without details. The stops of the CPUs that do not panic first, which come in any order,
+/// are one step: where the last of them has stopped.
 pub(super) fn steps(timeline: &Timeline) -> Vec<OrderStep> {
     let events: Vec<&Event> = timeline.events.iter().filter(|event| event.ns >= 0 && !event.detail).collect();
     let roles = Roles::of(&events);

@@ -89,8 +89,8 @@ proptest! {
         prop_assert!(lines.is_sorted_by_key(|line| line.before));
     }
 
-    /// Messages that are 0.1 to 10 ms apart, a guest's clock that is 0.1 % off, and printk events that were lost: each of
-    /// the others has its own line.
+    /// Messages that are 0.1 to 10 ms apart, a guest's clock that is 0.1 % off, and printk events that were lost: each
+    /// of the others has its own line.
     #[test]
     fn lost_events_and_a_drifting_clock_are_seen_through(
         messages in prop::collection::vec((100_000i64..10_000_000, 0u8..4), 8..60),
