@@ -43,7 +43,7 @@ const CODE: &str = "/sys/module/crashlab/sections/.text";
 const SETTLING_POLLS: u32 = 2500;
 
 /// Before this witness line a tracer is called.
-const CALL_BEFORE: u32 = 5;
+const CALL_BEFORE: u32 = 20;
 
 /// The files that a trial needs, open before the guest is saved: what is done once is not done in every trial.
 struct Files {
