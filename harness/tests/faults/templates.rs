@@ -8,7 +8,7 @@ use crate::common::processes::Background;
 use crate::common::{Project, text};
 use crate::{assert_complete, causes, run_with};
 
-const BOTH: [&str; 4] = ["--variant", "stock", "--variant", "kmsg-dump-before-stop"];
+const BOTH: [&str; 4] = ["--variant", "stock", "--variant", "kmsg-dump-before-notifiers"];
 
 fn templates(cache: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(cache.join("harness/templates")).unwrap();
@@ -56,7 +56,7 @@ fn a_template_that_vanishes_or_rots_is_made_anew() {
     let output = command(1).output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for variant in ["stock", "kmsg-dump-before-stop"] {
+    for variant in ["stock", "kmsg-dump-before-notifiers"] {
         assert!(said.contains(&format!("kernel {variant}@6.12: its template is made anew")), "{said}");
     }
     let records = project.records();
