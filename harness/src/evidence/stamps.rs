@@ -33,8 +33,15 @@ pub const PAGE: usize = 4096;
 const MAGIC: [u8; 8] = *b"CRASHLAB";
 const VERSION: u32 = 1;
 const MAX_SLOTS: usize = 32;
-const SLOTS_AT: usize = 64;
-const SLOT: usize = 64;
+/// Where the counter of the firing stands.
+pub(super) const FIRED_AT: usize = 24;
+/// Where the word stands by which a guest calls a tracer.
+pub(crate) const TRACER_AT: usize = 48;
+pub(super) const SLOTS_AT: usize = 64;
+pub(super) const SLOT: usize = 64;
+/// Where a slot's counters stand.
+pub(super) const ENTERED_AT: usize = 24;
+pub(super) const LEFT_AT: usize = 32;
 /// No x86 kernel has more CPUs (`CONFIG_MAXSMP`).
 const MAX_CPUS: u32 = 8192;
 
@@ -184,7 +191,7 @@ pub fn decode(bytes: &[u8]) -> Result<Stamps, StampsError> {
     let slots =
         usize::try_from(slots).ok().filter(|slots| *slots <= MAX_SLOTS).ok_or(StampsError::Slots { found: slots })?;
     let tsc_khz = u64_at(page, 16).filter(|khz| *khz > 0).ok_or(StampsError::Clock)?;
-    let fired_tsc = stamp(page, 24);
+    let fired_tsc = stamp(page, FIRED_AT);
     let nonce = nonce(array(page, 32).ok_or_else(short)?)?;
     let mut actors = Vec::new();
     let mut names = BTreeSet::new();
@@ -223,8 +230,8 @@ fn actor(slot: usize, bytes: &[u8]) -> Result<Actor, StampsError> {
         cpu: Some(number(20))
             .filter(|cpu| *cpu < MAX_CPUS)
             .ok_or_else(|| nonsense("the cpu", number(20).to_string()))?,
-        entered_tsc: stamp(bytes, 24),
-        left_tsc: stamp(bytes, 32),
+        entered_tsc: stamp(bytes, ENTERED_AT),
+        left_tsc: stamp(bytes, LEFT_AT),
         budget_us: u64_at(bytes, 40).unwrap_or_default(),
         hits: number(48),
         spent_us: u64_at(bytes, 56).unwrap_or_default(),

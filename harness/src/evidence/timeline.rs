@@ -7,15 +7,9 @@ use std::collections::BTreeMap;
 use harness_trace::{CLAIMED, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
 
 use super::bytes::{array, u32_at, u64_at};
+use super::stamps::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
 use crate::model::timeline::{Event, StepEdge, Timeline};
 use crate::probes::{Meaning, Probes};
-
-/// Offsets into crashlab's page, see [`super::stamps`].
-const FIRED_AT: u64 = 24;
-const SLOTS_AT: u64 = 64;
-const SLOT: u64 = 64;
-const ENTERED_AT: u64 = 24;
-const LEFT_AT: u64 = 32;
 
 /// Why there is no timeline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +64,7 @@ pub fn decode(memory: &[u8], probes: &Probes, actors: &[String], cpus: u32) -> R
 /// An event as it stands in the memory.
 struct Raw {
     ns: u64,
-    far: u64,
+    far: usize,
     probe: usize,
     cpu: u32,
 }
@@ -81,7 +75,7 @@ impl Raw {
         let at = EVENTS_AT + usize::try_from(place).ok()? * EVENT;
         let event = Self {
             ns: u64_at(memory, at)?,
-            far: u64_at(memory, at + 8)?,
+            far: usize::try_from(u64_at(memory, at + 8)?).ok()?,
             probe: usize::try_from(u32_at(memory, at + 16)?).ok()?,
             cpu: u32_at(memory, at + 20)?,
         };
@@ -103,7 +97,7 @@ impl Raw {
                     LEFT_AT => StepEdge::End,
                     _ => return None,
                 };
-                let name = actors.get(usize::try_from(far / SLOT).ok()?)?;
+                let name = actors.get(far / SLOT)?;
                 (Event::ACTOR.to_owned(), name.clone(), edge, false)
             }
         };

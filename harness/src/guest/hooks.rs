@@ -98,17 +98,10 @@ impl Guest {
                 Ok(_) => {
                     let path = self.workdir.join("words");
                     let bytes = read(&path, (N * 8) as u64)?;
-                    let mut words = bytes
-                        .chunks_exact(8)
-                        .map(|word| word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
-                    let mut found = [0; N];
-                    for word in &mut found {
-                        let missing = || io::Error::other("QEMU has written less than was asked for");
-                        *word = words
-                            .next()
-                            .ok_or_else(|| GuestError::io(&format!("read {}", path.display()))(missing()))?;
-                    }
-                    return Ok(found);
+                    let words: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+                    let less = |_| io::Error::other("QEMU has written less than was asked for");
+                    let words = words.try_into().map_err(less);
+                    return words.map_err(GuestError::io(&format!("read {}", path.display())));
                 }
                 Err(error) => failed = Some(error),
             }

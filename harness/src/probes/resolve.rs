@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::elf::{Extent, Image, Missing};
 use super::file::{ProbeSet, Seen, Step};
+use crate::evidence::stamps::PAGE;
 use crate::guest::{Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
 use crate::model::timeline::{AbsentStep, StepEdge};
@@ -19,9 +20,6 @@ const ANCHOR: &str = "x86_64_start_kernel";
 /// crashlab's function that writes every stamp, and how many stamps are seen.
 const STAMP: &str = "stamp";
 const STAMPS: u32 = 1024;
-
-/// The size of crashlab's page.
-const PAGE: u64 = 4096;
 
 /// What an event of a probe means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +137,7 @@ impl Probes {
             }
         }
         let at = |(from, to): Extent| (from.wrapping_add(hooks.code), to.wrapping_add(hooks.code));
-        let watched = (hooks.mapped, hooks.mapped.wrapping_add(PAGE), false);
+        let watched = (hooks.mapped, hooks.mapped.wrapping_add(PAGE as u64), false);
         for extent in stamp {
             let place = Place::Access { code: at(*extent), watched, reads: false };
             probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });

@@ -205,7 +205,7 @@ async fn crash(
     let start = source.start();
     let booted = matches!(start, Start::Boot { .. });
     let directives = match &tracing {
-        Some(Tracing { doorbell: Some(_), .. }) => awaiting_the_tracer(&assignment.directives),
+        Some(Tracing { doorbell: Some(_), .. }) => format!("await-tracer\n{}", assignment.directives),
         // Until it has told where it has crashlab and its notifiers, and these are looked for.
         Some(_) if booted => format!("await-host\n{}", assignment.directives),
         _ => assignment.directives.clone(),
@@ -234,12 +234,6 @@ async fn crash(
         }
     }
     Ok(Crash { end, remains: guest.remains().await?, registers, traced })
-}
-
-/// The agent's text, with a call to the tracer before the faults are fired.
-fn awaiting_the_tracer(directives: &str) -> String {
-    let before = directives.strip_suffix("fire\n").unwrap_or(directives);
-    format!("{before}await-tracer\nfire\n")
 }
 
 /// Waits for the guest's end, for `deadline` from firing on, and before that for the firing.

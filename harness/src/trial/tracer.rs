@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::evidence::stamps::TRACER_AT;
 use crate::guest::{Guest, GuestError, Hooks, ListHead, Tracing};
 use crate::kernel::Kernel;
 use crate::probes::{Probes, ProbesError};
@@ -18,9 +19,6 @@ pub(super) struct StageTracer {
     /// In restored guests it sleeps until it is needed.
     sleeps: bool,
 }
-
-/// Where the word lies in crashlab's page by which a guest wakes the tracer (`page.h`).
-const TRACER_AT: u64 = 48;
 
 impl StageTracer {
     /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
@@ -43,7 +41,7 @@ impl StageTracer {
 
     /// Of a guest that is restored from a template whose guest told `hooks`.
     pub fn for_restored<'a>(&'a self, probes: &'a Probes, hooks: &Hooks) -> Tracing<'a> {
-        let doorbell = self.sleeps.then_some(hooks.page.saturating_add(TRACER_AT));
+        let doorbell = self.sleeps.then_some(hooks.page.saturating_add(TRACER_AT as u64));
         Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide: hooks.slide, doorbell }
     }
 

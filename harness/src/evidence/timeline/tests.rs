@@ -24,14 +24,14 @@ fn probes() -> Probes {
 }
 
 /// Events by nanoseconds, how far into the page, probe, CPU.
-fn memory(state: State, events: &[(u64, u64, u32, u32)]) -> Vec<u8> {
+fn memory(state: State, events: &[(u64, usize, u32, u32)]) -> Vec<u8> {
     let mut memory = vec![0; EVENTS_AT];
     memory[..8].copy_from_slice(&MAGIC);
     memory[STATE..STATE + 4].copy_from_slice(&(state as u32).to_le_bytes());
     memory[CLAIMED..CLAIMED + 8].copy_from_slice(&(events.len() as u64).to_le_bytes());
     for (place, (ns, far, probe, cpu)) in (1_u64..).zip(events) {
         memory.extend(ns.to_le_bytes());
-        memory.extend(far.to_le_bytes());
+        memory.extend((*far as u64).to_le_bytes());
         memory.extend(probe.to_le_bytes());
         memory.extend(cpu.to_le_bytes());
         memory.extend(place.to_le_bytes());
@@ -39,13 +39,13 @@ fn memory(state: State, events: &[(u64, u64, u32, u32)]) -> Vec<u8> {
     memory
 }
 
-const FIRED: (u64, u64, u32, u32) = (1000, FIRED_AT, 0, 3);
+const FIRED: (u64, usize, u32, u32) = (1000, FIRED_AT, 0, 3);
 
 fn actors() -> Vec<String> {
     vec!["hold".to_owned(), "panic".to_owned()]
 }
 
-fn decoded(events: &[(u64, u64, u32, u32)]) -> Timeline {
+fn decoded(events: &[(u64, usize, u32, u32)]) -> Timeline {
     decode(&memory(State::Ready, events), &probes(), &actors(), 4).unwrap()
 }
 
