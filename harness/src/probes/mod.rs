@@ -16,4 +16,4 @@ mod tests;
 
 pub use self::elf::{Extent, Image, Missing};
 pub use self::file::{ProbeSet, Seen, Step};
-pub use self::resolve::{Meaning, Probes, ProbesError};
+pub use self::resolve::{KernelFiles, Meaning, Probes, ProbesError};

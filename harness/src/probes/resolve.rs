@@ -87,15 +87,34 @@ pub enum ProbesError {
     },
 }
 
+/// What probes of one kernel are resolved by; read once, for before it has booted and for after.
+#[derive(Debug)]
+pub struct KernelFiles {
+    path: PathBuf,
+    vmlinux: Image,
+    /// crashlab's [`STAMP`], from the beginning of its section `.text`.
+    stamp: Vec<Extent>,
+    /// A release has a version in front of it, or this kernel could not have been built as one.
+    version: Option<Version>,
+}
+
+impl KernelFiles {
+    /// Reads those of a kernel.
+    pub fn read(kernel: &Kernel) -> Result<Self, ProbesError> {
+        let (path, module) = (kernel.vmlinux(), kernel.crashlab());
+        let stamp = open(&module)?.function(STAMP);
+        let stamp = stamp.map_err(|_| ProbesError::NoFunction { path: module, name: STAMP })?;
+        Ok(Self { vmlinux: open(&path)?, path, stamp, version: kernel.record.release.parse().ok() })
+    }
+}
+
 impl Probes {
-    /// Those of `set` at the addresses of `kernel`; what only a booted guest can tell comes by [`Self::with_hooks`].
-    pub fn of(set: &ProbeSet, kernel: &Kernel) -> Result<Self, ProbesError> {
-        let path = kernel.vmlinux();
-        let image = open(&path)?;
-        // A release has a version in front of it, or this kernel could not have been built as one.
-        let version = kernel.record.release.parse().ok();
-        let probes = Self::resolve(set, &image, version.as_ref()).map_err(unreadable(&path))?;
-        let Ok(anchor) = image.function(ANCHOR) else { return Err(ProbesError::NoFunction { path, name: ANCHOR }) };
+    /// Those of `set` at the addresses of a kernel; what only a booted guest can tell comes by [`Self::with_hooks`].
+    pub fn of(set: &ProbeSet, files: &KernelFiles) -> Result<Self, ProbesError> {
+        let KernelFiles { path, vmlinux, version, .. } = files;
+        let probes = Self::resolve(set, vmlinux, version.as_ref()).map_err(unreadable(path))?;
+        let anchor = vmlinux.function(ANCHOR);
+        let anchor = anchor.map_err(|_| ProbesError::NoFunction { path: path.clone(), name: ANCHOR })?;
         if probes.probes.len() > MAX_PROBES {
             return Err(ProbesError::TooMany { set: set.name.clone(), found: probes.probes.len() });
         }
@@ -114,12 +133,8 @@ impl Probes {
     }
 
     /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
-    pub fn with_hooks(&self, hooks: &Hooks, kernel: &Kernel) -> Result<Self, ProbesError> {
-        let image = open(&kernel.vmlinux())?;
-        let path = kernel.crashlab();
-        let crashlab = open(&path)?;
-        let Ok(stamp) = crashlab.function(STAMP) else { return Err(ProbesError::NoFunction { path, name: STAMP }) };
-        self.add_hooks(hooks, &image, &stamp).map_err(unreadable(&kernel.vmlinux()))
+    pub fn with_hooks(&self, hooks: &Hooks, files: &KernelFiles) -> Result<Self, ProbesError> {
+        self.add_hooks(hooks, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
     }
 
     pub(super) fn add_hooks(&self, hooks: &Hooks, image: &Image, stamp: &[Extent]) -> io::Result<Self> {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::evidence::stamps::TRACER_AT;
 use crate::guest::{Guest, GuestError, Hooks, ListHead, Tracing};
 use crate::kernel::Kernel;
-use crate::probes::{Probes, ProbesError};
+use crate::probes::{KernelFiles, Probes, ProbesError};
 use crate::tracer::Tracer;
 
 /// A tracer, and where it looks in the guests of one kernel.
 #[derive(Debug)]
 pub(super) struct StageTracer {
     plugin: PathBuf,
-    kernel: Kernel,
+    files: KernelFiles,
     /// What is known of the kernel before it has booted.
-    linked: Arc<Probes>,
+    linked: Probes,
     /// In restored guests it sleeps until it is needed.
     sleeps: bool,
 }
@@ -24,8 +24,9 @@ impl StageTracer {
     /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
     /// then it must not sleep.
     pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
-        let linked = Arc::new(Probes::of(&tracer.set, kernel)?);
-        Ok(Self { plugin: tracer.plugin.clone(), kernel: kernel.clone(), linked, sleeps })
+        let files = KernelFiles::read(kernel)?;
+        let linked = Probes::of(&tracer.set, &files)?;
+        Ok(Self { plugin: tracer.plugin.clone(), files, linked, sleeps })
     }
 
     /// What a booted guest is asked for.
@@ -35,7 +36,7 @@ impl StageTracer {
 
     /// Of a guest that boots.
     pub fn for_boot(&self) -> Tracing<'_> {
-        let Probes { probes, lists, anchor, .. } = &*self.linked;
+        let Probes { probes, lists, anchor, .. } = &self.linked;
         Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None }
     }
 
@@ -47,7 +48,7 @@ impl StageTracer {
 
     /// What is looked for once a guest has told of itself.
     pub fn with_hooks(&self, hooks: &Hooks) -> Result<Probes, ProbesError> {
-        self.linked.with_hooks(hooks, &self.kernel)
+        self.linked.with_hooks(hooks, &self.files)
     }
 
     /// Asks a guest that has just booted for what it can tell of itself, and has that looked for too.
