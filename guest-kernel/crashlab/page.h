@@ -11,14 +11,38 @@
 #include <asm/page.h>
 
 #define CRASHLAB_MAGIC "CRASHLAB"
-#define CRASHLAB_VERSION 1
+#define CRASHLAB_VERSION 2
 #define CRASHLAB_SLOTS 32
 
-enum crashlab_kind {
+/* A critical section that is to last until the CPU is stopped. */
+#define CRASHLAB_FOR_EVER U64_MAX
+
+/* What an actor does. */
+enum crashlab_action {
 	CRASHLAB_OOPS = 1,
 	CRASHLAB_PANIC = 2,
-	CRASHLAB_HOLD_BACKEND_WRITE = 3,
-	CRASHLAB_SPIN_IRQS_OFF = 4,
+	CRASHLAB_WARN = 3,
+	CRASHLAB_SPIN = 4,
+	CRASHLAB_HOLD = 5,
+	CRASHLAB_PRINT = 6,
+	CRASHLAB_REBOOT = 7,
+	CRASHLAB_BLOCK = 8,
+	CRASHLAB_HARVEST = 9,
+	CRASHLAB_NMI = 10,
+};
+
+/* In which context it does it. */
+enum crashlab_context {
+	CRASHLAB_IN_THREAD = 1,
+	CRASHLAB_IN_PREEMPT_OFF = 2,
+	CRASHLAB_IN_IRQS_OFF = 3,
+	CRASHLAB_IN_SOFTIRQ = 4,
+	CRASHLAB_IN_HARDIRQ = 5,
+	CRASHLAB_IN_NMI = 6,
+	CRASHLAB_IN_STOP_MACHINE = 7,
+	CRASHLAB_IN_NOTIFIER_FIRST = 8,
+	CRASHLAB_IN_NOTIFIER_LAST = 9,
+	CRASHLAB_IN_FUNCTION = 10,
 };
 
 /* A tracer outside of the guest may sleep until it is needed: it costs time while it is awake. */
@@ -30,13 +54,13 @@ enum crashlab_tracer {
 
 struct crashlab_slot {
 	char name[16];
-	u32 kind;
+	u32 action;
 	u32 cpu;
-	u64 entered_tsc;	/* 0: never */
-	u64 left_tsc;		/* 0: never */
+	u64 entered_tsc;	/* the first time; 0: never */
+	u64 left_tsc;		/* the first time; 0: never */
 	u64 budget_us;		/* how long the critical section was asked to last, in turns of udelay(1) */
 	u32 hits;		/* how often it was entered */
-	u32 reserved;
+	u32 context;
 	u64 spent_us;		/* how many of these turns are done */
 };
 static_assert(sizeof(struct crashlab_slot) == 64);

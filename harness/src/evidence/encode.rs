@@ -96,7 +96,8 @@ impl Erst {
     }
 }
 
-/// One actor of a shared page: name, kind, cpu, entered, left, budget, hits, spent.
+/// One actor of a shared page: name, action (and 256 times the context, if it is not a thread), cpu, entered, left,
+/// budget, hits, spent.
 pub type ActorRow = (&'static str, u32, u32, u64, u64, u64, u32, u64);
 
 /// The page that crashlab shares with the host.
@@ -104,20 +105,21 @@ pub fn page(tsc_khz: u64, fired: u64, nonce: &str, actors: &[ActorRow]) -> Vec<u
     let mut page = vec![0; 4096];
     let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"CRASHLAB");
-    put(8, &1u32.to_le_bytes());
+    put(8, &2u32.to_le_bytes());
     put(12, &u32::try_from(actors.len()).unwrap().to_le_bytes());
     put(16, &tsc_khz.to_le_bytes());
     put(24, &fired.to_le_bytes());
     put(32, nonce.as_bytes());
-    for (slot, (name, kind, cpu, entered, left, budget, hits, spent)) in actors.iter().enumerate() {
+    for (slot, (name, action, cpu, entered, left, budget, hits, spent)) in actors.iter().enumerate() {
         let at = 64 + slot * 64;
         put(at, name.as_bytes());
-        put(at + 16, &kind.to_le_bytes());
+        put(at + 16, &(action % 256).to_le_bytes());
         put(at + 20, &cpu.to_le_bytes());
         put(at + 24, &entered.to_le_bytes());
         put(at + 32, &left.to_le_bytes());
         put(at + 40, &budget.to_le_bytes());
         put(at + 48, &hits.to_le_bytes());
+        put(at + 52, &(action / 256).max(1).to_le_bytes());
         put(at + 56, &spent.to_le_bytes());
     }
     page

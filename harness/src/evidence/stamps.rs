@@ -1,7 +1,7 @@
 //! The page that crashlab shares with the host: when each actor entered and left its critical section.
 //!
 //! The page lies in the guest's memory, where QEMU reads it whatever the guest has come to. The
-//! layout (version 1, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
+//! layout (version 2, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -13,13 +13,14 @@
 //! | 32 | 16 | the trial's nonce; zeros until it is armed |
 //! | 64 + 64 i | 64 | slot i |
 //! | slot + 0 | 16 | the actor's name, padded with NUL |
-//! | slot + 16 | 4 | kind |
+//! | slot + 16 | 4 | action |
 //! | slot + 20 | 4 | CPU it was armed on |
-//! | slot + 24 | 8 | counter when it entered, 0: never |
-//! | slot + 32 | 8 | counter when it left, 0: never |
-//! | slot + 40 | 8 | microseconds it was asked to stay, 0: none |
+//! | slot + 24 | 8 | counter when it entered first, 0: never |
+//! | slot + 32 | 8 | counter when it left first, 0: never |
+//! | slot + 40 | 8 | microseconds it was asked to stay, 0: none, all ones: for ever |
 //! | slot + 48 | 4 | times it entered |
-//! | slot + 56 | 8 | microseconds of its stay that it counted so far |
+//! | slot + 52 | 4 | context |
+//! | slot + 56 | 8 | microseconds of its stay, or rounds of what it does, that it counted so far |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,7 +32,7 @@ use crate::model::ActorStamps;
 pub const PAGE: usize = 4096;
 
 const MAGIC: [u8; 8] = *b"CRASHLAB";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAX_SLOTS: usize = 32;
 /// Where the counter of the firing stands.
 pub(super) const FIRED_AT: usize = 24;
@@ -45,44 +46,88 @@ pub(super) const LEFT_AT: usize = 32;
 /// No x86 kernel has more CPUs (`CONFIG_MAXSMP`).
 const MAX_CPUS: u32 = 8192;
 
-/// What an actor does once it is fired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ActorKind {
-    /// Oopses.
-    Oops,
-    /// Calls `panic()`.
-    Panic,
-    /// Holds the pstore back end's write.
-    HoldBackendWrite,
-    /// Spins with interrupts off.
-    SpinIrqsOff,
+/// Defines an enum of which each variant has a number in the page and a word in scenarios.
+macro_rules! words {
+    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $of:literal])+ $variant:ident = $number:literal, $word:literal;)+ }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $of])+ $variant,)+
+        }
+
+        impl $name {
+            const fn from_number(number: u32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The word that crashlab is told.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
 }
 
-impl ActorKind {
-    const fn from_number(number: u32) -> Option<Self> {
-        match number {
-            1 => Some(Self::Oops),
-            2 => Some(Self::Panic),
-            3 => Some(Self::HoldBackendWrite),
-            4 => Some(Self::SpinIrqsOff),
-            _ => None,
-        }
-    }
-
-    /// The name used in scenarios.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Oops => "oops",
-            Self::Panic => "panic",
-            Self::HoldBackendWrite => "hold-backend-write",
-            Self::SpinIrqsOff => "spin-irqs-off",
-        }
+words! {
+    /// What an actor does once it is fired.
+    Action {
+        /// Oopses.
+        Oops = 1, "oops";
+        /// Calls `panic()`.
+        Panic = 2, "panic";
+        /// Warns, as `WARN()` does.
+        Warn = 3, "warn";
+        /// Spins.
+        Spin = 4, "spin";
+        /// Holds a lock.
+        Hold = 5, "hold";
+        /// Writes messages to the log.
+        Print = 6, "print";
+        /// Restarts the machine at once.
+        Reboot = 7, "reboot";
+        /// Sleeps where nothing wakes it.
+        Block = 8, "block";
+        /// Reads and erases pstore's records.
+        Harvest = 9, "harvest";
+        /// Waits for an NMI from outside.
+        Nmi = 10, "nmi";
     }
 }
 
-impl fmt::Display for ActorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+words! {
+    /// In which context an actor acts.
+    Context {
+        /// A kernel thread of its own.
+        Thread = 1, "thread";
+        /// The same, with preemption off.
+        PreemptOff = 2, "preempt-off";
+        /// The same, with interrupts off.
+        IrqsOff = 3, "irqs-off";
+        /// A softirq.
+        Softirq = 4, "softirq";
+        /// A hard interrupt.
+        Hardirq = 5, "hardirq";
+        /// An NMI.
+        Nmi = 6, "nmi";
+        /// While the machine is stopped.
+        StopMachine = 7, "stop-machine";
+        /// A panic notifier, before all others.
+        NotifierFirst = 8, "notifier-first";
+        /// A panic notifier, after all others.
+        NotifierLast = 9, "notifier-last";
+        /// The entry of a function of the kernel's.
+        Function = 10, "function";
     }
 }
 
@@ -92,19 +137,22 @@ pub struct Actor {
     /// Its name in the scenario.
     pub name: String,
     /// What it does.
-    pub kind: ActorKind,
+    pub action: Action,
+    /// Where it does it.
+    pub context: Context,
     /// The CPU it was armed on.
     pub cpu: u32,
-    /// The time-stamp counter when it entered its critical section.
+    /// The time-stamp counter when it first entered its critical section.
     pub entered_tsc: Option<u64>,
-    /// The time-stamp counter when it left.
+    /// The time-stamp counter when it first left.
     pub left_tsc: Option<u64>,
-    /// Microseconds that it was asked to stay; 0: none.
+    /// Microseconds that it was asked to stay; 0: none; `u64::MAX`: for ever.
     pub budget_us: u64,
     /// How often it entered.
     pub hits: u32,
     /// Turns of `udelay(1)` that it has spent inside, up to `budget_us`. On an emulated CPU a turn takes longer than
-    /// its microsecond, so this is how far a section got that was never left, not how long that took.
+    /// its microsecond, so this is how far a section got that was never left, not how long that took. Of an actor that
+    /// does not spin, how often it has done what it does.
     pub spent_us: u64,
 }
 
@@ -226,7 +274,8 @@ fn actor(slot: usize, bytes: &[u8]) -> Result<Actor, StampsError> {
     let raw_name: [u8; 16] = array(bytes, 0).unwrap_or_default();
     Ok(Actor {
         name: name(&raw_name).ok_or_else(|| nonsense("the name", format!("\"{}\"", raw_name.escape_ascii())))?,
-        kind: ActorKind::from_number(number(16)).ok_or_else(|| nonsense("the kind", number(16).to_string()))?,
+        action: Action::from_number(number(16)).ok_or_else(|| nonsense("the action", number(16).to_string()))?,
+        context: Context::from_number(number(52)).ok_or_else(|| nonsense("the context", number(52).to_string()))?,
         cpu: Some(number(20))
             .filter(|cpu| *cpu < MAX_CPUS)
             .ok_or_else(|| nonsense("the cpu", number(20).to_string()))?,

@@ -85,9 +85,10 @@ fn read_stamps(out: &mut String, raw: &[u8], case: &Case) {
         line(
             out,
             &format!(
-                "  {} ({}, CPU {}): entered {}, left {}; {} of {} us spent, {} hits",
+                "  {} ({} in {}, CPU {}): entered {}, left {}; {} of {} us spent, {} hits",
                 at.actor,
-                actor.kind,
+                actor.action,
+                actor.context,
                 at.cpu,
                 us(at.entered_us),
                 us(at.left_us),

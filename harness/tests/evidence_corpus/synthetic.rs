@@ -14,6 +14,8 @@ const OF: u32 = 32;
 const IDS: u64 = 0x6741_0000 << 32;
 const KHZ: u64 = 1_000_000;
 const FIRED: u64 = 1_800_000_000;
+/// An actor that spins (4) in a function of the kernel's (10).
+const HELD_WRITE: u32 = 4 + 256 * 10;
 
 /// Writes every case's evidence below `corpus`; `expected.txt` is left as it is.
 pub fn write(corpus: &Path) -> io::Result<()> {
@@ -48,7 +50,7 @@ fn dump_skipped(folder: &Path) -> io::Result<()> {
         NONCE,
         &[
             ("oops", 1, 1, FIRED + 4_100, 0, 0, 1, 0),
-            ("dump", 3, 1, FIRED + 11 * KHZ, 0, 1_500_000, 1, 1_013_207),
+            ("dump", HELD_WRITE, 1, FIRED + 11 * KHZ, 0, 1_500_000, 1, 1_013_207),
             ("panic", 2, 0, FIRED + 161 * KHZ, 0, 0, 1, 0),
         ],
     );
@@ -73,7 +75,7 @@ fn damaged(folder: &Path) -> io::Result<()> {
         FIRED,
         NONCE,
         &[
-            ("dump", 3, 1, FIRED + 11 * KHZ, FIRED + 311 * KHZ, 300_000, 1, 300_000),
+            ("dump", HELD_WRITE, 1, FIRED + 11 * KHZ, FIRED + 311 * KHZ, 300_000, 1, 300_000),
             ("panic", 2, 0, FIRED + 312 * KHZ, 0, 0, 1, 0),
         ],
     );

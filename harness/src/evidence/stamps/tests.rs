@@ -5,7 +5,7 @@ use crate::evidence::encode::{ActorRow, page};
 
 const NONCE: &str = "0123456789abcdef";
 const ACTORS: [ActorRow; 2] =
-    [("holder", 3, 1, 5_000, 0, 300_000, 1, 299), ("sixteen-letters.", 2, 0, 905_000, 1_000_000, 0, 1, 0)];
+    [("holder", 5 + 256 * 3, 1, 5_000, 0, 300_000, 1, 299), ("sixteen-letters.", 2, 0, 905_000, 1_000_000, 0, 1, 0)];
 
 fn sound() -> Vec<u8> {
     page(1_000, 4_000, NONCE, &ACTORS)
@@ -19,7 +19,8 @@ fn a_page_as_crashlab_writes_it() {
         stamps.actors[0],
         Actor {
             name: "holder".to_owned(),
-            kind: ActorKind::HoldBackendWrite,
+            action: Action::Hold,
+            context: Context::IrqsOff,
             cpu: 1,
             entered_tsc: Some(5_000),
             left_tsc: None,
@@ -62,7 +63,7 @@ fn nonsense_is_named() {
     for (at, bytes, want) in [
         (0, &[0; 8][..], "crashlab never wrote its page (the magic is zero)"),
         (0, b"CRASH\0\xff\n", r#"the page's magic is "CRASH\x00\xff\n", not "CRASHLAB""#),
-        (8, &[2, 0, 0, 0], "the page's version is 2, not 1"),
+        (8, &[1, 0, 0, 0], "the page's version is 1, not 2"),
         (12, &[33, 0, 0, 0], "the page has 33 actors, more than 32"),
         (12, &[0xff; 4], "the page has 4294967295 actors, more than 32"),
         (12, &[3], r#"actor 2: the name is "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00""#),
@@ -72,8 +73,9 @@ fn nonsense_is_named() {
         (slot(0, 0), b"a b\0\0\0", r#"actor 0: the name is "a b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00""#),
         (slot(0, 8), b"x", r#"actor 0: the name is "holder\x00\x00x\x00\x00\x00\x00\x00\x00\x00""#),
         (slot(1, 0), b"holder\0\0\0\0\0\0\0\0\0\0", "actor 1: the name is holder, once more"),
-        (slot(1, 16), &[0], "actor 1: the kind is 0"),
-        (slot(1, 16), &[5], "actor 1: the kind is 5"),
+        (slot(1, 16), &[0], "actor 1: the action is 0"),
+        (slot(1, 16), &[11], "actor 1: the action is 11"),
+        (slot(1, 52), &[11], "actor 1: the context is 11"),
         (slot(0, 20), &[0, 32, 0, 0], "actor 0: the cpu is 8192"),
     ] {
         let mut page = sound();

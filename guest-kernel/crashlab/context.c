@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The context in which an actor acts. All but the last three are entered by its thread, on its CPU, at its time. A panic
+ * notifier and a function are come by: the actor acts there the first time that its CPU does so.
+ */
+#include <linux/cpumask.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
+#include <linux/stop_machine.h>
+#include <linux/version.h>
+#include <asm/apic.h>
+#include <asm/nmi.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
+#include <linux/panic_notifier.h>
+#else
+#include <linux/kernel.h>
+#endif
+
+#include "crashlab.h"
+
+/* Whose NMI is on its way to each CPU. */
+static struct actor *sent[CRASHLAB_CPUS];
+/* Who waits for an NMI from outside on each CPU. */
+static struct actor *awaiting[CRASHLAB_CPUS];
+
+bool comes_by(const struct actor *a)
+{
+	switch (a->context) {
+	case CRASHLAB_IN_NOTIFIER_FIRST:
+	case CRASHLAB_IN_NOTIFIER_LAST:
+	case CRASHLAB_IN_FUNCTION:
+		return true;
+	default:
+		return a->action == CRASHLAB_NMI;
+	}
+}
+
+/* Whether an actor that this CPU comes by is to act: once, on its own CPU, from its time on. */
+bool is_due(struct actor *a)
+{
+	return READ_ONCE(page->fired_tsc) && READ_ONCE(a->live) && raw_smp_processor_id() == a->cpu &&
+	       !atomic_xchg(&a->taken, 1);
+}
+
+static void in_tasklet(unsigned long data)
+{
+	act((struct actor *)data, NULL);
+}
+
+static void in_hardirq_work(struct irq_work *work)
+{
+	act(container_of(work, struct actor, work), NULL);
+}
+
+static int in_stopped_machine(void *data)
+{
+	act(data, NULL);
+	return 0;
+}
+
+static int in_notifier(struct notifier_block *block, unsigned long event, void *text)
+{
+	struct actor *a = container_of(block, struct actor, notifier);
+
+	if (is_due(a))
+		act(a, NULL);
+	return NOTIFY_DONE;
+}
+
+/* An NMI that we have sent. */
+static int in_own_nmi(unsigned int type, struct pt_regs *regs)
+{
+	unsigned int cpu = raw_smp_processor_id();
+	struct actor *a = cpu < CRASHLAB_CPUS ? xchg(&sent[cpu], NULL) : NULL;
+
+	if (!a)
+		return NMI_DONE;
+	act(a, regs);
+	return NMI_HANDLED;
+}
+
+/* One that nobody knows: it came from outside, and goes on to whoever is responsible for those. */
+static int in_unknown_nmi(unsigned int type, struct pt_regs *regs)
+{
+	unsigned int cpu = raw_smp_processor_id();
+	struct actor *a = cpu < CRASHLAB_CPUS ? awaiting[cpu] : NULL;
+
+	if (a && is_due(a))
+		enter(a);
+	return NMI_DONE;
+}
+
+static int register_nmi_handlers(void)
+{
+	static bool own, unknown;
+	int err = 0;
+
+	if (!own)
+		err = register_nmi_handler(NMI_LOCAL, in_own_nmi, 0, "crashlab");
+	own = own || !err;
+	if (!err && !unknown)
+		err = register_nmi_handler(NMI_UNKNOWN, in_unknown_nmi, 0, "crashlab-unknown");
+	unknown = unknown || !err;
+	return err;
+}
+
+/* What has to be in place before firing. */
+int prepare_context(struct actor *a)
+{
+	if (a->action == CRASHLAB_NMI) {
+		if (a->cpu >= CRASHLAB_CPUS || awaiting[a->cpu])
+			return -EBUSY;
+		awaiting[a->cpu] = a;
+		return register_nmi_handlers();
+	}
+	switch (a->context) {
+	case CRASHLAB_IN_SOFTIRQ:
+		tasklet_init(&a->tasklet, in_tasklet, (unsigned long)a);
+		return 0;
+	case CRASHLAB_IN_HARDIRQ:
+		init_irq_work(&a->work, in_hardirq_work);
+		return 0;
+	case CRASHLAB_IN_NMI:
+		return a->cpu < CRASHLAB_CPUS ? register_nmi_handlers() : -ENXIO;
+	case CRASHLAB_IN_NOTIFIER_FIRST:
+	case CRASHLAB_IN_NOTIFIER_LAST:
+		a->notifier.notifier_call = in_notifier;
+		a->notifier.priority = a->context == CRASHLAB_IN_NOTIFIER_FIRST ? INT_MAX : INT_MIN;
+		return atomic_notifier_chain_register(&panic_notifier_list, &a->notifier);
+	case CRASHLAB_IN_FUNCTION:
+		return prepare_detour(a);
+	default:
+		return 0;
+	}
+}
+
+/* In the actor's thread, when its time has come. */
+void act_in_context(struct actor *a)
+{
+	unsigned long flags;
+
+	if (comes_by(a)) {
+		smp_store_release(&a->live, true);
+		return;
+	}
+	/* This lock is slept for. */
+	if (a->lock == LOCK_CONSOLE)
+		take_lock(a);
+	switch (a->context) {
+	case CRASHLAB_IN_PREEMPT_OFF:
+		preempt_disable();
+		act(a, NULL);
+		preempt_enable();
+		break;
+	case CRASHLAB_IN_IRQS_OFF:
+		local_irq_save(flags);
+		act(a, NULL);
+		local_irq_restore(flags);
+		break;
+	case CRASHLAB_IN_SOFTIRQ:
+		local_bh_disable();
+		tasklet_hi_schedule(&a->tasklet);
+		local_bh_enable();
+		break;
+	case CRASHLAB_IN_HARDIRQ:
+		irq_work_queue(&a->work);
+		break;
+	case CRASHLAB_IN_NMI:
+		smp_store_release(&sent[a->cpu], a);
+		apic->send_IPI_mask(cpumask_of(a->cpu), NMI_VECTOR);
+		break;
+	case CRASHLAB_IN_STOP_MACHINE:
+		stop_machine(in_stopped_machine, a, cpumask_of(a->cpu));
+		break;
+	default:
+		act(a, NULL);
+	}
+	if (a->lock == LOCK_CONSOLE)
+		release_lock(a);
+}
