@@ -30,6 +30,7 @@ pub(super) fn names(source: &Source, file: &File) -> Result<(), InputError> {
             return Err(source.error(parameter.mark, cause, Some(hint.to_owned())));
         }
     }
+    needs(source, file)?;
     knobs(source, file)?;
     actors(source, file)?;
     order::names(source, file)
@@ -64,6 +65,38 @@ fn value(source: &Source, mark: Mark, text: &str, good: bool, what: &str) -> Res
     }
     let hint = format!("a value is 1 to 64 {what}");
     Err(source.error(mark, format!("`{}` cannot be a value", visible(text)), Some(hint)))
+}
+
+/// A symbol of the kernel's, which may become a word on a line for the agent.
+fn symbol(source: &Source, written: &At<String>) -> Result<(), InputError> {
+    let good = written.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && written.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
+    if good && written.len() <= 64 {
+        return Ok(());
+    }
+    let hint = "a symbol is at most 64 letters, digits, `_` and `.`, the first none of the digits".to_owned();
+    Err(source.error(written.mark, format!("`{}` cannot be a symbol of the kernel's", visible(written)), Some(hint)))
+}
+
+fn needs(source: &Source, file: &File) -> Result<(), InputError> {
+    let needs = &file.needs;
+    for release in [&needs.since, &needs.until].into_iter().flatten() {
+        let good = |part: &str| !part.is_empty() && part.len() <= 5 && part.bytes().all(|b| b.is_ascii_digit());
+        if !release.split('.').all(good) || !(2..=3).contains(&release.split('.').count()) {
+            let cause = format!("`{}` is no release of Linux", visible(release));
+            let hint = "write it as \"6.12\" or \"6.12.117\"".to_owned();
+            return Err(source.error(release.mark, cause, Some(hint)));
+        }
+    }
+    needs.functions.iter().chain(&needs.symbols).try_for_each(|written| symbol(source, written))?;
+    for option in &needs.config {
+        let good = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !option.strip_prefix("CONFIG_").is_some_and(good) || option.len() > 64 {
+            let cause = format!("`{}` cannot be an option of the kernel's", visible(option));
+            return Err(source.error(option.mark, cause, Some("write it as CONFIG_PSTORE_RAM".to_owned())));
+        }
+    }
+    Ok(())
 }
 
 fn knobs(source: &Source, file: &File) -> Result<(), InputError> {

@@ -39,6 +39,12 @@ pub(super) struct File {
     /// From firing the faults to the guest's end, after which it counts as hung. Default: 30s.
     #[schemars(with = "Option<schema::Duration>")]
     pub deadline: Option<At<String>>,
+    /// Without any progress for so long the guest counts as hung before its deadline. Default: 3s.
+    #[schemars(with = "Option<schema::Duration>")]
+    pub quiet: Option<At<String>>,
+    /// What the kernel must have besides what the actors need. Where it has not, nothing is run.
+    #[serde(default)]
+    pub needs: NeedsFile,
     /// The sweep: each parameter with its values. The scenario is run at every combination.
     #[serde(default)]
     #[schemars(with = "schema::Sweep")]
@@ -70,6 +76,31 @@ pub(super) struct GuestFile {
     /// RAM. Default: 256MiB.
     #[schemars(with = "Option<schema::Size>")]
     pub memory: Option<At<String>>,
+}
+
+/// What the kernel must have.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Needs")]
+pub(super) struct NeedsFile {
+    /// The oldest release of Linux that it is for: "6.12".
+    #[schemars(with = "Option<schema::Release>")]
+    pub since: Option<At<String>>,
+    /// The newest release of Linux that it is for, with all its stable releases: "6.12".
+    #[schemars(with = "Option<schema::Release>")]
+    pub until: Option<At<String>>,
+    /// Functions.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::Symbol>")]
+    pub functions: Vec<At<String>>,
+    /// Symbols of whatever kind.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::Symbol>")]
+    pub symbols: Vec<At<String>>,
+    /// Options that must be built in or a module.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::ConfigOption>")]
+    pub config: Vec<At<String>>,
 }
 
 /// Something that is set in the guest at run time.

@@ -16,6 +16,10 @@ pub struct Instance {
     pub guest: Guest,
     /// From firing the faults to the guest's end; after that the guest counts as hung.
     pub deadline: Duration,
+    /// Without any progress for so long the guest counts as hung before its deadline; never longer than that.
+    pub quiet: Duration,
+    /// What the kernel must have for this to be possible.
+    pub needs: Needs,
     /// What the agent sets before it arms the actors, in this order.
     pub knobs: Vec<Knob>,
     /// Who does what on which CPU.
@@ -36,6 +40,21 @@ pub struct Guest {
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
+}
+
+/// What a kernel must have for an instance to be possible on it. Nothing is needed where a list is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The oldest release of Linux, such as `6.12`.
+    pub since: Option<String>,
+    /// The newest release of Linux, all of its stable releases included.
+    pub until: Option<String>,
+    /// Functions, at whose entry something is done.
+    pub functions: Vec<String>,
+    /// Symbols of whatever kind, whose addresses are looked up.
+    pub symbols: Vec<String>,
+    /// Options that are built in or a module, such as `CONFIG_PSTORE_RAM`.
+    pub config: Vec<String>,
 }
 
 /// A file of the guest's `/sys` or `/proc/sys`, and what is written to it.

@@ -22,7 +22,7 @@ mod units;
 use std::path::Path;
 
 pub use self::filter::PointFilter;
-pub use self::instance::{Actor, Edge, Fault, Guest, Instance, Knob, Start};
+pub use self::instance::{Actor, Edge, Fault, Guest, Instance, Knob, Needs, Start};
 pub(crate) use self::scalar::Where;
 pub use self::schema::schema;
 pub(crate) use self::schema::{Name as NameSchema, Where as WhereSchema};

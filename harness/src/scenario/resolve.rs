@@ -4,15 +4,19 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::file::{ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, Spin, Sysctl};
+use super::file::{
+    ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, NeedsFile, Spin, Sysctl,
+};
 use super::scalar::Scalar;
-use super::{Actor, Fault, Guest, Instance, Knob, Parameter, PointFilter, Scenario, Start, check, order, units};
+use super::{Actor, Fault, Guest, Instance, Knob, Needs, Parameter, PointFilter, Scenario, Start, check, order, units};
 use crate::model::order::OrderAssertion;
 use crate::model::{Channel, Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
 const DEFAULT_GUEST: Guest = Guest { cpus: 4, memory_mib: 256 };
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+/// Nothing that a dying kernel waits for takes longer without anything being done: a CPU has a second to stop.
+const DEFAULT_QUIET: Duration = Duration::from_secs(3);
 /// Not 1: a share of exactly all is refuted by a single trial, and no number of trials can show it.
 const DEFAULT_AT_LEAST: f64 = 0.9;
 /// Below this the guest's kernel does not boot; above it the host of a whole suite would suffer.
@@ -133,13 +137,13 @@ impl Point<'_> {
         let order: Vec<_> =
             ordered.map(|(written, _)| order::assertion(written, duration)).collect::<Result<_, _>>()?;
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
+        let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
         Ok(Instance {
             scenario: self.file.name.value.clone(),
             guest: self.guest()?,
-            deadline: match &self.file.deadline {
-                Some(deadline) => self.fixed(deadline, units::duration)?,
-                None => DEFAULT_DEADLINE,
-            },
+            deadline,
+            quiet: self.quiet(deadline)?,
+            needs: self.needs(),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             meetings: entered.chain(meetings.map(|(meet, _)| meeting(meet))).collect(),
             expectations: expected.map(|(expect, _)| self.expectation(expect, &order)).collect::<Result<_, _>>()?,
@@ -147,6 +151,35 @@ impl Point<'_> {
             actors,
             params,
         })
+    }
+
+    fn fixed_or(&self, written: Option<&At<String>>, default: Duration) -> Result<Duration, InputError> {
+        written.map_or(Ok(default), |written| self.fixed(written, units::duration))
+    }
+
+    fn quiet(&self, deadline: Duration) -> Result<Duration, InputError> {
+        let quiet = self.fixed_or(self.file.quiet.as_ref(), DEFAULT_QUIET.min(deadline))?;
+        match &self.file.quiet {
+            Some(written) if quiet > deadline || quiet.is_zero() => {
+                let hint = "it is longer than nothing, and no longer than the `deadline`".to_owned();
+                let cause = format!("a guest cannot be quiet for {} before its deadline", written.value);
+                Err(self.source.error(written.mark, cause, Some(hint)))
+            }
+            _ => Ok(quiet),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
+        let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
+        let NeedsFile { since, until, functions, symbols, config } = &self.file.needs;
+        Needs {
+            since: text(since),
+            until: text(until),
+            functions: texts(functions),
+            symbols: texts(symbols),
+            config: texts(config),
+        }
     }
 
     fn guest(&self) -> Result<Guest, InputError> {

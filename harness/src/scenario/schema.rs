@@ -57,6 +57,12 @@ words! {
     SweptDuration = json_schema!({ "type": "string", "pattern": "^([0-9]+(us|ms|s)|[$][a-z][a-z0-9_]*)$" });
     /// A whole number and one of the units MiB, GiB.
     Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
+    /// A release of Linux: whole numbers with dots between them.
+    Release = json_schema!({ "type": "string", "pattern": "^[0-9]+[.][0-9]+([.][0-9]+)?$" });
+    /// A symbol of the kernel's.
+    Symbol = json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$", "maxLength": 64 });
+    /// An option of the kernel's configuration.
+    ConfigOption = json_schema!({ "type": "string", "pattern": "^CONFIG_[A-Za-z0-9_]+$", "maxLength": 64 });
     /// A step of a timeline.
     StepName = json_schema!({ "enum": STEPS.map(|step| step.name) });
     /// The name of a function of the kernel, or of an actor.
