@@ -8,6 +8,7 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +174,25 @@ pub enum Meeting {
         actor: String,
         /// The one that is inside.
         of: String,
+    },
+    /// The actor left its critical section.
+    Left {
+        /// The actor.
+        actor: String,
+    },
+    /// The actor entered its critical section and never left it.
+    NeverLeft {
+        /// The actor.
+        actor: String,
+    },
+    /// Two actors entered within so long of each other, whichever was the first.
+    Apart {
+        /// One of them.
+        actor: String,
+        /// The other one.
+        from: String,
+        /// The longest time between.
+        at_most: Duration,
     },
 }
 

@@ -10,7 +10,7 @@ use common::{Project, text};
 /// A scenario of one actor or more, for the test's own project.
 fn scenario(name: &str, rest: &str) -> String {
     let expect = "expect:\n  - { channel: console, outcome: saved }\n";
-    format!("name: {name}\ntitle: a test\nwhy: a test\n{rest}{expect}")
+    format!("name: {name}\ntitle: a test\nwhy: a test\nsource: this test\n{rest}{expect}")
 }
 
 fn trial(project: &Project, scenario: &str) -> serde_json::Value {
@@ -74,7 +74,7 @@ fn all_cpus_have_one_delay_loop() {
 fn faults_that_do_not_meet_are_missed() {
     let project = Project::new();
     // The hold is over long before the panic.
-    let rest = "actors:\n  - hold-backend-write: { name: dump, cpu: 1, for: 1ms }\n  - oops: { name: oops, cpu: 1, at: 0ms }\n  \
+    let rest = "actors:\n  - spin: { name: dump, cpu: 1, in: backend-write, for: 1ms }\n  - oops: { name: oops, cpu: 1, at: 0ms }\n  \
                 - panic: { name: panic, cpu: 0, after: { actor: dump, edge: left, delay: 20ms } }\n\
                 meet:\n  - enters-during: { actor: panic, of: dump }\n";
     project.write("scenarios/too-late.yaml", &scenario("too-late", rest));

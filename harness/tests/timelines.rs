@@ -129,7 +129,9 @@ fn a_guest_of_one_cpu_and_one_of_eight_wake_the_tracer_too() {
         let name = format!("with-{cpus}");
         let panic = format!("panic: {{ name: panic, cpu: {}, at: 0ms }}", cpus - 1);
         let expect = "expect:\n  - { channel: console, outcome: saved }\n";
-        let text = format!("name: {name}\ntitle: x\nwhy: x\nguest: {{ cpus: {cpus} }}\nactors:\n  - {panic}\n{expect}");
+        let text = format!(
+            "name: {name}\ntitle: x\nwhy: x\nsource: x\nguest: {{ cpus: {cpus} }}\nactors:\n  - {panic}\n{expect}"
+        );
         project.write(&format!("scenarios/{name}.yaml"), &text);
         let (_, timeline) = trial(&project, &[&name, "--seed", "1", "--format", "json"]);
         let steps = steps(&timeline.unwrap());

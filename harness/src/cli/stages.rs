@@ -50,8 +50,15 @@ impl Stages {
                 let tracer = tracer.cloned();
                 preparing.spawn(async move {
                     let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
-                    let options =
-                        StageOptions { cache: &cache, agent, qemu_version, cold, workplace, tracer: tracer.as_ref() };
+                    let options = StageOptions {
+                        cache: &cache,
+                        agent,
+                        qemu_version,
+                        cold,
+                        workplace,
+                        tracer: tracer.as_ref(),
+                        command_line: &shape.command_line,
+                    };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
                     Ok(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
                 });
@@ -83,7 +90,7 @@ impl Stages {
         let instance = instance(context, &trial.cell)?;
         let (stage, knobs) = self
             .0
-            .get(&(trial.cell.variant.clone(), instance.guest))
+            .get(&(trial.cell.variant.clone(), instance.guest.clone()))
             .ok_or_else(|| Failure::host(format!("no guest was prepared for {}", trial.cell)))?;
         let mut instance = instance.clone();
         // The variant's own settings first: a scenario that sweeps one of them has the last word.
@@ -106,7 +113,7 @@ impl Stages {
 fn shapes(context: &Context, cells: &[Arc<CellKey>], variant: &str) -> Result<Vec<Guest>, Failure> {
     let mut shapes = Vec::new();
     for cell in cells.iter().filter(|cell| cell.variant == variant) {
-        let shape = instance(context, cell)?.guest;
+        let shape = instance(context, cell)?.guest.clone();
         if !shapes.contains(&shape) {
             shapes.push(shape);
         }

@@ -3,14 +3,17 @@
 //! The comments of this file are the descriptions in the JSON Schema. Enums are externally tagged and nothing is
 //! flattened, or the places in error messages would be lost.
 
+pub(super) mod actor;
+pub(super) mod meet;
 pub(super) mod order;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::actor::ActorFile;
+use self::meet::MeetFile;
 use self::order::OrderFile;
-use super::Edge;
-use super::scalar::{Scalar, Where};
+use super::scalar::{Scalar, Sweep, Where};
 use super::schema;
 use crate::model::{Channel, ChannelOutcome};
 use crate::yaml::At;
@@ -26,9 +29,9 @@ pub(super) struct File {
     /// What happens, in one line.
     pub title: At<String>,
     /// Why it is worth running, in prose.
-    pub why: String,
+    pub why: At<String>,
     /// Where the case comes from: a mail, a commit, a bug report.
-    pub source: Option<String>,
+    pub source: At<String>,
     /// Words to select it by.
     #[serde(default)]
     #[schemars(with = "Vec<schema::Name>")]
@@ -45,14 +48,17 @@ pub(super) struct File {
     /// What the kernel must have besides what the actors need. Where it has not, nothing is run.
     #[serde(default)]
     pub needs: NeedsFile,
+    /// What the panic's own line has behind `Kernel panic - not syncing: `, or the beginning of that. Default: the text of
+    /// the `panic` actors; where there is none, `Fatal exception`.
+    pub panic_line: Option<At<String>>,
     /// The sweep: each parameter with its values. The scenario is run at every combination.
     #[serde(default)]
     #[schemars(with = "schema::Sweep")]
-    pub params: Where,
+    pub params: Sweep,
     /// What is set in the guest before the faults are armed.
     #[serde(default)]
     pub knobs: Vec<KnobFile>,
-    /// Who does what, on which CPU, when. One of them has to end the guest.
+    /// Who does what, on which CPU, in which context, when. One of them has to end the guest.
     #[schemars(length(min = 1, max = 32))]
     pub actors: Vec<ActorFile>,
     /// What must have happened for a trial to count, besides that every actor entered.
@@ -76,6 +82,10 @@ pub(super) struct GuestFile {
     /// RAM. Default: 256MiB.
     #[schemars(with = "Option<schema::Size>")]
     pub memory: Option<At<String>>,
+    /// Words for its kernel's command line, behind those of the variant.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::CommandLineWord>")]
+    pub command_line: Vec<At<String>>,
 }
 
 /// What the kernel must have.
@@ -141,116 +151,6 @@ pub(super) struct Sysctl {
     pub value: At<Scalar>,
 }
 
-/// A fault on a CPU.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Actor")]
-pub(super) enum ActorFile {
-    /// The next write to the pstore back end on this CPU takes longer.
-    HoldBackendWrite(Hold),
-    /// The CPU spins with interrupts off.
-    SpinIrqsOff(Spin),
-    /// The CPU oopses.
-    Oops(Fire),
-    /// The CPU calls `panic()`.
-    Panic(Fire),
-}
-
-/// A hold of the back end's write.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Hold {
-    /// What the other parts of the file call it.
-    #[schemars(with = "schema::ActorName")]
-    pub name: At<String>,
-    /// The CPU, from 0.
-    #[schemars(range(max = 7))]
-    pub cpu: At<u32>,
-    /// How much longer.
-    #[serde(rename = "for")]
-    #[schemars(with = "schema::SweptDuration")]
-    pub duration: At<Scalar>,
-}
-
-/// A spin with interrupts off.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
-pub(super) struct Spin {
-    /// What the other parts of the file call it.
-    #[schemars(with = "schema::ActorName")]
-    pub name: At<String>,
-    /// The CPU, from 0.
-    #[schemars(range(max = 7))]
-    pub cpu: At<u32>,
-    /// For how long.
-    #[serde(rename = "for")]
-    #[schemars(with = "schema::SweptDuration")]
-    pub duration: At<Scalar>,
-    /// When, from the moment all faults are fired.
-    #[schemars(with = "Option<schema::SweptDuration>")]
-    pub at: Option<At<Scalar>>,
-    /// When, from what another actor does.
-    pub after: Option<After>,
-}
-
-/// An oops or a panic.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
-pub(super) struct Fire {
-    /// What the other parts of the file call it.
-    #[schemars(with = "schema::ActorName")]
-    pub name: At<String>,
-    /// The CPU, from 0.
-    #[schemars(range(max = 7))]
-    pub cpu: At<u32>,
-    /// When, from the moment all faults are fired.
-    #[schemars(with = "Option<schema::SweptDuration>")]
-    pub at: Option<At<Scalar>>,
-    /// When, from what another actor does.
-    pub after: Option<After>,
-}
-
-/// A moment that depends on another actor.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct After {
-    /// The other actor.
-    #[schemars(with = "schema::ActorName")]
-    pub actor: At<String>,
-    /// Which edge of its critical section. Default: entered.
-    pub edge: Option<At<Edge>>,
-    /// How long after it. Default: 0ms.
-    #[schemars(with = "Option<schema::SweptDuration>")]
-    pub delay: Option<At<Scalar>>,
-}
-
-/// A condition for a trial to count.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Meeting")]
-pub(super) enum MeetFile {
-    /// One actor enters while another is inside of its critical section.
-    EntersDuring(EntersDuring),
-}
-
-/// One actor enters while another is inside of its critical section.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct EntersDuring {
-    /// The one that enters.
-    #[schemars(with = "schema::ActorName")]
-    pub actor: At<String>,
-    /// The one that is inside.
-    #[schemars(with = "schema::ActorName")]
-    pub of: At<String>,
-    /// At which points of the sweep this is asked. Default: at all.
-    #[serde(default, rename = "where")]
-    #[schemars(with = "schema::Where")]
-    pub only: Where,
-}
-
 /// What a channel must come to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -267,36 +167,4 @@ pub(super) struct ExpectFile {
     #[serde(default, rename = "where")]
     #[schemars(with = "schema::Where")]
     pub only: Where,
-}
-
-impl ActorFile {
-    /// Its name, with its place.
-    pub(super) const fn name(&self) -> &At<String> {
-        match self {
-            Self::HoldBackendWrite(Hold { name, .. })
-            | Self::SpinIrqsOff(Spin { name, .. })
-            | Self::Oops(Fire { name, .. })
-            | Self::Panic(Fire { name, .. }) => name,
-        }
-    }
-
-    /// Its CPU, with its place.
-    pub(super) const fn cpu(&self) -> At<u32> {
-        match self {
-            Self::HoldBackendWrite(Hold { cpu, .. })
-            | Self::SpinIrqsOff(Spin { cpu, .. })
-            | Self::Oops(Fire { cpu, .. })
-            | Self::Panic(Fire { cpu, .. }) => At { value: cpu.value, mark: cpu.mark },
-        }
-    }
-
-    /// The other actor that it waits for, if it does.
-    pub(super) const fn after(&self) -> Option<&After> {
-        match self {
-            Self::HoldBackendWrite(_) => None,
-            Self::SpinIrqsOff(Spin { after, .. })
-            | Self::Oops(Fire { after, .. })
-            | Self::Panic(Fire { after, .. }) => after.as_ref(),
-        }
-    }
 }

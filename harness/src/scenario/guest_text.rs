@@ -1,34 +1,34 @@
-//! The instance as the text which the guest's agent reads from `fw_cfg`.
+//! A drawn instance as the text which the guest's agent reads from `fw_cfg`.
 //!
 //! One instruction a line, words separated by one blank, times in microseconds; the agent executes them in order. An
-//! actor is armed after the one that it waits for:
+//! actor is armed after the one that it waits for. What has its default value is left out, but for the context:
 //!
 //! ```text
 //! nonce 0123456789abcdef
 //! witnesses 32
 //! set /proc/sys/kernel/panic_on_oops 0
-//! arm dump hold-backend-write cpu=1 for_us=700000
-//! arm oops oops cpu=1 at_us=0
-//! arm panic panic cpu=0 after=dump edge=entered delay_us=50000
+//! arm dump spin cpu=1 in=function function=erst_write for_us=700000
+//! arm oops oops cpu=1 in=thread at_us=0
+//! arm panic panic cpu=0 in=thread after=dump edge=entered delay_us=50000
 //! fire
 //! ```
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Actor, Fault, Instance, Start};
+use super::{Action, Actor, Context, Drawn, Enough, OopsKind, Start, Stay};
 
-impl Instance {
+impl Drawn<'_> {
     /// The text for the agent. `nonce` (16 lowercase hex digits) marks the trial's lines in the guest's log, of which
     /// `witnesses` are written before the faults are fired.
     ///
     /// Names and values were checked when the scenario was read: none of them has a line break in it, no name a blank.
     pub fn to_guest(&self, nonce: &str, witnesses: u32) -> String {
-        GuestText { instance: self, nonce, witnesses }.to_string()
+        GuestText { drawn: self, nonce, witnesses }.to_string()
     }
 }
 
 struct GuestText<'a> {
-    instance: &'a Instance,
+    drawn: &'a Drawn<'a>,
     nonce: &'a str,
     witnesses: u32,
 }
@@ -37,12 +37,12 @@ impl Display for GuestText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "nonce {}", self.nonce)?;
         writeln!(f, "witnesses {}", self.witnesses)?;
-        for knob in &self.instance.knobs {
+        for knob in &self.drawn.instance.knobs {
             writeln!(f, "set {} {}", knob.path, knob.value)?;
         }
         // crashlab lets an actor wait only for one that is armed already.
-        let mut actors: Vec<&Actor> = self.instance.actors.iter().collect();
-        actors.sort_by_key(|actor| waits_behind(actor, &self.instance.actors));
+        let mut actors: Vec<&Actor> = self.drawn.actors.iter().collect();
+        actors.sort_by_key(|actor| waits_behind(actor, &self.drawn.actors));
         for actor in actors {
             arm(f, actor)?;
         }
@@ -52,7 +52,7 @@ impl Display for GuestText<'_> {
 
 /// How many actors have to be armed before this one: the length of the chain that it waits behind.
 fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
-    let awaited = |actor: &&Actor| match actor.fault.start() {
+    let awaited = |actor: &&Actor| match &actor.start {
         Some(Start::After { actor: name, .. }) => all.iter().find(|other| other.name == *name),
         Some(Start::At(_)) | None => None,
     };
@@ -61,12 +61,38 @@ fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
 }
 
 fn arm(f: &mut Formatter<'_>, actor: &Actor) -> fmt::Result {
-    let Actor { name, cpu, fault } = actor;
-    write!(f, "arm {name} {} cpu={cpu}", fault.keyword())?;
-    if let Fault::HoldBackendWrite { hold } | Fault::SpinIrqsOff { hold, .. } = fault {
-        write!(f, " for_us={}", hold.as_micros())?;
+    let Actor { name, cpu, action, context, start } = actor;
+    write!(f, "arm {name} {} cpu={cpu}", action.keyword())?;
+    // An NMI from outside has no context to be chosen.
+    if *action != Action::Nmi {
+        write!(f, " in={}", word(context))?;
+        if let Some(function) = context.function() {
+            write!(f, " function={function}")?;
+        }
     }
-    match fault.start() {
+    match action {
+        Action::Hold { lock, .. } => write!(f, " lock={}", lock.name())?,
+        Action::Oops { kind, .. } if *kind != OopsKind::default() => write!(f, " kind={}", kind.name())?,
+        _ => {}
+    }
+    match action.stay() {
+        Some(Stay::For(time)) => write!(f, " for_us={}", time.as_micros())?,
+        Some(Stay::Forever) => write!(f, " for_us=ever")?,
+        None => {}
+    }
+    match action {
+        Action::Oops { count: 1, .. } => {}
+        Action::Oops { count, .. } | Action::Print { enough: Enough::Count(count), .. } => write!(f, " count={count}")?,
+        _ => {}
+    }
+    match action {
+        Action::Oops { count: 1, .. } => {}
+        Action::Oops { every, .. } | Action::Print { every, .. } if !every.is_zero() => {
+            write!(f, " every_us={}", every.as_micros())?;
+        }
+        _ => {}
+    }
+    match start {
         None => {}
         Some(Start::At(at)) => write!(f, " at_us={}", at.as_micros())?,
         Some(Start::After { actor, edge, delay }) => {
@@ -74,4 +100,22 @@ fn arm(f: &mut Formatter<'_>, actor: &Actor) -> fmt::Result {
         }
     }
     writeln!(f)
+}
+
+/// The agent's word for a context.
+const fn word(context: &Context) -> &'static str {
+    match context {
+        Context::Thread => "thread",
+        Context::PreemptOff => "preempt-off",
+        Context::IrqsOff => "irqs-off",
+        Context::Softirq => "softirq",
+        Context::Hardirq => "hardirq",
+        Context::Nmi => "nmi",
+        Context::StopMachine => "stop-machine",
+        Context::NotifierFirst => "notifier-first",
+        Context::NotifierLast => "notifier-last",
+        Context::Idle | Context::Dumper | Context::BackendWrite | Context::ConsoleWrite | Context::Function(_) => {
+            "function"
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! A scenario with its parameters fixed: plain values, nothing left to resolve.
+//! A scenario with its parameters fixed: nothing left to resolve, and nothing yet drawn.
 
 use std::time::Duration;
 
+use super::{Actor, Cpu, Span};
 use crate::model::order::OrderAssertion;
 use crate::model::{Expectation, Meeting, Params};
 
@@ -22,8 +23,11 @@ pub struct Instance {
     pub needs: Needs,
     /// What the agent sets before it arms the actors, in this order.
     pub knobs: Vec<Knob>,
-    /// Who does what on which CPU.
-    pub actors: Vec<Actor>,
+    /// Who does what on which CPU, before it is drawn.
+    pub actors: Vec<Actor<Cpu, Span>>,
+    /// What the panic's line begins with behind `Kernel panic - not syncing: `, where that is not what follows from the
+    /// actors.
+    pub panic_line: Option<String>,
     /// What must have happened for the trial to count: first that every actor entered, in the order of the actors, then
     /// what the scenario asks for at this point.
     pub meetings: Vec<Meeting>,
@@ -34,12 +38,14 @@ pub struct Instance {
 }
 
 /// The shape of a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Guest {
     /// Virtual CPUs, 1 to 8.
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
+    /// Words for its kernel's command line, behind those of the variant.
+    pub command_line: Vec<String>,
 }
 
 /// What a kernel must have for an instance to be possible on it. Nothing is needed where a list is empty.
@@ -66,71 +72,6 @@ pub struct Knob {
     pub value: String,
 }
 
-/// A fault on a CPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// Its name: at most 15 characters of `a-z`, `0-9` and `-`.
-    pub name: String,
-    /// The CPU it is armed on, from 0.
-    pub cpu: u32,
-    /// What it does.
-    pub fault: Fault,
-}
-
-/// What an actor does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// The next write to the pstore back end on its CPU takes this much longer.
-    HoldBackendWrite {
-        /// The time added.
-        hold: Duration,
-    },
-    /// The CPU spins with interrupts off.
-    SpinIrqsOff {
-        /// For how long.
-        hold: Duration,
-        /// When it begins.
-        start: Start,
-    },
-    /// The CPU oopses.
-    Oops {
-        /// When.
-        start: Start,
-    },
-    /// The CPU calls `panic()`.
-    Panic {
-        /// When.
-        start: Start,
-    },
-}
-
-/// When an actor acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// This long after the faults were fired.
-    At(Duration),
-    /// This long after another actor passed an edge.
-    After {
-        /// The other actor's name.
-        actor: String,
-        /// The edge.
-        edge: Edge,
-        /// The time between.
-        delay: Duration,
-    },
-}
-
-/// An edge of an actor's critical section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Edge {
-    /// Its beginning.
-    #[default]
-    Entered,
-    /// Its end.
-    Left,
-}
-
 impl Knob {
     /// A parameter of a module, or of a part of the kernel that goes by a module's name.
     pub fn parameter(module: &str, name: &str, value: String) -> Self {
@@ -140,45 +81,5 @@ impl Knob {
     /// A sysctl, by its name with dots.
     pub fn sysctl(name: &str, value: String) -> Self {
         Self { path: format!("/proc/sys/{}", name.replace('.', "/")), value }
-    }
-}
-
-impl Actor {
-    /// The time its fault is asked to last; zero for an oops and a panic, which last for ever.
-    pub fn budget(&self) -> Duration {
-        match self.fault {
-            Fault::HoldBackendWrite { hold } | Fault::SpinIrqsOff { hold, .. } => hold,
-            Fault::Oops { .. } | Fault::Panic { .. } => Duration::ZERO,
-        }
-    }
-}
-
-impl Fault {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn keyword(&self) -> &'static str {
-        match self {
-            Self::HoldBackendWrite { .. } => "hold-backend-write",
-            Self::SpinIrqsOff { .. } => "spin-irqs-off",
-            Self::Oops { .. } => "oops",
-            Self::Panic { .. } => "panic",
-        }
-    }
-
-    /// When it begins by itself; a held write begins when something writes.
-    pub const fn start(&self) -> Option<&Start> {
-        match self {
-            Self::HoldBackendWrite { .. } => None,
-            Self::SpinIrqsOff { start, .. } | Self::Oops { start } | Self::Panic { start } => Some(start),
-        }
-    }
-}
-
-impl Edge {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Entered => "entered",
-            Self::Left => "left",
-        }
     }
 }

@@ -5,24 +5,35 @@
 //! run:
 //!
 //! ```text
-//! file ─> File (as written) ─> for each point of the sweep: resolve ─> check ─> Instance ─> text for the agent
+//! file ─> File (as written) ─> for each point of the sweep: resolve ─> check ─> Instance
+//!                                            for each trial: its seed ─> draw ─> Drawn ─> text for the agent
 //! ```
 
+mod acting;
+mod actor;
+mod cast;
 mod check;
+mod draw;
 mod file;
 mod filter;
 mod guest_text;
 mod instance;
+mod needs;
 mod order;
 mod resolve;
+mod rules;
 mod scalar;
 mod schema;
+mod sweep;
 mod units;
 
 use std::path::Path;
 
+pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, OopsKind, Span, Start, Stay};
+use self::cast::Cast;
+pub use self::draw::Drawn;
 pub use self::filter::PointFilter;
-pub use self::instance::{Actor, Edge, Fault, Guest, Instance, Knob, Needs, Start};
+pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
 pub use self::schema::schema;
 pub(crate) use self::schema::{Name as NameSchema, Where as WhereSchema};
@@ -39,7 +50,7 @@ pub struct Scenario {
     /// Why it is worth running, in prose.
     pub why: String,
     /// Where the case comes from: a mail, a commit, a bug report.
-    pub source: Option<String>,
+    pub source: String,
     /// Words to select it by.
     pub tags: Vec<String>,
     /// The parameters of the sweep with their values, both in the order of the file.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Instance;
+use super::cast::Cast;
 use super::file::File;
 use super::file::order::{Before, Count, MomentFile, OrderFile, StoppedBefore, Within};
 use super::scalar::Scalar;
@@ -11,10 +12,10 @@ use crate::model::timeline::{Event, STEPS, Step, StepEdge};
 use crate::yaml::{At, InputError, Source, UnknownName, visible};
 
 /// That the moments may come: their steps are known, and have what is asked of them.
-pub(super) fn names(source: &Source, file: &File) -> Result<(), InputError> {
+pub(super) fn names(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
     for assertion in &file.order {
         for written in assertion.moments() {
-            moment(source, file, written)?;
+            moment(source, cast, written)?;
         }
         if let OrderFile::Before(Before { first, then, .. }) = assertion
             && resolved(first) == resolved(then)
@@ -25,7 +26,7 @@ pub(super) fn names(source: &Source, file: &File) -> Result<(), InputError> {
     Ok(())
 }
 
-fn moment(source: &Source, file: &File, written: &MomentFile) -> Result<(), InputError> {
+fn moment(source: &Source, cast: &Cast, written: &MomentFile) -> Result<(), InputError> {
     let known = step(source, &written.step)?;
     if let Some(after) = &written.after {
         step(source, after)?;
@@ -41,10 +42,7 @@ fn moment(source: &Source, file: &File, written: &MomentFile) -> Result<(), Inpu
         return Err(source.error(of.mark, format!("there is one `{}` only", known.name), Some(hint)));
     }
     if known.name == Event::ACTOR {
-        let actors = || file.actors.iter().map(|actor| actor.name().as_str());
-        if !actors().any(|actor| actor == of.as_str()) {
-            return Err(source.unknown(of.mark, &UnknownName::new("actor", &of.value, actors())));
-        }
+        cast.one(source, of)?;
     } else if of.is_empty() || !of.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b)) {
         let hint = "a function's name is made of letters, digits, `_` and `.`".to_owned();
         return Err(source.error(of.mark, format!("`{}` cannot be a function", visible(of)), Some(hint)));

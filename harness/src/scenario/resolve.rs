@@ -4,16 +4,20 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::file::{
-    ActorFile, After, ExpectFile, File, Fire, Hold, KnobFile, MeetFile, ModuleParameter, NeedsFile, Spin, Sysctl,
-};
+use super::cast::Cast;
+use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
+use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::scalar::Scalar;
-use super::{Actor, Fault, Guest, Instance, Knob, Needs, Parameter, PointFilter, Scenario, Start, check, order, units};
+use super::sweep::{self, Choice};
+use super::{Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, rules, units};
 use crate::model::order::OrderAssertion;
 use crate::model::{Channel, Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
-const DEFAULT_GUEST: Guest = Guest { cpus: 4, memory_mib: 256 };
+mod actor;
+
+const DEFAULT_CPUS: u32 = 4;
+const DEFAULT_MIB: u32 = 256;
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// Nothing that a dying kernel waits for takes longer without anything being done: a CPU has a second to stop.
 const DEFAULT_QUIET: Duration = Duration::from_secs(3);
@@ -21,20 +25,25 @@ const DEFAULT_QUIET: Duration = Duration::from_secs(3);
 const DEFAULT_AT_LEAST: f64 = 0.9;
 /// Below this the guest's kernel does not boot; above it the host of a whole suite would suffer.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
-/// A sweep beyond this is a mistake: at 100 trials a point it would run for weeks.
-const MAX_POINTS: usize = 1024;
-
 /// The scenario that `file`, read from `source`, describes.
 pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputError> {
-    check::names(source, file)?;
-    let parameters = parameters(source, file)?;
+    check::texts(source, file)?;
+    let guest = guest(source, file)?;
+    let cast = Cast::of(source, file, guest.cpus)?;
+    rules::check(source, file, &cast)?;
+    order::names(source, file, &cast)?;
+    let swept = sweep::expand(source, file)?;
+    let values = |values: &[At<Scalar>]| values.iter().map(|value| value.value.0.clone()).collect();
+    let parameters: Vec<Parameter> =
+        swept.iter().map(|(name, written)| Parameter { name: name.value.clone(), values: values(written) }).collect();
     let filters = Filters::resolve(source, file, &parameters)?;
     let used = RefCell::default();
     let mut instances = Vec::new();
-    for choice in choices(source, file)? {
-        let point = Point { source, file, choice, used: &used };
+    for choice in sweep::choices(source, &swept)? {
+        let point = Point { source, file, cast: &cast, guest: &guest, choice, used: &used };
         let instance = point.instance(&filters)?;
-        check::instance(source, file, &instance)?;
+        acting::check(source, &cast, &instance)?;
+        order::instance(source, file, &instance)?;
         instances.push(instance);
     }
     for (name, _) in &file.params.0 {
@@ -46,8 +55,8 @@ pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputEr
     Ok(Scenario {
         name: file.name.value.clone(),
         title: file.title.value.clone(),
-        why: file.why.clone(),
-        source: file.source.clone(),
+        why: file.why.value.clone(),
+        source: file.source.value.clone(),
         tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
         parameters,
         digest: source.digest(),
@@ -55,48 +64,31 @@ pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputEr
     })
 }
 
-fn parameters(source: &Source, file: &File) -> Result<Vec<Parameter>, InputError> {
-    let mut parameters = Vec::new();
-    for (name, written) in &file.params.0 {
-        if written.is_empty() {
-            return Err(source.error(name.mark, format!("the parameter `{}` has no values", name.value), None));
+fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
+    let mut guest = Guest { cpus: DEFAULT_CPUS, memory_mib: DEFAULT_MIB, command_line: Vec::new() };
+    guest.command_line.extend(file.guest.command_line.iter().map(|word| word.value.clone()));
+    if let Some(cpus) = &file.guest.cpus {
+        guest.cpus = cpus.value;
+        if !(1..=8).contains(&cpus.value) {
+            return Err(source.error(cpus.mark, "a guest has 1 to 8 CPUs", None));
         }
-        let mut values: Vec<ParamValue> = Vec::new();
-        for At { value: Scalar(value), mark } in written {
-            check::word(source, *mark, &value.to_string())?;
-            if values.iter().any(|earlier| same(earlier, value)) {
-                let cause = format!("`{value}` is already a value of `{}`", name.value);
-                return Err(source.error(*mark, cause, Some("each value makes cells of its own".to_owned())));
-            }
-            values.push(value.clone());
-        }
-        parameters.push(Parameter { name: name.value.clone(), values });
     }
-    Ok(parameters)
+    if let Some(memory) = &file.guest.memory {
+        let mebibytes = fixed(source, memory, units::mebibytes)?;
+        let fitting = u32::try_from(mebibytes).ok().filter(|_| MEMORY_MIB.contains(&mebibytes));
+        guest.memory_mib =
+            fitting.ok_or_else(|| source.error(memory.mark, "a guest has 64MiB to 8GiB of memory", None))?;
+    }
+    Ok(guest)
 }
 
-/// Whether two values would be the same thing under two names: `1s` and `1000ms`, `0` and `"0"`.
-fn same(a: &ParamValue, b: &ParamValue) -> bool {
-    let (a, b) = (a.to_string(), b.to_string());
-    a == b || matches!((units::duration(&a), units::duration(&b)), (Ok(a), Ok(b)) if a == b)
-}
-
-/// One value for each parameter, in the order of the file.
-type Choice<'a> = Vec<(&'a str, &'a At<Scalar>)>;
-
-/// The cartesian product of the parameters' values, the last one varying fastest.
-fn choices<'a>(source: &Source, file: &'a File) -> Result<Vec<Choice<'a>>, InputError> {
-    let mut choices: Vec<Choice> = vec![Vec::new()];
-    for (name, values) in &file.params.0 {
-        if choices.len().saturating_mul(values.len()) > MAX_POINTS {
-            return Err(source.error(name.mark, format!("the sweep has more than {MAX_POINTS} points"), None));
-        }
-        choices = choices
-            .iter()
-            .flat_map(|choice| values.iter().map(|value| [choice.as_slice(), &[(name.as_str(), value)]].concat()))
-            .collect();
-    }
-    Ok(choices)
+/// A quantity as it is written.
+fn fixed<T>(
+    source: &Source,
+    written: &At<String>,
+    unit: impl Fn(&str) -> Result<T, units::BadQuantity>,
+) -> Result<T, InputError> {
+    unit(&written.value).map_err(|bad| source.error(written.mark, bad.cause, Some(bad.hint)))
 }
 
 /// The `where`s of the file.
@@ -110,7 +102,7 @@ impl Filters {
     fn resolve(source: &Source, file: &File, parameters: &[Parameter]) -> Result<Self, InputError> {
         let filter = |only| PointFilter::resolve(source, only, parameters);
         Ok(Self {
-            meet: file.meet.iter().map(|MeetFile::EntersDuring(meet)| filter(&meet.only)).collect::<Result<_, _>>()?,
+            meet: file.meet.iter().map(|meet| filter(meet.only())).collect::<Result<_, _>>()?,
             order: file.order.iter().map(|order| filter(order.only())).collect::<Result<_, _>>()?,
             expect: file.expect.iter().map(|expect| filter(&expect.only)).collect::<Result<_, _>>()?,
         })
@@ -121,6 +113,8 @@ impl Filters {
 struct Point<'a> {
     source: &'a Source,
     file: &'a File,
+    cast: &'a Cast<'a>,
+    guest: &'a Guest,
     choice: Choice<'a>,
     /// The parameters that something referred to.
     used: &'a RefCell<BTreeSet<String>>,
@@ -129,9 +123,14 @@ struct Point<'a> {
 impl Point<'_> {
     fn instance(&self, filters: &Filters) -> Result<Instance, InputError> {
         let params: Params = self.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
-        let actors = self.file.actors.iter().map(|actor| self.actor(actor)).collect::<Result<Vec<_>, _>>()?;
-        let entered = actors.iter().map(|actor| Meeting::Entered { actor: actor.name.clone() });
-        let meetings = self.file.meet.iter().zip(&filters.meet).filter(|(_, only)| only.matches(&params));
+        let actors = self.cast.0.iter().map(|role| self.actor(role)).collect::<Result<Vec<_>, _>>()?;
+        let entered = |actor: &acting::Planned| Meeting::Entered { actor: actor.name.clone() };
+        let mut meetings: Vec<Meeting> = actors.iter().map(entered).collect();
+        for (meet, only) in self.file.meet.iter().zip(&filters.meet) {
+            if only.matches(&params) {
+                meetings.extend(self.meeting(meet, &actors)?);
+            }
+        }
         let ordered = self.file.order.iter().zip(&filters.order).filter(|(_, only)| only.matches(&params));
         let duration = |written: &At<Scalar>| self.duration(written);
         let order: Vec<_> =
@@ -140,12 +139,13 @@ impl Point<'_> {
         let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
         Ok(Instance {
             scenario: self.file.name.value.clone(),
-            guest: self.guest()?,
+            guest: self.guest.clone(),
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: self.needs(),
+            needs: needs::needs(&self.file.needs, &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
-            meetings: entered.chain(meetings.map(|(meet, _)| meeting(meet))).collect(),
+            meetings,
+            panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
             expectations: expected.map(|(expect, _)| self.expectation(expect, &order)).collect::<Result<_, _>>()?,
             order,
             actors,
@@ -154,7 +154,7 @@ impl Point<'_> {
     }
 
     fn fixed_or(&self, written: Option<&At<String>>, default: Duration) -> Result<Duration, InputError> {
-        written.map_or(Ok(default), |written| self.fixed(written, units::duration))
+        written.map_or(Ok(default), |written| fixed(self.source, written, units::duration))
     }
 
     fn quiet(&self, deadline: Duration) -> Result<Duration, InputError> {
@@ -169,36 +169,6 @@ impl Point<'_> {
         }
     }
 
-    fn needs(&self) -> Needs {
-        let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
-        let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
-        let NeedsFile { since, until, functions, symbols, config } = &self.file.needs;
-        Needs {
-            since: text(since),
-            until: text(until),
-            functions: texts(functions),
-            symbols: texts(symbols),
-            config: texts(config),
-        }
-    }
-
-    fn guest(&self) -> Result<Guest, InputError> {
-        let mut guest = DEFAULT_GUEST;
-        if let Some(cpus) = &self.file.guest.cpus {
-            guest.cpus = cpus.value;
-            if !(1..=8).contains(&cpus.value) {
-                return Err(self.source.error(cpus.mark, "a guest has 1 to 8 CPUs", None));
-            }
-        }
-        if let Some(memory) = &self.file.guest.memory {
-            let mebibytes = self.fixed(memory, units::mebibytes)?;
-            let fitting = u32::try_from(mebibytes).ok().filter(|_| MEMORY_MIB.contains(&mebibytes));
-            guest.memory_mib =
-                fitting.ok_or_else(|| self.source.error(memory.mark, "a guest has 64MiB to 8GiB of memory", None))?;
-        }
-        Ok(guest)
-    }
-
     fn knob(&self, knob: &KnobFile) -> Result<Knob, InputError> {
         let (KnobFile::Parameter(ModuleParameter { value, .. }) | KnobFile::Sysctl(Sysctl { value, .. })) = knob;
         let (value, mark) = self.value(value)?;
@@ -210,38 +180,6 @@ impl Point<'_> {
             }
             KnobFile::Sysctl(Sysctl { name, .. }) => Knob::sysctl(name, value),
         })
-    }
-
-    fn actor(&self, actor: &ActorFile) -> Result<Actor, InputError> {
-        let start = |at, after| self.start(actor.name(), at, after);
-        let fault = match actor {
-            ActorFile::HoldBackendWrite(Hold { duration, .. }) => {
-                Fault::HoldBackendWrite { hold: self.duration(duration)? }
-            }
-            ActorFile::SpinIrqsOff(Spin { duration, at, after, .. }) => {
-                Fault::SpinIrqsOff { hold: self.duration(duration)?, start: start(at.as_ref(), after.as_ref())? }
-            }
-            ActorFile::Oops(Fire { at, after, .. }) => Fault::Oops { start: start(at.as_ref(), after.as_ref())? },
-            ActorFile::Panic(Fire { at, after, .. }) => Fault::Panic { start: start(at.as_ref(), after.as_ref())? },
-        };
-        Ok(Actor { name: actor.name().value.clone(), cpu: actor.cpu().value, fault })
-    }
-
-    fn start(&self, name: &At<String>, at: Option<&At<Scalar>>, after: Option<&After>) -> Result<Start, InputError> {
-        let wrong = |mark, cause| {
-            let hint = "give one of the two: `at: 0ms` or `after: { actor: …, edge: entered, delay: 50ms }`";
-            Err(self.source.error(mark, cause, Some(hint.to_owned())))
-        };
-        match (at, after) {
-            (Some(at), None) => Ok(Start::At(self.duration(at)?)),
-            (None, Some(After { actor, edge, delay })) => Ok(Start::After {
-                actor: actor.value.clone(),
-                edge: edge.as_ref().map(|edge| edge.value).unwrap_or_default(),
-                delay: delay.as_ref().map_or(Ok(Duration::ZERO), |delay| self.duration(delay))?,
-            }),
-            (None, None) => wrong(name.mark, format!("`{}` has neither `at` nor `after`", name.value)),
-            (Some(at), Some(_)) => wrong(at.mark, format!("`{}` has both `at` and `after`", name.value)),
-        }
     }
 
     fn expectation(&self, expect: &ExpectFile, order: &[OrderAssertion]) -> Result<Expectation, InputError> {
@@ -280,18 +218,29 @@ impl Point<'_> {
 
     fn duration(&self, written: &At<Scalar>) -> Result<Duration, InputError> {
         let (value, mark) = self.value(written)?;
-        self.fixed(&At { value: value.to_string(), mark }, units::duration)
+        fixed(self.source, &At { value: value.to_string(), mark }, units::duration)
     }
 
-    fn fixed<T>(
-        &self,
-        written: &At<String>,
-        unit: impl Fn(&str) -> Result<T, units::BadQuantity>,
-    ) -> Result<T, InputError> {
-        unit(&written.value).map_err(|bad| self.source.error(written.mark, bad.cause, Some(bad.hint)))
+    /// What is asked: of an actor that is several, of each.
+    fn meeting(&self, meet: &MeetFile, instance: &[acting::Planned]) -> Result<Vec<Meeting>, InputError> {
+        Ok(match meet {
+            MeetFile::EntersDuring(EntersDuring { actor, of, .. }) => {
+                let during = |of: &str| Meeting::EntersDuring { actor: actor.value.clone(), of: of.to_owned() };
+                self.cast.each(self.source, of)?.iter().map(|role| during(&role.name)).collect()
+            }
+            MeetFile::Left(Alone { actor, .. }) => {
+                if instance.iter().any(|other| other.name == actor.value && other.action.never_leaves()) {
+                    let cause = format!("`{}` never leaves: its CPU does not come back", actor.value);
+                    let hint = "leave this out, or narrow the `where`".to_owned();
+                    return Err(self.source.error(actor.mark, cause, Some(hint)));
+                }
+                vec![Meeting::Left { actor: actor.value.clone() }]
+            }
+            MeetFile::NeverLeft(Alone { actor, .. }) => vec![Meeting::NeverLeft { actor: actor.value.clone() }],
+            MeetFile::Apart(Apart { actor, from, at_most, .. }) => {
+                let (actor, from) = (actor.value.clone(), from.value.clone());
+                vec![Meeting::Apart { actor, from, at_most: self.duration(at_most)? }]
+            }
+        })
     }
-}
-
-fn meeting(MeetFile::EntersDuring(meet): &MeetFile) -> Meeting {
-    Meeting::EntersDuring { actor: meet.actor.value.clone(), of: meet.of.value.clone() }
 }

@@ -1,8 +1,10 @@
-//! A single value of a file: a number or a word.
+//! Values of a file: a number or a word, a list of them, a range.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Error, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::ParamValue;
@@ -14,8 +16,59 @@ use crate::yaml::{At, Ordered};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scalar(pub ParamValue);
 
-/// For some parameters, some of their values: `{ hold: [0ms, 300ms], post_notifiers: [0] }`.
-pub(crate) type Where = Ordered<Vec<At<Scalar>>>;
+/// The parameters of a sweep, each with its values: `{ hold: { from: 0ms, to: 2s, step: 100ms }, post_notifiers: [0, 1] }`.
+pub(crate) type Sweep = Ordered<Values<Steps>>;
+
+/// For some parameters, some of their values: `{ hold: { to: 300ms }, post_notifiers: [0] }`.
+pub(crate) type Where = Ordered<Values<Between>>;
+
+/// Values: a list of them, or a range `R`.
+#[derive(Debug, Clone)]
+pub(crate) enum Values<R> {
+    List(Vec<At<Scalar>>),
+    Range(R),
+}
+
+/// Values at equal distances, both ends included.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Steps {
+    pub from: At<Scalar>,
+    pub to: At<Scalar>,
+    pub step: At<Scalar>,
+}
+
+/// Of the values that there are those between two, both included.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Between {
+    pub from: Option<At<Scalar>>,
+    pub to: Option<At<Scalar>>,
+}
+
+impl<'de, R: Deserialize<'de>> Deserialize<'de> for Values<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrRange<R>(PhantomData<R>);
+
+        impl<'de, R: Deserialize<'de>> Visitor<'de> for ListOrRange<R> {
+            type Value = Values<R>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list of values or a range")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Values<R>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Values::List)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, range: A) -> Result<Values<R>, A::Error> {
+                R::deserialize(MapAccessDeserializer::new(range)).map(Values::Range)
+            }
+        }
+
+        deserializer.deserialize_any(ListOrRange(PhantomData))
+    }
+}
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

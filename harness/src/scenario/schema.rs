@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::file::File;
+use super::file::actor::CpuFile;
 use crate::model::timeline::STEPS;
 
 /// The JSON Schema of a scenario file.
@@ -20,6 +21,30 @@ pub fn schema() -> Value {
 /// Of the keys of an object, exactly one.
 pub(super) fn one_of(keys: &[&str]) -> Value {
     keys.iter().map(|key| json!({ "required": [key] })).collect()
+}
+
+/// An object that has both of these keys.
+pub(super) fn both(one: &str, other: &str) -> Value {
+    json!({ "required": [one, other] })
+}
+
+/// What a range counts: whole numbers, or durations.
+fn counted() -> Value {
+    json!({ "oneOf": [{ "type": "integer" }, { "type": "string", "pattern": "^[0-9]+(us|ms|s)$" }] })
+}
+
+impl JsonSchema for CpuFile {
+    fn schema_name() -> Cow<'static, str> {
+        "Cpu".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The number of a CPU, from 0; `any-other`: one drawn in each trial from those that no actor \
+                            names by number; `all-others`: an actor on each of those.",
+            "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 7 }, { "enum": ["any-other", "all-others"] }],
+        })
+    }
 }
 
 /// Defines types that are nothing but a schema.
@@ -55,12 +80,29 @@ words! {
     Duration = json_schema!({ "type": "string", "pattern": "^[0-9]+(us|ms|s)$" });
     /// A whole number and one of the units us, ms, s; or `$name` for a parameter.
     SweptDuration = json_schema!({ "type": "string", "pattern": "^([0-9]+(us|ms|s)|[$][a-z][a-z0-9_]*)$" });
+    /// A duration, such as 300ms; `uniform(0ms,10ms)` or `exponential(5ms)`, drawn in each trial; or `$name` for a
+    /// parameter.
+    DrawnDuration = json_schema!({
+        "type": "string",
+        "pattern": "^([0-9]+(us|ms|s)|uniform[(][0-9]+(us|ms|s),[0-9]+(us|ms|s)[)]|exponential[(][0-9]+(us|ms|s)[)]|[$][a-z][a-z0-9_]*)$",
+    });
+    /// A duration, drawn or not; `forever`; or `$name` for a parameter.
+    Lasting = json_schema!({
+        "type": "string",
+        "pattern": "^([0-9]+(us|ms|s)|uniform[(][0-9]+(us|ms|s),[0-9]+(us|ms|s)[)]|exponential[(][0-9]+(us|ms|s)[)]|[$][a-z][a-z0-9_]*|forever)$",
+    });
+    /// A whole number from 1, or `$name` for a parameter.
+    SweptNumber = json_schema!({
+        "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^[$][a-z][a-z0-9_]*$" }],
+    });
+    /// A word of the kernel's command line.
+    CommandLineWord = json_schema!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": 200 });
     /// A whole number and one of the units MiB, GiB.
     Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
     /// A release of Linux: whole numbers with dots between them.
     Release = json_schema!({ "type": "string", "pattern": "^[0-9]+[.][0-9]+([.][0-9]+)?$" });
     /// A symbol of the kernel's.
-    Symbol = json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$", "maxLength": 64 });
+    Symbol = json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$", "maxLength": 63 });
     /// An option of the kernel's configuration.
     ConfigOption = json_schema!({ "type": "string", "pattern": "^CONFIG_[A-Za-z0-9_]+$", "maxLength": 64 });
     /// A step of a timeline.
@@ -69,17 +111,30 @@ words! {
     OfStep = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$" });
     /// A whole number or a word.
     Scalar = json_schema!({ "type": ["integer", "string"] });
-    /// Each parameter with its values.
+    /// Each parameter with its values: a list, or a range with both of its ends.
     Sweep = json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 },
-        "additionalProperties": {
-            "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": ["integer", "string"] },
-        },
+        "additionalProperties": { "oneOf": [
+            { "type": "array", "minItems": 1, "uniqueItems": true, "items": { "type": ["integer", "string"] } },
+            {
+                "type": "object",
+                "required": ["from", "to", "step"],
+                "additionalProperties": false,
+                "properties": { "from": counted(), "to": counted(), "step": counted() },
+            },
+        ] },
     });
-    /// For some parameters of the scenario, some of their values.
+    /// For some parameters of the scenario, some of their values: a list, or those of a range.
     Where = json_schema!({
         "type": "object",
-        "additionalProperties": { "type": "array", "minItems": 1, "items": { "type": ["integer", "string"] } },
+        "additionalProperties": { "oneOf": [
+            { "type": "array", "minItems": 1, "items": { "type": ["integer", "string"] } },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "from": counted(), "to": counted() },
+            },
+        ] },
     });
 }

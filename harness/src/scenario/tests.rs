@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
+mod language;
 mod order;
 mod refused;
 
@@ -43,7 +44,7 @@ fn the_shipped_scenarios_are_these() {
     let all = shipped();
     let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["oops-then-panic", "panic-alone", "panic-during-oops-dump"]);
-    assert!(all.iter().all(|scenario| scenario.source.is_some() && !scenario.why.is_empty()));
+    assert!(all.iter().all(|scenario| !scenario.source.is_empty() && !scenario.why.is_empty()));
     assert_eq!(Scenario::find(&all, "panic-alone").unwrap().points(), [Params::new()]);
     let unknown = Scenario::find(&all, "panic-alnoe").unwrap_err();
     assert_snapshot!(unknown, @"
@@ -76,10 +77,10 @@ fn an_instance_has_everything_resolved() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
     let instance = scenario.at(&held("700ms", 1)).unwrap();
-    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256 });
+    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256, command_line: Vec::new() });
     assert_eq!(instance.deadline.as_secs(), 30);
-    assert_eq!(instance.actors[0].budget().as_millis(), 700);
-    assert_eq!(instance.actors[2].budget().as_millis(), 0);
+    let budgets: Vec<u64> = instance.draw(0).actors.iter().map(|actor| actor.action.budget_us()).collect();
+    assert_eq!(budgets, [700_000, 0, 0]);
     let entered = |actor: &str| Meeting::Entered { actor: actor.to_owned() };
     let during = Meeting::EntersDuring { actor: "panic".to_owned(), of: "dump".to_owned() };
     assert_eq!(instance.meetings, [entered("dump"), entered("oops"), entered("panic"), during]);
@@ -108,14 +109,14 @@ fn nothing_is_asked_or_expected_where_the_file_says_so() {
 fn text_for_the_agent_of_panic_during_oops_dump() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
-    assert_snapshot!(scenario.at(&held("700ms", 1)).unwrap().to_guest(NONCE, 32), @"
+    assert_snapshot!(scenario.at(&held("700ms", 1)).unwrap().draw(0).to_guest(NONCE, 32), @"
     nonce 0123456789abcdef
     witnesses 32
     set /sys/module/kernel/parameters/crash_kexec_post_notifiers 1
     set /proc/sys/kernel/panic_on_oops 0
-    arm dump hold-backend-write cpu=1 for_us=700000
-    arm oops oops cpu=1 at_us=0
-    arm panic panic cpu=0 after=dump edge=entered delay_us=50000
+    arm dump spin cpu=1 in=function function=erst_write for_us=700000
+    arm oops oops cpu=1 in=thread at_us=0
+    arm panic panic cpu=0 in=thread after=dump edge=entered delay_us=50000
     fire
     ");
 }
@@ -124,11 +125,11 @@ fn text_for_the_agent_of_panic_during_oops_dump() {
 fn text_for_the_agent_of_oops_then_panic() {
     let all = shipped();
     let scenario = Scenario::find(&all, "oops-then-panic").unwrap();
-    assert_snapshot!(scenario.at(&Params::new()).unwrap().to_guest(NONCE, 32), @"
+    assert_snapshot!(scenario.at(&Params::new()).unwrap().draw(0).to_guest(NONCE, 32), @"
     nonce 0123456789abcdef
     witnesses 32
     set /proc/sys/kernel/panic_on_oops 1
-    arm oops oops cpu=1 at_us=0
+    arm oops oops cpu=1 in=thread at_us=0
     fire
     ");
 }
@@ -139,7 +140,8 @@ fn every_part_of_the_format() {
 name: all
 title: everything
 why: because
-guest: { cpus: 8, memory: 1GiB }
+source: a test
+guest: { cpus: 8, memory: 1GiB, command-line: [apic_extnmi=all] }
 deadline: 90s
 params: { how_long: [1s], what: [word-like, -5] }
 knobs:
@@ -147,8 +149,8 @@ knobs:
   - sysctl: { name: net.ipv4.conf.eth-0.x_y, value: "a=b, c/d" }
 actors:
   - panic: { name: end, cpu: 7, after: { actor: spin, edge: left } }
-  - spin-irqs-off: { name: spin, cpu: 2, for: $how_long, after: { actor: slow, delay: 20us } }
-  - hold-backend-write: { name: slow, cpu: 1, for: 10ms }
+  - spin: { name: spin, cpu: 2, in: irqs-off, for: $how_long, after: { actor: slow, delay: 20us } }
+  - spin: { name: slow, cpu: 1, in: backend-write, for: 10ms }
   - oops: { name: oops, cpu: 1, at: $how_long }
 expect:
   - { channel: pstore, outcome: truncated, at-least: 0.5, where: { what: [-5] } }
@@ -157,27 +159,27 @@ expect:
     let points = scenario.points();
     assert_eq!(points.len(), 2);
     let instance = scenario.at(&points[1]).unwrap();
-    assert_eq!(instance.guest, Guest { cpus: 8, memory_mib: 1024 });
+    assert_eq!(instance.guest, Guest { cpus: 8, memory_mib: 1024, command_line: vec!["apic_extnmi=all".to_owned()] });
     assert_eq!(instance.deadline.as_secs(), 90);
     let expectation = Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Truncated, at_least: 0.5 };
     assert_eq!(instance.expectations, [expectation]);
     assert_eq!(scenario.at(&points[0]).unwrap().expectations, []);
-    assert_snapshot!(instance.to_guest(NONCE, 8), @"
+    assert_snapshot!(instance.draw(0).to_guest(NONCE, 8), @"
     nonce 0123456789abcdef
     witnesses 8
     set /sys/module/printk/parameters/time -5
     set /proc/sys/net/ipv4/conf/eth-0/x_y a=b, c/d
-    arm slow hold-backend-write cpu=1 for_us=10000
-    arm oops oops cpu=1 at_us=1000000
-    arm spin spin-irqs-off cpu=2 for_us=1000000 after=slow edge=entered delay_us=20
-    arm end panic cpu=7 after=spin edge=left delay_us=0
+    arm slow spin cpu=1 in=function function=erst_write for_us=10000
+    arm oops oops cpu=1 in=thread at_us=1000000
+    arm spin spin cpu=2 in=irqs-off for_us=1000000 after=slow edge=entered delay_us=20
+    arm end panic cpu=7 in=thread after=spin edge=left delay_us=0
     fire
     ");
 }
 
 #[test]
 fn the_digest_names_the_file() {
-    let text = "name: x\ntitle: t\nwhy: w\nactors: [panic: { name: p, cpu: 0, at: 0s }]\nexpect: []\n";
+    let text = "name: x\ntitle: t\nwhy: w\nsource: s\nactors: [panic: { name: p, cpu: 0, at: 0s }]\nexpect: []\n";
     let digest = |text: &str| read("x", text).unwrap().digest;
     assert_eq!(digest(text).len(), 64);
     assert_ne!(digest(text), digest(&format!("{text}# a comment\n")));
@@ -219,13 +221,12 @@ fn the_schema_refuses_what_is_wrong() {
         ("/knobs/0", json!({ "sysctl": { "name": "a" } })),
         ("/knobs/0", json!({ "file": { "name": "a", "value": 0 } })),
         ("/actors", json!([])),
-        ("/actors/0/hold-backend-write/for", json!("soon")),
-        ("/actors/0/hold-backend-write/for", json!(300)),
+        ("/actors/0/spin/for", json!("soon")),
+        ("/actors/0/spin/for", json!(300)),
         ("/actors/1/oops/cpu", json!(8)),
         ("/actors/1/oops/name", json!("sixteen-letters-")),
         ("/actors/1/oops/after", json!({ "actor": "dump" })),
-        ("/actors/1", json!({ "oops": { "name": "o", "cpu": 0 } })),
-        ("/actors/1", json!({ "nmi": { "name": "o", "cpu": 0, "at": "0ms" } })),
+        ("/actors/1", json!({ "smi": { "name": "o", "cpu": 0, "at": "0ms" } })),
         ("/actors/2/panic/after/edge", json!("entering")),
         ("/meet/0/enters-during/of", json!(null)),
         ("/order/0", json!({ "stopped-after": { "moment": { "step": "kmsg_dump" } } })),
@@ -255,7 +256,7 @@ fn the_schema_refuses_what_is_wrong() {
         }
         assert!(!validator.is_valid(&bad), "{pointer} = {value} should not be valid");
     }
-    for key in ["name", "title", "why", "actors", "expect"] {
+    for key in ["name", "title", "why", "source", "actors", "expect"] {
         let mut bad = good.clone();
         bad.as_object_mut().unwrap().remove(key);
         assert!(!validator.is_valid(&bad), "without {key} it should not be valid");
@@ -271,7 +272,7 @@ proptest! {
     ) {
         let [actor, other, sysctl, module, parameter, value, swept] = &words[..] else { unreachable!() };
         let file = json!({
-            "name": "x", "title": "t", "why": "w",
+            "name": "x", "title": "t", "why": "w", "source": "s",
             "params": { "swept": [swept] },
             "knobs": [
                 { "sysctl": { "name": sysctl, "value": value } },
@@ -285,7 +286,7 @@ proptest! {
         });
         // JSON is YAML.
         if let Ok(scenario) = read("x", &file.to_string()) {
-            let text = scenario.at(&scenario.points()[0]).unwrap().to_guest(NONCE, 32);
+            let text = scenario.at(&scenario.points()[0]).unwrap().draw(0).to_guest(NONCE, 32);
             let lines: Vec<&str> = text.split('\n').collect();
             prop_assert_eq!(lines.len(), 8, "{}", text);
             let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();

@@ -1,6 +1,12 @@
-//! Durations and sizes: a whole number and a unit, `300ms`, `256MiB`. The unit is never guessed.
+//! Durations and sizes: a whole number and a unit, `300ms`, `256MiB`. The unit is never guessed. And what a duration may
+//! be drawn from.
 
 use std::time::Duration;
+
+use super::Span;
+
+/// The units of time with their microseconds, the largest first.
+pub(super) const UNITS: [(&str, u64); 3] = [("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 /// Longer than any trial; also keeps sums of durations far from overflowing.
 const MAX_DURATION: Duration = Duration::from_secs(3600);
@@ -15,12 +21,37 @@ pub(super) struct BadQuantity {
 /// `300ms`, `50us`, `30s`: at most an hour.
 pub(super) fn duration(text: &str) -> Result<Duration, BadQuantity> {
     let hint = "a duration is a whole number and one of the units us, ms, s: `300ms`";
-    let micros = quantity(text, &[("us", 1), ("ms", 1_000), ("s", 1_000_000)], hint)?;
+    let micros = quantity(text, &UNITS, hint)?;
     let duration = Duration::from_micros(micros);
     if duration > MAX_DURATION {
         return Err(BadQuantity { cause: format!("`{text}` is longer than an hour"), hint: hint.to_owned() });
     }
     Ok(duration)
+}
+
+/// `300ms`, `uniform(0ms,10ms)`, `exponential(5ms)`.
+pub(super) fn span(text: &str) -> Result<Span, BadQuantity> {
+    let bad = |cause: String| BadQuantity {
+        cause,
+        hint: "a duration is drawn from `uniform(0ms,10ms)`, both ends included, or `exponential(5ms)`, by its mean; \
+               between braces a text with a comma in it is quoted"
+            .to_owned(),
+    };
+    let Some((distribution, rest)) = text.split_once('(') else { return duration(text).map(Span::Fixed) };
+    let shown = text.escape_debug();
+    let inner = rest.strip_suffix(')').ok_or_else(|| bad(format!("`{shown}` has no `)` at its end")))?;
+    match (distribution, inner.split_once(',')) {
+        ("uniform", Some((from, to))) => match (duration(from)?, duration(to)?) {
+            (from, to) if from < to => Ok(Span::Uniform { from, to }),
+            _ => Err(bad(format!("`{shown}` has nothing between its ends"))),
+        },
+        ("exponential", None) => match duration(inner)? {
+            mean if mean.is_zero() => Err(bad(format!("`{shown}` has no mean"))),
+            mean if mean > MAX_DURATION / Span::CLIP => Err(bad(format!("`{shown}` may come to more than an hour"))),
+            mean => Ok(Span::Exponential { mean }),
+        },
+        _ => Err(bad(format!("`{shown}` is no distribution"))),
+    }
 }
 
 /// `256MiB`, `1GiB`, in MiB.
@@ -56,6 +87,23 @@ mod tests {
         assert_eq!(duration("50us"), Ok(Duration::from_micros(50)));
         assert_eq!(duration("700ms"), Ok(Duration::from_millis(700)));
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn durations_may_be_drawn() {
+        let ms = Duration::from_millis;
+        assert_eq!(span("5ms"), Ok(Span::Fixed(ms(5))));
+        assert_eq!(span("uniform(0ms,10ms)"), Ok(Span::Uniform { from: ms(0), to: ms(10) }));
+        assert_eq!(span("exponential(5ms)"), Ok(Span::Exponential { mean: ms(5) }));
+        let cause = |text| span(text).unwrap_err().cause;
+        assert_eq!(cause("uniform(10ms,10ms)"), "`uniform(10ms,10ms)` has nothing between its ends");
+        assert_eq!(cause("uniform(0ms"), "`uniform(0ms` has no `)` at its end");
+        assert_eq!(cause("uniform(5ms)"), "`uniform(5ms)` is no distribution");
+        assert_eq!(cause("exponential(0s)"), "`exponential(0s)` has no mean");
+        assert_eq!(cause("exponential(1000s)"), "`exponential(1000s)` may come to more than an hour");
+        assert_eq!(cause("exponential(1)"), "`1` has no unit");
+        assert_eq!(cause("normal(1s,2s)"), "`normal(1s,2s)` is no distribution");
+        assert_eq!(cause("soon"), "`soon` does not begin with a whole number");
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn known_crash() -> Assignment {
         index: 0,
         cell,
         seed: 0,
-        directives: format!("nonce {nonce}\nwitnesses {WITNESSES}\narm panic panic cpu=0 at_us=0\nfire\n"),
+        directives: format!("nonce {nonce}\nwitnesses {WITNESSES}\narm panic panic cpu=0 in=thread at_us=0\nfire\n"),
         deadline: Duration::from_secs(30),
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
         budgets_us: BTreeMap::new(),

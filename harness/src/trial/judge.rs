@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Assignment, Crash, Traced};
+use crate::evidence::stamps::{ActorKind, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
 use crate::guest::End;
 use crate::model::timeline::Timeline;
@@ -49,13 +50,13 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     if page.fired_tsc.is_none() {
         return Err(infra("the guest ended before its faults were fired".to_owned()));
     }
-    let mut passages: Vec<Passage> = judged.stamps.iter().map(Passage::stamped).collect();
+    let mut passages = stamped(&page, &judged.stamps);
     if let Some(Traced { probes, cpus, .. }) = &crash.traced {
         let actors: Vec<String> = page.actors.iter().map(|actor| actor.name.clone()).collect();
         let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus)
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
         // A guest that had not ended ran on between the reading of its page and its death.
-        let seen_passages = meet::passages(&seen, &judged.stamps);
+        let seen_passages = meet::passages(&seen, &passages);
         let agreed = meet::agree(&passages, &seen_passages, crash.end != End::Deadline);
         judged.timeline = Some(seen);
         agreed.map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
@@ -74,6 +75,16 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     ]);
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
+}
+
+/// As crashlab's page tells it.
+fn stamped(page: &Stamps, stamps: &[ActorStamps]) -> Vec<Passage> {
+    let spent = |actor: &stamps::Actor| {
+        // What others write there is no time.
+        matches!(actor.kind, ActorKind::HoldBackendWrite | ActorKind::SpinIrqsOff).then_some(actor.spent_us)
+    };
+    let passages = stamps.iter().map(Passage::stamped);
+    page.actors.iter().zip(passages).map(|(actor, passage)| Passage { spent_us: spent(actor), ..passage }).collect()
 }
 
 /// Whether the trial's steps came in the order that its scenario asserts; none where that is not known.

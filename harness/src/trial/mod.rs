@@ -27,7 +27,7 @@ use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
 use crate::results::rfc3339;
-use crate::scenario::{Actor, Fault, Instance};
+use crate::scenario::{Action, Instance};
 use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
@@ -76,7 +76,8 @@ pub struct Assignment {
     pub meetings: Vec<Meeting>,
     /// How many of its CPUs are busy at once: those that an actor is armed on.
     pub busy_cpus: u32,
-    /// How long each actor's critical section was asked to last, in microseconds, by name.
+    /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
+    /// that is not known beforehand.
     pub budgets_us: BTreeMap<String, u64>,
     /// What must be so in the trial's timeline.
     pub order: Vec<OrderAssertion>,
@@ -87,22 +88,24 @@ pub struct Assignment {
 impl Assignment {
     /// What a planned trial is told, at the point of its scenario that `instance` is.
     pub fn new(trial: &PlannedTrial, instance: &Instance) -> Self {
-        let panics = instance.actors.iter().any(|actor| matches!(actor.fault, Fault::Panic { .. }));
-        let tail =
-            if panics { Tail::of_panic(&trial.nonce, WITNESSES) } else { Tail::of_oops(&trial.nonce, WITNESSES) };
-        let budget =
-            |actor: &Actor| (actor.name.clone(), u64::try_from(actor.budget().as_micros()).unwrap_or(u64::MAX));
-        let cpus: BTreeSet<u32> = instance.actors.iter().map(|actor| actor.cpu).collect();
+        let drawn = instance.draw(trial.seed);
+        let (nonce, of) = (&trial.nonce, WITNESSES);
+        let tail = match &instance.panic_line {
+            Some(text) => Tail::beginning_with(nonce, of, text),
+            None if drawn.actors.iter().any(|actor| actor.action == Action::Panic) => Tail::of_panic(nonce, of),
+            None => Tail::of_oops(nonce, of),
+        };
+        let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
         Self {
             index: trial.index,
             cell: CellKey::clone(&trial.cell),
             seed: trial.seed,
             nonce: trial.nonce.clone(),
-            directives: instance.to_guest(&trial.nonce, WITNESSES),
+            directives: drawn.to_guest(&trial.nonce, WITNESSES),
             deadline: instance.deadline,
             meetings: instance.meetings.clone(),
             busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
-            budgets_us: instance.actors.iter().map(budget).collect(),
+            budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             order: instance.order.clone(),
             tail,
         }

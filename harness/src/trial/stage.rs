@@ -93,6 +93,8 @@ pub struct StageOptions<'a> {
     pub workplace: &'a Arc<Workplace>,
     /// What guests are traced with, if they are to be, and can be.
     pub tracer: Option<&'a Tracer>,
+    /// Words for the kernel's command line, behind those of the kernel's variant.
+    pub command_line: &'a [String],
 }
 
 /// Why a kernel cannot be tried.
@@ -163,7 +165,8 @@ impl Stage {
         if !initramfs.is_file() {
             put(&initramfs, &bytes)?;
         }
-        let boot = Boot { kernel: kernel.bzimage(), initramfs, append: kernel.command_line.clone() };
+        let append = [&kernel.command_line, options.command_line].concat();
+        let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.map(|tracer| StageTracer::new(tracer, kernel, sleeps)).transpose();
@@ -181,7 +184,7 @@ impl Stage {
             return Ok(stage);
         }
         let asked = stage.tracer.as_ref().map(StageTracer::asked);
-        let key = template_key(&stage.machine, kernel, &digest, options.qemu_version, asked);
+        let key = template_key(&stage, kernel, &digest, options.qemu_version, asked);
         let dir = options.cache.join("templates").join(key);
         let template = match Template::open(&dir) {
             Some(template) => stage.restorable(template)?,
@@ -278,15 +281,9 @@ impl Stage {
 /// Everything that makes one saved machine differ from another.
 ///
 /// A traced one knows what its guest told of itself, to the questions that were `asked`.
-fn template_key(
-    machine: &Machine,
-    kernel: &Kernel,
-    image: &str,
-    qemu_version: &str,
-    asked: Option<&[ListHead]>,
-) -> String {
+fn template_key(stage: &Stage, kernel: &Kernel, image: &str, qemu_version: &str, asked: Option<&[ListHead]>) -> String {
     let mut hash = Sha256::new();
-    let (machine, line) = (format!("{machine:?}"), format!("{:?}", kernel.command_line));
+    let (machine, line) = (format!("{:?}", stage.machine), format!("{:?}", stage.boot.append));
     let asked = format!("{asked:?}");
     for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());

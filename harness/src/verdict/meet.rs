@@ -2,9 +2,14 @@
 //! which the second fault came late would make any order of `panic()` look good.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::model::timeline::{Event, StepEdge, Timeline};
 use crate::model::{ActorStamps, Meeting};
+
+/// Who stays so many times as long as it was asked to, and [`LATE_US`] longer, was kept from leaving.
+const LATE_FACTOR: u64 = 20;
+const LATE_US: u64 = 100_000;
 
 /// How an actor went through its critical section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub struct Passage {
     pub entered: Option<Moment>,
     /// When it left, if it did.
     pub left: Option<Moment>,
+    /// How many turns of a microsecond it has spent inside, if it counts them.
+    pub spent_us: Option<u64>,
 }
 
 /// A moment of a trial.
@@ -37,16 +44,17 @@ impl Passage {
             cpu: stamps.cpu,
             entered: stamps.entered_us.map(moment),
             left: stamps.left_us.map(moment),
+            spent_us: None,
         }
     }
 }
 
-/// As the tracer has seen it; of the actors that were stamped, in their order.
-pub fn passages(timeline: &Timeline, stamps: &[ActorStamps]) -> Vec<Passage> {
-    let of = |stamps: &ActorStamps| {
-        let mut passage = Passage { entered: None, left: None, ..Passage::stamped(stamps) };
+/// As the tracer has seen it; of the actors that were `stamped`, in their order.
+pub fn passages(timeline: &Timeline, stamped: &[Passage]) -> Vec<Passage> {
+    let of = |stamped: &Passage| {
+        let mut passage = Passage { entered: None, left: None, ..stamped.clone() };
         let events = (0..).zip(&timeline.events);
-        for (order, event) in events.filter(|(_, event)| event.step == Event::ACTOR && event.of == stamps.actor) {
+        for (order, event) in events.filter(|(_, event)| event.step == Event::ACTOR && event.of == stamped.actor) {
             let us = u64::try_from(event.ns / 1000).unwrap_or(0);
             match event.edge {
                 StepEdge::Begin => {
@@ -60,7 +68,7 @@ pub fn passages(timeline: &Timeline, stamps: &[ActorStamps]) -> Vec<Passage> {
         }
         passage
     };
-    stamps.iter().map(of).collect()
+    stamped.iter().map(of).collect()
 }
 
 /// Whether stamps and timeline tell of the same entering and leaving, on the same CPUs. Where the guest was not
@@ -84,13 +92,54 @@ pub fn agree(stamped: &[Passage], seen: &[Passage], stopped: bool) -> Result<(),
     })
 }
 
-/// Checks every condition, in order. `budgets_us`: how long each actor was asked to stay, by name; one without an entry
-/// was not asked for any. The error says which condition did not hold, with the times.
+/// Checks every condition, in order, then that nobody left at the wrong time. `budgets_us`: how long each actor was asked
+/// to stay, by name; one without an entry was not asked for any, and `u64::MAX` is for ever, or not known. The error
+/// says what did not hold, with the times.
 pub fn check(meetings: &[Meeting], passages: &[Passage], budgets_us: &BTreeMap<String, u64>) -> Result<(), String> {
     meetings.iter().try_for_each(|meeting| match meeting {
         Meeting::Entered { actor } => entered(passages, actor).map(drop),
         Meeting::EntersDuring { actor, of } => during(passages, budgets_us, actor, of),
-    })
+        Meeting::Left { actor } => match entered(passages, actor)? {
+            (Passage { left: Some(_), .. }, _) => Ok(()),
+            (_, from) => Err(format!("{actor} never left its critical section (inside from {} us on)", from.us)),
+        },
+        Meeting::NeverLeft { actor } => match entered(passages, actor)? {
+            (Passage { left: None, .. }, _) => Ok(()),
+            (Passage { left: Some(to), .. }, from) => {
+                Err(format!("{actor} left at {} us (inside from {} us on)", to.us, from.us))
+            }
+        },
+        Meeting::Apart { actor, from, at_most } => apart(passages, actor, from, *at_most),
+    })?;
+    passages.iter().try_for_each(|passage| in_time(passage, budgets_us.get(&passage.actor).copied().unwrap_or(0)))
+}
+
+fn apart(passages: &[Passage], actor: &str, from: &str, at_most: Duration) -> Result<(), String> {
+    let (_, one) = entered(passages, actor)?;
+    let (_, other) = entered(passages, from)?;
+    let apart = one.us.abs_diff(other.us);
+    if u128::from(apart) <= at_most.as_micros() {
+        return Ok(());
+    }
+    Err(format!("{actor} entered at {} us and {from} at {} us, {apart} us apart", one.us, other.us))
+}
+
+/// That an actor did not leave before it had spent its time, nor when that was long over: then it was not the guest that
+/// decided how long the section lasted. A turn of a microsecond may last several times as long on an emulated CPU.
+fn in_time(passage: &Passage, budget_us: u64) -> Result<(), String> {
+    let Passage { actor, entered: Some(from), left: Some(to), spent_us, .. } = passage else { return Ok(()) };
+    if budget_us == 0 || budget_us == u64::MAX {
+        return Ok(());
+    }
+    if let Some(spent) = spent_us.filter(|spent| *spent < budget_us) {
+        return Err(format!("{actor} left early, at {} us, when it had spent {spent} us of {budget_us} us", to.us));
+    }
+    let inside = to.us.saturating_sub(from.us);
+    let longest = budget_us.saturating_mul(LATE_FACTOR).saturating_add(LATE_US);
+    if inside > longest {
+        return Err(format!("{actor} left late, at {} us, {inside} us after it had entered for {budget_us} us", to.us));
+    }
+    Ok(())
 }
 
 fn during(passages: &[Passage], budgets_us: &BTreeMap<String, u64>, actor: &str, of: &str) -> Result<(), String> {
@@ -166,7 +215,7 @@ mod tests {
             entered_us: Some(1),
             left_us: None,
         });
-        let passages = passages(&timeline, &stamped);
+        let passages = passages(&timeline, &stamped.map(|stamps| Passage::stamped(&stamps)));
         let moment = |order, us| Some(Moment { order, us });
         assert_eq!((passages[0].entered, passages[0].left), (moment(1, 1), moment(2, 2)));
         assert_eq!((passages[1].cpu, passages[1].entered, passages[1].left), (0, moment(0, 1), None));
@@ -262,7 +311,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_exactly_if_the_actor_is_inside(at: u64, from: u64, to: Option<u64>, budget in 0u64..2) {
+        fn it_holds_exactly_if_the_actor_is_inside(at: u64, from: u64, to: Option<u64>, asked: bool) {
+            let budget = if asked { u64::MAX } else { 0 };
             let stamps = [stamps("hold", Some(from), to), stamps("panic", Some(at), None)];
             let inside = from <= at && (budget == 0 || to.is_none_or(|to| at < to));
             prop_assert_eq!(check(&[during()], &stamps, &budgets(budget)).is_ok(), inside);

@@ -35,12 +35,17 @@ pub struct Tail {
 impl Tail {
     /// The tail of a trial that ends in a `panic` actor's panic, whose text is `crashlab <nonce>`.
     pub fn of_panic(nonce: &str, of: u32) -> Self {
-        Self { nonce: nonce.to_owned(), of, panic_marker: format!("crashlab {nonce}") }
+        Self::beginning_with(nonce, of, &format!("crashlab {nonce}"))
     }
 
     /// The tail of a trial that ends in an oops under `panic_on_oops`, whose panic has no nonce.
     pub fn of_oops(nonce: &str, of: u32) -> Self {
-        Self { nonce: nonce.to_owned(), of, panic_marker: "Fatal exception".to_owned() }
+        Self::beginning_with(nonce, of, "Fatal exception")
+    }
+
+    /// The tail of a trial that ends in a panic whose text begins with `text`.
+    pub fn beginning_with(nonce: &str, of: u32, text: &str) -> Self {
+        Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned() }
     }
 }
 

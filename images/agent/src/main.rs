@@ -28,7 +28,7 @@ use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
 /// Size of the item with the directives, as the host pads it.
-const DIRECTIVES_BYTES: usize = 2048;
+const DIRECTIVES_BYTES: usize = 4096;
 /// Most directives end before this.
 const USUAL_BYTES: usize = 512;
 const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";

@@ -15,11 +15,12 @@ const GOOD: &str = "\
 name: bad
 title: a title
 why: to be refused
+source: a test
 guest: { cpus: 4 }
 params:
   hold: [0ms, 300ms]
 actors:
-  - spin-irqs-off: { name: spin, cpu: 1, at: 0ms, for: $hold }
+  - spin: { name: spin, cpu: 1, in: irqs-off, at: 0ms, for: $hold }
   - panic: { name: die, cpu: 0, at: 0ms }
 order:
   - before: { first: { step: actor, of: spin, edge: end }, then: { step: panic } }
@@ -108,36 +109,36 @@ fn the_shipped_scenarios_assert_that_the_others_are_stopped_when_the_panic_is_du
 fn unknown_steps() {
     assert_snapshot!(with("{ step: panic } }", "{ step: pnaic } }"), @"
     reading scenarios/bad.yaml: no step `pnaic`
-       --> scenarios/bad.yaml:11:74
+       --> scenarios/bad.yaml:12:74
        |
-    11 |   - before: { first: { step: actor, of: spin, edge: end }, then: { step: pnaic } }
+    12 |   - before: { first: { step: actor, of: spin, edge: end }, then: { step: pnaic } }
        |                                                                          ^^^^^
 
     hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, console_unblank, console_flush_on_panic, emergency_restart, printk, nmi, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
     ");
     assert_snapshot!(with("after: panic", "after: painc"), @"
     reading scenarios/bad.yaml: no step `painc`
-       --> scenarios/bad.yaml:13:57
+       --> scenarios/bad.yaml:14:57
        |
-    13 |   - stopped-before: { moment: { step: kmsg_dump, after: painc }, where: { hold: [300ms] } }
+    14 |   - stopped-before: { moment: { step: kmsg_dump, after: painc }, where: { hold: [300ms] } }
        |                                                         ^^^^^
 
     hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, console_unblank, console_flush_on_panic, emergency_restart, printk, nmi, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
     ");
     assert_snapshot!(with("edge: end }, then", "edge: ends }, then"), @"
     reading scenarios/bad.yaml: `order[0].before.first.edge` cannot be `ends`
-       --> scenarios/bad.yaml:11:53
+       --> scenarios/bad.yaml:12:53
        |
-    11 |   - before: { first: { step: actor, of: spin, edge: ends }, then: { step: panic } }
+    12 |   - before: { first: { step: actor, of: spin, edge: ends }, then: { step: panic } }
        |                                                     ^^^^
 
     hint: did you mean `end`? (known: begin, end)
     ");
     assert_snapshot!(with("moment: { step: smp_send_stop }", "moment: { stpe: smp_send_stop }"), @"
     reading scenarios/bad.yaml: unknown key `stpe` in `order[4].count.moment`
-       --> scenarios/bad.yaml:15:24
+       --> scenarios/bad.yaml:16:24
        |
-    15 |   - count: { moment: { stpe: smp_send_stop }, times: 1 }
+    16 |   - count: { moment: { stpe: smp_send_stop }, times: 1 }
        |                        ^^^^
 
     hint: did you mean `step`? (known: step, of, edge, after)
@@ -148,36 +149,36 @@ fn unknown_steps() {
 fn what_a_step_does_not_have() {
     assert_snapshot!(with("then: { step: panic }", "then: { step: panic, edge: end }"), @"
     reading scenarios/bad.yaml: the end of `panic` is not seen
-       --> scenarios/bad.yaml:11:87
+       --> scenarios/bad.yaml:12:87
        |
-    11 |   - before: { first: { step: actor, of: spin, edge: end }, then: { step: panic, edge: end } }
+    12 |   - before: { first: { step: actor, of: spin, edge: end }, then: { step: panic, edge: end } }
        |                                                                                       ^^^
 
     hint: leave `edge` out
     ");
     assert_snapshot!(with("moment: { step: smp_send_stop }", "moment: { step: smp_send_stop, of: x }"), @"
     reading scenarios/bad.yaml: there is one `smp_send_stop` only
-       --> scenarios/bad.yaml:15:49
+       --> scenarios/bad.yaml:16:49
        |
-    15 |   - count: { moment: { step: smp_send_stop, of: x }, times: 1 }
+    16 |   - count: { moment: { step: smp_send_stop, of: x }, times: 1 }
        |                                                 ^
 
     hint: steps that have several: actor, panic_self_stop, stop_nmi, stopped, notifier, dumper, backend_write
     ");
     assert_snapshot!(with("of: spin, edge", "of: sipn, edge"), @"
     reading scenarios/bad.yaml: no actor `sipn`
-       --> scenarios/bad.yaml:11:41
+       --> scenarios/bad.yaml:12:41
        |
-    11 |   - before: { first: { step: actor, of: sipn, edge: end }, then: { step: panic } }
+    12 |   - before: { first: { step: actor, of: sipn, edge: end }, then: { step: panic } }
        |                                         ^^^^
 
     hint: did you mean `spin`? (known: spin, die)
     ");
     assert_snapshot!(with("of: pstore_dump", "of: 'pstore dump'"), @"
     reading scenarios/bad.yaml: `pstore dump` cannot be a function
-       --> scenarios/bad.yaml:12:89
+       --> scenarios/bad.yaml:13:89
        |
-    12 |  of: hung_task_panic }, then: { step: dumper, of: 'pstore dump' } }
+    13 |  of: hung_task_panic }, then: { step: dumper, of: 'pstore dump' } }
        |                                                   ^^^^^^^^^^^^^
 
     hint: a function's name is made of letters, digits, `_` and `.`
@@ -188,41 +189,41 @@ fn what_a_step_does_not_have() {
 fn assertions_that_are_none() {
     assert_snapshot!(with("nothing-after-stopped: {}", "nothing-after-stop: {}"), @"
     reading scenarios/bad.yaml: `order[3]` cannot be `nothing-after-stop`
-       --> scenarios/bad.yaml:14:5
+       --> scenarios/bad.yaml:15:5
        |
-    14 |   - nothing-after-stop: {}
+    15 |   - nothing-after-stop: {}
        |     ^^^^^^^^^^^^^^^^^^
 
     hint: did you mean `nothing-after-stopped`? (known: before, stopped-before, nothing-after-stopped, count, within)
     ");
     assert_snapshot!(with("first: { step: actor, of: spin, edge: end }", "first: { step: panic }"), @"
     reading scenarios/bad.yaml: a moment cannot come before itself
-       --> scenarios/bad.yaml:11:53
+       --> scenarios/bad.yaml:12:53
        |
-    11 |   - before: { first: { step: panic }, then: { step: panic } }
+    12 |   - before: { first: { step: panic }, then: { step: panic } }
        |                                                     ^^^^^
     ");
     assert_snapshot!(with(", times: 1", ""), @"
     reading scenarios/bad.yaml: the key `times` is missing in `order[4].count`
-       --> scenarios/bad.yaml:15:14
+       --> scenarios/bad.yaml:16:14
        |
-    15 |   - count: { moment: { step: smp_send_stop } }
+    16 |   - count: { moment: { step: smp_send_stop } }
        |              ^^^^^^
     ");
     assert_snapshot!(with("at-most: $hold", "at-most: 50"), @"
     reading scenarios/bad.yaml: `50` has no unit
-       --> scenarios/bad.yaml:16:95
+       --> scenarios/bad.yaml:17:95
        |
-    16 |   - within: { from: { step: smp_send_stop }, to: { step: smp_send_stop, edge: end }, at-most: 50 }
+    17 |   - within: { from: { step: smp_send_stop }, to: { step: smp_send_stop, edge: end }, at-most: 50 }
        |                                                                                               ^^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
     ");
     assert_snapshot!(with("hold: [300ms]", "hold: [1s]"), @"
     reading scenarios/bad.yaml: no value `1s` of `hold`
-       --> scenarios/bad.yaml:13:82
+       --> scenarios/bad.yaml:14:82
        |
-    13 |   - stopped-before: { moment: { step: kmsg_dump, after: panic }, where: { hold: [1s] } }
+    14 |   - stopped-before: { moment: { step: kmsg_dump, after: panic }, where: { hold: [1s] } }
        |                                                                                  ^^
 
     hint: known: 0ms, 300ms
@@ -230,9 +231,9 @@ fn assertions_that_are_none() {
     let alone = GOOD.replace("cpus: 4", "cpus: 1").replace("cpu: 1", "cpu: 0");
     assert_snapshot!(read("bad", &alone).unwrap_err(), @"
     reading scenarios/bad.yaml: in a guest of one CPU no other is stopped
-      --> scenarios/bad.yaml:4:16
+      --> scenarios/bad.yaml:5:16
       |
-    4 | guest: { cpus: 1 }
+    5 | guest: { cpus: 1 }
       |                ^
     ");
 }
@@ -241,18 +242,18 @@ fn assertions_that_are_none() {
 fn outcomes_that_a_channel_never_comes_to() {
     assert_snapshot!(with("outcome: kept", "outcome: saved"), @"
     reading scenarios/bad.yaml: no outcome `saved` of `order`
-       --> scenarios/bad.yaml:18:32
+       --> scenarios/bad.yaml:19:32
        |
-    18 |   - { channel: order, outcome: saved }
+    19 |   - { channel: order, outcome: saved }
        |                                ^^^^^
 
     hint: known: kept, broken
     ");
     assert_snapshot!(with("channel: order, outcome: kept", "channel: pstore, outcome: broken"), @"
     reading scenarios/bad.yaml: no outcome `broken` of `pstore`
-       --> scenarios/bad.yaml:18:33
+       --> scenarios/bad.yaml:19:33
        |
-    18 |   - { channel: pstore, outcome: broken }
+    19 |   - { channel: pstore, outcome: broken }
        |                                 ^^^^^^
 
     hint: known: saved, truncated, corrupt, lost
@@ -266,9 +267,9 @@ fn an_order_of_which_nothing_is_asserted_is_not_kept() {
     let without = format!("{head}expect:\n{expect}");
     assert_snapshot!(read("bad", &without).unwrap_err(), @"
     reading scenarios/bad.yaml: no assertion on the order is there to be kept
-       --> scenarios/bad.yaml:11:32
+       --> scenarios/bad.yaml:12:32
        |
-    11 |   - { channel: order, outcome: kept }
+    12 |   - { channel: order, outcome: kept }
        |                                ^^^^
 
     hint: assert something under `order`, or narrow the `where`
@@ -277,9 +278,9 @@ fn an_order_of_which_nothing_is_asserted_is_not_kept() {
         format!("{head}order:\n  - nothing-after-stopped: {{ where: {{ hold: [300ms] }} }}\nexpect:\n{expect}");
     assert_snapshot!(read("bad", &elsewhere).unwrap_err(), @"
     reading scenarios/bad.yaml: no assertion on the order is there to be kept
-       --> scenarios/bad.yaml:13:32
+       --> scenarios/bad.yaml:14:32
        |
-    13 |   - { channel: order, outcome: kept }
+    14 |   - { channel: order, outcome: kept }
        |                                ^^^^
 
     hint: assert something under `order`, or narrow the `where`

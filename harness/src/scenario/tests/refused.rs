@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::{read, said_of};
 
 mod actors;
+mod language;
 mod values;
 
 /// A scenario that is right; each test replaces one piece of it.
@@ -12,6 +13,7 @@ pub(super) const GOOD: &str = "\
 name: bad
 title: a title
 why: to be refused
+source: a test
 guest: { cpus: 4, memory: 256MiB }
 deadline: 30s
 params:
@@ -21,7 +23,7 @@ knobs:
   - parameter: { module: kernel, name: crash_kexec_post_notifiers, value: $post }
   - sysctl: { name: kernel.panic_on_oops, value: 0 }
 actors:
-  - hold-backend-write: { name: dump, cpu: 1, for: $hold }
+  - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
   - oops: { name: oops, cpu: 1, at: 0ms }
   - panic: { name: panic, cpu: 0, after: { actor: dump, edge: entered, delay: 50ms } }
 meet:
@@ -45,12 +47,12 @@ fn the_good_one_is_accepted() {
 fn wrong_keys() {
     assert_snapshot!(with("cpus: 4", "cpu: 4"), @"
     reading scenarios/bad.yaml: unknown key `cpu` in `guest`
-      --> scenarios/bad.yaml:4:10
+      --> scenarios/bad.yaml:5:10
       |
-    4 | guest: { cpu: 4, memory: 256MiB }
+    5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, memory)
+    hint: did you mean `cpus`? (known: cpus, memory, command-line)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`
@@ -59,40 +61,40 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
-       --> scenarios/bad.yaml:15:72
+       --> scenarios/bad.yaml:16:72
        |
-    15 |   - panic: { name: panic, cpu: 0, after: { actor: dump, edge: entered, dealy: 50ms } }
+    16 |   - panic: { name: panic, cpu: 0, after: { actor: dump, edge: entered, dealy: 50ms } }
        |                                                                        ^^^^^
 
     hint: did you mean `delay`? (known: actor, edge, delay)
     ");
     assert_snapshot!(with("- oops:", "- opps:"), @"
     reading scenarios/bad.yaml: `actors[1]` cannot be `opps`
-       --> scenarios/bad.yaml:14:5
+       --> scenarios/bad.yaml:15:5
        |
-    14 |   - opps: { name: oops, cpu: 1, at: 0ms }
+    15 |   - opps: { name: oops, cpu: 1, at: 0ms }
        |     ^^^^
 
-    hint: did you mean `oops`? (known: hold-backend-write, spin-irqs-off, oops, panic)
+    hint: did you mean `oops`? (known: oops, panic, warn, spin, hold, print, reboot, block, harvest, nmi)
     ");
     assert_snapshot!(with("- enters-during:", "- enters_during:"), @"
     reading scenarios/bad.yaml: `meet[0]` cannot be `enters_during`
-       --> scenarios/bad.yaml:17:5
+       --> scenarios/bad.yaml:18:5
        |
-    17 |   - enters_during: { actor: panic, of: dump }
+    18 |   - enters_during: { actor: panic, of: dump }
        |     ^^^^^^^^^^^^^
 
-    hint: did you mean `enters-during`? (known: enters-during)
+    hint: did you mean `enters-during`? (known: enters-during, left, never-left, apart)
     ");
     assert_snapshot!(with("- sysctl:", "- file:"), @"
     reading scenarios/bad.yaml: `knobs[1]` cannot be `file`
-       --> scenarios/bad.yaml:11:5
+       --> scenarios/bad.yaml:12:5
        |
-    11 |   - file: { name: kernel.panic_on_oops, value: 0 }
+    12 |   - file: { name: kernel.panic_on_oops, value: 0 }
        |     ^^^^
 
     hint: known: parameter, sysctl
@@ -104,19 +106,19 @@ fn missing_keys() {
     assert_snapshot!(with("why: to be refused\n", ""), @"reading scenarios/bad.yaml: the key `why` is missing");
     assert_snapshot!(with("{ name: oops, cpu: 1, at: 0ms }", "{ name: oops, at: 0ms }"), @"
     reading scenarios/bad.yaml: the key `cpu` is missing in `actors[1].oops`
-       --> scenarios/bad.yaml:14:25
+       --> scenarios/bad.yaml:15:25
        |
-    14 |   - oops: { name: oops, at: 0ms }
+    15 |   - oops: { name: oops, at: 0ms }
        |                         ^^
     ");
     assert_snapshot!(with("expect:\n", "expects:\n"), @"
     reading scenarios/bad.yaml: unknown key `expects`
-       --> scenarios/bad.yaml:18:1
+       --> scenarios/bad.yaml:19:1
        |
-    18 | expects:
+    19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, params, knobs, actors, meet, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
     ");
 }
 
@@ -133,18 +135,18 @@ fn duplicate_keys() {
     ");
     assert_snapshot!(with("  post: [0, 1]\n", "  post: [0]\n  hold: [1s]\n"), @"
     reading scenarios/bad.yaml: the key `hold` is given twice
-      --> scenarios/bad.yaml:9:3
-      |
-    9 |   hold: [1s]
-      |   ^^^^
+       --> scenarios/bad.yaml:10:3
+       |
+    10 |   hold: [1s]
+       |   ^^^^
 
     hint: keep one of the two
     ");
     assert_snapshot!(with("cpu: 1, at: 0ms", "cpu: 1, cpu: 2, at: 0ms"), @"
     reading scenarios/bad.yaml: the key `cpu` is given twice
-       --> scenarios/bad.yaml:14:33
+       --> scenarios/bad.yaml:15:33
        |
-    14 |   - oops: { name: oops, cpu: 1, cpu: 2, at: 0ms }
+    15 |   - oops: { name: oops, cpu: 1, cpu: 2, at: 0ms }
        |                                 ^^^
 
     hint: keep one of the two
@@ -155,54 +157,54 @@ fn duplicate_keys() {
 fn bad_units() {
     assert_snapshot!(with("deadline: 30s", "deadline: 30"), @"
     reading scenarios/bad.yaml: `30` has no unit
-      --> scenarios/bad.yaml:5:11
+      --> scenarios/bad.yaml:6:11
       |
-    5 | deadline: 30
+    6 | deadline: 30
       |           ^^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
     ");
     assert_snapshot!(with("delay: 50ms", "delay: 50 ms"), @"
     reading scenarios/bad.yaml: `50 ms` has the unknown unit ` ms`
-       --> scenarios/bad.yaml:15:79
+       --> scenarios/bad.yaml:16:79
        |
-    15 |   - panic: { name: panic, cpu: 0, after: { actor: dump, edge: entered, delay: 50 ms } }
+    16 |   - panic: { name: panic, cpu: 0, after: { actor: dump, edge: entered, delay: 50 ms } }
        |                                                                               ^^^^^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
     ");
     assert_snapshot!(with("for: $hold", "for: 1.5s"), @"
     reading scenarios/bad.yaml: `1.5s` has the unknown unit `.5s`
-       --> scenarios/bad.yaml:13:52
+       --> scenarios/bad.yaml:14:57
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: 1.5s }
-       |                                                    ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: 1.5s }
+       |                                                         ^^^^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
     ");
     assert_snapshot!(with("at: 0ms", "at: 0"), @"
     reading scenarios/bad.yaml: `0` has no unit
-       --> scenarios/bad.yaml:14:37
+       --> scenarios/bad.yaml:15:37
        |
-    14 |   - oops: { name: oops, cpu: 1, at: 0 }
+    15 |   - oops: { name: oops, cpu: 1, at: 0 }
        |                                     ^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
     ");
     assert_snapshot!(with("256MiB", "256M"), @"
     reading scenarios/bad.yaml: `256M` has the unknown unit `M`
-      --> scenarios/bad.yaml:4:27
+      --> scenarios/bad.yaml:5:27
       |
-    4 | guest: { cpus: 4, memory: 256M }
+    5 | guest: { cpus: 4, memory: 256M }
       |                           ^^^^
 
     hint: a size is a whole number and one of the units MiB, GiB: `256MiB`
     ");
     assert_snapshot!(with("256MiB", "16MiB"), @"
     reading scenarios/bad.yaml: a guest has 64MiB to 8GiB of memory
-      --> scenarios/bad.yaml:4:27
+      --> scenarios/bad.yaml:5:27
       |
-    4 | guest: { cpus: 4, memory: 16MiB }
+    5 | guest: { cpus: 4, memory: 16MiB }
       |                           ^^^^^
     ");
 }
@@ -211,9 +213,9 @@ fn bad_units() {
 fn a_bad_unit_in_a_parameter_is_shown_at_the_parameter() {
     assert_snapshot!(with("hold: [0ms, 300ms]", "hold: [0ms, 300]"), @"
     reading scenarios/bad.yaml: `300` has no unit
-      --> scenarios/bad.yaml:7:15
+      --> scenarios/bad.yaml:8:15
       |
-    7 |   hold: [0ms, 300]
+    8 |   hold: [0ms, 300]
       |               ^^^
 
     hint: a duration is a whole number and one of the units us, ms, s: `300ms`
@@ -233,36 +235,36 @@ fn names() {
     ");
     assert_snapshot!(with("{ name: oops,", "{ name: Oops,"), @"
     reading scenarios/bad.yaml: `Oops` cannot be a name of an actor
-       --> scenarios/bad.yaml:14:19
+       --> scenarios/bad.yaml:15:19
        |
-    14 |   - oops: { name: Oops, cpu: 1, at: 0ms }
+    15 |   - oops: { name: Oops, cpu: 1, at: 0ms }
        |                   ^^^^
 
     hint: it is at most 15 small letters, digits and `-`, and does not begin with `-`
     ");
     assert_snapshot!(with("{ name: oops,", "{ name: sixteen-letters-,"), @"
     reading scenarios/bad.yaml: `sixteen-letters-` cannot be a name of an actor
-       --> scenarios/bad.yaml:14:19
+       --> scenarios/bad.yaml:15:19
        |
-    14 |   - oops: { name: sixteen-letters-, cpu: 1, at: 0ms }
+    15 |   - oops: { name: sixteen-letters-, cpu: 1, at: 0ms }
        |                   ^^^^^^^^^^^^^^^^
 
     hint: it is at most 15 small letters, digits and `-`, and does not begin with `-`
     ");
     assert_snapshot!(with("{ name: oops,", "{ name: dump,"), @"
     reading scenarios/bad.yaml: there are two actors `dump`
-       --> scenarios/bad.yaml:14:19
+       --> scenarios/bad.yaml:15:19
        |
-    14 |   - oops: { name: dump, cpu: 1, at: 0ms }
+    15 |   - oops: { name: dump, cpu: 1, at: 0ms }
        |                   ^^^^
 
-    hint: each actor has a name of its own
+    hint: each actor has a name of its own; one on `all-others` gets its CPU added
     ");
     assert_snapshot!(with("  post: [0, 1]", "  Post: [0, 1]"), @"
     reading scenarios/bad.yaml: `Post` cannot be a parameter's name
-      --> scenarios/bad.yaml:8:3
+      --> scenarios/bad.yaml:9:3
       |
-    8 |   Post: [0, 1]
+    9 |   Post: [0, 1]
       |   ^^^^
 
     hint: a parameter's name is at most 32 small letters, digits and `_`, the first a letter

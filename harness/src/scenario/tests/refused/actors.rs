@@ -9,27 +9,27 @@ use super::{GOOD, with};
 fn unknown_actors() {
     assert_snapshot!(with("actor: dump, edge", "actor: dmup, edge"), @"
     reading scenarios/bad.yaml: no actor `dmup`
-       --> scenarios/bad.yaml:15:51
+       --> scenarios/bad.yaml:16:51
        |
-    15 |   - panic: { name: panic, cpu: 0, after: { actor: dmup, edge: entered, delay: 50ms } }
+    16 |   - panic: { name: panic, cpu: 0, after: { actor: dmup, edge: entered, delay: 50ms } }
        |                                                   ^^^^
 
     hint: did you mean `dump`? (known: dump, oops, panic)
     ");
     assert_snapshot!(with("of: dump", "of: spin"), @"
     reading scenarios/bad.yaml: no actor `spin`
-       --> scenarios/bad.yaml:17:40
+       --> scenarios/bad.yaml:18:40
        |
-    17 |   - enters-during: { actor: panic, of: spin }
+    18 |   - enters-during: { actor: panic, of: spin }
        |                                        ^^^^
 
     hint: known: dump, oops, panic
     ");
     assert_snapshot!(with("of: dump", "of: panic"), @"
     reading scenarios/bad.yaml: an actor cannot enter during itself
-       --> scenarios/bad.yaml:17:40
+       --> scenarios/bad.yaml:18:40
        |
-    17 |   - enters-during: { actor: panic, of: panic }
+    18 |   - enters-during: { actor: panic, of: panic }
        |                                        ^^^^^
     ");
 }
@@ -38,16 +38,16 @@ fn unknown_actors() {
 fn the_guest() {
     assert_snapshot!(with("cpus: 4", "cpus: 9"), @"
     reading scenarios/bad.yaml: a guest has 1 to 8 CPUs
-      --> scenarios/bad.yaml:4:16
+      --> scenarios/bad.yaml:5:16
       |
-    4 | guest: { cpus: 9, memory: 256MiB }
+    5 | guest: { cpus: 9, memory: 256MiB }
       |                ^
     ");
     assert_snapshot!(with("cpu: 0, after", "cpu: 4, after"), @"
     reading scenarios/bad.yaml: the guest has no CPU 4
-       --> scenarios/bad.yaml:15:32
+       --> scenarios/bad.yaml:16:32
        |
-    15 |   - panic: { name: panic, cpu: 4, after: { actor: dump, edge: entered, delay: 50ms } }
+    16 |   - panic: { name: panic, cpu: 4, after: { actor: dump, edge: entered, delay: 50ms } }
        |                                ^
 
     hint: CPUs count from 0; the guest has 4
@@ -58,30 +58,21 @@ fn the_guest() {
 fn at_or_after() {
     assert_snapshot!(with(", at: 0ms", ""), @"
     reading scenarios/bad.yaml: `oops` has neither `at` nor `after`
-       --> scenarios/bad.yaml:14:19
+       --> scenarios/bad.yaml:15:19
        |
-    14 |   - oops: { name: oops, cpu: 1 }
+    15 |   - oops: { name: oops, cpu: 1 }
        |                   ^^^^
 
     hint: give one of the two: `at: 0ms` or `after: { actor: …, edge: entered, delay: 50ms }`
     ");
     assert_snapshot!(with(", at: 0ms", ", at: 0ms, after: { actor: panic }"), @"
     reading scenarios/bad.yaml: `oops` has both `at` and `after`
-       --> scenarios/bad.yaml:14:37
+       --> scenarios/bad.yaml:15:37
        |
-    14 |   - oops: { name: oops, cpu: 1, at: 0ms, after: { actor: panic } }
+    15 |   - oops: { name: oops, cpu: 1, at: 0ms, after: { actor: panic } }
        |                                     ^^^
 
     hint: give one of the two: `at: 0ms` or `after: { actor: …, edge: entered, delay: 50ms }`
-    ");
-    assert_snapshot!(with("cpu: 1, for: $hold", "cpu: 1, for: $hold, at: 0ms"), @"
-    reading scenarios/bad.yaml: unknown key `at` in `actors[0].hold-backend-write`
-       --> scenarios/bad.yaml:13:59
-       |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold, at: 0ms }
-       |                                                           ^^
-
-    hint: known: name, cpu, for
     ");
 }
 
@@ -89,36 +80,36 @@ fn at_or_after() {
 fn actors_that_never_act() {
     assert_snapshot!(with(", at: 0ms", ", after: { actor: oops }"), @"
     reading scenarios/bad.yaml: `oops` waits for itself
-       --> scenarios/bad.yaml:14:19
+       --> scenarios/bad.yaml:15:19
        |
-    14 |   - oops: { name: oops, cpu: 1, after: { actor: oops } }
+    15 |   - oops: { name: oops, cpu: 1, after: { actor: oops } }
        |                   ^^^^
 
     hint: who waits for whom: dump -> oops -> oops
     ");
     assert_snapshot!(with(", at: 0ms", ", after: { actor: panic }"), @"
     reading scenarios/bad.yaml: `dump` waits for itself
-       --> scenarios/bad.yaml:13:33
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
+       |                   ^^^^
 
     hint: who waits for whom: dump -> oops -> panic -> dump
     ");
     assert_snapshot!(with("{ name: dump, cpu: 1", "{ name: dump, cpu: 2"), @"
-    reading scenarios/bad.yaml: nothing writes to the back end on CPU 2, so `dump` never acts
-       --> scenarios/bad.yaml:13:33
+    reading scenarios/bad.yaml: nothing dumps the log on CPU 2, so `dump` never acts
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 2, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 2, in: backend-write, for: $hold }
+       |                   ^^^^
 
     hint: put an `oops` or a `panic` on this CPU
     ");
     assert_snapshot!(with("{ actor: dump, edge: entered", "{ actor: oops, edge: left"), @"
-    reading scenarios/bad.yaml: `oops` never leaves: its CPU does not come back
-       --> scenarios/bad.yaml:15:63
+    reading scenarios/bad.yaml: `oops` never leaves: its CPU does not come back at hold=0ms post=0
+       --> scenarios/bad.yaml:16:63
        |
-    15 |   - panic: { name: panic, cpu: 0, after: { actor: oops, edge: left, delay: 50ms } }
+    16 |   - panic: { name: panic, cpu: 0, after: { actor: oops, edge: left, delay: 50ms } }
        |                                                               ^^^^
 
     hint: wait for `edge: entered`
@@ -132,34 +123,30 @@ fn a_guest_that_does_not_end() {
     let error = |text: &str| read("bad", text).map_or_else(|e| e.to_string(), |_| "accepted".to_owned());
     assert_snapshot!(error(&text.replace(panic, "")), @"
     reading scenarios/bad.yaml: no actor ends the guest at hold=0ms post=0
-       --> scenarios/bad.yaml:13:33
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
+       |                   ^^^^
 
-    hint: add a `panic`, or an `oops` with `sysctl: { name: kernel.panic_on_oops, value: 1 }`
+    hint: add a `panic` or a `reboot`, or a sysctl that turns something into a panic: kernel.panic_on_oops, kernel.panic_on_warn, kernel.unknown_nmi_panic, kernel.softlockup_panic, kernel.hardlockup_panic, kernel.hung_task_panic
     ");
     // Fatal at one point of the sweep, but not at the other.
     let swept = text.replace(panic, "").replace("kernel.panic_on_oops, value: 0", "kernel.panic_on_oops, value: $post");
     assert_snapshot!(error(&swept), @"
     reading scenarios/bad.yaml: no actor ends the guest at hold=0ms post=0
-       --> scenarios/bad.yaml:13:33
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
+       |                   ^^^^
 
-    hint: add a `panic`, or an `oops` with `sysctl: { name: kernel.panic_on_oops, value: 1 }`
+    hint: add a `panic` or a `reboot`, or a sysctl that turns something into a panic: kernel.panic_on_oops, kernel.panic_on_warn, kernel.unknown_nmi_panic, kernel.softlockup_panic, kernel.hardlockup_panic, kernel.hung_task_panic
     ");
     let fatal = text.replace(panic, "").replace("kernel.panic_on_oops, value: 0", "kernel.panic_on_oops, value: 1");
     assert_snapshot!(error(&fatal), @"accepted");
-    assert_snapshot!(error("name: bad\ntitle: t\nwhy: w\nactors: []\nexpect: []\n"), @"
+    assert_snapshot!(error("name: bad\ntitle: t\nwhy: w\nsource: s\nactors: []\nexpect: []\n"), @"
     reading scenarios/bad.yaml: no actor ends the guest
-      --> scenarios/bad.yaml:1:7
-      |
-    1 | name: bad
-      |       ^^^
 
-    hint: add a `panic`, or an `oops` with `sysctl: { name: kernel.panic_on_oops, value: 1 }`
+    hint: add a `panic` or a `reboot`, or a sysctl that turns something into a panic: kernel.panic_on_oops, kernel.panic_on_warn, kernel.unknown_nmi_panic, kernel.softlockup_panic, kernel.hardlockup_panic, kernel.hung_task_panic
     ");
 }
 
@@ -167,19 +154,19 @@ fn a_guest_that_does_not_end() {
 fn longer_than_the_deadline() {
     assert_snapshot!(with("deadline: 30s", "deadline: 300ms"), @"
     reading scenarios/bad.yaml: `dump` lasts beyond the deadline at hold=300ms post=0
-       --> scenarios/bad.yaml:13:33
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
+       |                   ^^^^
 
     hint: shorten it, or give the scenario a later `deadline`
     ");
     assert_snapshot!(with("deadline: 30s", "deadline: 0s"), @"
     reading scenarios/bad.yaml: `dump` lasts beyond the deadline at hold=0ms post=0
-       --> scenarios/bad.yaml:13:33
+       --> scenarios/bad.yaml:14:19
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hold }
-       |                                 ^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hold }
+       |                   ^^^^
 
     hint: shorten it, or give the scenario a later `deadline`
     ");

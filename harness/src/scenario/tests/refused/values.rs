@@ -8,43 +8,43 @@ use super::with;
 fn unknown_parameters_and_values() {
     assert_snapshot!(with("for: $hold", "for: $hodl"), @"
     reading scenarios/bad.yaml: no parameter `hodl`
-       --> scenarios/bad.yaml:13:52
+       --> scenarios/bad.yaml:14:57
        |
-    13 |   - hold-backend-write: { name: dump, cpu: 1, for: $hodl }
-       |                                                    ^^^^^
+    14 |   - spin: { name: dump, cpu: 1, in: backend-write, for: $hodl }
+       |                                                         ^^^^^
 
     hint: did you mean `hold`? (known: hold, post)
     ");
     assert_snapshot!(with("where: { hold: [0ms] }", "where: { hodl: [0ms] }"), @"
     reading scenarios/bad.yaml: no parameter `hodl`
-       --> scenarios/bad.yaml:20:64
+       --> scenarios/bad.yaml:21:64
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hodl: [0ms] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hodl: [0ms] } }
        |                                                                ^^^^
 
     hint: did you mean `hold`? (known: hold, post)
     ");
     assert_snapshot!(with("where: { hold: [0ms] }", "where: { hold: [30ms] }"), @"
     reading scenarios/bad.yaml: no value `30ms` of `hold`
-       --> scenarios/bad.yaml:20:71
+       --> scenarios/bad.yaml:21:71
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hold: [30ms] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hold: [30ms] } }
        |                                                                       ^^^^
 
     hint: did you mean `0ms`? (known: 0ms, 300ms)
     ");
     assert_snapshot!(with("where: { hold: [0ms] }", "where: { hold: [] }"), @"
     reading scenarios/bad.yaml: no value of `hold` is listed
-       --> scenarios/bad.yaml:20:64
+       --> scenarios/bad.yaml:21:64
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hold: [] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: 0.9, where: { hold: [] } }
        |                                                                ^^^^
     ");
     assert_snapshot!(with("value: $post", "value: 1"), @"
     reading scenarios/bad.yaml: the parameter `post` is not used
-      --> scenarios/bad.yaml:8:3
+      --> scenarios/bad.yaml:9:3
       |
-    8 |   post: [0, 1]
+    9 |   post: [0, 1]
       |   ^^^^
 
     hint: write `$post` where its value is meant, or leave it out
@@ -55,48 +55,48 @@ fn unknown_parameters_and_values() {
 fn values_of_parameters() {
     assert_snapshot!(with("post: [0, 1]", "post: []"), @"
     reading scenarios/bad.yaml: the parameter `post` has no values
-      --> scenarios/bad.yaml:8:3
+      --> scenarios/bad.yaml:9:3
       |
-    8 |   post: []
+    9 |   post: []
       |   ^^^^
     ");
     assert_snapshot!(with("post: [0, 1]", "post: [0, 0]"), @"
     reading scenarios/bad.yaml: `0` is already a value of `post`
-      --> scenarios/bad.yaml:8:13
+      --> scenarios/bad.yaml:9:13
       |
-    8 |   post: [0, 0]
+    9 |   post: [0, 0]
       |             ^
 
     hint: each value makes cells of its own
     ");
     assert_snapshot!(with("hold: [0ms, 300ms]", "hold: [300ms, 300000us]"), @"
     reading scenarios/bad.yaml: `300000us` is already a value of `hold`
-      --> scenarios/bad.yaml:7:17
+      --> scenarios/bad.yaml:8:17
       |
-    7 |   hold: [300ms, 300000us]
+    8 |   hold: [300ms, 300000us]
       |                 ^^^^^^^^
 
     hint: each value makes cells of its own
     ");
     assert_snapshot!(with("post: [0, 1]", "post: [0.5]"), @"
     reading scenarios/bad.yaml: this must be a whole number or a word, not floating point `0.5`
-      --> scenarios/bad.yaml:8:10
+      --> scenarios/bad.yaml:9:10
       |
-    8 |   post: [0.5]
+    9 |   post: [0.5]
       |          ^^^
     ");
     assert_snapshot!(with("post: [0, 1]", "post: [true]"), @"
     reading scenarios/bad.yaml: this must be a whole number or a word, not boolean `true`
-      --> scenarios/bad.yaml:8:10
+      --> scenarios/bad.yaml:9:10
       |
-    8 |   post: [true]
+    9 |   post: [true]
       |          ^^^^
     ");
     assert_snapshot!(with("post: [0, 1]", r#"post: ["0\nfire"]"#), @r#"
     reading scenarios/bad.yaml: `0\nfire` cannot be a value
-      --> scenarios/bad.yaml:8:10
+      --> scenarios/bad.yaml:9:10
       |
-    8 |   post: ["0\nfire"]
+    9 |   post: ["0\nfire"]
       |          ^^^^^^^^^
 
     hint: a value is 1 to 64 printable ASCII characters without blanks, and does not begin with `$`
@@ -109,27 +109,27 @@ fn values_of_parameters() {
 fn knobs() {
     assert_snapshot!(with("kernel.panic_on_oops", "kernel/../../etc/passwd"), @"
     reading scenarios/bad.yaml: `kernel/../../etc/passwd` cannot be the name of a knob
-       --> scenarios/bad.yaml:11:21
+       --> scenarios/bad.yaml:12:21
        |
-    11 |   - sysctl: { name: kernel/../../etc/passwd, value: 0 }
+    12 |   - sysctl: { name: kernel/../../etc/passwd, value: 0 }
        |                     ^^^^^^^^^^^^^^^^^^^^^^^
 
     hint: it is made of letters, digits, `_` and `-`, with dots between them
     ");
     assert_snapshot!(with("kernel.panic_on_oops", "kernel..panic"), @"
     reading scenarios/bad.yaml: `kernel..panic` cannot be the name of a knob
-       --> scenarios/bad.yaml:11:21
+       --> scenarios/bad.yaml:12:21
        |
-    11 |   - sysctl: { name: kernel..panic, value: 0 }
+    12 |   - sysctl: { name: kernel..panic, value: 0 }
        |                     ^^^^^^^^^^^^^
 
     hint: it is made of letters, digits, `_` and `-`, with dots between them
     ");
     assert_snapshot!(with("module: kernel", "module: .."), @"
     reading scenarios/bad.yaml: `..` cannot be the name of a knob
-       --> scenarios/bad.yaml:10:26
+       --> scenarios/bad.yaml:11:26
        |
-    10 |   - parameter: { module: .., name: crash_kexec_post_notifiers, value: $post }
+    11 |   - parameter: { module: .., name: crash_kexec_post_notifiers, value: $post }
        |                          ^^
 
     hint: it is made of letters, digits, `_` and `-`, with dots between them
@@ -137,18 +137,18 @@ fn knobs() {
     assert_snapshot!(with("kernel.panic_on_oops, value: 0", "kernel.panic_on_oops, value: 'two words'"), @"accepted");
     assert_snapshot!(with("kernel.panic_on_oops, value: 0", "kernel.panic_on_oops, value: '0 '"), @"
     reading scenarios/bad.yaml: `0 ` cannot be a value
-       --> scenarios/bad.yaml:11:50
+       --> scenarios/bad.yaml:12:50
        |
-    11 |   - sysctl: { name: kernel.panic_on_oops, value: '0 ' }
+    12 |   - sysctl: { name: kernel.panic_on_oops, value: '0 ' }
        |                                                  ^^^^
 
     hint: a value is 1 to 64 printable ASCII characters, none of the outer ones a blank
     ");
     assert_snapshot!(with("actors:\n", "  - sysctl: { name: kernel.panic_on_oops, value: 1 }\nactors:\n"), @"
     reading scenarios/bad.yaml: `kernel.panic_on_oops` is set twice
-       --> scenarios/bad.yaml:12:21
+       --> scenarios/bad.yaml:13:21
        |
-    12 |   - sysctl: { name: kernel.panic_on_oops, value: 1 }
+    13 |   - sysctl: { name: kernel.panic_on_oops, value: 1 }
        |                     ^^^^^^^^^^^^^^^^^^^^
     ");
 }
@@ -157,41 +157,41 @@ fn knobs() {
 fn expectations() {
     assert_snapshot!(with("channel: console", "channel: consle"), @"
     reading scenarios/bad.yaml: `expect[0].channel` cannot be `consle`
-       --> scenarios/bad.yaml:19:16
+       --> scenarios/bad.yaml:20:16
        |
-    19 |   - { channel: consle, outcome: saved }
+    20 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
     hint: did you mean `console`? (known: console, pstore, order)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
-       --> scenarios/bad.yaml:20:33
+       --> scenarios/bad.yaml:21:33
        |
-    20 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
+    21 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
        |                                 ^^^^^^
 
     hint: known: saved, truncated, corrupt, lost, kept, broken
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 90"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
-       --> scenarios/bad.yaml:20:50
+       --> scenarios/bad.yaml:21:50
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: 90, where: { hold: [0ms] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: 90, where: { hold: [0ms] } }
        |                                                  ^^
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 0"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
-       --> scenarios/bad.yaml:20:50
+       --> scenarios/bad.yaml:21:50
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: 0, where: { hold: [0ms] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: 0, where: { hold: [0ms] } }
        |                                                  ^
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: .nan"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
-       --> scenarios/bad.yaml:20:50
+       --> scenarios/bad.yaml:21:50
        |
-    20 |   - { channel: pstore, outcome: saved, at-least: .nan, where: { hold: [0ms] } }
+    21 |   - { channel: pstore, outcome: saved, at-least: .nan, where: { hold: [0ms] } }
        |                                                  ^^^^
     ");
 }

@@ -1,0 +1,72 @@
+//! A scenario at one point for one trial: what its seed draws.
+//!
+//! Every value has a stream of its own, so that one more actor changes nothing for the others: the first eight bytes of
+//! the SHA-256 of `<seed> <actor> <key>`, as a little-endian number of 64 bits, divided by 2^64, are the fraction that it
+//! is made from.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Actor, Cpu, Instance, Span};
+
+/// An instance with everything drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn<'a> {
+    /// What it was drawn from.
+    pub instance: &'a Instance,
+    /// The actors, in the order of the instance.
+    pub actors: Vec<Actor>,
+}
+
+impl Instance {
+    /// What the trial with this seed is. One seed always draws the same.
+    pub fn draw(&self, seed: u64) -> Drawn<'_> {
+        let mut drawn: Vec<u32> = Vec::new();
+        let actors = self.actors.iter().map(|actor| {
+            let cpu = match &actor.cpu {
+                Cpu::Number(cpu) => *cpu,
+                Cpu::AnyOf(cpus) => {
+                    let free: Vec<u32> = cpus.iter().copied().filter(|cpu| !drawn.contains(cpu)).collect();
+                    let cpu = of_many(fraction(seed, &actor.name, "cpu"), free.len() as u64);
+                    // That there are enough was checked when the scenario was read.
+                    let cpu = usize::try_from(cpu).ok().and_then(|cpu| free.get(cpu)).copied().unwrap_or_default();
+                    drawn.push(cpu);
+                    cpu
+                }
+            };
+            actor.map(cpu, |key, span| span.at(fraction(seed, &actor.name, key)))
+        });
+        Drawn { actors: actors.collect(), instance: self }
+    }
+}
+
+impl Span {
+    /// The time at a fraction of its distribution, of 2^64; in whole microseconds.
+    fn at(&self, fraction: u64) -> Duration {
+        match self {
+            Self::Fixed(time) => *time,
+            Self::Uniform { from, to } => {
+                let many = u64::try_from(to.saturating_sub(*from).as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+                *from + Duration::from_micros(of_many(fraction, many))
+            }
+            Self::Exponential { mean } => {
+                // 53 bits, so that the fraction is below 1 also as a double.
+                #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+                let fraction = (fraction >> 11) as f64 / (1u64 << 53) as f64;
+                let time = mean.mul_f64(-(-fraction).ln_1p()).min(self.longest());
+                Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+/// Which of `many` things, from 0, lies at a fraction of 2^64.
+fn of_many(fraction: u64, many: u64) -> u64 {
+    u64::try_from((u128::from(fraction) * u128::from(many)) >> 64).unwrap_or_default()
+}
+
+fn fraction(seed: u64, actor: &str, key: &str) -> u64 {
+    let digest = Sha256::digest(format!("{seed} {actor} {key}"));
+    digest.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}

@@ -1,0 +1,328 @@
+//! Actors, as written.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::scenario::scalar::Scalar;
+use crate::scenario::{Edge, Lock, OopsKind, schema};
+use crate::yaml::At;
+
+/// Something that is done on a CPU.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Actor")]
+pub(in crate::scenario) enum ActorFile {
+    /// The CPU oopses.
+    Oops(Oops),
+    /// The CPU calls `panic()`; in an NMI, `nmi_panic()`.
+    Panic(Once),
+    /// The CPU warns.
+    Warn(Once),
+    /// The CPU spins.
+    Spin(Stay),
+    /// The CPU holds a lock.
+    Hold(Hold),
+    /// The CPU prints one message after the other.
+    Print(Print),
+    /// The CPU resets the machine, by `emergency_restart()`.
+    Reboot(Once),
+    /// A thread sleeps in TASK_UNINTERRUPTIBLE.
+    Block(Stay),
+    /// A thread reads and erases pstore's records, as its file system does.
+    Harvest(Stay),
+    /// An NMI from outside, injected into every CPU that takes it.
+    Nmi(Nmi),
+}
+
+/// One or several oopses.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Oops {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<ContextFile>>,
+    /// By what. Default: bug.
+    pub kind: Option<At<OopsKind>>,
+    /// How many, each of a thread of its own. Default: 1.
+    #[schemars(with = "Option<schema::SweptNumber>")]
+    pub count: Option<At<Scalar>>,
+    /// The time from one to the next. Default: 0ms.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub every: Option<At<Scalar>>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// Something that takes no time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Once {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<ContextFile>>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// Something that takes a time.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Stay {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<ContextFile>>,
+    /// For how long.
+    #[serde(rename = "for")]
+    #[schemars(with = "schema::Lasting")]
+    pub stay: At<Scalar>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// A lock that is held.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Hold {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// The lock.
+    pub lock: At<Lock>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<ContextFile>>,
+    /// For how long.
+    #[serde(rename = "for")]
+    #[schemars(with = "schema::Lasting")]
+    pub stay: At<Scalar>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// Messages.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after"), "oneOf" = schema::one_of(&["count", "for"])))]
+pub(in crate::scenario) struct Print {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<ContextFile>>,
+    /// How many.
+    #[schemars(with = "Option<schema::SweptNumber>")]
+    pub count: Option<At<Scalar>>,
+    /// For how long.
+    #[serde(rename = "for")]
+    #[schemars(with = "Option<schema::Lasting>")]
+    pub stay: Option<At<Scalar>>,
+    /// The time from one to the next. Default: 0ms.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub every: Option<At<Scalar>>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// An NMI from outside.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
+pub(in crate::scenario) struct Nmi {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU at which its arrival is awaited.
+    pub cpu: At<CpuFile>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// A moment that depends on another actor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::scenario) struct After {
+    /// The other actor.
+    #[schemars(with = "schema::ActorName")]
+    pub actor: At<String>,
+    /// Which edge of its critical section. Default: entered.
+    pub edge: Option<At<Edge>>,
+    /// How long after it. Default: 0ms.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub delay: Option<At<Scalar>>,
+}
+
+/// In which context an actor acts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Context")]
+pub(in crate::scenario) enum ContextFile {
+    /// A kernel thread.
+    Thread,
+    /// With preemption off.
+    PreemptOff,
+    /// With interrupts off.
+    IrqsOff,
+    /// In a softirq.
+    Softirq,
+    /// In a hardirq.
+    Hardirq,
+    /// In an NMI.
+    Nmi,
+    /// Within `stop_machine()`: all CPUs wait with interrupts off.
+    StopMachine,
+    /// When the CPU begins to idle.
+    Idle,
+    /// When the CPU panics: in a panic notifier that is called before all others.
+    Notifier,
+    /// When the CPU panics: in a panic notifier that is called after all others.
+    NotifierLast,
+    /// When the CPU gets to pstore's kmsg dumper.
+    Dumper,
+    /// When the CPU writes to pstore's back end.
+    BackendWrite,
+    /// When the CPU writes to the serial console.
+    ConsoleWrite,
+    /// When the CPU enters this function of the kernel's.
+    Function(#[schemars(with = "schema::Symbol")] At<String>),
+}
+
+/// The CPU of an actor: a number from 0; `any-other`, drawn by the trial's seed from those that no actor names by
+/// number; `all-others`, an actor for each of those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) enum CpuFile {
+    Number(u32),
+    AnyOther,
+    AllOthers,
+}
+
+impl<'de> Deserialize<'de> for CpuFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrWord;
+
+        impl Visitor<'_> for NumberOrWord {
+            type Value = CpuFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("the number of a CPU, `any-other` or `all-others`")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<CpuFile, E> {
+                let number = u32::try_from(number).map_err(|_| E::custom(format!("there is no CPU {number}")))?;
+                Ok(CpuFile::Number(number))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<CpuFile, E> {
+                let number = u32::try_from(number).map_err(|_| E::custom(format!("there is no CPU {number}")))?;
+                Ok(CpuFile::Number(number))
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<CpuFile, E> {
+                match word {
+                    "any-other" => Ok(CpuFile::AnyOther),
+                    "all-others" => Ok(CpuFile::AllOthers),
+                    _ => Err(E::unknown_variant(word, &["any-other", "all-others"])),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrWord)
+    }
+}
+
+/// What all actors have.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::scenario) struct Common<'a> {
+    pub name: &'a At<String>,
+    pub cpu: &'a At<CpuFile>,
+    pub context: Option<&'a At<ContextFile>>,
+    pub at: Option<&'a At<Scalar>>,
+    pub after: Option<&'a After>,
+}
+
+impl ActorFile {
+    /// What all actors have.
+    pub(in crate::scenario) const fn common(&self) -> Common<'_> {
+        match self {
+            Self::Oops(Oops { name, cpu, context, at, after, .. })
+            | Self::Panic(Once { name, cpu, context, at, after })
+            | Self::Warn(Once { name, cpu, context, at, after })
+            | Self::Reboot(Once { name, cpu, context, at, after })
+            | Self::Spin(Stay { name, cpu, context, at, after, .. })
+            | Self::Block(Stay { name, cpu, context, at, after, .. })
+            | Self::Harvest(Stay { name, cpu, context, at, after, .. })
+            | Self::Hold(Hold { name, cpu, context, at, after, .. })
+            | Self::Print(Print { name, cpu, context, at, after, .. }) => {
+                Common { name, cpu, context: context.as_ref(), at: at.as_ref(), after: after.as_ref() }
+            }
+            Self::Nmi(Nmi { name, cpu, at, after }) => {
+                Common { name, cpu, context: None, at: at.as_ref(), after: after.as_ref() }
+            }
+        }
+    }
+
+    /// Its name, with its place.
+    pub(in crate::scenario) const fn name(&self) -> &At<String> {
+        self.common().name
+    }
+}
+
+impl ContextFile {
+    /// Whether something has to come by for it to act.
+    pub(in crate::scenario) const fn comes_by(&self) -> bool {
+        matches!(
+            self,
+            Self::Idle
+                | Self::Notifier
+                | Self::NotifierLast
+                | Self::Dumper
+                | Self::BackendWrite
+                | Self::ConsoleWrite
+                | Self::Function(_)
+        )
+    }
+}

@@ -1,0 +1,52 @@
+//! What a kernel must have: what the file says, and what its actors cannot do without.
+
+use super::file::NeedsFile;
+use super::{Action, Actor, Lock, Needs};
+use crate::yaml::At;
+
+/// What is `written`, then what the actors need, each once.
+pub(super) fn needs<C, T>(written: &NeedsFile, actors: &[Actor<C, T>]) -> Needs {
+    let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
+    let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
+    let NeedsFile { since, until, functions, symbols, config } = written;
+    let mut needs = Needs {
+        since: text(since),
+        until: text(until),
+        functions: texts(functions),
+        symbols: texts(symbols),
+        config: texts(config),
+    };
+    let add = |list: &mut Vec<String>, name: &str| {
+        if !list.iter().any(|known| known == name) {
+            list.push(name.to_owned());
+        }
+    };
+    for actor in actors {
+        if let Some(function) = actor.context.function() {
+            add(&mut needs.functions, function);
+        }
+        match actor.action {
+            Action::Hold { lock: Lock::UartPort, .. } => add(&mut needs.functions, "serial8250_get_port"),
+            Action::Hold { lock, .. } => {
+                if let Some(symbol) = symbol(lock) {
+                    add(&mut needs.symbols, symbol);
+                }
+            }
+            Action::Harvest { .. } => add(&mut needs.symbols, "psinfo"),
+            _ => {}
+        }
+    }
+    needs
+}
+
+/// The variable by which crashlab finds a lock.
+const fn symbol(lock: Lock) -> Option<&'static str> {
+    match lock {
+        Lock::PstoreBuf => Some("psinfo"),
+        Lock::Erst => Some("erst_lock"),
+        Lock::ConsoleSem => Some("console_sem"),
+        Lock::Die => Some("die_lock"),
+        Lock::Logbuf => Some("logbuf_lock"),
+        Lock::RamoopsZone | Lock::Console | Lock::UartPort | Lock::Module => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! An actor at one point of the sweep.
+
+use std::time::Duration;
+
+use super::Point;
+use crate::model::ParamValue;
+use crate::scenario::acting::Planned;
+use crate::scenario::cast::Role;
+use crate::scenario::file::actor::{ActorFile, After, Common, ContextFile, Hold, Oops, Print};
+use crate::scenario::scalar::Scalar;
+use crate::scenario::{Action, Actor, Context, Enough, Span, Start, Stay, units};
+use crate::yaml::{At, InputError, visible};
+
+/// crashlab makes a thread for each oops of an actor.
+const MAX_OOPSES: u32 = 64;
+/// More messages than any guest prints before its deadline.
+const MAX_MESSAGES: u32 = 100_000_000;
+
+const NONE: Span = Span::Fixed(Duration::ZERO);
+
+impl Point<'_> {
+    pub(super) fn actor(&self, role: &Role) -> Result<Planned, InputError> {
+        let Common { context, at, after, .. } = role.file.common();
+        Ok(Actor {
+            name: role.name.clone(),
+            cpu: role.cpu.clone(),
+            action: self.action(role.file)?,
+            context: context.map_or(Context::Thread, |context| resolved(context)),
+            start: self.start(at, after)?,
+        })
+    }
+
+    fn action(&self, written: &ActorFile) -> Result<Action<Span>, InputError> {
+        Ok(match written {
+            ActorFile::Oops(Oops { kind, count, every, .. }) => Action::Oops {
+                kind: kind.as_ref().map(|kind| kind.value).unwrap_or_default(),
+                count: count.as_ref().map_or(Ok(1), |count| self.count(count, MAX_OOPSES))?,
+                every: self.span_or_none(every.as_ref())?,
+            },
+            ActorFile::Panic(_) => Action::Panic,
+            ActorFile::Warn(_) => Action::Warn,
+            ActorFile::Reboot(_) => Action::Reboot,
+            ActorFile::Spin(spin) => Action::Spin { stay: self.stay(&spin.stay)? },
+            ActorFile::Block(block) => Action::Block { stay: self.stay(&block.stay)? },
+            ActorFile::Harvest(harvest) => Action::Harvest { stay: self.stay(&harvest.stay)? },
+            ActorFile::Hold(Hold { lock, stay, .. }) => Action::Hold { lock: lock.value, stay: self.stay(stay)? },
+            ActorFile::Print(Print { count, stay, every, .. }) => Action::Print {
+                // That exactly one is given was checked.
+                enough: match (count, stay) {
+                    (Some(count), _) => Enough::Count(self.count(count, MAX_MESSAGES)?),
+                    (None, Some(stay)) => Enough::Stay(self.stay(stay)?),
+                    (None, None) => Enough::Stay(Stay::Forever),
+                },
+                every: self.span_or_none(every.as_ref())?,
+            },
+            ActorFile::Nmi(_) => Action::Nmi,
+        })
+    }
+
+    /// That not both are given was checked.
+    fn start(&self, at: Option<&At<Scalar>>, after: Option<&After>) -> Result<Option<Start<Span>>, InputError> {
+        Ok(match (at, after) {
+            (Some(at), _) => Some(Start::At(self.span(at)?)),
+            (None, Some(After { actor, edge, delay })) => Some(Start::After {
+                actor: actor.value.clone(),
+                edge: edge.as_ref().map(|edge| edge.value).unwrap_or_default(),
+                delay: self.span_or_none(delay.as_ref())?,
+            }),
+            (None, None) => None,
+        })
+    }
+
+    fn span_or_none(&self, written: Option<&At<Scalar>>) -> Result<Span, InputError> {
+        written.map_or(Ok(NONE), |written| self.span(written))
+    }
+
+    fn span(&self, written: &At<Scalar>) -> Result<Span, InputError> {
+        let (value, mark) = self.value(written)?;
+        super::fixed(self.source, &At { value: value.to_string(), mark }, units::span)
+    }
+
+    fn stay(&self, written: &At<Scalar>) -> Result<Stay<Span>, InputError> {
+        let (value, _) = self.value(written)?;
+        if value.to_string() == "forever" { Ok(Stay::Forever) } else { self.span(written).map(Stay::For) }
+    }
+
+    fn count(&self, written: &At<Scalar>, most: u32) -> Result<u32, InputError> {
+        let (value, mark) = self.value(written)?;
+        let number = match &value {
+            ParamValue::Number(number) => u32::try_from(*number).ok(),
+            ParamValue::Text(_) => None,
+        };
+        number.filter(|number| (1..=most).contains(number)).ok_or_else(|| {
+            let cause = format!("`{}` cannot be a count", visible(&value.to_string()));
+            self.source.error(mark, cause, Some(format!("it is a whole number from 1 to {most}")))
+        })
+    }
+}
+
+fn resolved(written: &ContextFile) -> Context {
+    match written {
+        ContextFile::Thread => Context::Thread,
+        ContextFile::PreemptOff => Context::PreemptOff,
+        ContextFile::IrqsOff => Context::IrqsOff,
+        ContextFile::Softirq => Context::Softirq,
+        ContextFile::Hardirq => Context::Hardirq,
+        ContextFile::Nmi => Context::Nmi,
+        ContextFile::StopMachine => Context::StopMachine,
+        ContextFile::Idle => Context::Idle,
+        ContextFile::Notifier => Context::NotifierFirst,
+        ContextFile::NotifierLast => Context::NotifierLast,
+        ContextFile::Dumper => Context::Dumper,
+        ContextFile::BackendWrite => Context::BackendWrite,
+        ContextFile::ConsoleWrite => Context::ConsoleWrite,
+        ContextFile::Function(name) => Context::Function(name.value.clone()),
+    }
+}

@@ -1,0 +1,301 @@
+//! Every action, context, lock and time, as the agent is told of it; and what a seed draws.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+use super::{NONCE, read};
+use crate::model::{Meeting, Params};
+use crate::scenario::{Instance, Needs, Scenario, Start};
+
+/// A scenario with these actors and more; whatever else is in it ends the guest.
+fn scenario(actors: &str, more: &str) -> Scenario {
+    let actors: String = actors.lines().map(|line| format!("  {}\n", line.trim())).collect();
+    let text = format!(
+        "name: x\ntitle: t\nwhy: w\nsource: s\ndeadline: 100s\nactors:\n{actors}  - panic: {{ name: end, cpu: 0, at: \
+         20s }}\nexpect: []\n{more}"
+    );
+    read("x", &text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn only(scenario: &Scenario) -> &Instance {
+    scenario.at(&Params::new()).unwrap()
+}
+
+/// The lines by which the agent is told of these actors.
+fn armed(actors: &str) -> String {
+    let scenario = scenario(actors, "");
+    let text = only(&scenario).draw(0).to_guest(NONCE, 0);
+    let lines = text.lines().filter(|line| line.starts_with("arm ") && !line.starts_with("arm end "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_action() {
+    assert_snapshot!(armed("\
+  - oops: { name: once, cpu: 1, at: 0ms }
+  - oops: { name: often, cpu: 1, kind: null, count: 3, every: 10ms, at: 1ms }
+  - panic: { name: p, cpu: 0, in: nmi, at: 500us }
+  - warn: { name: w, cpu: 1, at: 0ms }
+  - spin: { name: s, cpu: 1, in: irqs-off, for: 700ms, at: 0ms }
+  - hold: { name: h, cpu: 2, lock: pstore-buf, in: irqs-off, for: forever, at: 0ms }
+  - print: { name: f, cpu: 3, count: 1000, at: 0ms }
+  - print: { name: g, cpu: 3, for: forever, every: 5us, at: 0ms }
+  - reboot: { name: r, cpu: 0, in: notifier }
+  - block: { name: b, cpu: 2, for: forever, at: 0ms }
+  - harvest: { name: c, cpu: 2, for: 2s, at: 0ms }
+  - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
+"), @"
+    arm once oops cpu=1 in=thread at_us=0
+    arm often oops cpu=1 in=thread count=3 every_us=10000 at_us=1000
+    arm p panic cpu=0 in=nmi at_us=500
+    arm w warn cpu=1 in=thread at_us=0
+    arm s spin cpu=1 in=irqs-off for_us=700000 at_us=0
+    arm h hold cpu=2 in=irqs-off lock=pstore-buf for_us=ever at_us=0
+    arm f print cpu=3 in=thread count=1000 at_us=0
+    arm g print cpu=3 in=thread for_us=ever every_us=5 at_us=0
+    arm r reboot cpu=0 in=notifier-first
+    arm b block cpu=2 in=thread for_us=ever at_us=0
+    arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
+    arm n nmi cpu=0 after=p edge=entered delay_us=5000
+    ");
+}
+
+#[test]
+fn every_context() {
+    let contexts = [
+        "thread",
+        "preempt-off",
+        "irqs-off",
+        "softirq",
+        "hardirq",
+        "nmi",
+        "stop-machine",
+        "idle",
+        "notifier",
+        "notifier-last",
+        "dumper",
+        "backend-write",
+        "console-write",
+        "{ function: vprintk_emit }",
+    ];
+    let actor = |(n, context)| format!("  - spin: {{ name: s{n}, cpu: 0, in: {context}, for: 1us, at: 0ms }}\n");
+    let actors: String = contexts.iter().enumerate().map(actor).collect();
+    assert_snapshot!(armed(&actors), @"
+    arm s0 spin cpu=0 in=thread for_us=1 at_us=0
+    arm s1 spin cpu=0 in=preempt-off for_us=1 at_us=0
+    arm s2 spin cpu=0 in=irqs-off for_us=1 at_us=0
+    arm s3 spin cpu=0 in=softirq for_us=1 at_us=0
+    arm s4 spin cpu=0 in=hardirq for_us=1 at_us=0
+    arm s5 spin cpu=0 in=nmi for_us=1 at_us=0
+    arm s6 spin cpu=0 in=stop-machine for_us=1 at_us=0
+    arm s7 spin cpu=0 in=function function=tick_nohz_idle_enter for_us=1 at_us=0
+    arm s8 spin cpu=0 in=notifier-first for_us=1 at_us=0
+    arm s9 spin cpu=0 in=notifier-last for_us=1 at_us=0
+    arm s10 spin cpu=0 in=function function=pstore_dump for_us=1 at_us=0
+    arm s11 spin cpu=0 in=function function=erst_write for_us=1 at_us=0
+    arm s12 spin cpu=0 in=function function=serial8250_console_write for_us=1 at_us=0
+    arm s13 spin cpu=0 in=function function=vprintk_emit for_us=1 at_us=0
+    ");
+}
+
+#[test]
+fn in_a_context_where_something_comes_by_an_actor_needs_no_time() {
+    assert_snapshot!(armed("\
+  - warn: { name: any, cpu: 0, in: notifier }
+  - warn: { name: at, cpu: 0, in: notifier, at: 5ms }
+  - warn: { name: after, cpu: 0, in: idle, after: { actor: any, edge: left } }
+"), @"
+    arm any warn cpu=0 in=notifier-first
+    arm at warn cpu=0 in=notifier-first at_us=5000
+    arm after warn cpu=0 in=function function=tick_nohz_idle_enter after=any edge=left delay_us=0
+    ");
+}
+
+#[test]
+fn every_lock() {
+    let locks = ["pstore-buf", "erst", "console", "console-sem", "uart-port", "die", "module", "logbuf"];
+    let actor = |lock| format!("  - hold: {{ name: {lock}, cpu: 0, lock: {lock}, for: 1us, at: 0ms }}\n");
+    let zone =
+        "  - hold: { name: zone, cpu: 0, lock: ramoops-zone, in: { function: persistent_ram_write }, for: 1us }\n";
+    let actors: String = locks.iter().map(actor).chain([zone.to_owned()]).collect();
+    assert_snapshot!(armed(&actors), @"
+    arm pstore-buf hold cpu=0 in=thread lock=pstore-buf for_us=1 at_us=0
+    arm erst hold cpu=0 in=thread lock=erst for_us=1 at_us=0
+    arm console hold cpu=0 in=thread lock=console for_us=1 at_us=0
+    arm console-sem hold cpu=0 in=thread lock=console-sem for_us=1 at_us=0
+    arm uart-port hold cpu=0 in=thread lock=uart-port for_us=1 at_us=0
+    arm die hold cpu=0 in=thread lock=die for_us=1 at_us=0
+    arm module hold cpu=0 in=thread lock=module for_us=1 at_us=0
+    arm logbuf hold cpu=0 in=thread lock=logbuf for_us=1 at_us=0
+    arm zone hold cpu=0 in=function function=persistent_ram_write lock=ramoops-zone for_us=1
+    ");
+}
+
+#[test]
+fn what_the_actors_need_is_added_to_what_the_file_says() {
+    let actors = "\
+  - hold: { name: a, cpu: 0, lock: pstore-buf, for: 1us, at: 0ms }
+  - hold: { name: b, cpu: 0, lock: uart-port, for: 1us, at: 0ms }
+  - harvest: { name: c, cpu: 0, for: 1us, at: 0ms }
+  - spin: { name: d, cpu: 0, in: { function: vprintk_emit }, for: 1us }
+  - spin: { name: e, cpu: 0, in: dumper, for: 1us }
+";
+    let needs =
+        "needs: { since: \"6.1\", until: 6.12.117, functions: [vpanic], symbols: [psinfo], config: [CONFIG_X] }\n";
+    let scenario = scenario(actors, needs);
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let expected = Needs {
+        since: Some("6.1".to_owned()),
+        until: Some("6.12.117".to_owned()),
+        functions: list(&["vpanic", "serial8250_get_port", "vprintk_emit", "pstore_dump"]),
+        symbols: list(&["psinfo"]),
+        config: list(&["CONFIG_X"]),
+    };
+    assert_eq!(only(&scenario).needs, expected);
+}
+
+#[test]
+fn the_rest_of_a_scenario() {
+    let full = scenario("", "quiet: 5s\npanic-line: \"watchdog: Hard LOCKUP\"\n");
+    assert_eq!(only(&full).quiet, Duration::from_secs(5));
+    assert_eq!(only(&full).panic_line.as_deref(), Some("watchdog: Hard LOCKUP"));
+    let plain = scenario("", "");
+    assert_eq!((only(&plain).quiet, &only(&plain).panic_line), (Duration::from_secs(3), &None));
+}
+
+#[test]
+fn all_others_are_those_that_no_actor_is_on_by_number() {
+    let actors = "\
+  - print: { name: f, cpu: all-others, count: 9, at: 0ms }
+  - spin: { name: s, cpu: 2, for: 1s, after: { actor: f-3 } }
+  - warn: { name: w, cpu: any-other, at: 0ms }
+";
+    let scenario = scenario(actors, "meet:\n  - enters-during: { actor: end, of: f }\n");
+    let instance = only(&scenario);
+    let names: Vec<&str> = instance.actors.iter().map(|actor| actor.name.as_str()).collect();
+    assert_eq!(names, ["f-1", "f-3", "s", "w", "end"]);
+    let during = |of: &str| Meeting::EntersDuring { actor: "end".to_owned(), of: of.to_owned() };
+    assert_eq!(instance.meetings[5..], [during("f-1"), during("f-3")]);
+    let drawn = instance.draw(0);
+    assert_eq!(drawn.actors.iter().map(|actor| actor.cpu).collect::<Vec<_>>()[..3], [1, 3, 2]);
+    assert!([1, 3].contains(&drawn.actors[3].cpu));
+}
+
+#[test]
+fn the_meetings() {
+    let actors = "\
+  - spin: { name: s, cpu: 1, for: 1s, at: 0ms }
+  - panic: { name: p, cpu: 1, at: 0ms }
+";
+    let meet = "meet:\n  - left: { actor: s }\n  - never-left: { actor: s }\n  - apart: { actor: p, from: end, at-most: 50us }\n";
+    let scenario = scenario(actors, meet);
+    let name = |name: &str| name.to_owned();
+    let expected = [
+        Meeting::Left { actor: name("s") },
+        Meeting::NeverLeft { actor: name("s") },
+        Meeting::Apart { actor: name("p"), from: name("end"), at_most: Duration::from_micros(50) },
+    ];
+    assert_eq!(only(&scenario).meetings[3..], expected);
+}
+
+/// Two actors on CPUs that are drawn, at times that are.
+const DRAWN: &str = "\
+  - spin: { name: u, cpu: any-other, for: 1s, at: \"uniform(2ms,10ms)\" }
+  - spin: { name: e, cpu: any-other, for: exponential(5ms), after: { actor: u, delay: 3us } }
+";
+
+#[test]
+fn what_a_seed_draws_is_written_down_here() {
+    let scenario = scenario(DRAWN, "");
+    let told =
+        |seed| only(&scenario).draw(seed).to_guest(NONCE, 0).lines().skip(2).take(2).collect::<Vec<_>>().join("\n");
+    assert_snapshot!([0, 1, u64::MAX].map(told).join("\n"), @"
+    arm u spin cpu=2 in=thread for_us=1000000 at_us=2371
+    arm end panic cpu=0 in=thread at_us=20000000
+    arm u spin cpu=3 in=thread for_us=1000000 at_us=4733
+    arm end panic cpu=0 in=thread at_us=20000000
+    arm u spin cpu=2 in=thread for_us=1000000 at_us=9957
+    arm end panic cpu=0 in=thread at_us=20000000
+    ");
+}
+
+#[test]
+fn one_more_actor_changes_nothing_for_the_others() {
+    let (few, many) =
+        (scenario(DRAWN, ""), scenario(&format!("  - warn: {{ name: w, cpu: 0, at: 0ms }}\n{DRAWN}"), ""));
+    assert_eq!(only(&few).draw(7).actors[..2], only(&many).draw(7).actors[1..3]);
+}
+
+proptest! {
+    #[test]
+    fn one_seed_draws_the_same_and_within_bounds(seed: u64) {
+        let scenario = scenario(DRAWN, "");
+        let drawn = only(&scenario).draw(seed);
+        prop_assert_eq!(&drawn, &only(&scenario).draw(seed));
+        let [uniform, exponential, _] = &drawn.actors[..] else { unreachable!() };
+        prop_assert!((1..4).contains(&uniform.cpu) && (1..4).contains(&exponential.cpu));
+        prop_assert_ne!(uniform.cpu, exponential.cpu);
+        let ms = Duration::from_millis;
+        let Some(Start::At(at)) = uniform.start else { unreachable!() };
+        prop_assert!((ms(2)..=ms(10)).contains(&at), "{:?}", at);
+        prop_assert!(exponential.action.budget_us() <= 50_000);
+    }
+}
+
+#[test]
+fn what_is_drawn_is_distributed_as_is_said() {
+    let scenario = scenario(DRAWN, "");
+    let many = 4000u32;
+    let (mut first, mut below, mut short) = (0, 0, 0);
+    for seed in 0..many {
+        let drawn = only(&scenario).draw(u64::from(seed));
+        first += u32::from(drawn.actors[0].cpu == 1);
+        below += u32::from(matches!(drawn.actors[0].start, Some(Start::At(at)) if at < Duration::from_millis(6)));
+        short += u32::from(drawn.actors[1].action.budget_us() < 5000);
+    }
+    let share = |of: u32| f64::from(of) / f64::from(many);
+    // A third, a half, and 1 - 1/e; four standard deviations are some 0.03.
+    assert!((share(first) - 1.0 / 3.0).abs() < 0.03, "{first}");
+    assert!((share(below) - 0.5).abs() < 0.03, "{below}");
+    assert!((share(short) - 0.632).abs() < 0.03, "{short}");
+}
+
+#[test]
+fn ranges_of_a_sweep() {
+    let values = |range: &str| {
+        let text = format!(
+            "name: x\ntitle: t\nwhy: w\nsource: s\nparams: {{ v: {range} }}\nknobs: [sysctl: {{ name: a, value: $v }}]\n\
+             actors: [panic: {{ name: end, cpu: 0, at: 0s }}]\nexpect:\n  - {{ channel: console, outcome: saved, where: {{ \
+             v: {{ to: 3 }} }} }}\n"
+        );
+        let text = if range.contains('s') && range.contains("from: 0m") {
+            text.replace("to: 3 }", "to: 200ms }")
+        } else {
+            text
+        };
+        match read("x", &text) {
+            Ok(scenario) => {
+                let judged = scenario
+                    .points()
+                    .iter()
+                    .filter(|point| !scenario.at(point).unwrap().expectations.is_empty())
+                    .count();
+                let values: Vec<String> = scenario.parameters[0].values.iter().map(ToString::to_string).collect();
+                format!("{} ({judged} of them judged)", values.join(" "))
+            }
+            Err(e) => e.cause().to_owned(),
+        }
+    };
+    assert_snapshot!(values("{ from: 1, to: 10, step: 3 }"), @"1 4 7 10 (1 of them judged)");
+    assert_snapshot!(values("{ from: 0ms, to: 1s, step: 200ms }"), @"0ms 200ms 400ms 600ms 800ms 1000ms (2 of them judged)");
+    assert_snapshot!(values("{ from: 0ms, to: 2500ms, step: 1s }"), @"0s 1s 2s (1 of them judged)");
+    assert_snapshot!(values("{ from: 0ms, to: 2ms, step: 1500us }"), @"0us 1500us (2 of them judged)");
+    assert_snapshot!(values("{ from: 2, to: 1, step: 1 }"), @"the range ends before it begins");
+    assert_snapshot!(values("{ from: 1, to: 2, step: 0 }"), @"the range is never gone through by such steps");
+    assert_snapshot!(values("{ from: 1, to: 2s, step: 1 }"), @"the range has numbers and durations in it");
+    assert_snapshot!(values("{ from: a, to: b, step: c }"), @"`a` cannot be counted up");
+    assert_snapshot!(values("{ from: 0, to: 9999, step: 1 }"), @"the range has more than 1024 values");
+    assert_snapshot!(values("{ from: 5, to: 9, step: 1 }"), @"no value of `v` lies there");
+}
