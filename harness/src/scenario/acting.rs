@@ -62,8 +62,8 @@ fn lasts(actor: &Planned) -> Duration {
 
 /// Whether one of these sysctls of the kernel's is set to something but 0.
 fn any_set(instance: &Instance, names: &[&str]) -> bool {
-    let named = |path: &str| path.strip_prefix("/proc/sys/kernel/").is_some_and(|name| names.contains(&name));
-    instance.knobs.iter().any(|knob| named(&knob.path) && knob.value != "0")
+    let meant = |path: &str| path.strip_prefix("/proc/sys/kernel/").is_some_and(|name| names.contains(&name));
+    instance.knobs.iter().any(|knob| meant(&knob.path) && knob.value != "0")
 }
 
 /// Whether the guest ends by what an actor does, sooner or later.

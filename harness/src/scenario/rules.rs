@@ -102,7 +102,7 @@ fn only_so_often(source: &Source, actor: &ActorFile) -> Result<(), InputError> {
         Err(source.error(mark, format!("`{}` {cause}", name.value), Some(hint.to_owned())))
     };
     match actor {
-        ActorFile::Print(Print { name, count, stay, .. }) => match (count, stay) {
+        ActorFile::Print(Print { name, count, lasting, .. }) => match (count, lasting) {
             (Some(_), None) | (None, Some(_)) => Ok(()),
             (None, None) => wrong(name.mark, name, "has neither `count` nor `for`", "say how much is enough"),
             (Some(count), Some(_)) => wrong(count.mark, name, "has both `count` and `for`", "give one of the two"),

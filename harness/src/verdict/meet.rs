@@ -293,6 +293,60 @@ mod tests {
         }
     }
 
+    fn says(meeting: Meeting, passages: &[Passage]) -> Result<(), String> {
+        check(&[meeting], passages, &BTreeMap::new())
+    }
+
+    #[test]
+    fn left_or_never_left() {
+        let (left, never, out) =
+            (stamps("hold", Some(1), Some(5)), stamps("hold", Some(1), None), stamps("hold", None, None));
+        let actor = || "hold".to_owned();
+        let has_left = |passage: &Passage| says(Meeting::Left { actor: actor() }, std::slice::from_ref(passage));
+        assert_eq!(has_left(&left), Ok(()));
+        assert_eq!(has_left(&never), Err("hold never left its critical section (inside from 1 us on)".to_owned()));
+        let not_entered = Err("hold never entered its critical section (armed on CPU 1)".to_owned());
+        assert_eq!(has_left(&out), not_entered);
+        let never_left = |passage: &Passage| says(Meeting::NeverLeft { actor: actor() }, std::slice::from_ref(passage));
+        assert_eq!(never_left(&never), Ok(()));
+        assert_eq!(never_left(&left), Err("hold left at 5 us (inside from 1 us on)".to_owned()));
+        assert_eq!(never_left(&out), not_entered);
+    }
+
+    #[test]
+    fn apart() {
+        let apart = |one, other| {
+            let (actor, from) = ("panic".to_owned(), "hold".to_owned());
+            let meeting = Meeting::Apart { actor, from, at_most: Duration::from_micros(50) };
+            says(meeting, &[stamps("panic", one, None), stamps("hold", other, None)])
+        };
+        assert_eq!(apart(Some(100), Some(150)), Ok(()));
+        assert_eq!(apart(Some(150), Some(100)), Ok(()));
+        let far = "panic entered at 100 us and hold at 151 us, 51 us apart".to_owned();
+        assert_eq!(apart(Some(100), Some(151)), Err(far));
+        assert!(apart(Some(100), None).unwrap_err().starts_with("hold never entered"));
+        assert!(apart(None, Some(100)).unwrap_err().starts_with("panic never entered"));
+    }
+
+    #[test]
+    fn nobody_leaves_at_the_wrong_time() {
+        let spent = |left_us, spent_us| Passage { spent_us, ..stamps("hold", Some(1_000), left_us) };
+        let check = |passage: Passage, budget| check(&[], &[passage], &budgets(budget));
+        let early = Err("hold left early, at 1500 us, when it had spent 299 us of 300 us".to_owned());
+        assert_eq!(check(spent(Some(1_500), Some(299)), 300), early);
+        assert_eq!(check(spent(Some(1_500), Some(300)), 300), Ok(()));
+        // Cut off inside.
+        assert_eq!(check(spent(None, Some(299)), 300), Ok(()));
+        // It counts no turns, or was not asked for any.
+        assert_eq!(check(spent(Some(1_500), None), 300), Ok(()));
+        assert_eq!(check(spent(Some(1_500), Some(0)), 0), Ok(()));
+        assert_eq!(check(spent(Some(1_500), Some(7)), u64::MAX), Ok(()));
+        // Twenty times its time and 100 ms is still no wonder.
+        assert_eq!(check(spent(Some(107_000), Some(300)), 300), Ok(()));
+        let late = Err("hold left late, at 107001 us, 106001 us after it had entered for 300 us".to_owned());
+        assert_eq!(check(spent(Some(107_001), Some(300)), 300), late);
+    }
+
     #[test]
     fn an_actor_without_a_budget_was_not_asked_to_stay() {
         let stamps = [stamps("hold", Some(1), Some(2)), stamps("panic", Some(5), None)];

@@ -29,7 +29,7 @@ pub(in crate::scenario) enum ActorFile {
     Print(Print),
     /// The CPU resets the machine, by `emergency_restart()`.
     Reboot(Once),
-    /// A thread sleeps in TASK_UNINTERRUPTIBLE.
+    /// A thread sleeps in `TASK_UNINTERRUPTIBLE`.
     Block(Stay),
     /// A thread reads and erases pstore's records, as its file system does.
     Harvest(Stay),
@@ -101,7 +101,7 @@ pub(in crate::scenario) struct Stay {
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "schema::Lasting")]
-    pub stay: At<Scalar>,
+    pub lasting: At<Scalar>,
     /// When, from the moment all actors are fired.
     #[schemars(with = "Option<schema::DrawnDuration>")]
     pub at: Option<At<Scalar>>,
@@ -127,7 +127,7 @@ pub(in crate::scenario) struct Hold {
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "schema::Lasting")]
-    pub stay: At<Scalar>,
+    pub lasting: At<Scalar>,
     /// When, from the moment all actors are fired.
     #[schemars(with = "Option<schema::DrawnDuration>")]
     pub at: Option<At<Scalar>>,
@@ -154,7 +154,7 @@ pub(in crate::scenario) struct Print {
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "Option<schema::Lasting>")]
-    pub stay: Option<At<Scalar>>,
+    pub lasting: Option<At<Scalar>>,
     /// The time from one to the next. Default: 0ms.
     #[schemars(with = "Option<schema::DrawnDuration>")]
     pub every: Option<At<Scalar>>,

@@ -40,15 +40,15 @@ impl Point<'_> {
             ActorFile::Panic(_) => Action::Panic,
             ActorFile::Warn(_) => Action::Warn,
             ActorFile::Reboot(_) => Action::Reboot,
-            ActorFile::Spin(spin) => Action::Spin { stay: self.stay(&spin.stay)? },
-            ActorFile::Block(block) => Action::Block { stay: self.stay(&block.stay)? },
-            ActorFile::Harvest(harvest) => Action::Harvest { stay: self.stay(&harvest.stay)? },
-            ActorFile::Hold(Hold { lock, stay, .. }) => Action::Hold { lock: lock.value, stay: self.stay(stay)? },
-            ActorFile::Print(Print { count, stay, every, .. }) => Action::Print {
+            ActorFile::Spin(spin) => Action::Spin { stay: self.stay(&spin.lasting)? },
+            ActorFile::Block(block) => Action::Block { stay: self.stay(&block.lasting)? },
+            ActorFile::Harvest(harvest) => Action::Harvest { stay: self.stay(&harvest.lasting)? },
+            ActorFile::Hold(Hold { lock, lasting, .. }) => Action::Hold { lock: lock.value, stay: self.stay(lasting)? },
+            ActorFile::Print(Print { count, lasting, every, .. }) => Action::Print {
                 // That exactly one is given was checked.
-                enough: match (count, stay) {
+                enough: match (count, lasting) {
                     (Some(count), _) => Enough::Count(self.count(count, MAX_MESSAGES)?),
-                    (None, Some(stay)) => Enough::Stay(self.stay(stay)?),
+                    (None, Some(lasting)) => Enough::Stay(self.stay(lasting)?),
                     (None, None) => Enough::Stay(Stay::Forever),
                 },
                 every: self.span_or_none(every.as_ref())?,

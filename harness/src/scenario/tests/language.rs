@@ -11,7 +11,7 @@ use crate::scenario::{Instance, Needs, Scenario, Start};
 
 /// A scenario with these actors and more; whatever else is in it ends the guest.
 fn scenario(actors: &str, more: &str) -> Scenario {
-    let actors: String = actors.lines().map(|line| format!("  {}\n", line.trim())).collect();
+    let actors = actors.lines().flat_map(|line| ["  ", line.trim(), "\n"]).collect::<String>();
     let text = format!(
         "name: x\ntitle: t\nwhy: w\nsource: s\ndeadline: 100s\nactors:\n{actors}  - panic: {{ name: end, cpu: 0, at: \
          20s }}\nexpect: []\n{more}"
@@ -209,15 +209,18 @@ const DRAWN: &str = "\
 #[test]
 fn what_a_seed_draws_is_written_down_here() {
     let scenario = scenario(DRAWN, "");
-    let told =
-        |seed| only(&scenario).draw(seed).to_guest(NONCE, 0).lines().skip(2).take(2).collect::<Vec<_>>().join("\n");
+    let told = |seed| {
+        let text = only(&scenario).draw(seed).to_guest(NONCE, 0);
+        let lines = text.lines().filter(|line| line.starts_with("arm u ") || line.starts_with("arm e "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
     assert_snapshot!([0, 1, u64::MAX].map(told).join("\n"), @"
     arm u spin cpu=2 in=thread for_us=1000000 at_us=2371
-    arm end panic cpu=0 in=thread at_us=20000000
+    arm e spin cpu=3 in=thread for_us=365 after=u edge=entered delay_us=3
     arm u spin cpu=3 in=thread for_us=1000000 at_us=4733
-    arm end panic cpu=0 in=thread at_us=20000000
+    arm e spin cpu=2 in=thread for_us=4657 after=u edge=entered delay_us=3
     arm u spin cpu=2 in=thread for_us=1000000 at_us=9957
-    arm end panic cpu=0 in=thread at_us=20000000
+    arm e spin cpu=1 in=thread for_us=536 after=u edge=entered delay_us=3
     ");
 }
 
@@ -264,38 +267,32 @@ fn what_is_drawn_is_distributed_as_is_said() {
 
 #[test]
 fn ranges_of_a_sweep() {
-    let values = |range: &str| {
+    // The values of the sweep, and how many of them lie up to `to`.
+    let values_up_to = |to: &str, range: &str| {
         let text = format!(
             "name: x\ntitle: t\nwhy: w\nsource: s\nparams: {{ v: {range} }}\nknobs: [sysctl: {{ name: a, value: $v }}]\n\
              actors: [panic: {{ name: end, cpu: 0, at: 0s }}]\nexpect:\n  - {{ channel: console, outcome: saved, where: {{ \
-             v: {{ to: 3 }} }} }}\n"
+             v: {{ to: {to} }} }} }}\n"
         );
-        let text = if range.contains('s') && range.contains("from: 0m") {
-            text.replace("to: 3 }", "to: 200ms }")
-        } else {
-            text
+        let scenario = match read("x", &text) {
+            Ok(scenario) => scenario,
+            Err(e) => return e.cause().to_owned(),
         };
-        match read("x", &text) {
-            Ok(scenario) => {
-                let judged = scenario
-                    .points()
-                    .iter()
-                    .filter(|point| !scenario.at(point).unwrap().expectations.is_empty())
-                    .count();
-                let values: Vec<String> = scenario.parameters[0].values.iter().map(ToString::to_string).collect();
-                format!("{} ({judged} of them judged)", values.join(" "))
-            }
-            Err(e) => e.cause().to_owned(),
-        }
+        let judged = |point: &&Params| !scenario.at(point).unwrap().expectations.is_empty();
+        let values: Vec<String> = scenario.parameters[0].values.iter().map(ToString::to_string).collect();
+        format!("{} ({} of them)", values.join(" "), scenario.points().iter().filter(judged).count())
     };
-    assert_snapshot!(values("{ from: 1, to: 10, step: 3 }"), @"1 4 7 10 (1 of them judged)");
-    assert_snapshot!(values("{ from: 0ms, to: 1s, step: 200ms }"), @"0ms 200ms 400ms 600ms 800ms 1000ms (2 of them judged)");
-    assert_snapshot!(values("{ from: 0ms, to: 2500ms, step: 1s }"), @"0s 1s 2s (1 of them judged)");
-    assert_snapshot!(values("{ from: 0ms, to: 2ms, step: 1500us }"), @"0us 1500us (2 of them judged)");
+    let values = |range: &str| values_up_to(if range.contains("ms") { "200ms" } else { "3" }, range);
+    assert_snapshot!(values("{ from: 1, to: 10, step: 3 }"), @"1 4 7 10 (1 of them)");
+    assert_snapshot!(values("{ from: 0ms, to: 1s, step: 200ms }"), @"0ms 200ms 400ms 600ms 800ms 1000ms (2 of them)");
+    assert_snapshot!(values("{ from: 0ms, to: 2500ms, step: 1s }"), @"0s 1s 2s (1 of them)");
+    assert_snapshot!(values("{ from: 0ms, to: 2ms, step: 1500us }"), @"0us 1500us (2 of them)");
     assert_snapshot!(values("{ from: 2, to: 1, step: 1 }"), @"the range ends before it begins");
     assert_snapshot!(values("{ from: 1, to: 2, step: 0 }"), @"the range is never gone through by such steps");
     assert_snapshot!(values("{ from: 1, to: 2s, step: 1 }"), @"the range has numbers and durations in it");
     assert_snapshot!(values("{ from: a, to: b, step: c }"), @"`a` cannot be counted up");
     assert_snapshot!(values("{ from: 0, to: 9999, step: 1 }"), @"the range has more than 1024 values");
     assert_snapshot!(values("{ from: 5, to: 9, step: 1 }"), @"no value of `v` lies there");
+    assert_snapshot!(values_up_to("0ms", "{ from: 0, to: 9, step: 1 }"), @"no value of `v` lies there");
+    assert_snapshot!(values_up_to("many", "{ from: 0, to: 9, step: 1 }"), @"`many` cannot be the end of a range");
 }
