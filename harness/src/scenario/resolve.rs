@@ -208,9 +208,14 @@ impl Point<'_> {
     fn value(&self, written: &At<Scalar>) -> Result<(ParamValue, Mark), InputError> {
         let ParamValue::Text(text) = &written.0 else { return Ok((written.0.clone(), written.mark)) };
         let Some(name) = text.strip_prefix('$') else { return Ok((written.0.clone(), written.mark)) };
+        self.parameter(name, written.mark)
+    }
+
+    /// The value of a parameter that is named at `mark`, and its place.
+    fn parameter(&self, name: &str, mark: Mark) -> Result<(ParamValue, Mark), InputError> {
         let Some((_, value)) = self.choice.iter().find(|(known, _)| *known == name) else {
             let known = self.choice.iter().map(|(known, _)| *known);
-            return Err(self.source.unknown(written.mark, &UnknownName::new("parameter", name, known)));
+            return Err(self.source.unknown(mark, &UnknownName::new("parameter", name, known)));
         };
         self.used.borrow_mut().insert(name.to_owned());
         Ok((value.0.clone(), value.mark))

@@ -1,22 +1,34 @@
 //! What an actor may do in which context, and when: the rules that hold at every point of the sweep.
 
 use super::file::File;
-use super::file::actor::{ActorFile, Common, ContextFile, Hold, Oops, Print};
+use super::file::actor::{ActorFile, Common, ContextFile, Oops, Print};
 use super::file::meet::{EntersDuring, MeetFile};
-use super::{Cast, Lock, check};
+use super::{Action, Cast, Lock, check};
 use crate::yaml::{At, InputError, Mark, Source};
 
 /// Of all actors: that their contexts and times can be, and that whom they and the meetings name is there.
 pub(super) fn check(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
     for actor in &file.actors {
-        time(source, actor)?;
-        context(source, actor)?;
+        one_time(source, actor)?;
         only_so_often(source, actor)?;
         if let Some(after) = actor.common().after {
             cast.one(source, &after.actor)?;
         }
     }
     file.meet.iter().try_for_each(|meet| meeting(source, cast, meet))
+}
+
+const ONE_TIME: &str = "give one of the two: `at: 0ms` or `after: { actor: …, edge: entered, delay: 50ms }`";
+
+fn one_time(source: &Source, actor: &ActorFile) -> Result<(), InputError> {
+    let Common { name, at, after, .. } = actor.common();
+    match (at, after) {
+        (Some(at), Some(_)) => {
+            let cause = format!("`{}` has both `at` and `after`", name.value);
+            Err(source.error(at.mark, cause, Some(ONE_TIME.to_owned())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn meeting(source: &Source, cast: &Cast, meet: &MeetFile) -> Result<(), InputError> {
@@ -41,56 +53,43 @@ fn meeting(source: &Source, cast: &Cast, meet: &MeetFile) -> Result<(), InputErr
     Ok(())
 }
 
-fn time(source: &Source, actor: &ActorFile) -> Result<(), InputError> {
-    let Common { name, context, at, after, .. } = actor.common();
-    let wrong = |mark, cause| {
-        let hint = "give one of the two: `at: 0ms` or `after: { actor: …, edge: entered, delay: 50ms }`";
-        Err(source.error(mark, cause, Some(hint.to_owned())))
-    };
-    match (at, after) {
-        (Some(at), Some(_)) => wrong(at.mark, format!("`{}` has both `at` and `after`", name.value)),
-        (None, None) if !context.is_some_and(|context| context.comes_by()) => {
-            wrong(name.mark, format!("`{}` has neither `at` nor `after`", name.value))
-        }
-        _ => Ok(()),
+/// At one point of the sweep: whether the actor can do that in this context, and when. What is wrong with a context is
+/// shown where it stands; without one that is at the actor's name.
+pub(super) fn in_context<T>(
+    source: &Source,
+    actor: &ActorFile,
+    action: &Action<T>,
+    context: At<&ContextFile>,
+) -> Result<(), InputError> {
+    let Common { name, at, after, .. } = actor.common();
+    if at.is_none() && after.is_none() && !context.comes_by() {
+        return Err(source.error(name.mark, format!("`{}` has neither `at` nor `after`", name.value), Some(ONE_TIME.to_owned())));
     }
-}
-
-fn context(source: &Source, actor: &ActorFile) -> Result<(), InputError> {
-    let Common { name, context, .. } = actor.common();
-    let written = context.map_or(&ContextFile::Thread, |context| &context.value);
-    if let ContextFile::Function(function) = written {
+    if let ContextFile::Function(function) = context.value {
         check::symbol(source, function)?;
     }
-    let mark = context.map_or(name.mark, |context| context.mark);
-    let wrong = |mark: Mark, cause: &str, hint: &str| {
-        Err(source.error(mark, format!("`{}` {cause}", name.value), Some(hint.to_owned())))
+    let wrong = |cause: &str, hint: &str| {
+        Err(source.error(context.mark, format!("`{}` {cause}", name.value), Some(hint.to_owned())))
     };
-    match actor {
-        ActorFile::Block(_) | ActorFile::Harvest(_) if !matches!(written, ContextFile::Thread) => {
-            wrong(mark, "sleeps, which only a thread can", "leave `in` out")
+    match action {
+        Action::Block { .. } | Action::Harvest { .. } if !matches!(context.value, ContextFile::Thread) => {
+            wrong("sleeps, which only a thread can", "leave `in` out")
         }
-        ActorFile::Hold(Hold { lock: At { value: Lock::Console, .. }, .. })
-            if !matches!(written, ContextFile::Thread | ContextFile::PreemptOff | ContextFile::IrqsOff) =>
+        Action::Hold { lock: Lock::Console, .. }
+            if !matches!(context.value, ContextFile::Thread | ContextFile::PreemptOff | ContextFile::IrqsOff) =>
         {
             let hint = "hold it in `thread`, `preempt-off` or `irqs-off`; it is taken before these begin";
-            wrong(mark, "may have to sleep until it has the lock, which only a thread can", hint)
+            wrong("may have to sleep until it has the lock, which only a thread can", hint)
         }
-        ActorFile::Hold(Hold { lock: At { value: Lock::RamoopsZone, mark }, .. }) => match context {
-            Some(At { value: ContextFile::Function(function), .. }) if function.value == "persistent_ram_write" => {
-                Ok(())
-            }
+        Action::Hold { lock: Lock::RamoopsZone, .. } => match context.value {
+            ContextFile::Function(function) if function.value == "persistent_ram_write" => Ok(()),
             _ => wrong(
-                *mark,
                 "cannot know which zone is meant",
                 "hold it `in: { function: persistent_ram_write }`, whose argument is the zone",
             ),
         },
-        ActorFile::Oops(Oops { count, every, .. }) if !matches!(written, ContextFile::Thread) => {
-            match count.as_ref().or(every.as_ref()) {
-                Some(At { mark, .. }) => wrong(*mark, "oopses once in its context", "only threads can oops again"),
-                None => Ok(()),
-            }
+        Action::Oops { count: 2.., .. } if !matches!(context.value, ContextFile::Thread) => {
+            wrong("oopses once in its context", "only threads can oops again")
         }
         _ => Ok(()),
     }

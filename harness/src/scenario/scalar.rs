@@ -1,10 +1,12 @@
 //! Values of a file: a number or a word, a list of them, a range.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::ParamValue;
@@ -15,6 +17,13 @@ use crate::yaml::{At, Ordered};
 /// [`ParamValue`] itself is read by trial and error (serde's `untagged`), which loses the place of a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scalar(pub ParamValue);
+
+/// Something with a name of its own; or `$name`, for a parameter of which each value is such a name.
+#[derive(Debug, Clone)]
+pub(crate) enum Swept<T> {
+    Plain(T),
+    Parameter(String),
+}
 
 /// The parameters of a sweep, each with its values: `{ hold: { from: 0ms, to: 2s, step: 100ms }, post_notifiers: [0, 1] }`.
 pub(crate) type Sweep = Ordered<Values<Steps>>;
@@ -67,6 +76,48 @@ impl<'de, R: Deserialize<'de>> Deserialize<'de> for Values<R> {
         }
 
         deserializer.deserialize_any(ListOrRange(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Swept<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrMap<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrMap<T> {
+            type Value = Swept<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Swept<T>, E> {
+                match word.strip_prefix('$') {
+                    Some(name) => Ok(Swept::Parameter(name.to_owned())),
+                    None => T::deserialize(word.into_deserializer()).map(Swept::Plain),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Swept<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Swept::Plain)
+            }
+        }
+
+        deserializer.deserialize_any(NameOrMap(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Swept<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Swept{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let plain = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [plain, { "type": "string", "pattern": "^[$][a-z][a-z0-9_]*$" }] })
     }
 }
 

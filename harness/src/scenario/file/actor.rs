@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::scenario::scalar::Scalar;
+use crate::scenario::scalar::{Scalar, Swept};
 use crate::scenario::{Edge, Lock, OopsKind, schema};
 use crate::yaml::At;
 
@@ -49,9 +49,9 @@ pub(in crate::scenario) struct Oops {
     pub cpu: At<CpuFile>,
     /// In which context. Default: thread.
     #[serde(rename = "in")]
-    pub context: Option<At<ContextFile>>,
+    pub context: Option<At<Swept<ContextFile>>>,
     /// By what. Default: bug.
-    pub kind: Option<At<OopsKind>>,
+    pub kind: Option<At<Swept<OopsKind>>>,
     /// How many, each of a thread of its own. Default: 1.
     #[schemars(with = "Option<schema::SweptNumber>")]
     pub count: Option<At<Scalar>>,
@@ -77,7 +77,7 @@ pub(in crate::scenario) struct Once {
     pub cpu: At<CpuFile>,
     /// In which context. Default: thread.
     #[serde(rename = "in")]
-    pub context: Option<At<ContextFile>>,
+    pub context: Option<At<Swept<ContextFile>>>,
     /// When, from the moment all actors are fired.
     #[schemars(with = "Option<schema::DrawnDuration>")]
     pub at: Option<At<Scalar>>,
@@ -97,7 +97,7 @@ pub(in crate::scenario) struct Stay {
     pub cpu: At<CpuFile>,
     /// In which context. Default: thread.
     #[serde(rename = "in")]
-    pub context: Option<At<ContextFile>>,
+    pub context: Option<At<Swept<ContextFile>>>,
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "schema::Lasting")]
@@ -120,10 +120,10 @@ pub(in crate::scenario) struct Hold {
     /// The CPU.
     pub cpu: At<CpuFile>,
     /// The lock.
-    pub lock: At<Lock>,
+    pub lock: At<Swept<Lock>>,
     /// In which context. Default: thread.
     #[serde(rename = "in")]
-    pub context: Option<At<ContextFile>>,
+    pub context: Option<At<Swept<ContextFile>>>,
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "schema::Lasting")]
@@ -147,7 +147,7 @@ pub(in crate::scenario) struct Print {
     pub cpu: At<CpuFile>,
     /// In which context. Default: thread.
     #[serde(rename = "in")]
-    pub context: Option<At<ContextFile>>,
+    pub context: Option<At<Swept<ContextFile>>>,
     /// How many.
     #[schemars(with = "Option<schema::SweptNumber>")]
     pub count: Option<At<Scalar>>,
@@ -197,7 +197,7 @@ pub(in crate::scenario) struct After {
 }
 
 /// In which context an actor acts.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Context")]
 pub(in crate::scenario) enum ContextFile {
@@ -279,7 +279,7 @@ impl<'de> Deserialize<'de> for CpuFile {
 pub(in crate::scenario) struct Common<'a> {
     pub name: &'a At<String>,
     pub cpu: &'a At<CpuFile>,
-    pub context: Option<&'a At<ContextFile>>,
+    pub context: Option<&'a At<Swept<ContextFile>>>,
     pub at: Option<&'a At<Scalar>>,
     pub after: Option<&'a After>,
 }

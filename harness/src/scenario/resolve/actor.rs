@@ -1,15 +1,19 @@
 //! An actor at one point of the sweep.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::Point;
 use crate::model::ParamValue;
 use crate::scenario::acting::Planned;
 use crate::scenario::cast::Role;
 use crate::scenario::file::actor::{ActorFile, After, Common, ContextFile, Hold, Oops, Print};
-use crate::scenario::scalar::Scalar;
-use crate::scenario::{Action, Actor, Context, Enough, Span, Start, Stay, units};
-use crate::yaml::{At, InputError, visible};
+use crate::scenario::scalar::{Scalar, Swept};
+use crate::scenario::{Action, Actor, Context, Enough, OopsKind, Span, Start, Stay, rules, units};
+use crate::yaml::{At, InputError, Mark, visible};
 
 /// crashlab makes a thread for each oops of an actor.
 const MAX_OOPSES: u32 = 64;
@@ -20,12 +24,16 @@ const NONE: Span = Span::Fixed(Duration::ZERO);
 
 impl Point<'_> {
     pub(super) fn actor(&self, role: &Role) -> Result<Planned, InputError> {
-        let Common { context, at, after, .. } = role.file.common();
+        let Common { name, context, at, after, .. } = role.file.common();
+        let thread = (Cow::Borrowed(&ContextFile::Thread), name.mark);
+        let (context, mark) = context.map_or(Ok(thread), |context| self.named(context, "a context"))?;
+        let action = self.action(role.file)?;
+        rules::in_context(self.source, role.file, &action, At { value: &context, mark })?;
         Ok(Actor {
             name: role.name.clone(),
             cpu: role.cpu.clone(),
-            action: self.action(role.file)?,
-            context: context.map_or(Context::Thread, |context| resolved(context)),
+            action,
+            context: resolved(&context),
             start: self.start(at, after)?,
         })
     }
@@ -33,7 +41,7 @@ impl Point<'_> {
     fn action(&self, written: &ActorFile) -> Result<Action<Span>, InputError> {
         Ok(match written {
             ActorFile::Oops(Oops { kind, count, every, .. }) => Action::Oops {
-                kind: kind.as_ref().map(|kind| kind.value).unwrap_or_default(),
+                kind: kind.as_ref().map_or(Ok(OopsKind::default()), |kind| Ok(*self.named(kind, "a kind of oops")?.0))?,
                 count: count.as_ref().map_or(Ok(1), |count| self.count(count, MAX_OOPSES))?,
                 every: self.span_or_none(every.as_ref())?,
             },
@@ -43,7 +51,9 @@ impl Point<'_> {
             ActorFile::Spin(spin) => Action::Spin { stay: self.stay(&spin.lasting)? },
             ActorFile::Block(block) => Action::Block { stay: self.stay(&block.lasting)? },
             ActorFile::Harvest(harvest) => Action::Harvest { stay: self.stay(&harvest.lasting)? },
-            ActorFile::Hold(Hold { lock, lasting, .. }) => Action::Hold { lock: lock.value, stay: self.stay(lasting)? },
+            ActorFile::Hold(Hold { lock, lasting, .. }) => {
+                Action::Hold { lock: *self.named(lock, "a lock")?.0, stay: self.stay(lasting)? }
+            }
             ActorFile::Print(Print { count, lasting, every, .. }) => Action::Print {
                 // That exactly one is given was checked.
                 enough: match (count, lasting) {
@@ -55,6 +65,24 @@ impl Point<'_> {
             },
             ActorFile::Nmi(_) => Action::Nmi,
         })
+    }
+
+    /// What is named as it is written, or by the value of a parameter; and the place of whichever it is.
+    fn named<'w, T>(&self, written: &'w At<Swept<T>>, what: &str) -> Result<(Cow<'w, T>, Mark), InputError>
+    where
+        T: Clone + DeserializeOwned,
+    {
+        let name = match &written.value {
+            Swept::Plain(plain) => return Ok((Cow::Borrowed(plain), written.mark)),
+            Swept::Parameter(name) => name,
+        };
+        let (value, mark) = self.parameter(name, written.mark)?;
+        let value = value.to_string();
+        let read = T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(value.as_str()));
+        let refused = |why: ValueError| {
+            self.source.error(mark, format!("`{}` cannot be {what}", visible(&value)), Some(why.to_string()))
+        };
+        Ok((Cow::Owned(read.map_err(refused)?), mark))
     }
 
     /// That not both are given was checked.
