@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Assignment, Crash, Traced};
-use crate::evidence::stamps::{ActorKind, Stamps};
+use crate::evidence::stamps::{Action, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
 use crate::guest::End;
 use crate::model::timeline::Timeline;
@@ -81,7 +81,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
 fn stamped(page: &Stamps, stamps: &[ActorStamps]) -> Vec<Passage> {
     let spent = |actor: &stamps::Actor| {
         // What others write there is no time.
-        matches!(actor.kind, ActorKind::HoldBackendWrite | ActorKind::SpinIrqsOff).then_some(actor.spent_us)
+        matches!(actor.action, Action::Spin | Action::Hold).then_some(actor.spent_us)
     };
     let passages = stamps.iter().map(Passage::stamped);
     page.actors.iter().zip(passages).map(|(actor, passage)| Passage { spent_us: spent(actor), ..passage }).collect()
