@@ -48,7 +48,7 @@ static void oops(enum oops_kind kind)
 	case OOPS_BUG:
 		BUG();
 		break;
-	case OOPS_NULL:
+	case OOPS_PAGE_FAULT:
 		/* The first page is never mapped in the kernel. */
 		WRITE_ONCE(*(int *)8, 0);
 		break;

@@ -54,7 +54,7 @@ static const struct word locks[] = {
 };
 
 static const struct word oopses[] = {
-	{ "bug", OOPS_BUG }, { "null", OOPS_NULL }, { "gpf", OOPS_GPF }, { "stack", OOPS_STACK }, {}
+	{ "bug", OOPS_BUG }, { "page-fault", OOPS_PAGE_FAULT }, { "gpf", OOPS_GPF }, { "stack", OOPS_STACK }, {}
 };
 
 static const struct word edges[] = { { "entered", EDGE_ENTERED }, { "left", EDGE_LEFT }, {} };
@@ -267,11 +267,12 @@ int arm(char *args)
 	memset(a, 0, sizeof(*a));
 	memset(slot, 0, sizeof(*slot));
 	a->slot = slot;
-	a->count = 1;
 	a->context = CRASHLAB_IN_THREAD;
 	err = choose(actions, action);
 	a->action = err;
 	err = min(err, 0);
+	/* Messages are without end unless they are counted. */
+	a->count = a->action == CRASHLAB_OOPS ? 1 : 0;
 	while (!err && (word = strsep(&args, " ")))
 		err = parse_option(a, word);
 	if (err)

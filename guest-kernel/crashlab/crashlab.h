@@ -23,7 +23,7 @@
 
 enum edge { EDGE_ENTERED, EDGE_LEFT };
 
-enum oops_kind { OOPS_BUG, OOPS_NULL, OOPS_GPF, OOPS_STACK };
+enum oops_kind { OOPS_BUG, OOPS_PAGE_FAULT, OOPS_GPF, OOPS_STACK };
 
 enum lock_kind {
 	LOCK_NONE,

@@ -123,13 +123,13 @@ pub enum Enough<T = Duration> {
 
 /// By what a CPU oopses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OopsKind {
     /// `BUG()`.
     #[default]
     Bug,
     /// A write close to address 0.
-    Null,
+    PageFault,
     /// A write to an address that is none: a general protection fault.
     Gpf,
     /// A recursion that leaves the stack.
@@ -333,7 +333,7 @@ impl OopsKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bug => "bug",
-            Self::Null => "null",
+            Self::PageFault => "page-fault",
             Self::Gpf => "gpf",
             Self::Stack => "stack",
         }

@@ -20,9 +20,9 @@ pub(super) fn texts(source: &Source, file: &File) -> Result<(), InputError> {
         }
     }
     if let Some(line) = &file.panic_line
-        && (line.is_empty() || line.len() > 200 || !line.bytes().all(|b| b.is_ascii_graphic() || b == b' '))
+        && (line.len() > 200 || !line.bytes().all(|b| b.is_ascii_graphic() || b == b' '))
     {
-        let hint = "it is what stands behind `Kernel panic - not syncing: `: 1 to 200 printable ASCII characters";
+        let hint = "it is what stands behind `Kernel panic - not syncing: `: at most 200 printable ASCII characters";
         return Err(source.error(line.mark, "this cannot be the line of a panic", Some(hint.to_owned())));
     }
     for word in &file.guest.command_line {

@@ -49,7 +49,7 @@ pub(super) struct File {
     #[serde(default)]
     pub needs: NeedsFile,
     /// What the panic's own line has behind `Kernel panic - not syncing: `, or the beginning of that. Default: the text of
-    /// the `panic` actors; where there is none, `Fatal exception`.
+    /// the `panic` actors; where there is none, `Fatal exception`. Empty: any panic is the one.
     pub panic_line: Option<At<String>>,
     /// The sweep: each parameter with its values. The scenario is run at every combination.
     #[serde(default)]

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Error, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::model::ParamValue;
@@ -18,11 +18,12 @@ use crate::yaml::{At, Ordered};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scalar(pub ParamValue);
 
-/// Something with a name of its own; or `$name`, for a parameter of which each value is such a name.
+/// Something with a name of its own; or `$name`, for a parameter of which each value is such a name. A name is made
+/// something of where its place is known.
 #[derive(Debug, Clone)]
 pub(crate) enum Swept<T> {
-    Plain(T),
-    Parameter(String),
+    Name(String),
+    Given(T),
 }
 
 /// The parameters of a sweep, each with its values: `{ hold: { from: 0ms, to: 2s, step: 100ms }, post_notifiers: [0, 1] }`.
@@ -90,15 +91,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Swept<T> {
                 f.write_str("a name")
             }
 
-            fn visit_str<E: Error>(self, word: &str) -> Result<Swept<T>, E> {
-                match word.strip_prefix('$') {
-                    Some(name) => Ok(Swept::Parameter(name.to_owned())),
-                    None => T::deserialize(word.into_deserializer()).map(Swept::Plain),
-                }
+            fn visit_str<E>(self, word: &str) -> Result<Swept<T>, E> {
+                Ok(Swept::Name(word.to_owned()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Swept<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Swept::Plain)
+                T::deserialize(MapAccessDeserializer::new(map)).map(Swept::Given)
             }
         }
 

@@ -40,18 +40,12 @@ fn held(hold: &str, post_notifiers: i64) -> Params {
 const NONCE: &str = "0123456789abcdef";
 
 #[test]
-fn the_shipped_scenarios_are_these() {
+fn the_shipped_scenarios_are_found_by_name() {
     let all = shipped();
-    let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
-    assert_eq!(names, ["oops-then-panic", "panic-alone", "panic-during-oops-dump"]);
     assert!(all.iter().all(|scenario| !scenario.source.is_empty() && !scenario.why.is_empty()));
     assert_eq!(Scenario::find(&all, "panic-alone").unwrap().points(), [Params::new()]);
     let unknown = Scenario::find(&all, "panic-alnoe").unwrap_err();
-    assert_snapshot!(unknown, @"
-    no scenario `panic-alnoe`
-
-    hint: did you mean `panic-alone`? (known: oops-then-panic, panic-alone, panic-during-oops-dump)
-    ");
+    assert!(unknown.to_string().contains("hint: did you mean `panic-alone`?"), "{unknown}");
 }
 
 #[test]

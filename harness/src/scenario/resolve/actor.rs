@@ -73,14 +73,18 @@ impl Point<'_> {
         T: Clone + DeserializeOwned,
     {
         let name = match &written.value {
-            Swept::Plain(plain) => return Ok((Cow::Borrowed(plain), written.mark)),
-            Swept::Parameter(name) => name,
+            Swept::Given(given) => return Ok((Cow::Borrowed(given), written.mark)),
+            Swept::Name(name) => name,
         };
-        let (value, mark) = self.parameter(name, written.mark)?;
-        let value = value.to_string();
-        let read = T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(value.as_str()));
+        let (name, mark) = match name.strip_prefix('$') {
+            Some(parameter) => self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?,
+            None => (name.clone(), written.mark),
+        };
+        let read = T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name.as_str()));
         let refused = |why: ValueError| {
-            self.source.error(mark, format!("`{}` cannot be {what}", visible(&value)), Some(why.to_string()))
+            let hint = why.to_string().split_once("expected one of ").map(|(_, known)| known.replace('`', ""));
+            let hint = hint.map(|known| format!("known: {known}"));
+            self.source.error(mark, format!("`{}` cannot be {what}", visible(&name)), hint)
         };
         Ok((Cow::Owned(read.map_err(refused)?), mark))
     }

@@ -35,7 +35,7 @@ fn armed(actors: &str) -> String {
 fn every_action() {
     assert_snapshot!(armed("\
   - oops: { name: once, cpu: 1, at: 0ms }
-  - oops: { name: often, cpu: 1, kind: null, count: 3, every: 10ms, at: 1ms }
+  - oops: { name: often, cpu: 1, kind: page-fault, count: 3, every: 10ms, at: 1ms }
   - panic: { name: p, cpu: 0, in: nmi, at: 500us }
   - warn: { name: w, cpu: 1, at: 0ms }
   - spin: { name: s, cpu: 1, in: irqs-off, for: 700ms, at: 0ms }
@@ -48,7 +48,7 @@ fn every_action() {
   - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
 "), @"
     arm once oops cpu=1 in=thread at_us=0
-    arm often oops cpu=1 in=thread count=3 every_us=10000 at_us=1000
+    arm often oops cpu=1 in=thread kind=page-fault count=3 every_us=10000 at_us=1000
     arm p panic cpu=0 in=nmi at_us=500
     arm w warn cpu=1 in=thread at_us=0
     arm s spin cpu=1 in=irqs-off for_us=700000 at_us=0
