@@ -171,6 +171,30 @@ fn shards_are_merged_into_a_run_like_any_other() {
     assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
 }
 
+#[test]
+fn what_was_skipped_is_shown_and_is_no_failure() {
+    let project = Project::new();
+    let shards = [1, 2].map(|index| {
+        let run = Run::create(&project.path().join(format!("shards/{index}")), SystemTime::now()).unwrap();
+        let mut info = RunInfo { shard: Shard::new(index, 2), ..simulated::info(&run, 2, 4) };
+        for cell in &mut info.cells {
+            (cell.trials, cell.skipped) = (0, Some("needs Linux 5.10 or older, this is 6.12.117".into()));
+        }
+        run.write_info(&info).unwrap();
+        run.log().unwrap();
+        format!("shards/{index}/{}", run.id())
+    });
+    let output = project.run(&["merge", &shards[0], &shards[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(
+        text(&output.stdout).split_once("\n\n").unwrap().1.split_once("\n\n").unwrap().1.rsplit_once("\n\n").unwrap().0
+    );
+    let compared = text(&project.run(&["compare", "latest", "latest"]).stdout);
+    let skipped =
+        "skipped in both: panic-during-oops-dump hold=0ms post_notifiers=1 (needs Linux 5.10 or older, this is";
+    assert!(compared.contains(skipped), "{compared}");
+}
+
 /// A run of two variants, two trials each at two points; the last one at each point has no timeline.
 fn traced_run(project: &Project) -> Run {
     let run = Run::create(&project.results(), SystemTime::now()).unwrap();

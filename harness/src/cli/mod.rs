@@ -18,6 +18,7 @@ mod progress;
 mod quickstart;
 mod resume;
 mod run;
+mod skips;
 mod stages;
 mod timeline;
 mod trial;
