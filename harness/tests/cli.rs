@@ -8,11 +8,11 @@ mod simulated;
 
 use std::time::SystemTime;
 
-use common::{Project, text};
+use common::{Project, root, text};
 use harness::model::timeline::{Event, StepEdge, Timeline};
 use harness::model::{CellKey, TrialOutcome, TrialRecord};
 use harness::plan::Shard;
-use harness::results::{CONSOLE, Run, RunInfo, write_timeline};
+use harness::results::{CONSOLE, KernelInfo, Run, RunInfo, write_timeline};
 
 /// What it said, with the project's folder redacted, and its exit code.
 fn said(project: &Project, arguments: &[&str]) -> String {
@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 14);
+    assert_eq!(seen, 15);
 }
 
 #[test]
@@ -193,6 +193,35 @@ fn what_was_skipped_is_shown_and_is_no_failure() {
     let skipped =
         "skipped in both: panic-during-oops-dump hold=0ms post_notifiers=1 (needs Linux 5.10 or older, this is";
     assert!(compared.contains(skipped), "{compared}");
+}
+
+#[test]
+fn the_catalogue_is_what_the_files_give() {
+    let project = Project::new();
+    let root = root().display().to_string();
+    let output = project.run(&["catalogue", "--check", "--project", &root]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    // One that is not is told, and mended.
+    std::fs::create_dir(project.path().join("docs")).unwrap();
+    project.write("docs/scenarios.md", "# Scenarios\n");
+    insta::assert_snapshot!(said(&project, &["catalogue", "--check"]));
+    assert!(project.run(&["catalogue"]).status.success());
+    assert!(project.run(&["catalogue", "--check"]).status.success());
+    let run = traced_run(&project);
+    assert!(said(&project, &["catalogue", "--run", "latest"]).contains("has no cell of stock@6.12"));
+    let kernel: KernelInfo = serde_json::from_value(serde_json::json!({
+        "variant": "stock", "base": "6.12", "key": "", "source_digest": "", "patches": [], "config_digest": "",
+        "compiler": "", "release": "6.12.117", "build_id": "",
+    }))
+    .unwrap();
+    run.write_info(&RunInfo { kernels: vec![kernel], ..run.info().unwrap() }).unwrap();
+    // Of the run's two points one is none of the scenario's.
+    assert!(project.run(&["catalogue", "--run", "latest"]).status.success());
+    let measured = std::fs::read_to_string(project.path().join("docs/measured.json")).unwrap();
+    assert_eq!((measured.matches("\"0ms\"").count(), measured.matches("hold").count()), (1, 1), "{measured}");
+    project.write("docs/measured.json", "{");
+    assert!(said(&project, &["catalogue"]).starts_with("exit code 2\nerror: read [PROJECT]/docs/measured.json: "));
 }
 
 /// A run of two variants, two trials each at two points; the last one at each point has no timeline.

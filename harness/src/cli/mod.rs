@@ -3,6 +3,7 @@
 
 mod bench;
 mod build;
+mod catalogue;
 mod compare;
 mod context;
 mod doctor;
@@ -96,6 +97,8 @@ enum Command {
     Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Write docs/scenarios.md: what each scenario does and why, and what was measured of it
+    Catalogue(catalogue::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
     Bench(bench::Arguments),
     /// Print the JSON Schema of scenario or suite files
@@ -136,6 +139,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Catalogue(arguments) => catalogue::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),
         Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),

@@ -5,8 +5,10 @@
 //!                   └─> summary_table   every figure of every cell
 //! Comparison ───────> compare_table
 //! RunInfo, Summary, TrialNotes, Judged ──> junit
+//! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! ```
 
+mod catalogue;
 mod compare;
 mod console;
 mod grid;
@@ -15,6 +17,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
 pub use grid::Format;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
