@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 15);
+    assert_eq!(seen, 16);
 }
 
 #[test]
@@ -222,6 +222,22 @@ fn the_catalogue_is_what_the_files_give() {
     assert_eq!((measured.matches("\"0ms\"").count(), measured.matches("hold").count()), (1, 1), "{measured}");
     project.write("docs/measured.json", "{");
     assert!(said(&project, &["catalogue"]).starts_with("exit code 2\nerror: read [PROJECT]/docs/measured.json: "));
+}
+
+#[test]
+fn curves_are_drawn_and_tabled() {
+    let project = Project::new();
+    traced_run(&project);
+    let curve = ["curve", "latest", "--scenario", "panic-during-oops-dump", "--x", "hold"];
+    let shown = |more: &[&str]| text(&project.run(&[&curve[..], more].concat()).stdout);
+    assert!(shown(&[]).starts_with("panic-during-oops-dump: pstore saved against hold, ms\n"));
+    insta::assert_snapshot!(shown(&["--as", "csv", "--channel", "console", "--variant", "stock"]));
+    assert!(shown(&["--as", "svg"]).starts_with("<svg "));
+    let json = project.json(&[&curve[..], &["--format", "json"]].concat(), 0);
+    assert_eq!(json["series"][1]["name"], "kmsg-dump-before-stop post_notifiers=1");
+    let refused = |more: &[&str]| said(&project, &[&curve[..], more].concat());
+    assert!(refused(&["--channel", "tape"]).contains("the channels are console, pstore, order"));
+    assert!(refused(&["--param", "hold=9ms"]).starts_with("exit code 2\nerror: no cell of panic-during-oops-dump"));
 }
 
 /// A run of two variants, two trials each at two points; the last one at each point has no timeline.

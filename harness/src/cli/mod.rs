@@ -6,6 +6,7 @@ mod build;
 mod catalogue;
 mod compare;
 mod context;
+mod curve;
 mod doctor;
 mod execution;
 mod failure;
@@ -97,6 +98,8 @@ enum Command {
     Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Show how often a scenario came to the good outcome along a parameter of its sweep
+    Curve(curve::Arguments),
     /// Write docs/scenarios.md: what each scenario does and why, and what was measured of it
     Catalogue(catalogue::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
@@ -139,6 +142,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),
