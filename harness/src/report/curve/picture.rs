@@ -22,15 +22,17 @@ const ROOM: f64 = 24.0;
 /// Characters of a name in the legend.
 const NAME: usize = 90;
 
-/// Colours with enough contrast on white that also differ for those who see few of them; lines differ in their dashes
-/// besides.
+/// Colours with enough contrast on white that also differ for those who see few of them. Lines differ in their dashes
+/// besides, so that one that lies below another is seen.
 const COLOURS: [&str; 4] = ["#0969da", "#bc4c00", "#1a7f37", "#8250df"];
-const DASHES: [&str; 3] = ["", "7 4", "2 3"];
+const DASHES: [&str; 4] = ["", "8 5", "2 4", "9 4 2 4"];
+/// So many lines can be told apart.
+const LINES: usize = 12;
 
 /// The picture; an error, if there are more lines than can be told apart.
 pub(super) fn svg(curve: &Curve) -> Result<String, CurveError> {
     let lines = curve.series.len();
-    if lines > COLOURS.len() * DASHES.len() {
+    if lines > LINES {
         return Err(CurveError::TooMany { lines });
     }
     let scale = Scale::of(curve);
@@ -109,7 +111,7 @@ const STYLE: &str = "\
 
 /// Colour and dashes of a line.
 fn look(index: usize) -> (&'static str, &'static str) {
-    (COLOURS[index % COLOURS.len()], DASHES[index / COLOURS.len() % DASHES.len()])
+    (COLOURS[index % COLOURS.len()], DASHES[(index + index / COLOURS.len()) % DASHES.len()])
 }
 
 /// Pixels by which a line stands beside its place, so that whiskers do not hide each other.

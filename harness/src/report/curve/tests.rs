@@ -145,7 +145,7 @@ fn the_picture_has_a_whisker_for_each_point() {
         <circle cx="710.0" cy="344.0" r="3.5"/>
       </g>
       <g stroke="#bc4c00" fill="#bc4c00">
-        <path class="way" stroke-dasharray="" d="M90.0 64.0L121.1 344.0L370.7 344.0L433.1 344.0L714.0 344.0"/>
+        <path class="way" stroke-dasharray="8 5" d="M90.0 64.0L121.1 344.0L370.7 344.0L433.1 344.0L714.0 344.0"/>
         <path class="whisker" d="M90.0 64.0V109.1M87.0 64.0H93.0M87.0 109.1H93.0"/>
         <circle cx="90.0" cy="64.0" r="3.5"/>
         <path class="whisker" d="M121.1 298.9V344.0M118.1 298.9H124.1M118.1 344.0H124.1"/>
@@ -160,7 +160,7 @@ fn the_picture_has_a_whisker_for_each_point() {
       <path class="way" stroke="#0969da" stroke-dasharray="" d="M64 404h40"/>
       <circle fill="#0969da" cx="84" cy="404" r="3.5"/>
       <text class="mono" font-size="12" x="116" y="408">stock post_notifiers=0</text>
-      <path class="way" stroke="#bc4c00" stroke-dasharray="" d="M64 424h40"/>
+      <path class="way" stroke="#bc4c00" stroke-dasharray="8 5" d="M64 424h40"/>
       <circle fill="#bc4c00" cx="84" cy="424" r="3.5"/>
       <text class="mono" font-size="12" x="116" y="428">stock post_notifiers=1</text>
       <text class="s" x="24" y="456">20 trials a point; whiskers: 95 % intervals (Wilson).</text>
