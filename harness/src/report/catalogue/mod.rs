@@ -81,7 +81,7 @@ fn chapter(scenario: &Scenario, suites: &[ListedSuite], measured: &Measured) -> 
             text += &item_of(0, &format!("{what}: {said}"));
         }
     };
-    item("source", source.as_deref().unwrap_or_default());
+    item("source", source);
     item("tags", &tags.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", "));
     let of: Vec<String> =
         suites.iter().filter(|suite| suite.scenarios.contains(name)).map(|suite| format!("`{}`", suite.name)).collect();
