@@ -26,6 +26,7 @@ pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod stats;
+mod svg;
 mod text;
 pub mod timeline;
 pub mod tracer;

@@ -8,11 +8,11 @@ mod simulated;
 
 use std::time::SystemTime;
 
-use common::{Project, text};
+use common::{Project, root, text};
 use harness::model::timeline::{Event, StepEdge, Timeline};
 use harness::model::{CellKey, TrialOutcome, TrialRecord};
 use harness::plan::Shard;
-use harness::results::{CONSOLE, Run, RunInfo, write_timeline};
+use harness::results::{CONSOLE, KernelInfo, Run, RunInfo, write_timeline};
 
 /// What it said, with the project's folder redacted, and its exit code.
 fn said(project: &Project, arguments: &[&str]) -> String {
@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 14);
+    assert_eq!(seen, 16);
 }
 
 #[test]
@@ -169,6 +169,75 @@ fn shards_are_merged_into_a_run_like_any_other() {
     let junit = std::fs::read_to_string(merged.join("junit.xml")).unwrap();
     assert!(junit.contains("time=\"5.600\""), "40 trials of 140 ms, each once: {junit}");
     assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
+}
+
+#[test]
+fn what_was_skipped_is_shown_and_is_no_failure() {
+    let project = Project::new();
+    let shards = [1, 2].map(|index| {
+        let run = Run::create(&project.path().join(format!("shards/{index}")), SystemTime::now()).unwrap();
+        let mut info = RunInfo { shard: Shard::new(index, 2), ..simulated::info(&run, 2, 4) };
+        for cell in &mut info.cells {
+            (cell.trials, cell.skipped) = (0, Some("needs Linux 5.10 or older, this is 6.12.117".into()));
+        }
+        run.write_info(&info).unwrap();
+        run.log().unwrap();
+        format!("shards/{index}/{}", run.id())
+    });
+    let output = project.run(&["merge", &shards[0], &shards[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(
+        text(&output.stdout).split_once("\n\n").unwrap().1.split_once("\n\n").unwrap().1.rsplit_once("\n\n").unwrap().0
+    );
+    let compared = text(&project.run(&["compare", "latest", "latest"]).stdout);
+    let skipped =
+        "skipped in both: panic-during-oops-dump hold=0ms post_notifiers=1 (needs Linux 5.10 or older, this is";
+    assert!(compared.contains(skipped), "{compared}");
+}
+
+#[test]
+fn the_catalogue_is_what_the_files_give() {
+    let project = Project::new();
+    let root = root().display().to_string();
+    let output = project.run(&["catalogue", "--check", "--project", &root]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    // One that is not is told, and mended.
+    std::fs::create_dir(project.path().join("docs")).unwrap();
+    project.write("docs/scenarios.md", "# Scenarios\n");
+    insta::assert_snapshot!(said(&project, &["catalogue", "--check"]));
+    assert!(project.run(&["catalogue"]).status.success());
+    assert!(project.run(&["catalogue", "--check"]).status.success());
+    let run = traced_run(&project);
+    assert!(said(&project, &["catalogue", "--run", "latest"]).contains("has no cell of stock@6.12"));
+    let kernel: KernelInfo = serde_json::from_value(serde_json::json!({
+        "variant": "stock", "base": "6.12", "key": "", "source_digest": "", "patches": [], "config_digest": "",
+        "compiler": "", "release": "6.12.117", "build_id": "",
+    }))
+    .unwrap();
+    run.write_info(&RunInfo { kernels: vec![kernel], ..run.info().unwrap() }).unwrap();
+    // Of the run's two points one is none of the scenario's.
+    assert!(project.run(&["catalogue", "--run", "latest"]).status.success());
+    let measured = std::fs::read_to_string(project.path().join("docs/measured.json")).unwrap();
+    assert_eq!((measured.matches("\"0ms\"").count(), measured.matches("hold").count()), (1, 1), "{measured}");
+    project.write("docs/measured.json", "{");
+    assert!(said(&project, &["catalogue"]).starts_with("exit code 2\nerror: read [PROJECT]/docs/measured.json: "));
+}
+
+#[test]
+fn curves_are_drawn_and_tabled() {
+    let project = Project::new();
+    traced_run(&project);
+    let curve = ["curve", "latest", "--scenario", "panic-during-oops-dump", "--x", "hold"];
+    let shown = |more: &[&str]| text(&project.run(&[&curve[..], more].concat()).stdout);
+    assert!(shown(&[]).starts_with("panic-during-oops-dump: pstore saved against hold, ms\n"));
+    insta::assert_snapshot!(shown(&["--as", "csv", "--channel", "console", "--variant", "stock"]));
+    assert!(shown(&["--as", "svg"]).starts_with("<svg "));
+    let json = project.json(&[&curve[..], &["--format", "json"]].concat(), 0);
+    assert_eq!(json["series"][1]["name"], "kmsg-dump-before-stop post_notifiers=1");
+    let refused = |more: &[&str]| said(&project, &[&curve[..], more].concat());
+    assert!(refused(&["--channel", "tape"]).contains("the channels are console, pstore, order"));
+    assert!(refused(&["--param", "hold=9ms"]).starts_with("exit code 2\nerror: no cell of panic-during-oops-dump"));
 }
 
 /// A run of two variants, two trials each at two points; the last one at each point has no timeline.

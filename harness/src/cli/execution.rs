@@ -13,7 +13,7 @@ use super::inputs::{self, Inputs};
 use super::live::Live;
 use super::run::How;
 use super::stages::Stages;
-use super::{Failure, Output, build, doctor, print, print_json};
+use super::{Failure, Output, build, doctor, print, print_json, skips};
 use crate::compare::{self, Evidence, open_cells};
 use crate::kernel::Kernel;
 use crate::model::CellKey;
@@ -62,12 +62,14 @@ pub struct New<'a> {
 pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let New { selection, suite, shard, until, how, report } = new;
     let seed = how.seed();
-    let plan = plan::plan(selection, &context.known(), seed, shard)?;
+    let mut plan = plan::plan(selection, &context.known(), seed, shard)?;
     let kernels = kernels(context, &selection.variants, &selection.base).await?;
+    skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
-    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold, tracer).await?;
+    let stages =
+        Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how.cold, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
@@ -80,7 +82,7 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
         jobs,
         seed,
         traced: tracer.is_some(),
-        cells: plan.cells(),
+        plan: &plan,
         shard,
         until,
     };
@@ -102,7 +104,7 @@ pub async fn kernels(context: &Context, variants: &[String], base: &str) -> Resu
 impl Execution<'_> {
     /// Runs what is not finished, and writes the reports.
     pub async fn go(self, finished: Finished, earlier: SummaryBuilder) -> Result<Done, Failure> {
-        let cells: Vec<CellKey> = self.info.cells.iter().map(|cell| cell.key.clone()).collect();
+        let cells: Vec<CellKey> = self.plan.cells_to_run().iter().map(|cell| CellKey::clone(cell)).collect();
         let Self { jobs, run, info, .. } = &self;
         let (seed, id) = (info.seed, run.id());
         eprintln!("trials: room for {jobs} busy guest CPU(s) at a time (--jobs), seed {seed}, in {id}");
@@ -167,7 +169,7 @@ impl Execution<'_> {
             live.note(&format!(
                 "round: {} of {} cells are open, {} trials",
                 open.len(),
-                self.plan.cells().len(),
+                self.plan.cells_to_run().len(),
                 round.len()
             ));
             self.execute(round, live, stop).await?;

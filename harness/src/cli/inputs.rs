@@ -1,6 +1,5 @@
 //! Every input of a run, as `run.json` keeps it.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Failure;
@@ -9,7 +8,7 @@ use super::run::How;
 use crate::guest::{Accelerator, Time};
 use crate::kernel::Kernel;
 use crate::model::{CellKey, Expectation};
-use crate::plan::{Selection, Shard};
+use crate::plan::{Plan, Selection, Shard};
 use crate::preflight::Report;
 use crate::procfs;
 use crate::results::{
@@ -28,8 +27,8 @@ pub struct Inputs<'a> {
     pub seed: u64,
     /// Whether its guests are traced.
     pub traced: bool,
-    /// The cells of the whole plan.
-    pub cells: &'a [Arc<CellKey>],
+    /// The whole plan.
+    pub plan: &'a Plan,
     pub shard: Option<Shard>,
     pub until: Option<Until>,
 }
@@ -97,11 +96,13 @@ fn kernel(kernel: &Kernel) -> KernelInfo {
 
 /// The cells of the plan, in its order.
 fn cells(context: &Context, inputs: &Inputs<'_>) -> Result<Vec<PlannedCell>, Failure> {
-    let cell = |key: &Arc<CellKey>| {
+    let cells = inputs.plan.cells().iter().enumerate().map(|(position, key)| {
+        let skipped = inputs.plan.skipped(position).map(str::to_owned);
+        let trials = if skipped.is_some() { 0 } else { inputs.selection.trials };
         let (key, expect) = (CellKey::clone(key), expectations(context, key)?);
-        Ok(PlannedCell { key, trials: inputs.selection.trials, expect })
-    };
-    inputs.cells.iter().map(cell).collect()
+        Ok(PlannedCell { key, trials, skipped, expect })
+    });
+    cells.collect()
 }
 
 fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, Failure> {

@@ -3,8 +3,10 @@
 
 mod bench;
 mod build;
+mod catalogue;
 mod compare;
 mod context;
+mod curve;
 mod doctor;
 mod execution;
 mod failure;
@@ -18,6 +20,7 @@ mod progress;
 mod quickstart;
 mod resume;
 mod run;
+mod skips;
 mod stages;
 mod timeline;
 mod trial;
@@ -95,6 +98,10 @@ enum Command {
     Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Show how often a scenario came to the good outcome along a parameter of its sweep
+    Curve(curve::Arguments),
+    /// Write docs/scenarios.md: what each scenario does and why, and what was measured of it
+    Catalogue(catalogue::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
     Bench(bench::Arguments),
     /// Print the JSON Schema of scenario or suite files
@@ -135,6 +142,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Curve(arguments) => curve::main(&global, &arguments),
+        Command::Catalogue(arguments) => catalogue::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),
         Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),

@@ -5,7 +5,7 @@ use super::execution::{self, Done, Execution};
 use super::inputs::{self, Inputs};
 use super::run::{How, Trace};
 use super::stages::Stages;
-use super::{Failure, Global, doctor};
+use super::{Failure, Global, doctor, skips};
 use crate::guest::Time;
 use crate::plan::{Plan, SelectedScenario, Selection};
 use crate::preflight;
@@ -37,10 +37,11 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
     let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold: info.qemu.cold, trace };
     let cells = info.cells.iter().map(|cell| cell.key.clone());
-    let plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
+    let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 
     let report = preflight::check(&doctor::options(global)?).await;
     let kernels = execution::kernels(context, &selection.variants, &selection.base).await?;
+    skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(&report, time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
@@ -53,7 +54,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
         jobs: info.jobs,
         seed: info.seed,
         traced: tracer.is_some(),
-        cells: plan.cells(),
+        plan: &plan,
         shard: info.shard,
         until: info.until,
     };
@@ -64,7 +65,8 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
-    let stages = Stages::prepare(context, &kernels, plan.cells(), machine, &qemu_version, how.cold, tracer).await?;
+    let stages =
+        Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how.cold, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     Execution { context, plan, stages, run, info, log, jobs }.go(finished, earlier).await

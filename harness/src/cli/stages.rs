@@ -121,7 +121,8 @@ fn shapes(context: &Context, cells: &[Arc<CellKey>], variant: &str) -> Result<Ve
     Ok(shapes)
 }
 
-fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a Instance, Failure> {
+/// A cell's scenario at its point.
+pub fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a Instance, Failure> {
     Scenario::find(&context.scenarios, &cell.scenario)?
         .at(&cell.params)
         .ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))

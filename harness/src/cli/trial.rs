@@ -1,5 +1,6 @@
 //! `harness trial`
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -7,10 +8,10 @@ use std::time::SystemTime;
 use super::context::Context;
 use super::run::How;
 use super::stages::Stages;
-use super::{Failure, Global, Output, build, doctor, inputs, print, print_json};
+use super::{Failure, Global, Output, build, doctor, inputs, print, print_json, skips};
 use crate::guest::Watch;
-use crate::model::{ActorStamps, HungCpu, TrialOutcome, TrialRecord};
-use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
+use crate::model::{ActorStamps, CellKey, HungCpu, TrialOutcome, TrialRecord};
+use crate::plan::{self, ParamFilter, Plan, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Run, Summary};
 use crate::run::Work;
@@ -57,6 +58,9 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
     let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
+    if let Some(reason) = skips::why_skipped(&context, &kernels[0], &trial.cell, &mut BTreeMap::new())? {
+        return Err(Failure::input(format!("{} cannot be run: {reason}", trial.cell)));
+    }
     let tracer = arguments.how.tracer(&context, &machine).await;
     let tracer = tracer.as_ref();
     let cold = arguments.how.cold;
@@ -73,7 +77,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         jobs: 1,
         seed,
         traced: tracer.is_some(),
-        cells,
+        plan: &Plan::again([CellKey::clone(&trial.cell)], 1, seed, None),
         shard: None,
         until: None,
     };

@@ -67,8 +67,23 @@ pub struct Comparison {
     pub only_in_base: Vec<Point>,
     /// What only the candidate has.
     pub only_in_candidate: Vec<Point>,
+    /// What was skipped on a side, and so is compared with nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedPoint>,
     /// What its p-values and intervals stand.
     pub evidence: Evidence,
+}
+
+/// A point that was not run on a side, for want of something in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedPoint {
+    /// The point.
+    #[serde(flatten)]
+    pub point: Point,
+    /// Why the base skipped it, if it did.
+    pub base: Option<String>,
+    /// Why the candidate skipped it, if it did.
+    pub candidate: Option<String>,
 }
 
 impl Comparison {
@@ -82,8 +97,11 @@ impl Comparison {
 ///
 /// The columns' variants and bases play no part: only scenario and parameters say which cells belong together.
 pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options) -> Result<Comparison, Error> {
-    let base_by_point = by_point(base)?;
-    let mut candidate_by_point = by_point(candidate)?;
+    let skipped = skipped(base, candidate);
+    let run = |cell: &&CellSummary| skipped.iter().all(|skipped| skipped.point != Point::of(cell));
+    let [base, candidate]: [Vec<&CellSummary>; 2] = [base, candidate].map(|cells| cells.iter().filter(run).collect());
+    let base_by_point = by_point(&base)?;
+    let mut candidate_by_point = by_point(&candidate)?;
     let (mut places, mut pairs) = (Vec::new(), Vec::new());
     let mut only_in_base = Vec::new();
     for cell in base {
@@ -102,13 +120,29 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
         }
     }
     let only_in_candidate =
-        candidate.iter().map(Point::of).filter(|point| !base_by_point.contains_key(point)).collect();
+        candidate.into_iter().map(Point::of).filter(|point| !base_by_point.contains_key(point)).collect();
 
     let p_values = adjusted(&pairs, options.evidence);
     let factor = factor(&p_values, options);
     let cells = places.into_iter().zip(pairs).zip(p_values);
     let cells = cells.map(|((place, pair), p_value)| compared(place, pair, p_value, factor, options)).collect();
-    Ok(Comparison { cells, only_in_base, only_in_candidate, evidence: options.evidence })
+    Ok(Comparison { cells, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
+}
+
+/// The points that a side skipped: the base's, and then those of the candidate alone.
+fn skipped(base: &[CellSummary], candidate: &[CellSummary]) -> Vec<SkippedPoint> {
+    let mut skipped: Vec<SkippedPoint> = Vec::new();
+    for cell in base.iter().filter(|cell| cell.skipped.is_some()) {
+        skipped.push(SkippedPoint { point: Point::of(cell), base: cell.skipped.clone(), candidate: None });
+    }
+    for cell in candidate.iter().filter(|cell| cell.skipped.is_some()) {
+        let point = Point::of(cell);
+        match skipped.iter_mut().find(|known| known.point == point) {
+            Some(known) => known.candidate.clone_from(&cell.skipped),
+            None => skipped.push(SkippedPoint { point, base: None, candidate: cell.skipped.clone() }),
+        }
+    }
+    skipped
 }
 
 /// What Benjamini and Hochberg multiply the p-value with of which one more test is to be rejected, if the others stay
@@ -161,9 +195,9 @@ impl fmt::Display for Point {
     }
 }
 
-fn by_point(cells: &[CellSummary]) -> Result<BTreeMap<Point, &CellSummary>, Error> {
+fn by_point<'a>(cells: &[&'a CellSummary]) -> Result<BTreeMap<Point, &'a CellSummary>, Error> {
     let mut by_point = BTreeMap::new();
-    for cell in cells {
+    for &cell in cells {
         let point = Point::of(cell);
         if by_point.contains_key(&point) {
             return Err(Error::Twice { cell: point.to_string() });

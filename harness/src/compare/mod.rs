@@ -18,7 +18,7 @@ mod side;
 #[cfg(test)]
 mod tests;
 
-pub use cells::{ComparedCell, Comparison, Point, Share, compare};
+pub use cells::{ComparedCell, Comparison, Point, Share, SkippedPoint, compare};
 pub use error::Error;
 pub use open::open_cells;
 pub use pair::{Evidence, Options, Verdict};

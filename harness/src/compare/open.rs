@@ -17,6 +17,8 @@ use crate::stats::Interval;
 /// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is
 /// wider than twice the margin.
 ///
+/// A cell that is skipped is never open; one that would be compared with it is compared with none.
+///
 /// A cell of which no trial counted is open, so the caller needs a limit. A channel that trials were counted without is
 /// not waited for.
 pub fn open_cells(cells: &[CellSummary], planned: &[PlannedCell], options: Options) -> Vec<CellKey> {
@@ -27,7 +29,7 @@ pub fn open_cells(cells: &[CellSummary], planned: &[PlannedCell], options: Optio
     let paired: BTreeSet<&CellKey> = pairs.iter().flat_map(|&(base, candidate)| [base, candidate]).collect();
 
     let mut open: BTreeSet<&CellKey> = undecided(&pairs, &seen, options);
-    for cell in planned.iter().filter(|cell| !paired.contains(&cell.key)) {
+    for cell in planned.iter().filter(|cell| is_run(cell) && !paired.contains(&cell.key)) {
         if alone_is_open(&seen(&cell.key), cell, options) {
             open.insert(&cell.key);
         }
@@ -37,12 +39,12 @@ pub fn open_cells(cells: &[CellSummary], planned: &[PlannedCell], options: Optio
 
 /// The cells that are compared: of the first variant of their base, and of another.
 fn pairs(planned: &[PlannedCell]) -> Vec<(&CellKey, &CellKey)> {
-    let keys: BTreeSet<&CellKey> = planned.iter().map(|cell| &cell.key).collect();
+    let keys: BTreeSet<&CellKey> = planned.iter().filter(|cell| is_run(cell)).map(|cell| &cell.key).collect();
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     let mut pairs = Vec::new();
     for PlannedCell { key, .. } in planned {
         let variant = *first.entry(&key.base).or_insert(&key.variant);
-        if variant != key.variant {
+        if variant != key.variant && keys.contains(key) {
             let base = CellKey { variant: variant.to_owned(), ..key.clone() };
             pairs.extend(keys.get(&base).map(|&base| (base, key)));
         }
@@ -98,6 +100,10 @@ fn alone_is_open(seen: &CellSummary, planned: &PlannedCell, options: Options) ->
         .iter()
         .filter_map(|expected| Some((interval(expected.channel, expected.outcome)?, expected.at_least)));
     expected.any(|(Interval { lo, hi }, at_least)| lo < at_least && at_least <= hi)
+}
+
+fn is_run(cell: &PlannedCell) -> bool {
+    cell.skipped.is_none()
 }
 
 /// Whether none of its trials counted.

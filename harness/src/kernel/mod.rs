@@ -9,7 +9,7 @@
 //! ```
 //!
 //! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
-//! compiled again. Everything is kept below the cache folder; a source is read and never written.
+//! compiled again. [`KernelFacts`] tells what a kernel has. Everything is kept below the cache folder; a source is read and never written.
 
 mod base;
 mod build;
@@ -19,6 +19,7 @@ mod diagnose;
 mod elf;
 mod error;
 mod event;
+mod facts;
 mod files;
 mod kconfig;
 mod key;
@@ -41,6 +42,7 @@ pub use self::cancel::Canceller;
 pub use self::config::Unmet;
 pub use self::error::{Fault, KernelError, PatchFault};
 pub use self::event::BuildEvent;
+pub use self::facts::KernelFacts;
 pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
 pub use self::store::{Kernel, Store};
 pub use self::variant::{Knob, Range, Variant, list_variants};

@@ -4,20 +4,24 @@
 //! Suite (a file) ─┐
 //! command line ───┴─> Selection ─> cells ─> Plan ─> trials, one of every cell before the second of any
 //!                                           Shard ──┘
+//! Needs of a point, KernelFacts ─> lacks ─> skipped ──┘
 //! ```
 //!
 //! Nothing here runs anything. A trial's seed depends on the run's seed, its cell and how many trials of that cell came
 //! before it, and on nothing else: selecting fewer cells, or running more trials, leaves the others' seeds alone.
 
+mod needs;
 mod seed;
 mod select;
 mod shard;
 mod suite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::CellKey;
 
+pub use self::needs::lacks;
 pub use self::seed::nonce;
 pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, meant};
 pub use self::shard::{ArrayJob, Shard, ShardChoice, ShardError};
@@ -43,6 +47,8 @@ pub struct PlannedTrial {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     cells: Vec<Arc<CellKey>>,
+    /// By position: why a cell is not run.
+    skipped: BTreeMap<usize, String>,
     trials: u32,
     run_seed: u64,
     shard: Option<Shard>,
@@ -51,21 +57,43 @@ pub struct Plan {
 /// The plan of `selection` in a run with the seed `run_seed`: all of it, or what belongs to `shard`.
 pub fn plan(selection: &Selection, known: &Known, run_seed: u64, shard: Option<Shard>) -> Result<Plan, SelectError> {
     let cells = select::cells(selection, known)?.into_iter().map(Arc::new).collect();
-    Ok(Plan { cells, trials: selection.trials, run_seed, shard })
+    Ok(Plan { cells, skipped: BTreeMap::new(), trials: selection.trials, run_seed, shard })
 }
 
 impl Plan {
     /// The plan of a run that was begun before, by what was written down of it.
     pub fn again(cells: impl IntoIterator<Item = CellKey>, trials: u32, run_seed: u64, shard: Option<Shard>) -> Self {
-        Self { cells: cells.into_iter().map(Arc::new).collect(), trials, run_seed, shard }
+        let cells = cells.into_iter().map(Arc::new).collect();
+        Self { cells, skipped: BTreeMap::new(), trials, run_seed, shard }
     }
 
-    /// The cells, each once, in their order: those of the whole plan, also in a shard.
+    /// Leaves out the cells for which `why` has a reason. The indices and seeds of all other trials stay what they are.
+    pub fn skip<E>(&mut self, mut why: impl FnMut(&CellKey) -> Result<Option<String>, E>) -> Result<(), E> {
+        for (position, cell) in self.cells.iter().enumerate() {
+            if let Some(reason) = why(cell)? {
+                self.skipped.insert(position, reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells, each once, in their order: those of the whole plan, also in a shard, and also those that are skipped.
     pub fn cells(&self) -> &[Arc<CellKey>] {
         &self.cells
     }
 
-    /// Trials of each cell, of all shards together.
+    /// Why the cell at `position` is skipped; `None` if it is run.
+    pub fn skipped(&self, position: usize) -> Option<&str> {
+        self.skipped.get(&position).map(String::as_str)
+    }
+
+    /// The cells that are run, in their order.
+    pub fn cells_to_run(&self) -> Vec<Arc<CellKey>> {
+        let run = self.cells.iter().enumerate().filter(|(position, _)| self.skipped(*position).is_none());
+        run.map(|(_, cell)| Arc::clone(cell)).collect()
+    }
+
+    /// Trials of each cell that is run, of all shards together.
     pub fn trials_per_cell(&self) -> u32 {
         self.trials
     }
@@ -75,7 +103,7 @@ impl Plan {
         (0..self.cells.len()).map(|position| u64::from(self.trials_of(position))).sum()
     }
 
-    /// Whether there is nothing to run: a shard of a plan that has fewer trials than shards.
+    /// Whether there is nothing to run: a shard of a plan that has fewer trials than shards, or all is skipped.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -93,7 +121,7 @@ impl Plan {
     /// Of each trial to run the cell, with its position, and which trial of the cell it is.
     fn places(&self) -> impl Iterator<Item = (usize, &Arc<CellKey>, u32)> {
         (0..self.trials).flat_map(move |ordinal| {
-            let cells = self.cells.iter().enumerate();
+            let cells = self.cells.iter().enumerate().filter(|(position, _)| self.skipped(*position).is_none());
             let ours = cells.filter(move |(position, _)| self.shard.is_none_or(|shard| shard.has(*position, ordinal)));
             ours.map(move |(position, cell)| (position, cell, ordinal))
         })
@@ -126,6 +154,9 @@ impl Plan {
 
     /// How many trials of the cell at `position` are to be run.
     fn trials_of(&self, position: usize) -> u32 {
+        if self.skipped(position).is_some() {
+            return 0;
+        }
         self.shard.map_or(self.trials, |shard| shard.share(position, self.trials))
     }
 }

@@ -105,6 +105,30 @@ fn seeds_and_nonces_are_all_different_and_as_they_should_be() {
 }
 
 #[test]
+fn what_is_skipped_is_not_run_and_changes_nothing_else() {
+    let world = world();
+    let sweep = Selection { trials: 4, ..world.sweep() };
+    let whole = plan(&sweep, &world.known(), 7, None).unwrap();
+    let is_skipped = |cell: &CellKey| cell.variant == "stock" && cell.scenario != "panic-alone";
+    for shard in [None, Shard::new(1, 3), Shard::new(2, 3), Shard::new(3, 3)] {
+        let mut some = plan(&sweep, &world.known(), 7, shard).unwrap();
+        some.skip(|cell| Ok::<_, ()>(is_skipped(cell).then(|| format!("{} cannot", cell.scenario)))).unwrap();
+        assert_eq!(some.cells(), whole.cells(), "they are planned all the same");
+        assert_eq!((some.skipped(0), some.skipped(3)), (None, Some("oops-then-panic cannot")));
+        assert_eq!(some.cells_to_run().len(), 36 - 11);
+        let trials: Vec<PlannedTrial> = some.iter().collect();
+        assert_eq!(some.len(), trials.len() as u64);
+        assert!(trials.iter().all(|trial| !is_skipped(&trial.cell)));
+        assert!(trials.iter().all(|trial| whole.trial(trial.index).as_ref() == Some(trial)), "index and seed stay");
+        assert!(some.indices().map(|(_, index)| index).eq(trials.iter().map(|trial| trial.index)));
+    }
+    let mut none = whole.clone();
+    none.skip(|_| Ok::<_, ()>(Some("no".to_owned()))).unwrap();
+    assert!(none.is_empty() && none.iter().next().is_none() && none.cells_to_run().is_empty());
+    assert_eq!(none.skip(|_| Err("unreadable")), Err("unreadable"));
+}
+
+#[test]
 fn another_run_has_other_seeds() {
     let world = world();
     let plan = |seed| plan(&world.sweep(), &world.known(), seed, None).unwrap().iter().collect::<Vec<_>>();

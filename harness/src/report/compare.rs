@@ -3,7 +3,7 @@
 use super::Format;
 use super::grid::{Grid, Tone};
 use super::summary::assignments;
-use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, Verdict};
+use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, SkippedPoint, Verdict};
 use crate::model::Channel;
 use crate::stats::percent;
 
@@ -31,7 +31,10 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
     for (side, points) in [("base", &comparison.only_in_base), ("candidate", &comparison.only_in_candidate)] {
         text.extend(points.iter().map(|point: &Point| format!("{item}only in {side}: {point}\n")));
     }
-    if !comparison.only_in_base.is_empty() || !comparison.only_in_candidate.is_empty() {
+    text.extend(comparison.skipped.iter().map(|skipped| format!("{item}{}\n", not_run(skipped))));
+    if [&comparison.only_in_base, &comparison.only_in_candidate].iter().any(|points| !points.is_empty())
+        || !comparison.skipped.is_empty()
+    {
         text.push('\n');
     }
     let has_order = comparison.cells.iter().any(|cell| cell.channel == Channel::Order);
@@ -51,6 +54,17 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
         count(Verdict::Same),
         count(Verdict::Undecided),
     )
+}
+
+/// `skipped in candidate: logbuf hold=1ms (the kernel has no symbol logbuf_lock)`
+fn not_run(SkippedPoint { point, base, candidate }: &SkippedPoint) -> String {
+    let (sides, reasons) = match (base, candidate) {
+        (Some(base), Some(candidate)) if base == candidate => ("both", base.clone()),
+        (Some(base), Some(candidate)) => ("both", format!("base: {base}; candidate: {candidate}")),
+        (Some(base), None) => ("base", base.clone()),
+        (None, candidate) => ("candidate", candidate.clone().unwrap_or_default()),
+    };
+    format!("skipped in {sides}: {point} ({reasons})")
 }
 
 /// `same`, or `undecided (35)`

@@ -2,20 +2,26 @@
 //!
 //! ```text
 //! Summary ──────────┬─> variant_table   one table a channel, variants side by side
+//!                   ├─> Curve           shares along a parameter: a table, CSV, a picture
 //!                   └─> summary_table   every figure of every cell
 //! Comparison ───────> compare_table
 //! RunInfo, Summary, TrialNotes, Judged ──> junit
+//! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! ```
 
+mod catalogue;
 mod compare;
 mod console;
+mod curve;
 mod grid;
 mod junit;
 mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
+pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
 pub use grid::Format;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
 pub use summary::{summary_table, variant_table};

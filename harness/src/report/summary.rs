@@ -38,7 +38,9 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
         text += &grid.render(format);
         text.push('\n');
     }
-    text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary)) + &not_counted(summary)
+    text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary))
+        + &not_counted(summary)
+        + &skipped(summary, format)
 }
 
 /// Every figure: a row for each cell, variants below each other; what was not counted is always there.
@@ -59,7 +61,7 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
     cells.sort_by_key(|cell| place(cell));
     for cell in cells {
         let mut row = vec![(names.variant(&cell.key), Tone::Plain)];
-        row.extend(channels.iter().map(|channel| with_interval(cell.channel(*channel))));
+        row.extend(channels.iter().map(|channel| with_interval(cell, *channel)));
         row.extend(
             [(cell.hung, Tone::Between), (cell.missed, Tone::Between), (cell.infra_errors, Tone::Bad)]
                 .map(|(count, tone)| (count.to_string(), if count == 0 { Tone::Plain } else { tone })),
@@ -68,7 +70,7 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
     }
     let legend =
         format!("Figures: trials in which {}, of those that counted; share; its 95 % interval.\n", good(summary));
-    grid.render(format) + "\n" + &legend + &not_counted(summary)
+    grid.render(format) + "\n" + &legend + &not_counted(summary) + &skipped(summary, format)
 }
 
 /// The names that stand in a table's margins.
@@ -110,7 +112,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let n = counts.n();
     if n == 0 {
-        return ("none counted".to_owned(), Tone::Between);
+        return none_counted(cell);
     }
     let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
     let word = word.map_or("mixed", |outcome| outcome.name());
@@ -118,12 +120,21 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
 }
 
 /// `20/20 100% [84–100]`
-fn with_interval(counts: Counts) -> (String, Tone) {
+fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
+    let counts = cell.channel(channel);
     let good = counts.good();
-    let Some(share) = good.share() else { return ("none counted".to_owned(), Tone::Between) };
+    let Some(share) = good.share() else { return none_counted(cell) };
     let interval = counts.ci95();
     let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
     (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
+}
+
+/// What stands where there is no figure.
+fn none_counted(cell: &CellSummary) -> (String, Tone) {
+    match &cell.skipped {
+        Some(_) => ("skipped".to_owned(), Tone::Plain),
+        None => ("none counted".to_owned(), Tone::Between),
+    }
 }
 
 fn tone(counts: Counts) -> Tone {
@@ -152,6 +163,25 @@ fn not_counted(summary: &Summary) -> String {
         sum(|cell| cell.infra_errors),
         sum(|cell| cell.hung),
     )
+}
+
+/// Why cells were skipped, each reason once; nothing if none was.
+fn skipped(summary: &Summary, format: Format) -> String {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for reason in summary.cells.iter().filter_map(|cell| cell.skipped.as_deref()) {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, cells)) => *cells += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    // In Markdown lines run together unless they are items.
+    let item = if format == Format::Markdown { "- " } else { "" };
+    let line = |(reason, cells): (&str, usize)| {
+        let plural = if cells == 1 { "" } else { "s" };
+        format!("{item}skipped, {cells} cell{plural}: {reason}\n")
+    };
+    let lines: String = reasons.into_iter().map(line).collect();
+    if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 fn heading(text: &str, format: Format) -> String {

@@ -10,9 +10,10 @@ use crate::compare::{Evidence, Options, compare};
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, TrialOutcome, TrialRecord};
 use crate::results::sample::{cell, counted, expect, info, key, trial};
-use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, judge};
+use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, SummaryBuilder, judge};
 
 mod order;
+mod skipped;
 
 const TEXT: Format = Format::Text { colour: false };
 const OOPS: &str = "panic-during-oops-dump";
@@ -306,13 +307,17 @@ fn reported() -> (RunInfo, Vec<TrialRecord>) {
     let planned = cells.into_iter().enumerate().map(|(index, key)| {
         // The third cell is only measured.
         let expect = if index == 2 { vec![] } else { vec![expect(Channel::Pstore, Saved)] };
-        PlannedCell { key, trials: 20, expect }
+        PlannedCell { key, trials: 20, expect, skipped: None }
     });
     (info(planned.collect()), trials)
 }
 
 fn report_of(info: &RunInfo, trials: &[TrialRecord], console: &[u8]) -> String {
-    let summary = Summary::from_trials(&info.run_id, trials);
+    let mut summary = SummaryBuilder::of_plan(&info.cells);
+    for trial in trials {
+        summary.add(trial);
+    }
+    let summary = summary.finish(&info.run_id);
     let judged = judge(&summary, &info.cells);
     let console_tail = |_| Some(console.to_vec());
     let mut notes = TrialNotes::default();

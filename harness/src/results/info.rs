@@ -144,8 +144,11 @@ pub struct PlannedCell {
     /// Which cell.
     #[serde(flatten)]
     pub key: CellKey,
-    /// Trials asked for.
+    /// Trials asked for; none of a cell that is skipped.
     pub trials: u32,
+    /// Why it is not run: what its kernel lacks of what the scenario needs there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// What was expected of it; empty if it was only to be measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,

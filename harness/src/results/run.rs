@@ -148,10 +148,12 @@ impl Run {
         Trials::open(&self.trials_path())
     }
 
-    /// Reads `trials.jsonl` through: what it counts, and which trials it has. Warns of an incomplete last line.
+    /// Reads `trials.jsonl` through: what it counts, and which trials it has. Cells that `run.json` says are skipped
+    /// are among the counted. Warns of an incomplete last line.
     pub fn tally(&self) -> Result<(Summary, Finished), Error> {
         let mut trials = self.trials()?;
-        let mut summary = SummaryBuilder::default();
+        let planned = if self.folder.join(INFO).is_file() { self.info()?.cells } else { Vec::new() };
+        let mut summary = SummaryBuilder::of_plan(&planned);
         for record in &mut trials {
             summary.add(&record?);
         }

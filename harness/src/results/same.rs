@@ -42,6 +42,7 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
         add(format!("cell {position}"), cell.key.to_string());
     }
     for cell in &info.cells {
+        add(format!("whether {} is skipped", cell.key), cell.skipped.clone().unwrap_or_else(|| "no".to_owned()));
         add(format!("the number of trials of {}", cell.key), cell.trials.to_string());
         let expected: Vec<String> =
             cell.expect.iter().map(|it| format!("{} {} at least {}", it.channel, it.outcome, it.at_least)).collect();

@@ -86,6 +86,14 @@ pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> Cel
     }
 }
 
+/// A cell that was not run.
+pub(crate) fn skipped(key: CellKey) -> CellSummary {
+    CellSummary { skipped: Some(NO_LOGBUF.to_owned()), ..CellSummary::empty(key) }
+}
+
+/// Why.
+pub(crate) const NO_LOGBUF: &str = "the kernel has no symbol logbuf_lock";
+
 /// The same with the order kept so often, and otherwise broken.
 pub(crate) fn cell_with_order(cell: CellSummary, (kept, n): (u32, u32)) -> CellSummary {
     let counts = Counts::new([(ChannelOutcome::Kept, kept), (ChannelOutcome::Broken, n - kept)]).unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::PlannedCell;
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, is_zero};
 use crate::stats::{Interval, Proportion, wilson};
 
@@ -33,6 +34,9 @@ pub struct CellSummary {
     /// Attempts that were infra-errors and were tried again: in no other figure.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retried: u32,
+    /// Why it was not run: what its kernel lacks of what the scenario needs there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// What each channel came to: those of the log, and others that some trial was judged by.
     pub channels: BTreeMap<Channel, Counts>,
 }
@@ -83,12 +87,23 @@ pub struct SummaryBuilder {
 /// A cell being counted.
 #[derive(Debug, Clone)]
 struct Counted {
-    /// The least index of its trials.
+    /// The least index of its trials; of a skipped cell that which its first trial would have.
     first: u64,
     cell: CellSummary,
 }
 
 impl SummaryBuilder {
+    /// One that has the cells of this plan which are skipped; the others come with their trials.
+    pub fn of_plan(planned: &[PlannedCell]) -> Self {
+        let mut builder = Self::default();
+        for (first, planned) in (0..).zip(planned).filter(|(_, planned)| planned.skipped.is_some()) {
+            let cell = CellSummary { skipped: planned.skipped.clone(), ..CellSummary::empty(planned.key.clone()) };
+            builder.places.insert(planned.key.clone(), builder.cells.len());
+            builder.cells.push(Counted { first, cell });
+        }
+        builder
+    }
+
     /// Counts one record. One of a trial whose infra-error was counted before takes its place.
     pub fn add(&mut self, record: &TrialRecord) {
         if let Some(place) = self.failed.remove(&record.index) {
@@ -154,7 +169,7 @@ impl CellSummary {
     /// A cell of which no trial was run.
     pub fn empty(key: CellKey) -> Self {
         let channels = Channel::OF_LOG.into_iter().map(|channel| (channel, Counts::default())).collect();
-        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, retried: 0, channels }
+        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, retried: 0, skipped: None, channels }
     }
 
     /// What a channel came to; nothing if it was never read.
@@ -165,6 +180,9 @@ impl CellSummary {
     /// Why a channel of this cell has an `n` of 0, in words.
     pub fn why_none_counted(&self) -> String {
         let Self { trials, missed, infra_errors, .. } = self;
+        if let Some(reason) = &self.skipped {
+            return format!("skipped: {reason}");
+        }
         match (trials, trials.saturating_sub(*missed).saturating_sub(*infra_errors)) {
             (0, _) => "no trial was run".to_owned(),
             (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),

@@ -12,6 +12,7 @@ use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 
 mod order;
+mod skipped;
 
 /// 2026-11-22 05:06:07.089 UTC.
 fn began() -> SystemTime {
@@ -239,7 +240,8 @@ fn run_json_comes_back_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let run = Run::create(folder.path(), began()).unwrap();
     let expected = vec![expect(Channel::Pstore, Saved)];
-    let planned = PlannedCell { key: key("stock", "panic-alone", "hold=0"), trials: 20, expect: expected };
+    let planned =
+        PlannedCell { key: key("stock", "panic-alone", "hold=0"), trials: 20, expect: expected, skipped: None };
     let written = info(vec![planned]);
     run.write_info(&written).unwrap();
     assert_eq!(run.info().unwrap(), written);
@@ -441,7 +443,8 @@ fn an_expectation_is_of_one_outcome_not_of_the_better_ones() {
 fn where_nothing_counted_nothing_is_known_and_it_is_told_why() {
     let of = |outcomes: Vec<TrialOutcome>| {
         let key = key("stock", "panic-alone", "");
-        let plan = [PlannedCell { key: key.clone(), trials: 2, expect: vec![expect(Channel::Pstore, Saved)] }];
+        let plan =
+            [PlannedCell { key: key.clone(), trials: 2, expect: vec![expect(Channel::Pstore, Saved)], skipped: None }];
         let trials: Vec<_> = (0..).zip(outcomes).map(|(index, outcome)| trial(index, &key, outcome)).collect();
         let judged = judge(&Summary::from_trials("x", &trials), &plan);
         match judged.as_slice() {

@@ -28,6 +28,7 @@ mod sweep;
 mod units;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, OopsKind, Span, Start, Stay};
 use self::cast::Cast;
@@ -102,6 +103,11 @@ impl Scenario {
     pub fn at(&self, params: &Params) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.params == *params)
     }
+}
+
+/// The time that is written like this, `300ms`; `None` if none is.
+pub fn duration(text: &str) -> Option<Duration> {
+    units::duration(text).ok()
 }
 
 #[cfg(test)]

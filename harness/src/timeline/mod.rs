@@ -16,7 +16,6 @@ mod console;
 mod order;
 mod picture;
 mod spans;
-mod svg;
 mod text;
 mod trace;
 mod view;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::svg::{escaped, picture};
 use super::view::{Entry, View, duration};
+use crate::svg::{escaped, picture};
 use crate::text::{clipped, milliseconds};
 
 /// Pixels: an entry's height, where the entries and the lanes begin, a lane's width, the width of the console's lines.

@@ -65,6 +65,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
         key: cell(number),
         trials: trials_per_cell,
         expect: vec![Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Saved, at_least: 0.9 }],
+        skipped: None,
     });
     RunInfo {
         schema_version: SCHEMA_VERSION,

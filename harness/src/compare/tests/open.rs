@@ -12,7 +12,7 @@ fn named(variant: &str, point: &str) -> crate::model::CellKey {
 fn plan(cells: &[(&str, &str)]) -> Vec<PlannedCell> {
     cells
         .iter()
-        .map(|(variant, point)| PlannedCell { key: named(variant, point), trials: 20, expect: vec![] })
+        .map(|(variant, point)| PlannedCell { key: named(variant, point), trials: 20, expect: vec![], skipped: None })
         .collect()
 }
 
@@ -139,4 +139,26 @@ fn what_never_counts_stays_open_and_a_channel_never_read_does_not() {
     // Only the console was read.
     assert!(open(&[counted("stock", "", (0, 0))], &alone).is_empty());
     assert!(open(&[counted("stock", "", (0, 0)), counted("early", "", (0, 0))], &both).is_empty());
+}
+
+#[test]
+fn what_is_skipped_is_never_open_and_its_partner_stands_alone() {
+    let mut plan = plan(&[("stock", "n=1"), ("early", "n=1"), ("stock", "n=2"), ("early", "n=2"), ("late", "n=2")]);
+    let skip = |plan: &mut Vec<PlannedCell>, position: usize| plan[position].skipped = Some("it cannot".to_owned());
+    // The first cell of the first variant: that one is still what the others are compared with.
+    skip(&mut plan, 0);
+    assert_eq!(open(&[], &plan), ["early n=1", "stock n=2", "early n=2", "late n=2"]);
+    let mut cells = vec![
+        counted("early", "n=1", (200, 200)),
+        counted("stock", "n=2", (60, 60)),
+        counted("early", "n=2", (0, 60)),
+        counted("late", "n=2", (30, 60)),
+    ];
+    assert!(open(&cells, &plan).is_empty(), "alone `early n=1` is known well enough");
+    cells[0] = counted("early", "n=1", (2, 4));
+    assert_eq!(open(&cells, &plan), ["early n=1"]);
+    for position in 0..plan.len() {
+        skip(&mut plan, position);
+    }
+    assert!(open(&[], &plan).is_empty());
 }

@@ -36,7 +36,8 @@ fn an_order_is_compared_like_any_channel() {
 
 #[test]
 fn a_run_goes_on_until_the_order_is_decided() {
-    let planned = |variant: &str| PlannedCell { key: key(variant, "panic-alone", ""), trials: 20, expect: vec![] };
+    let planned =
+        |variant: &str| PlannedCell { key: key(variant, "panic-alone", ""), trials: 20, expect: vec![], skipped: None };
     let plan = [planned("stock"), planned("early")];
     let open = |stock, early| open_cells(&[stock, early], &plan, Options::default()).len();
     assert_eq!(open(with_order("stock", (5, 5)), with_order("early", (4, 5))), 2);

@@ -15,7 +15,7 @@ fn plan(cells: usize, trials: u32, shard: Option<Shard>) -> Plan {
         scenario: "panic-alone".to_owned(),
         params: Params::new(),
     };
-    Plan { cells: (0..cells).map(|number| cell(number).into()).collect(), trials, run_seed: 7, shard }
+    Plan::again((0..cells).map(cell), trials, 7, shard)
 }
 
 fn parse(text: &str) -> Result<ShardChoice, ShardError> {

@@ -98,6 +98,7 @@ fn junit_shows_how_an_order_was_broken() {
             key: key.clone(),
             trials: 10,
             expect: if of_order.contains(&index) { vec![expect(Channel::Order, Kept)] } else { vec![] },
+            skipped: None,
         });
         info(planned.collect())
     };

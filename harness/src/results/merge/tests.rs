@@ -20,7 +20,16 @@ fn began() -> SystemTime {
 /// The inputs of a run of three cells.
 fn inputs() -> RunInfo {
     let expected = vec![expect(Channel::Pstore, Saved)];
-    info(CELLS.map(|n| PlannedCell { key: key("stock", "late", n), trials: TRIALS, expect: expected.clone() }).into())
+    info(
+        CELLS
+            .map(|n| PlannedCell {
+                key: key("stock", "late", n),
+                trials: TRIALS,
+                expect: expected.clone(),
+                skipped: None,
+            })
+            .into(),
+    )
 }
 
 /// All trials of its plan, simulated.
@@ -168,7 +177,7 @@ fn runs_that_differ_are_refused() {
     };
     assert_snapshot!(what(|i| i.cells.swap(0, 1)), @"cell 0 is stock@6.12 late n=0 in the first and stock@6.12 late n=1 in the second");
     assert_snapshot!(what(|i| i.cells.truncate(2)), @"cell 2 is stock@6.12 late n=2 in the first and absent in the second");
-    assert_snapshot!(what(|i| i.cells.push(PlannedCell { key: key("stock", "new", ""), trials: 1, expect: vec![] })), @"cell 3 is absent in the first and stock@6.12 new in the second");
+    assert_snapshot!(what(|i| i.cells.push(PlannedCell { key: key("stock", "new", ""), trials: 1, expect: vec![], skipped: None })), @"cell 3 is absent in the first and stock@6.12 new in the second");
     assert_snapshot!(what(|i| i.cells[1].trials = 8), @"the number of trials of stock@6.12 late n=1 is 7 in the first and 8 in the second");
     assert_snapshot!(what(|i| i.cells[1].expect[0].at_least = 0.5), @"what is expected of stock@6.12 late n=1 is pstore saved at least 0.9 in the first and pstore saved at least 0.5 in the second");
     assert_snapshot!(what(|i| i.cells[1].expect.clear()), @"what is expected of stock@6.12 late n=1 is pstore saved at least 0.9 in the first and nothing in the second");

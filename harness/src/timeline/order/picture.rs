@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::rows::{Row, moved_keys, times};
 use super::text::VariantOrder;
+use crate::svg::{escaped, picture};
 use crate::text::clipped;
-use crate::timeline::svg::{escaped, picture};
 
 /// Pixels: the picture's least width, a column's, the space between two, the margin, and where the boxes begin.
 const WIDTH: usize = 900;

@@ -9,13 +9,7 @@ const STYLE: &str = "\
 ";
 
 /// A picture of this size, in pixels, with its title, its description for those who do not see it, and its own style.
-pub(super) fn picture(
-    (width, height): (usize, usize),
-    title: &str,
-    description: &str,
-    style: &str,
-    body: &str,
-) -> String {
+pub fn picture((width, height): (usize, usize), title: &str, description: &str, style: &str, body: &str) -> String {
     let (title, description) = (escaped(title), escaped(description));
     let (right, bottom) = (width.saturating_sub(1), height.saturating_sub(1));
     format!(
@@ -32,7 +26,7 @@ pub(super) fn picture(
 }
 
 /// Text in which nothing is markup, and nothing that XML forbids.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
