@@ -104,8 +104,12 @@ fn shown(record: &TrialRecord) -> String {
                 // The detail of an order has several lines.
                 let detail = verdict.detail.replace('\n', "\n    ");
                 let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+                let log = verdict.log.as_ref().map(|kept| format!("; {kept}")).unwrap_or_default();
                 let (outcome, seen, of, what) = (verdict.outcome, verdict.witnesses, verdict.of, channel.witnesses());
-                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{detail}"));
+                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{log}{detail}"));
+                if let Some(lost) = verdict.log.as_ref().and_then(|kept| kept.first_lost.as_ref()) {
+                    lines.push(format!("    first lost: {lost}"));
+                }
             }
             if *hung {
                 lines.push("  the guest hung".to_owned());
@@ -113,6 +117,9 @@ fn shown(record: &TrialRecord) -> String {
         }
         TrialOutcome::Missed { reason } => lines.push(format!("  missed: {reason}")),
         TrialOutcome::InfraError { cause } => lines.push(format!("  infra-error: {cause}")),
+    }
+    if let Some(why) = &record.log_unknown {
+        lines.push(format!("  what was logged is not known: {why}"));
     }
     for HungCpu { cpu, at } in &record.hung_at {
         lines.push(format!("  CPU {cpu} was at {}", at.join("; then at ")));

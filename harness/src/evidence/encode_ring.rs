@@ -16,7 +16,8 @@ const ID_MASK: u64 = u64::MAX >> 2;
 const DESC_BYTES: usize = 24;
 
 /// Where a ring's structure, descriptors, infos and text are said to be.
-pub const ADDRESSES: [u64; 4] = [0xffff_ffff_8182_0680, 0xffff_ffff_8187_86e0, 0xffff_ffff_8182_06e0, 0xffff_ffff_8197_c278];
+pub const ADDRESSES: [u64; 4] =
+    [0xffff_ffff_8182_0680, 0xffff_ffff_8187_86e0, 0xffff_ffff_8182_06e0, 0xffff_ffff_8197_c278];
 
 /// Whose structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -126,7 +126,8 @@ impl fmt::Display for Log {
         for seq in &self.unfinished {
             writeln!(f, "[harness: record {seq} was being written]")?;
         }
-        for (count, what) in [(self.without_text, "records without their text"), (self.failed, "records without room")] {
+        for (count, what) in [(self.without_text, "records without their text"), (self.failed, "records without room")]
+        {
             if count > 0 {
                 writeln!(f, "[harness: {what}: {count}]")?;
             }
@@ -199,11 +200,8 @@ fn record(raw: &RawRing, id: u64, seq: u64, desc: &[u8], info: &[u8], room: usiz
         return None;
     }
     let caller_id = u32_at(info, layout.caller_id)?;
-    let caller = if caller_id & CALLER_IS_CPU == 0 {
-        Caller::Task(caller_id)
-    } else {
-        Caller::Cpu(caller_id & !CALLER_IS_CPU)
-    };
+    let caller =
+        if caller_id & CALLER_IS_CPU == 0 { Caller::Task(caller_id) } else { Caller::Cpu(caller_id & !CALLER_IS_CPU) };
     // Behind the length: a byte of facility, then five bits of flags and three of the level.
     let level = info.get(layout.text_len + 3)? >> 5;
     let ts_ns = u64_at(info, layout.ts_nsec)?;

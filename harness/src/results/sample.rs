@@ -38,6 +38,7 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
         witnesses: if outcome == ChannelOutcome::Lost { 0 } else { 32 },
         of: 32,
         detail: if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
+        log: None,
     };
     let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
     TrialOutcome::Counted { hung: false, channels }
@@ -53,7 +54,7 @@ pub(crate) fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutc
             "all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1\n  2.718 ms CPU 0: kmsg_dump".into(),
         ),
     };
-    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail });
+    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail, log: None });
     TrialOutcome::Counted { hung, channels }
 }
 
@@ -71,6 +72,8 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
         hung_at: vec![],
+        log: None,
+        log_unknown: None,
     }
 }
 

@@ -5,12 +5,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::Crash;
+use crate::evidence::printk_ring::Log;
 use crate::evidence::pstore;
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`.
-pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Result<()> {
+pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Option<&Log>) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
@@ -30,6 +31,9 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Re
     }
     if !crash.registers.is_empty() {
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
+    }
+    if let Some(log) = log {
+        std::fs::write(folder.join("log.txt"), log.to_string())?;
     }
     if let Some(timeline) = timeline {
         write_timeline(folder, timeline)?;

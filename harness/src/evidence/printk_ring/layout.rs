@@ -146,7 +146,8 @@ impl Layout {
 
     /// Where the arrays are, by the bytes of `struct printk_ringbuffer`.
     pub fn arrays(&self, ring: &[u8]) -> Result<Arrays, LayoutError> {
-        let (word, long) = (|at| u32_at(ring, at).ok_or(LayoutError::Cut), |at| u64_at(ring, at).ok_or(LayoutError::Cut));
+        let (word, long) =
+            (|at| u32_at(ring, at).ok_or(LayoutError::Cut), |at| u64_at(ring, at).ok_or(LayoutError::Cut));
         let (count_bits, size_bits) = (word(self.count_bits)?, word(self.size_bits)?);
         let too_large = LayoutError::TooLarge { count_bits, size_bits };
         if count_bits > MAX_COUNT_BITS || size_bits > MAX_SIZE_BITS {
