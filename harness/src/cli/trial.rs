@@ -135,7 +135,40 @@ fn shown(record: &TrialRecord) -> String {
 mod tests {
     use super::*;
     use crate::model::ChannelOutcome::{Broken, Lost, Saved};
+    use crate::model::{Channel, Kept};
     use crate::results::sample::{counted, key, ordered, trial};
+
+    #[test]
+    fn what_was_logged_and_kept_is_shown() {
+        let mut outcome = counted(Saved, Lost);
+        if let TrialOutcome::Counted { channels, .. } = &mut outcome {
+            let first_lost = Some("[    5.123456][    T1] witness".to_owned());
+            for (channel, kept) in [
+                (Channel::Console, Kept { lines: 61, of: 61, first_lost: None }),
+                (Channel::Pstore, Kept { lines: 60, of: 61, first_lost }),
+            ] {
+                channels.entry(channel).and_modify(|verdict| verdict.log = Some(kept));
+            }
+        }
+        let mut record = trial(0, &key("stock", "panic-alone", ""), outcome);
+        record.stamps.clear();
+        insta::assert_snapshot!(shown(&record), @"
+        stock@6.12 panic-alone (seed 18446744073709551615)
+          console  saved     32/32 witness lines; 100 % of 61 log lines
+          pstore   lost      0/32 witness lines; 98 % of 61 log lines: the panic's own line is missing
+            first lost: [    5.123456][    T1] witness
+        ");
+        record.outcome = counted(Saved, Lost);
+        record.log_unknown = Some("the guest has no /sys/kernel/vmcoreinfo (CONFIG_VMCORE_INFO)".to_owned());
+        let text = shown(&record);
+        assert!(
+            text.ends_with(
+                "  what was logged is not known: the guest has no /sys/kernel/vmcoreinfo \
+                                (CONFIG_VMCORE_INFO)"
+            ),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_broken_order_is_shown_in_all_its_lines() {

@@ -8,8 +8,7 @@ use crate::evidence::vmcoreinfo::VmcoreInfo;
 
 /// A descriptor's states.
 pub const RESERVED: u64 = 0;
-pub const COMMITTED: u64 = 1;
-pub const FINALIZED: u64 = 2;
+const FINALIZED: u64 = 2;
 const REUSABLE: u64 = 3;
 
 const ID_MASK: u64 = u64::MAX >> 2;
@@ -185,7 +184,7 @@ impl RingBuilder {
         let last = if self.kernel == Kernel::V7_2 { next.wrapping_sub(1) } else { next };
         let wraps = begin >> self.size_bits != last >> self.size_bits;
         if wraps {
-            next = ((begin >> self.size_bits) + 1 << self.size_bits).wrapping_add(bytes);
+            next = (((begin >> self.size_bits) + 1) << self.size_bits).wrapping_add(bytes);
         }
         while let Some(oldest) = self.live.iter().find_map(|(_, begin)| *begin) {
             if next.wrapping_sub(oldest) <= 1 << self.size_bits {

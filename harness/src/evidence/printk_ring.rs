@@ -57,7 +57,7 @@ pub struct RawRing {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RingError {
     /// Not all of the memory is there.
-    #[error("{0} of the kernel's log are cut off")]
+    #[error("the kernel's log is cut off: {0}")]
     Cut(&'static str),
     /// The ids of the first and the last descriptor are further apart than there are descriptors.
     #[error("the kernel's log is said to have {used} records in {count} descriptors")]
@@ -140,7 +140,7 @@ impl fmt::Display for Log {
 pub fn decode(raw: &RawRing) -> Result<Log, RingError> {
     let RawRing { layout, arrays, ring, descs, infos, text } = raw;
     for (bytes, span, what) in
-        [(descs, arrays.descs, "the descriptors"), (infos, arrays.infos, "the infos"), (text, arrays.text, "the texts")]
+        [(descs, arrays.descs, "the descriptors"), (infos, arrays.infos, "the infos"), (text, arrays.text, "the text")]
     {
         if bytes.len() != span.bytes {
             return Err(RingError::Cut(what));

@@ -6,7 +6,7 @@ use super::{
     CellSummary, Counts, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION,
 };
 use crate::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, ParamValue, Params, TrialOutcome,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, TrialOutcome,
     TrialRecord,
 };
 
@@ -42,6 +42,15 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
     };
     let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
     TrialOutcome::Counted { hung: false, channels }
+}
+
+/// The same where each channel of the log kept so many lines of so many.
+pub(crate) fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
+    let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
+    for verdict in channels.values_mut() {
+        verdict.log = Some(Kept { lines, of, first_lost: (lines < of).then(|| "[    5.123456] lost".to_owned()) });
+    }
+    TrialOutcome::Counted { hung, channels }
 }
 
 /// The same with the order judged as well: one that is broken has a detail of several lines.

@@ -1,7 +1,7 @@
 //! What is kept of a trial: raw, so that another decoder can look again, and as text for people.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use super::Crash;
@@ -33,7 +33,9 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
     }
     if let Some(log) = log {
-        std::fs::write(folder.join("log.txt"), log.to_string())?;
+        let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);
+        write!(file, "{log}")?;
+        file.flush()?;
     }
     if let Some(timeline) = timeline {
         write_timeline(folder, timeline)?;

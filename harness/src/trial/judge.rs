@@ -127,9 +127,10 @@ mod tests {
 
     use super::*;
     use crate::evidence::encode::{self, Erst};
+    use crate::evidence::encode_ring::{Kernel, RingBuilder};
     use crate::guest::{Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
-    use crate::verdict::Tail;
+    use crate::verdict::{Tail, witness};
 
     const NONCE: &str = "0123456789abcdef";
 
@@ -192,6 +193,33 @@ mod tests {
         let mut silent = crash(End::Deadline, 0, 1);
         silent.remains.waited = None;
         assert!(is_counted(&silent, true));
+    }
+
+    #[test]
+    fn a_log_that_is_not_known_takes_nothing_from_the_trial() {
+        let mut unknown = crash(ended(), 0, 1);
+        unknown.remains.log = LogMemory::Unknown("no note".to_owned());
+        let judged = judge(&assignment(), &unknown);
+        assert_eq!((judged.log, judged.truth), (None, Err("no note".to_owned())));
+        let TrialOutcome::Counted { channels, .. } = judged.outcome else { panic!("{:?}", judged.outcome) };
+        assert!(channels.values().all(|verdict| verdict.log.is_none()));
+    }
+
+    #[test]
+    fn a_log_that_is_known_is_what_channels_are_held_to() {
+        let mut known = crash(ended(), 0, 1);
+        let mut ring = RingBuilder::new(Kernel::V6_12, 6, 12);
+        ring.push(1000, 1, &witness::line(NONCE, 1, 1)).push(2000, 0, "behind");
+        known.remains.log = LogMemory::Read(Box::new(ring.raw()));
+        known.remains.console = b"[    0.000002][    T0] behind\r\n".to_vec();
+        let assignment = Assignment { tail: Tail::of_panic(NONCE, 1), ..assignment() };
+        let TrialOutcome::Counted { channels, .. } = judge(&assignment, &known).outcome else { panic!("not counted") };
+        let lines = |channel| channels[&channel].log.as_ref().map(|kept| (kept.lines, kept.of));
+        assert_eq!((lines(Channel::Console), lines(Channel::Pstore)), (Some((1, 2)), Some((0, 2))));
+        // Nonsense is no log.
+        let LogMemory::Read(raw) = &mut known.remains.log else { panic!("it was put there") };
+        raw.text.clear();
+        assert_eq!(judge(&assignment, &known).truth, Err("the kernel's log is cut off: the text".to_owned()));
     }
 
     #[test]

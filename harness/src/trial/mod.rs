@@ -140,7 +140,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             let judged = judge(assignment, &crash);
             (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
             match &judged.truth {
-                Ok(truth) => record.log = Some(truth.log()),
+                Ok(truth) => record.log = Some(truth.logged()),
                 Err(why) => record.log_unknown = Some(why.clone()),
             }
             if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref(), judged.log.as_ref()) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::evidence::console;
 use crate::evidence::printk::Line;
-use crate::evidence::printk_ring::Log;
+use crate::evidence::printk_ring::{Log, Record};
 use crate::evidence::pstore::Pstore;
 use crate::model::{Kept, Logged};
 use crate::verdict::channel::best_panic;
@@ -22,16 +22,9 @@ const MAX_SHOWN: usize = 120;
 /// What a trial logged, line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Truth {
-    lines: Vec<TrueLine>,
-    log: Logged,
-}
-
-/// A line of it: when it was logged, its text, and how it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct TrueLine {
-    micros: u64,
-    message: String,
-    shown: String,
+    /// From the one with the first witness line on.
+    records: Vec<Record>,
+    logged: Logged,
 }
 
 /// Why it is not known what a trial logged.
@@ -46,26 +39,18 @@ impl Truth {
     /// What `log` has from the trial's first witness line on.
     pub fn of(log: &Log, tail: &Tail) -> Result<Self, NoTruth> {
         let first = witness::line(&tail.nonce, 1, tail.of);
-        let lines = log.records.iter().flat_map(|record| {
-            record.lines().map(|line| TrueLine {
-                micros: record.micros(),
-                message: line.to_owned(),
-                shown: record.shown(line),
-            })
-        });
-        let lines: Vec<TrueLine> = lines.skip_while(|line| line.message != first).collect();
-        if lines.is_empty() {
-            return Err(NoTruth::NoStart);
-        }
-        let text: String = lines.iter().flat_map(|line| [line.shown.as_str(), "\n"]).collect();
+        let start = log.records.iter().position(|record| record.text == first).ok_or(NoTruth::NoStart)?;
+        let records = log.records.get(start..).unwrap_or_default().to_vec();
+        let text: String = records.iter().flat_map(|record| [record.text.as_str(), "\n"]).collect();
         let panic = Scan::of(&text, tail).events.contains(&Event::Panic);
-        let log = Logged { lines: count(lines.len()), panic, unfinished: count(log.unfinished.len()) };
-        Ok(Self { lines, log })
+        let lines = records.iter().map(|record| record.lines().count()).sum();
+        let logged = Logged { lines: count(lines), panic, unfinished: count(log.unfinished.len()) };
+        Ok(Self { records, logged })
     }
 
     /// What is recorded of it.
-    pub const fn log(&self) -> Logged {
-        self.log
+    pub const fn logged(&self) -> Logged {
+        self.logged
     }
 
     /// What a text, oldest line first, has of it. A line is kept if it is there whole, with its time where the text
@@ -79,12 +64,12 @@ impl Truth {
             let left = there.get_mut(&(micros, message)).filter(|left| **left > 0);
             left.map(|left| *left -= 1).is_some()
         };
-        let mut kept = Kept { lines: 0, of: self.log.lines, first_lost: None };
-        for TrueLine { micros, message, shown } in &self.lines {
-            if take(Some(*micros), message) || take(None, message) {
+        let mut kept = Kept { lines: 0, of: self.logged.lines, first_lost: None };
+        for (record, line) in self.records.iter().flat_map(|record| record.lines().map(move |line| (record, line))) {
+            if take(Some(record.micros()), line) || take(None, line) {
                 kept.lines += 1;
             } else if kept.first_lost.is_none() {
-                kept.first_lost = Some(shown.chars().take(MAX_SHOWN).collect());
+                kept.first_lost = Some(record.shown(line).chars().take(MAX_SHOWN).collect());
             }
         }
         kept
@@ -143,7 +128,7 @@ mod tests {
     fn a_channel_that_shows_the_log_has_kept_all_of_it() {
         let log = of_panic();
         let truth = Truth::of(&log, &tail()).unwrap();
-        assert_eq!(truth.log(), Logged { lines: OF + 7, panic: true, unfinished: 0 });
+        assert_eq!(truth.logged(), Logged { lines: OF + 7, panic: true, unfinished: 0 });
         let all = Kept { lines: OF + 7, of: OF + 7, first_lost: None };
         assert_eq!(truth.kept_by(&shown(&log)), all);
         // Twice is no more than once, and order is another question.
@@ -197,7 +182,7 @@ mod tests {
             let part = Part { number: 1, record_id: 1, text, damage: None };
             Pstore { dumps: vec![Dump { reason, count: 1, parts: vec![part] }], ..Pstore::default() }
         };
-        let syslog = |log: &Log| -> String { log.to_string().lines().map(|line| format!("<6>{line}\n")).collect() };
+        let syslog = |log: &Log| format!("\n{}", log.to_string().trim_end()).replace('\n', "\n<6>") + "\n";
         let all = dump(Reason::Panic, syslog(&log));
         assert_eq!(truth.kept_by_pstore(&all, &tail()), Kept { lines: OF + 7, of: OF + 7, first_lost: None });
         // What was logged behind the dump cannot be in it.
@@ -218,10 +203,10 @@ mod tests {
     #[test]
     fn a_log_without_the_panics_line_says_so() {
         let truth = Truth::of(&log(&["Kernel panic - not syncing: another"]), &tail()).unwrap();
-        assert!(!truth.log().panic);
+        assert!(!truth.logged().panic);
         let mut ring = RingBuilder::new(Kernel::V6_12, 6, 14);
         ring.push(0, 0, &witness::line(NONCE, 1, OF)).push_as(RESERVED, 0, 0, "half");
         let truth = Truth::of(&printk_ring::decode(&ring.raw()).unwrap(), &tail()).unwrap();
-        assert_eq!(truth.log(), Logged { lines: 1, panic: false, unfinished: 1 });
+        assert_eq!(truth.logged(), Logged { lines: 1, panic: false, unfinished: 1 });
     }
 }

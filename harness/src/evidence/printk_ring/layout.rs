@@ -11,8 +11,8 @@ const MAX_RING_STRUCT: usize = 4096;
 const MAX_DESC: usize = 256;
 /// No `struct printk_info` is longer; it has 88 to 112 bytes.
 const MAX_INFO: usize = 1024;
-/// More descriptors than these are refused.
-const MAX_COUNT_BITS: u32 = 20;
+/// More descriptors than these are refused: the kernel has one for 32 bytes of text.
+const MAX_COUNT_BITS: u32 = 18;
 /// A longer text than this is refused: 4 MiB, of which the kernel's default is a thirtieth.
 const MAX_SIZE_BITS: u32 = 22;
 /// More memory than this is not read for one log, in bytes. The log of 4 MiB has 19 MiB with all its descriptors.

@@ -80,7 +80,7 @@ fn what_is_cut_off_or_impossible_is_refused() {
     };
     assert_eq!(without(|raw| raw.descs.truncate(8)), RingError::Cut("the descriptors"));
     assert_eq!(without(|raw| raw.infos.clear()), RingError::Cut("the infos"));
-    assert_eq!(without(|raw| raw.text.push(0)), RingError::Cut("the texts"));
+    assert_eq!(without(|raw| raw.text.push(0)), RingError::Cut("the text"));
     assert_eq!(without(|raw| raw.ring.truncate(30)), RingError::Cut("the ends"));
     let ids = without(|raw| raw.ring[24..32].copy_from_slice(&0x40u64.to_le_bytes()));
     assert!(matches!(ids, RingError::Ids { count: 16, .. }), "{ids}");
@@ -137,8 +137,8 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn a_log_that_is_too_large_is_not_read() {
-    let layout = Kernel::V6_12.layout();
-    let ring = RingBuilder::new(Kernel::V6_12, 12, 17).raw().ring;
+    let layout = Kernel::V7_2.layout();
+    let ring = RingBuilder::new(Kernel::V7_2, 12, 17).raw().ring;
     let arrays = |count_bits: u32, size_bits: u32| {
         let mut ring = ring.clone();
         ring[..4].copy_from_slice(&count_bits.to_le_bytes());
@@ -147,10 +147,10 @@ fn a_log_that_is_too_large_is_not_read() {
     };
     let usual = arrays(12, 17).unwrap();
     assert_eq!(usual.descs, Span { address: ADDRESSES[1], bytes: 24 << 12 });
-    assert_eq!(usual.infos, Span { address: ADDRESSES[2], bytes: 88 << 12 });
+    assert_eq!(usual.infos, Span { address: ADDRESSES[2], bytes: 112 << 12 });
     assert_eq!(usual.text, Span { address: ADDRESSES[3], bytes: 1 << 17 });
     assert!(arrays(17, 22).is_ok());
-    for (count_bits, size_bits) in [(21, 17), (12, 23), (u32::MAX, u32::MAX), (20, 22)] {
+    for (count_bits, size_bits) in [(19, 17), (12, 23), (u32::MAX, u32::MAX), (18, 22)] {
         assert_eq!(arrays(count_bits, size_bits), Err(LayoutError::TooLarge { count_bits, size_bits }));
     }
     assert_eq!(layout.arrays(&ring[..50]), Err(LayoutError::Cut));
