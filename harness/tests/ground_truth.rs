@@ -83,7 +83,7 @@ fn what_is_lost_is_named_and_what_is_there_was_logged() {
 fn what_comes_behind_the_dump_cannot_be_in_it_and_a_guest_that_hangs_is_read() {
     let project = Project::new();
     // With a timeout of 0, panic() ends in an endless loop, after its last line.
-    let scenario = "name: panic-for-ever\ntitle: a test\nwhy: a test\ndeadline: 2s\n\
+    let scenario = "name: panic-for-ever\ntitle: a test\nwhy: a test\nsource: this test\ndeadline: 2s\n\
                     knobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n\
                     actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n\
                     expect:\n  - { channel: console, outcome: saved }\n";
