@@ -243,6 +243,48 @@ pub struct ChannelVerdict {
     /// one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// What it kept of all that was logged, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Kept>,
+}
+
+/// What a channel kept of the lines that a trial logged, from its first witness line on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Lines that it has, whole.
+    pub lines: u32,
+    /// Lines that there were in the guest's memory at the end.
+    pub of: u32,
+    /// The first that it does not have, as the console would show it, at most 120 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_lost: Option<String>,
+}
+
+impl Kept {
+    /// The share that was kept, in hundredths of a percent, rounded down: 10000 is all.
+    pub fn basis_points(&self) -> u32 {
+        let share = u64::from(self.lines) * 10_000 / u64::from(self.of).max(1);
+        u32::try_from(share).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Display for Kept {
+    /// `98 % of 61 log lines`, rounded down
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} % of {} log lines", self.basis_points() / 100, self.of)
+    }
+}
+
+/// The log as it stood in the guest's memory at the end, from the trial's first witness line on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Its lines.
+    pub lines: u32,
+    /// Whether the panic's own line is one of them.
+    pub panic: bool,
+    /// Records that somebody had begun to write, and never finished.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unfinished: u32,
 }
 
 /// How a trial ended.
@@ -300,6 +342,12 @@ pub struct TrialRecord {
     /// Where each vCPU of a guest stood that was past its deadline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hung_at: Vec<HungCpu>,
+    /// What was logged, by the guest's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Logged>,
+    /// Why that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_unknown: Option<String>,
 }
 
 /// Where a vCPU of a hung guest was seen.

@@ -107,7 +107,7 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
     if built.is_file() {
         return Ok(built);
     }
-    let target_dir = kept.join("target");
+    let target_dir = kept.join("target").join(checkout(project, part)?);
     let mut command = Command::new("cargo");
     command
         .current_dir(project.root())
@@ -129,6 +129,15 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
     std::fs::copy(&fresh, &staged).map_err(failed(part, "copy", &fresh))?;
     std::fs::rename(&staged, &built).map_err(failed(part, "rename to", &built))?;
     Ok(built)
+}
+
+/// Names the folder that the crate is in. cargo tells by the files' times whether what it has built is fresh, and of two
+/// checkouts that have one target folder it may take the other's for it.
+fn checkout(project: &Project, part: &Part) -> Result<String, PartError> {
+    let folder = project.root().join(part.crates.first().copied().unwrap_or_default());
+    let folder = folder.canonicalize().map_err(failed(part, "find", &folder))?;
+    let digest = format!("{:x}", Sha256::digest(folder.as_os_str().as_encoded_bytes()));
+    Ok(digest.chars().take(12).collect())
 }
 
 /// What was being done to which file when it failed.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{BenchError, io, mib};
-use crate::model::{CellKey, Channel, ChannelOutcome, ChannelVerdict, ParamValue, TrialOutcome, TrialRecord};
+use crate::model::{
+    CellKey, Channel, ChannelOutcome, ChannelVerdict, Kept, Logged, ParamValue, TrialOutcome, TrialRecord,
+};
 use crate::plan::{Plan, PlannedTrial};
 use crate::report::{Format, TrialNotes, variant_table};
 use crate::results::Run;
@@ -47,6 +49,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         witnesses: 7,
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".to_owned(),
+        log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let channels = Channel::OF_LOG.map(|channel| (channel, verdict.clone()));
     TrialRecord {
@@ -61,5 +64,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         host_wait_percent: Some(3),
         stamps: Vec::new(),
         hung_at: Vec::new(),
+        log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
+        log_unknown: None,
     }
 }

@@ -108,8 +108,12 @@ fn shown(record: &TrialRecord) -> String {
                 // The detail of an order has several lines.
                 let detail = verdict.detail.replace('\n', "\n    ");
                 let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+                let log = verdict.log.as_ref().map(|kept| format!("; {kept}")).unwrap_or_default();
                 let (outcome, seen, of, what) = (verdict.outcome, verdict.witnesses, verdict.of, channel.witnesses());
-                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{detail}"));
+                lines.push(format!("  {channel:8} {outcome:9} {seen}/{of} {what}{log}{detail}"));
+                if let Some(lost) = verdict.log.as_ref().and_then(|kept| kept.first_lost.as_ref()) {
+                    lines.push(format!("    first lost: {lost}"));
+                }
             }
             if *hung {
                 lines.push("  the guest hung".to_owned());
@@ -117,6 +121,9 @@ fn shown(record: &TrialRecord) -> String {
         }
         TrialOutcome::Missed { reason } => lines.push(format!("  missed: {reason}")),
         TrialOutcome::InfraError { cause } => lines.push(format!("  infra-error: {cause}")),
+    }
+    if let Some(why) = &record.log_unknown {
+        lines.push(format!("  what was logged is not known: {why}"));
     }
     for HungCpu { cpu, at } in &record.hung_at {
         lines.push(format!("  CPU {cpu} was at {}", at.join("; then at ")));
@@ -132,7 +139,40 @@ fn shown(record: &TrialRecord) -> String {
 mod tests {
     use super::*;
     use crate::model::ChannelOutcome::{Broken, Lost, Saved};
+    use crate::model::{Channel, Kept};
     use crate::results::sample::{counted, key, ordered, trial};
+
+    #[test]
+    fn what_was_logged_and_kept_is_shown() {
+        let mut outcome = counted(Saved, Lost);
+        if let TrialOutcome::Counted { channels, .. } = &mut outcome {
+            let first_lost = Some("[    5.123456][    T1] witness".to_owned());
+            for (channel, kept) in [
+                (Channel::Console, Kept { lines: 61, of: 61, first_lost: None }),
+                (Channel::Pstore, Kept { lines: 60, of: 61, first_lost }),
+            ] {
+                channels.entry(channel).and_modify(|verdict| verdict.log = Some(kept));
+            }
+        }
+        let mut record = trial(0, &key("stock", "panic-alone", ""), outcome);
+        record.stamps.clear();
+        insta::assert_snapshot!(shown(&record), @"
+        stock@6.12 panic-alone (seed 18446744073709551615)
+          console  saved     32/32 witness lines; 100 % of 61 log lines
+          pstore   lost      0/32 witness lines; 98 % of 61 log lines: the panic's own line is missing
+            first lost: [    5.123456][    T1] witness
+        ");
+        record.outcome = counted(Saved, Lost);
+        record.log_unknown = Some("the guest has no /sys/kernel/vmcoreinfo (CONFIG_VMCORE_INFO)".to_owned());
+        let text = shown(&record);
+        assert!(
+            text.ends_with(
+                "  what was logged is not known: the guest has no /sys/kernel/vmcoreinfo \
+                                (CONFIG_VMCORE_INFO)"
+            ),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_broken_order_is_shown_in_all_its_lines() {

@@ -6,6 +6,7 @@
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
 //! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
+//! VMCOREINFO ─> vmcoreinfo, kernel memory ─> printk_ring ─> the log as it stood
 //! ```
 //!
 //! All of these bytes come from a guest whose kernel has just crashed, so nothing in them is believed: every length is
@@ -18,12 +19,16 @@ pub mod cper;
 pub mod erst;
 pub mod inflate;
 pub mod printk;
+pub mod printk_ring;
 pub mod pstore;
 pub(crate) mod ranges;
 pub mod registers;
 pub mod stamps;
 pub mod symbols;
 pub mod timeline;
+pub mod vmcoreinfo;
 
 #[cfg(test)]
 pub(crate) mod encode;
+#[cfg(test)]
+pub(crate) mod encode_ring;

@@ -1,5 +1,6 @@
 //! The lines that the guest's agent sends on the second serial port.
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
@@ -20,6 +21,8 @@ pub enum Word {
         mapped: u64,
         /// Where crashlab's code lies (its section `.text`).
         code: u64,
+        /// Where its kernel has the note that tells readers of memory where things are, if it has one.
+        vmcoreinfo: Option<Note>,
     },
     /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
     Settled,
@@ -36,6 +39,22 @@ pub enum Word {
     End,
 }
 
+/// A note in the guest's memory, as `/sys/kernel/vmcoreinfo` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Its physical address.
+    pub address: u64,
+    /// Its size in bytes, the room for it included.
+    pub bytes: u64,
+}
+
+impl Note {
+    /// Reads `0x0000000003a51000 1024`, both hexadecimal.
+    fn parse(address: &str, bytes: &str) -> Option<Self> {
+        Some(Self { address: hexadecimal(address.strip_prefix("0x")?)?, bytes: hexadecimal(bytes)? })
+    }
+}
+
 impl Word {
     /// Reads one line. `None` if it is none of the agent's: guests are not to be believed.
     pub fn parse(line: &str) -> Option<Self> {
@@ -46,8 +65,12 @@ impl Word {
                 let mut words = rest.split(' ');
                 let (release, notes, page) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
                 let (mapped, code) = (words.next()?.parse().ok()?, words.next()?.strip_prefix("0x")?);
-                let code = u64::from_str_radix(code, 16).ok()?;
-                Some(Self::Ready { release: release.to_owned(), notes: unhex(notes)?, page, mapped, code })
+                let (code, release, notes) = (hexadecimal(code)?, release.to_owned(), unhex(notes)?);
+                let vmcoreinfo = match words.next()? {
+                    "-" => None,
+                    address => Some(Note::parse(address, words.next()?)?),
+                };
+                words.next().is_none().then_some(Self::Ready { release, notes, page, mapped, code, vmcoreinfo })
             }
             "settled" if rest.is_empty() => Some(Self::Settled),
             "error" => Some(Self::Error(rest.to_owned())),
@@ -95,6 +118,11 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
     }
 }
 
+/// A number without a sign, which `from_str_radix` alone would take.
+fn hexadecimal(text: &str) -> Option<u64> {
+    u64::from_str_radix(text, 16).ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
@@ -110,15 +138,18 @@ mod tests {
 
     #[test]
     fn the_agents_words_are_understood() {
+        let ready = |vmcoreinfo| Word::Ready {
+            release: "6.12.117".into(),
+            notes: vec![0, 255],
+            page: 4096,
+            mapped: 8192,
+            code: 0xffff_ffff_c000_0000,
+            vmcoreinfo,
+        };
+        assert_eq!(Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
         assert_eq!(
-            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000\r\n"),
-            Some(Word::Ready {
-                release: "6.12.117".into(),
-                notes: vec![0, 255],
-                page: 4096,
-                mapped: 8192,
-                code: 0xffff_ffff_c000_0000
-            })
+            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
+            Some(ready(Some(Note { address: 0x03a5_1000, bytes: 0x1024 })))
         );
         assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
         assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
@@ -134,12 +165,20 @@ mod tests {
         for line in [
             "",
             "ready",
-            "ready 6.12 0 1 2 0x3",
-            "ready 6.12 +1 1 2 0x3",
+            "ready 6.12 0 1 2 0x3 -",
+            "ready 6.12 +1 1 2 0x3 -",
             "ready 6.12 00",
             "ready 6.12 00 -1 2 0x3",
             "ready 6.12 00 1 2",
             "ready 6.12 00 1 2 3",
+            "ready 6.12 00 1 2 0x3",
+            "ready 6.12 00 1 2 0x3 - more",
+            "ready 6.12 00 1 2 0x3 0x4000",
+            "ready 6.12 00 1 2 0x3 4000 1000",
+            "ready 6.12 00 1 2 0x3 0x4000 -1000",
+            "ready 6.12 00 1 2 0x3 0x4000 +1000",
+            "ready 6.12 00 1 2 0x3 0x4000 1000 more",
+            "ready 6.12 00 1 2 0x+3 -",
             "file a zz",
             "hello",
             "settled down",

@@ -1,5 +1,7 @@
 //! What a guest leaves behind, as bytes.
 
+use super::log::LogMemory;
+
 /// Everything that is read from a guest after its end. All of it is hostile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remains {
@@ -13,6 +15,8 @@ pub struct Remains {
     pub page: Vec<u8>,
     /// The memory shared with the tracer; empty without one.
     pub trace: Vec<u8>,
+    /// The kernel's log in its memory.
+    pub log: LogMemory,
     /// What QEMU's threads, the vCPUs above all, got of the host's processors.
     pub waited: Option<Waited>,
 }

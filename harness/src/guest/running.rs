@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::agent::{Lines, Word};
+use super::agent::{Lines, Note, Word};
 use super::drain::Captured;
 use super::error::GuestError;
+use super::log::{LogPlace, is_ram};
 use super::machine::{ERST_BYTES, PAGE_BYTES};
 use super::process::Process;
 use super::remains::{Remains, Waited};
@@ -52,6 +53,10 @@ pub struct Guest {
     pub(super) workdir: PathBuf,
     /// What the agent has said of crashlab, once it has, or its template's had.
     pub(super) ready: Option<Ready>,
+    /// Where its kernel's log is, or why that is not known.
+    pub(super) log: Result<LogPlace, String>,
+    /// Whether it has ended; QEMU has stopped it then.
+    pub(super) ended: bool,
     /// Where the ERST's registers have to be, if the guest was restored.
     pub(super) erst_pci: Option<ErstPci>,
     /// What the tracer is told and tells.
@@ -69,6 +74,8 @@ pub(super) struct Ready {
     pub mapped: u64,
     /// Where its section `.text` lies.
     pub code: u64,
+    /// Where the kernel tells of its structures.
+    pub vmcoreinfo: Option<Note>,
 }
 
 impl Guest {
@@ -156,8 +163,8 @@ impl Guest {
         match self.next(deadline).await {
             Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
             Some(Said::Word(word)) => {
-                if let Word::Ready { page, mapped, code, .. } = word {
-                    self.ready = Some(Ready { page, mapped, code });
+                if let Word::Ready { page, mapped, code, vmcoreinfo, .. } = word {
+                    self.ready = Some(Ready { page, mapped, code, vmcoreinfo });
                 }
                 Ok(word)
             }
@@ -172,7 +179,10 @@ impl Guest {
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
         match self.next(limit).await {
             None => Ok(None),
-            Some(Said::Ended(reason)) => Ok(Some(End::Ended(reason))),
+            Some(Said::Ended(reason)) => {
+                self.ended = true;
+                Ok(Some(End::Ended(reason)))
+            }
             Some(Said::Died) => Err(self.death("the guest was running").await),
             Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
             Some(Said::Word(word)) => Err(GuestError::Agent(format!("it said {word:?} when nothing was due"))),
@@ -195,22 +205,32 @@ impl Guest {
         let during = "reading crashlab's page";
         let Some(Ready { page, .. }) = self.ready else { return Ok(Vec::new()) };
         // The address comes from the guest: outside of its RAM there may be a device that minds being read.
-        if !page.is_multiple_of(PAGE_BYTES) || page.checked_add(PAGE_BYTES).is_none_or(|end| end > self.memory) {
+        if !page.is_multiple_of(PAGE_BYTES) || !is_ram(self.memory, page, PAGE_BYTES) {
             return Err(GuestError::Agent(format!(
                 "it says that crashlab's page is at {page:#x}, which is not in its RAM"
             )));
         }
+        self.memory(during, "page", page, PAGE_BYTES).await
+    }
+
+    /// Reads from the guest's physical memory, which must be RAM, by way of a file of that name in its folder.
+    pub(super) async fn memory(
+        &self,
+        during: &'static str,
+        name: &str,
+        address: u64,
+        bytes: u64,
+    ) -> Result<Vec<u8>, GuestError> {
         // Relative to QEMU's current folder.
-        let arguments = json!({"val": page, "size": PAGE_BYTES, "filename": "page"});
-        self.command(during, "pmemsave", arguments).await?;
-        let path = self.workdir.join("page");
-        let page = read(&path, PAGE_BYTES)?;
-        if page.len() as u64 == PAGE_BYTES {
-            return Ok(page);
+        self.command(during, "pmemsave", json!({"val": address, "size": bytes, "filename": name})).await?;
+        let path = self.workdir.join(name);
+        let memory = read(&path, bytes)?;
+        if memory.len() as u64 == bytes {
+            return Ok(memory);
         }
         // On a full disk `pmemsave` succeeds all the same (QEMU 7.2, seen).
         let why =
-            format!("QEMU has written {} bytes of {PAGE_BYTES} to it and says nothing: is the disk full?", page.len());
+            format!("QEMU has written {} bytes of {bytes} to it and says nothing: is the disk full?", memory.len());
         Err(GuestError::io(&format!("read {}", path.display()))(io::Error::other(why)))
     }
 
@@ -229,9 +249,14 @@ impl Guest {
 
     /// Stops QEMU for good and collects what is left. The console is complete then: the pipe is read to its end.
     pub async fn remains(mut self) -> Result<Remains, GuestError> {
-        let asked = tokio::try_join!(self.page(), self.check_erst());
-        let page = match asked {
-            Ok((page, ())) => page,
+        // What has not ended would go on writing what is read.
+        let stopped = async {
+            if self.ended { Ok(()) } else { self.command("stopping the guest", "stop", Value::Null).await.map(drop) }
+        };
+        let log = async { Ok(self.log_memory().await) };
+        let asked = tokio::try_join!(biased; stopped, self.page(), self.check_erst(), log);
+        let (page, log) = match asked {
+            Ok(((), page, (), log)) => (page, log),
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.id().and_then(Waited::read);
@@ -242,7 +267,7 @@ impl Guest {
         let erst = read(&self.workdir.join("erst"), ERST_BYTES)?;
         let trace = self.trace.as_ref().map(Memory::read).transpose();
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
-        Ok(Remains { console, stderr, erst, page, trace, waited })
+        Ok(Remains { console, stderr, erst, page, trace, log, waited })
     }
 
     /// How QEMU died, if that is why `error` came.

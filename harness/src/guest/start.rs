@@ -84,6 +84,7 @@ impl Guest {
                 let mut guest =
                     Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch, memory).await?;
                 (guest.ready, guest.erst_pci) = (Some(template.ready), Some(template.erst_pci));
+                guest.log.clone_from(&template.log);
                 guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
@@ -140,6 +141,8 @@ impl Guest {
                 agent: Lines::new(BufReader::new(agent)),
                 workdir: workdir.to_owned(),
                 ready: None,
+                log: Err("nobody has looked where it is".to_owned()),
+                ended: false,
                 erst_pci: None,
                 trace,
                 cpus: machine.cpus,

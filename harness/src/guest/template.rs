@@ -24,6 +24,7 @@ use tokio::net::UnixListener;
 use super::agent::Word;
 use super::error::GuestError;
 use super::hooks::Hooks;
+use super::log::LogPlace;
 use super::machine::Machine;
 use super::running::{Guest, QMP_DEADLINE, Ready, within};
 use super::start::{Start, create};
@@ -47,6 +48,8 @@ pub struct Template {
     pub notes: Vec<u8>,
     /// Where crashlab is.
     pub(super) ready: Ready,
+    /// Where the kernel's log is, or why that is not known.
+    pub(super) log: Result<LogPlace, String>,
     /// What the guest told of itself, if it was booted with the tracer.
     pub hooks: Option<Hooks>,
     pub(crate) erst_pci: ErstPci,
@@ -131,13 +134,16 @@ impl Template {
         let mut guest =
             Guest::start(machine, start, None, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
         let (release, notes, ready) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
-            Word::Ready { release, notes, page, mapped, code } => (release, notes, Ready { page, mapped, code }),
+            Word::Ready { release, notes, page, mapped, code, vmcoreinfo } => {
+                (release, notes, Ready { page, mapped, code, vmcoreinfo })
+            }
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
         match guest.word("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
             Word::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
         }
+        guest.find_log().await;
         let hooks = match tracing {
             Some(tracing) => Some(guest.hooks(tracing.lists).await.map_err(TemplateError::Save)?),
             None => None,
@@ -145,6 +151,7 @@ impl Template {
         let pci =
             guest.command("reading the PCI devices", "query-pci", Value::Null).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
+        let log = guest.log.clone();
         guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
 
@@ -156,6 +163,7 @@ impl Template {
             release,
             notes,
             ready,
+            log,
             hooks,
             erst_pci,
         };

@@ -277,6 +277,9 @@ fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Optio
     let CellSummary { trials, missed, infra_errors, hung, .. } = cell.counted;
     // Writing to a string does not fail.
     let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");
+    if let Some(mean) = cell.counted.log_kept_percent.get(&channel) {
+        let _ = writeln!(text, "log: a trial kept {mean} % of what it had logged, on average");
+    }
     for judged in expectations(cell, channel) {
         let _ = writeln!(text, "expected: {}", judged.expectation);
     }

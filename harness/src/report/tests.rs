@@ -9,7 +9,7 @@ use super::*;
 use crate::compare::{Evidence, Options, compare};
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, TrialOutcome, TrialRecord};
-use crate::results::sample::{cell, counted, expect, info, key, trial};
+use crate::results::sample::{cell, counted, expect, info, kept, key, trial};
 use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, SummaryBuilder, judge};
 
 mod order;
@@ -501,6 +501,16 @@ fn junit_of_a_run_with_every_kind_of_cell() {
         </testsuite>
     </testsuites>
     "#);
+}
+
+#[test]
+fn junit_tells_how_much_of_the_log_was_kept() {
+    let (info, trials) = reported();
+    assert!(!report_of(&info, &trials, b"").contains("log: a trial kept"));
+    let with: Vec<TrialRecord> =
+        trials.into_iter().map(|trial| TrialRecord { outcome: kept(trial.outcome, 60, 61), ..trial }).collect();
+    let xml = report_of(&info, &with, b"");
+    assert!(xml.contains("log: a trial kept 98.36 % of what it had logged, on average"), "{xml}");
 }
 
 #[test]

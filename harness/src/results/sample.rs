@@ -6,7 +6,7 @@ use super::{
     CellSummary, Counts, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION,
 };
 use crate::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, ParamValue, Params, TrialOutcome,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, TrialOutcome,
     TrialRecord,
 };
 
@@ -38,9 +38,19 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
         witnesses: if outcome == ChannelOutcome::Lost { 0 } else { 32 },
         of: 32,
         detail: if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
+        log: None,
     };
     let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
     TrialOutcome::Counted { hung: false, channels }
+}
+
+/// The same where each channel of the log kept so many lines of so many.
+pub(crate) fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
+    let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
+    for verdict in channels.values_mut() {
+        verdict.log = Some(Kept { lines, of, first_lost: (lines < of).then(|| "[    5.123456] lost".to_owned()) });
+    }
+    TrialOutcome::Counted { hung, channels }
 }
 
 /// The same with the order judged as well: one that is broken has a detail of several lines.
@@ -53,7 +63,7 @@ pub(crate) fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutc
             "all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1\n  2.718 ms CPU 0: kmsg_dump".into(),
         ),
     };
-    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail });
+    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail, log: None });
     TrialOutcome::Counted { hung, channels }
 }
 
@@ -71,6 +81,8 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
         hung_at: vec![],
+        log: None,
+        log_unknown: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `summary.json`: the trials counted, cell by cell.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,16 @@ pub struct CellSummary {
     pub skipped: Option<String>,
     /// What each channel came to: those of the log, and others that some trial was judged by.
     pub channels: BTreeMap<Channel, Counts>,
+    /// What each channel kept of all that was logged: the mean over the trials that know it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub log_kept_percent: BTreeMap<Channel, MeanPercent>,
+}
+
+/// A mean of percentages, rounded down to hundredths, so that only a mean of 100 is all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct MeanPercent {
+    basis_points: u32,
 }
 
 /// How often a channel came to each outcome.
@@ -90,6 +101,8 @@ struct Counted {
     /// The least index of its trials; of a skipped cell that which its first trial would have.
     first: u64,
     cell: CellSummary,
+    /// What each channel kept of the log, in basis points, summed up, and in how many trials that is known.
+    kept: BTreeMap<Channel, (u64, u32)>,
 }
 
 impl SummaryBuilder {
@@ -99,7 +112,7 @@ impl SummaryBuilder {
         for (first, planned) in (0..).zip(planned).filter(|(_, planned)| planned.skipped.is_some()) {
             let cell = CellSummary { skipped: planned.skipped.clone(), ..CellSummary::empty(planned.key.clone()) };
             builder.places.insert(planned.key.clone(), builder.cells.len());
-            builder.cells.push(Counted { first, cell });
+            builder.cells.push(Counted { first, cell, kept: BTreeMap::new() });
         }
         builder
     }
@@ -113,6 +126,7 @@ impl SummaryBuilder {
         let counted = &mut self.cells[place];
         counted.first = counted.first.min(record.index);
         counted.cell.add(&record.outcome);
+        counted.add_kept(&record.outcome);
         if matches!(record.outcome, TrialOutcome::InfraError { .. }) {
             self.failed.insert(record.index, place);
         }
@@ -121,7 +135,7 @@ impl SummaryBuilder {
     /// What was counted; the cells stand in the order of their first trial in the plan.
     pub fn finish(mut self, run_id: &str) -> Summary {
         self.cells.sort_by_key(|counted| counted.first);
-        Summary { run_id: run_id.to_owned(), cells: self.cells.into_iter().map(|counted| counted.cell).collect() }
+        Summary { run_id: run_id.to_owned(), cells: self.cells.into_iter().map(Counted::finish).collect() }
     }
 
     /// What a cell came to so far; `None` if no trial of it was counted.
@@ -138,9 +152,46 @@ impl SummaryBuilder {
         if let Some(place) = self.places.get(&record.cell) {
             return *place;
         }
-        self.cells.push(Counted { first: record.index, cell: CellSummary::empty(record.cell.clone()) });
+        let cell = CellSummary::empty(record.cell.clone());
+        self.cells.push(Counted { first: record.index, cell, kept: BTreeMap::new() });
         self.places.insert(record.cell.clone(), self.cells.len() - 1);
         self.cells.len() - 1
+    }
+}
+
+impl Counted {
+    fn add_kept(&mut self, outcome: &TrialOutcome) {
+        let TrialOutcome::Counted { channels, .. } = outcome else { return };
+        for (channel, kept) in channels.iter().filter_map(|(channel, verdict)| Some((channel, verdict.log.as_ref()?))) {
+            let (sum, n) = self.kept.entry(*channel).or_default();
+            (*sum, *n) = (*sum + u64::from(kept.basis_points()), *n + 1);
+        }
+    }
+
+    fn finish(self) -> CellSummary {
+        let mean = |(sum, n): (u64, u32)| u32::try_from(sum / u64::from(n)).unwrap_or(u32::MAX);
+        let means = self.kept.into_iter().map(|(channel, sum)| (channel, MeanPercent { basis_points: mean(sum) }));
+        CellSummary { log_kept_percent: means.collect(), ..self.cell }
+    }
+}
+
+impl From<f64> for MeanPercent {
+    /// To the nearest hundredth; a number saturates, and what is none is 0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "such a cast saturates")]
+    fn from(percent: f64) -> Self {
+        Self { basis_points: (percent * 100.0).round() as u32 }
+    }
+}
+
+impl From<MeanPercent> for f64 {
+    fn from(mean: MeanPercent) -> Self {
+        Self::from(mean.basis_points) / 100.0
+    }
+}
+
+impl fmt::Display for MeanPercent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f64::from(*self).fmt(f)
     }
 }
 
@@ -169,7 +220,18 @@ impl CellSummary {
     /// A cell of which no trial was run.
     pub fn empty(key: CellKey) -> Self {
         let channels = Channel::OF_LOG.into_iter().map(|channel| (channel, Counts::default())).collect();
-        Self { key, trials: 0, missed: 0, infra_errors: 0, hung: 0, retried: 0, skipped: None, channels }
+        let log_kept_percent = BTreeMap::new();
+        Self {
+            key,
+            trials: 0,
+            missed: 0,
+            infra_errors: 0,
+            hung: 0,
+            retried: 0,
+            skipped: None,
+            channels,
+            log_kept_percent,
+        }
     }
 
     /// What a channel came to; nothing if it was never read.

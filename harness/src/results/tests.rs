@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use insta::assert_snapshot;
 
-use super::sample::{cell, counted, expect, info, key, trial};
+use super::sample::{cell, counted, expect, info, kept, key, trial};
 use super::*;
 use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
 use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 
+mod log;
 mod order;
 mod skipped;
 

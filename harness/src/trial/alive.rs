@@ -113,7 +113,7 @@ mod tests {
     use crate::model::ChannelVerdict;
 
     fn counted(hung: bool, pstore: ChannelOutcome) -> TrialOutcome {
-        let verdict = |outcome| ChannelVerdict { outcome, witnesses: 4, of: 4, detail: String::new() };
+        let verdict = |outcome| ChannelVerdict { outcome, witnesses: 4, of: 4, detail: String::new(), log: None };
         let channels = [(Channel::Console, verdict(ChannelOutcome::Saved)), (Channel::Pstore, verdict(pstore))];
         TrialOutcome::Counted { hung, channels: channels.into() }
     }
@@ -125,7 +125,8 @@ mod tests {
         assert!(!all_saved(&counted(false, ChannelOutcome::Truncated)));
         let mut of_log = counted(false, ChannelOutcome::Saved);
         if let TrialOutcome::Counted { channels, .. } = &mut of_log {
-            let broken = ChannelVerdict { outcome: ChannelOutcome::Broken, witnesses: 0, of: 1, detail: String::new() };
+            let broken = ChannelOutcome::Broken;
+            let broken = ChannelVerdict { outcome: broken, witnesses: 0, of: 1, detail: String::new(), log: None };
             channels.insert(Channel::Order, broken);
         }
         assert!(all_saved(&of_log), "a template is not judged by the order");

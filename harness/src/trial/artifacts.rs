@@ -1,16 +1,17 @@
 //! What is kept of a trial: raw, so that another decoder can look again, and as text for people.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use super::Crash;
+use crate::evidence::printk_ring::Log;
 use crate::evidence::pstore;
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`.
-pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Result<()> {
+pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Option<&Log>) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
@@ -30,6 +31,11 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Re
     }
     if !crash.registers.is_empty() {
         std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
+    }
+    if let Some(log) = log {
+        let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);
+        write!(file, "{log}")?;
+        file.flush()?;
     }
     if let Some(timeline) = timeline {
         write_timeline(folder, timeline)?;

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{Assignment, Crash, Traced};
+use crate::evidence::printk_ring::{self, Log};
 use crate::evidence::stamps::{Action, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
-use crate::guest::End;
+use crate::guest::{End, LogMemory};
 use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
 use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
-use crate::verdict::{judge_console, judge_order, judge_pstore};
+use crate::verdict::{Truth, judge_console, judge_order, judge_pstore};
 
 /// What a trial came to.
 #[derive(Debug, Clone)]
@@ -21,14 +22,32 @@ pub struct Judged {
     pub stamps: Vec<ActorStamps>,
     /// What its CPUs were seen doing, if it was traced.
     pub timeline: Option<Timeline>,
+    /// The kernel's log as it stood in memory, if it could be read.
+    pub log: Option<Log>,
+    /// What the trial logged, or why that is not known.
+    pub truth: Result<Truth, String>,
 }
 
 /// Decodes and judges.
 pub fn judge(assignment: &Assignment, crash: &Crash) -> Judged {
-    let mut judged =
-        Judged { outcome: TrialOutcome::InfraError { cause: String::new() }, stamps: Vec::new(), timeline: None };
+    let (log, truth) = match read_log(crash) {
+        Ok(log) => {
+            let truth = Truth::of(&log, &assignment.tail).map_err(|error| error.to_string());
+            (Some(log), truth)
+        }
+        Err(why) => (None, Err(why)),
+    };
+    let outcome = TrialOutcome::InfraError { cause: String::new() };
+    let mut judged = Judged { outcome, stamps: Vec::new(), timeline: None, log, truth };
     judged.outcome = look(assignment, crash, &mut judged).unwrap_or_else(|outcome| outcome);
     judged
+}
+
+fn read_log(crash: &Crash) -> Result<Log, String> {
+    match &crash.remains.log {
+        LogMemory::Read(raw) => printk_ring::decode(raw).map_err(|error| error.to_string()),
+        LogMemory::Unknown(why) => Err(why.clone()),
+    }
 }
 
 /// The outcome of a trial that counts, or of one that does not; what was decoded on the way there is put into `judged`.
@@ -69,10 +88,13 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     if let Some(fault) = &records.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
-    let mut channels = BTreeMap::from([
-        (Channel::Console, judge_console(&console::decode(&crash.remains.console), &assignment.tail)),
-        (Channel::Pstore, judge_pstore(&records, &assignment.tail)),
-    ]);
+    let (console, tail) = (console::decode(&crash.remains.console), &assignment.tail);
+    let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records, tail));
+    if let Ok(truth) = &judged.truth {
+        of_console.log = Some(truth.kept_by_console(&console));
+        of_pstore.log = Some(truth.kept_by_pstore(&records, tail));
+    }
+    let mut channels = BTreeMap::from([(Channel::Console, of_console), (Channel::Pstore, of_pstore)]);
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
 }
@@ -105,9 +127,10 @@ mod tests {
 
     use super::*;
     use crate::evidence::encode::{self, Erst};
+    use crate::evidence::encode_ring::{Kernel, RingBuilder};
     use crate::guest::{Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
-    use crate::verdict::Tail;
+    use crate::verdict::{Tail, witness};
 
     const NONCE: &str = "0123456789abcdef";
 
@@ -170,6 +193,33 @@ mod tests {
         let mut silent = crash(End::Deadline, 0, 1);
         silent.remains.waited = None;
         assert!(is_counted(&silent, true));
+    }
+
+    #[test]
+    fn a_log_that_is_not_known_takes_nothing_from_the_trial() {
+        let mut unknown = crash(ended(), 0, 1);
+        unknown.remains.log = LogMemory::Unknown("no note".to_owned());
+        let judged = judge(&assignment(), &unknown);
+        assert_eq!((judged.log, judged.truth), (None, Err("no note".to_owned())));
+        let TrialOutcome::Counted { channels, .. } = judged.outcome else { panic!("{:?}", judged.outcome) };
+        assert!(channels.values().all(|verdict| verdict.log.is_none()));
+    }
+
+    #[test]
+    fn a_log_that_is_known_is_what_channels_are_held_to() {
+        let mut known = crash(ended(), 0, 1);
+        let mut ring = RingBuilder::new(Kernel::V6_12, 6, 12);
+        ring.push(1000, 1, &witness::line(NONCE, 1, 1)).push(2000, 0, "behind");
+        known.remains.log = LogMemory::Read(Box::new(ring.raw()));
+        known.remains.console = b"[    0.000002][    T0] behind\r\n".to_vec();
+        let assignment = Assignment { tail: Tail::of_panic(NONCE, 1), ..assignment() };
+        let TrialOutcome::Counted { channels, .. } = judge(&assignment, &known).outcome else { panic!("not counted") };
+        let lines = |channel| channels[&channel].log.as_ref().map(|kept| (kept.lines, kept.of));
+        assert_eq!((lines(Channel::Console), lines(Channel::Pstore)), (Some((1, 2)), Some((0, 2))));
+        // Nonsense is no log.
+        let LogMemory::Read(raw) = &mut known.remains.log else { panic!("it was put there") };
+        raw.text.clear();
+        assert_eq!(judge(&assignment, &known).truth, Err("the kernel's log is cut off: the text".to_owned()));
     }
 
     #[test]

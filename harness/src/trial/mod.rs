@@ -128,6 +128,8 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         host_wait_percent: None,
         stamps: Vec::new(),
         hung_at: Vec::new(),
+        log: None,
+        log_unknown: None,
     };
     match crash(stage, &stage.source().await, assignment, watch).await {
         Ok(crash) => {
@@ -137,7 +139,11 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             }
             let judged = judge(assignment, &crash);
             (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
-            if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref()) {
+            match &judged.truth {
+                Ok(truth) => record.log = Some(truth.logged()),
+                Err(why) => record.log_unknown = Some(why.clone()),
+            }
+            if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref(), judged.log.as_ref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
                 record.outcome = TrialOutcome::InfraError { cause };
             }
@@ -220,6 +226,7 @@ async fn crash(
             Word::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
+        guest.find_log().await;
         if let Some(tracer) = &stage.tracer {
             probes = Some(tracer.complete(&mut guest).await?);
         }

@@ -22,11 +22,8 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
 /// read at all, makes what is not saved corrupt: the missing may be what stood there. If [`Pstore::storage_fault`] is
 /// set there is nothing to judge; the caller should have taken that for its own error.
 pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
-    let panics = pstore.dumps.iter().filter(|dump| dump.reason == Reason::Panic);
-    // `max_by_key` takes the last of equals: the newest.
-    let best =
-        panics.map(|dump| judge_dump(dump, tail)).max_by_key(|verdict| (goodness(verdict.outcome), verdict.witnesses));
-    let mut verdict = best.unwrap_or_else(|| no_panic_dump(pstore, tail));
+    let best = best_panic(pstore, tail);
+    let mut verdict = best.map_or_else(|| no_panic_dump(pstore, tail), |(_, verdict)| verdict);
     if verdict.outcome != ChannelOutcome::Saved && (pstore.undecodable > 0 || pstore.storage_fault.is_some()) {
         verdict.outcome = ChannelOutcome::Corrupt;
         let what = match (&pstore.storage_fault, pstore.undecodable) {
@@ -37,6 +34,15 @@ pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
         add(&mut verdict.detail, &what);
     }
     verdict
+}
+
+/// The dump of a panic that kept most of the tail, and its verdict.
+pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dump, ChannelVerdict)> {
+    let panics = pstore.dumps.iter().filter(|dump| dump.reason == Reason::Panic);
+    // `max_by_key` takes the last of equals: the newest.
+    panics
+        .map(|dump| (dump, judge_dump(dump, tail)))
+        .max_by_key(|(_, verdict)| (goodness(verdict.outcome), verdict.witnesses))
 }
 
 fn judge_dump(dump: &Dump, tail: &Tail) -> ChannelVerdict {
@@ -58,7 +64,7 @@ fn no_panic_dump(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
     let others =
         if others.is_empty() { "no other either".to_owned() } else { format!("there is {}", others.join(", ")) };
     let detail = format!("no panic dump; {others}");
-    ChannelVerdict { outcome: ChannelOutcome::Lost, witnesses: 0, of: tail.of, detail }
+    ChannelVerdict { outcome: ChannelOutcome::Lost, witnesses: 0, of: tail.of, detail, log: None }
 }
 
 const fn goodness(outcome: ChannelOutcome) -> u8 {

@@ -4,6 +4,7 @@
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
 //! Console ─> channel::judge_console ─┐
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
+//! Log ─────> kept::Truth ──────────────> model::Kept, of each of the two
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! every byte of a witness line is known beforehand, "there", "missing" and "damaged" are told apart exactly.
 
 pub mod channel;
+pub mod kept;
 pub mod meet;
 pub mod order;
 mod scan;
@@ -18,6 +20,7 @@ pub mod tail;
 pub mod witness;
 
 pub use channel::{judge_console, judge_pstore};
+pub use kept::Truth;
 pub use order::judge_order;
 pub use tail::{Tail, judge_text};
 

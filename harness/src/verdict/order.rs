@@ -44,7 +44,7 @@ pub fn judge_order(
         _ => ChannelOutcome::Broken,
     };
     let of = u32::try_from(breaches.len()).unwrap_or(u32::MAX).saturating_add(kept);
-    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.join("\n")) })
+    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.join("\n")), log: None })
 }
 
 /// Why an assertion is not kept.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use harness::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, ParamValue, TrialOutcome, TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, Logged, ParamValue, TrialOutcome,
+    TrialRecord,
 };
 use harness::results::{HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339};
 
@@ -29,6 +30,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         witnesses: 7,
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".into(),
+        log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let outcome = match index % 100 {
         0 => TrialOutcome::InfraError { cause: "waiting for the agent's `ready`: nothing came for 120 s".into() },
@@ -55,6 +57,8 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
         hung_at: vec![],
+        log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
+        log_unknown: None,
     }
 }
 

@@ -35,6 +35,8 @@ const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/ra
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
 const PAGE: &str = "/sys/module/crashlab/parameters/page";
 const MAPPED: &str = "/sys/module/crashlab/parameters/mapped";
+/// Where the note is that tells readers of memory where things are: its physical address and its size.
+const VMCOREINFO: &str = "/sys/kernel/vmcoreinfo";
 const CODE: &str = "/sys/module/crashlab/sections/.text";
 
 /// How often a guest without directives looks for them before it says that it has settled: five seconds of its own
@@ -112,7 +114,10 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let (page, mapped, code) = (read(PAGE)?, read(MAPPED)?, read(CODE)?);
     let files = Files::open()?;
     let (page, mapped, code) = (page.trim(), mapped.trim(), code.trim());
-    host.say(&format!("ready {} {} {page} {mapped} {code}", release.trim(), hex(&notes)))?;
+    // A kernel that cannot be dumped has none.
+    let vmcoreinfo = fs::read_to_string(VMCOREINFO).unwrap_or_else(|_| "-".to_owned());
+    let (release, notes, vmcoreinfo) = (release.trim(), hex(&notes), vmcoreinfo.trim());
+    host.say(&format!("ready {release} {notes} {page} {mapped} {code} {vmcoreinfo}"))?;
 
     let text = await_directives(&files.directives, host)?;
     let mut nonce = String::new();

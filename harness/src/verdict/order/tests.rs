@@ -58,10 +58,12 @@ const NOTHING: OrderAssertion = OrderAssertion::NothingAfterStopped;
 fn said(assertion: &OrderAssertion, timeline: &Timeline) -> String {
     match judge_order(std::slice::from_ref(assertion), timeline, &[], true) {
         None => "undecided".to_owned(),
-        Some(ChannelVerdict { outcome: ChannelOutcome::Kept, witnesses: 1, of: 1, detail }) if detail.is_empty() => {
+        Some(ChannelVerdict { outcome: ChannelOutcome::Kept, witnesses: 1, of: 1, detail, .. })
+            if detail.is_empty() =>
+        {
             "kept".to_owned()
         }
-        Some(ChannelVerdict { outcome: ChannelOutcome::Broken, witnesses: 0, of: 1, detail }) => {
+        Some(ChannelVerdict { outcome: ChannelOutcome::Broken, witnesses: 0, of: 1, detail, .. }) => {
             let first = detail.lines().next().unwrap();
             first.strip_prefix(&format!("{assertion}: ")).unwrap().to_owned()
         }
@@ -341,7 +343,7 @@ proptest! {
         let lines: Vec<PlacedLine> =
             lines.into_iter().map(|(before, text)| PlacedLine { before: before % 70, text }).collect();
         if let Some(verdict) = judge_order(&assertions, &timeline, &lines, real_time) {
-            let ChannelVerdict { outcome, witnesses, of, detail } = verdict;
+            let ChannelVerdict { outcome, witnesses, of, detail, .. } = verdict;
             prop_assert!(of > 0 && detail.len() <= DETAIL_BYTES);
             prop_assert_eq!(outcome == ChannelOutcome::Kept, witnesses == of);
             prop_assert_eq!(outcome == ChannelOutcome::Kept, detail.is_empty());

@@ -1,0 +1,290 @@
+//! The kernel's log in the guest's memory: found while the guest is well, read when it has ended.
+//!
+//! ```text
+//! ready: VMCOREINFO's note ─> Layout ─> prb ─> struct printk_ringbuffer ─> its arrays ─> their physical addresses
+//! end:   what lies there ─> RawRing, for the decoder
+//! ```
+//!
+//! Addresses are translated once, by the page tables of a CPU in the kernel. At the end they may not be what they were,
+//! and none is needed: what is read is physical memory, which a reset that was held up has left alone.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use thiserror::Error;
+
+use super::error::GuestError;
+use super::running::Guest;
+use crate::evidence::printk_ring::{Arrays, Layout, LayoutError, RawRing, Span};
+use crate::evidence::vmcoreinfo::{MAX_NOTE, NoteError, VmcoreInfo};
+
+/// What lies no further apart is read in one go: a command of QEMU's takes as long as half a megabyte of memory.
+const NEAR: u64 = 256 << 10;
+
+/// Above this much RAM a q35 machine has only [`LOW_OF_MANY`] of it below 4 GiB (`pc_q35_init()`).
+const MANY: u64 = 0xb000_0000;
+const LOW_OF_MANY: u64 = 2 << 30;
+const HIGH: u64 = 4 << 30;
+
+/// The kernel's log as it stood in the guest's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogMemory {
+    /// All of its memory.
+    Read(Box<RawRing>),
+    /// Why it could not be read.
+    Unknown(String),
+}
+
+impl Default for LogMemory {
+    fn default() -> Self {
+        Self::Unknown("nobody has looked".to_owned())
+    }
+}
+
+/// Why the log is not known.
+#[derive(Debug, Error)]
+pub(super) enum LogError {
+    #[error("the guest has no /sys/kernel/vmcoreinfo (CONFIG_VMCORE_INFO)")]
+    NoNote,
+    #[error("the guest says that {what} is at {address:#x}, which is not in its RAM")]
+    NotInRam { what: &'static str, address: u64 },
+    #[error("no CPU of the guest has {what} mapped at {address:#x}")]
+    NotMapped { what: &'static str, address: u64 },
+    #[error("{what} of the guest is not in one piece of its RAM")]
+    InPieces { what: &'static str },
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+}
+
+/// Where the log is: its parts with their physical addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LogPlace {
+    layout: Layout,
+    arrays: Arrays,
+    ring: u64,
+    descs: u64,
+    infos: u64,
+    text: u64,
+}
+
+impl LogPlace {
+    /// Physical addresses and sizes of the ring's structure, its descriptors, infos and text.
+    const fn parts(&self) -> [(u64, usize); 4] {
+        let Self { layout, arrays, ring, descs, infos, text } = self;
+        [
+            (*ring, layout.ring_bytes),
+            (*descs, arrays.descs.bytes),
+            (*infos, arrays.infos.bytes),
+            (*text, arrays.text.bytes),
+        ]
+    }
+
+    /// What is to be read so that all of its parts are there; at most as many ranges as parts.
+    fn ranges(&self) -> Vec<Range<u64>> {
+        let mut parts = self.parts().map(|(from, bytes)| from..from.saturating_add(bytes as u64));
+        parts.sort_by_key(|part| part.start);
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for part in parts {
+            match ranges.last_mut() {
+                Some(last) if part.start <= last.end.saturating_add(NEAR) => last.end = last.end.max(part.end),
+                _ => ranges.push(part),
+            }
+        }
+        ranges
+    }
+
+    /// The ring, from what was read.
+    fn raw(&self, ranges: &[(Range<u64>, Vec<u8>)]) -> Option<RawRing> {
+        let part = |(address, bytes): (u64, usize)| {
+            let (range, memory) = ranges.iter().rev().find(|(range, _)| range.start <= address)?;
+            let from = usize::try_from(address - range.start).ok()?;
+            memory.get(from..from.checked_add(bytes)?).map(<[u8]>::to_vec)
+        };
+        let [ring, descs, infos, text] = self.parts().map(part);
+        let (layout, arrays) = (self.layout, self.arrays);
+        Some(RawRing { layout, arrays, ring: ring?, descs: descs?, infos: infos?, text: text? })
+    }
+}
+
+impl Guest {
+    /// Finds the kernel's log; once the guest is ready. That it cannot be found is remembered until it is asked for: a
+    /// trial is none the worse for it.
+    pub async fn find_log(&mut self) {
+        self.log = self.log_place().await.map_err(|error| error.to_string());
+    }
+
+    async fn log_place(&self) -> Result<LogPlace, LogError> {
+        let note = self.ready.and_then(|ready| ready.vmcoreinfo).ok_or(LogError::NoNote)?;
+        let what = "the note VMCOREINFO";
+        let bytes = usize::try_from(note.bytes).ok().filter(|bytes| *bytes <= MAX_NOTE);
+        let bytes = bytes.ok_or(NoteError::TooLong(usize::try_from(note.bytes).unwrap_or(usize::MAX)))?;
+        let layout = Layout::of(&VmcoreInfo::of_notes(&self.found(what, note.address, bytes).await?)?)?;
+
+        let pointer = self.physical("prb", Span { address: layout.prb, bytes: 8 }).await?;
+        let pointer = self.found("prb", pointer, 8).await?;
+        let address = pointer.first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default();
+        let what = "struct printk_ringbuffer";
+        let ring = self.physical(what, Span { address, bytes: layout.ring_bytes }).await?;
+        let arrays = layout.arrays(&self.found(what, ring, layout.ring_bytes).await?)?;
+        let place = LogPlace {
+            layout,
+            arrays,
+            ring,
+            descs: self.physical("the log's descriptors", arrays.descs).await?,
+            infos: self.physical("the log's infos", arrays.infos).await?,
+            text: self.physical("the log's text", arrays.text).await?,
+        };
+        for range in place.ranges() {
+            let bytes = range.end - range.start;
+            self.in_ram("the log", range.start, bytes)?;
+        }
+        Ok(place)
+    }
+
+    /// The log as it is now, for the decoder.
+    pub(super) async fn log_memory(&self) -> LogMemory {
+        let read = async {
+            let place = self.log.as_ref().map_err(Clone::clone)?;
+            let mut ranges = place.ranges().into_iter();
+            let mut next = |name| self.log_range(name, ranges.next());
+            // In one go: each answer that is waited for costs as much as the work.
+            let read = tokio::try_join!(biased; next("log0"), next("log1"), next("log2"), next("log3"));
+            let (a, b, c, d) = read.map_err(|error| error.to_string())?;
+            let ranges: Vec<_> = [a, b, c, d].into_iter().flatten().collect();
+            place.raw(&ranges).ok_or_else(|| "less of the log was read than was asked for".to_owned())
+        };
+        match read.await {
+            Ok(raw) => LogMemory::Read(Box::new(raw)),
+            Err(why) => LogMemory::Unknown(why),
+        }
+    }
+
+    async fn log_range(
+        &self,
+        name: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<(Range<u64>, Vec<u8>)>, GuestError> {
+        let Some(range) = range else { return Ok(None) };
+        let memory = self.memory("reading the log", name, range.start, range.end - range.start).await?;
+        Ok(Some((range, memory)))
+    }
+
+    /// Memory that the guest has told of, at a physical address.
+    async fn found(&self, what: &'static str, address: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
+        self.in_ram(what, address, bytes as u64)?;
+        Ok(self.memory("looking for the log", "log", address, bytes as u64).await?)
+    }
+
+    /// Outside of the RAM there may be a device that minds being read.
+    fn in_ram(&self, what: &'static str, address: u64, bytes: u64) -> Result<(), LogError> {
+        if is_ram(self.memory, address, bytes) { Ok(()) } else { Err(LogError::NotInRam { what, address }) }
+    }
+
+    /// The physical address of what lies at a virtual one, if it does in one piece. Any CPU's page tables do, as long
+    /// as that CPU is in the kernel: with page-table isolation one in user space has not mapped it.
+    async fn physical(&self, what: &'static str, span: Span) -> Result<u64, LogError> {
+        let last = span.bytes.saturating_sub(1) as u64;
+        let (from, to) = (span.address, span.address.checked_add(last).ok_or(LogError::InPieces { what })?);
+        let (from, to) = (self.translated(what, from).await?, self.translated(what, to).await?);
+        if from.checked_add(last) == Some(to) { Ok(from) } else { Err(LogError::InPieces { what }) }
+    }
+
+    async fn translated(&self, what: &'static str, address: u64) -> Result<u64, LogError> {
+        for cpu in 0..self.cpus {
+            let arguments = json!({"command-line": format!("gva2gpa {address:#x}"), "cpu-index": cpu});
+            let answer = self.command("looking for the log", "human-monitor-command", arguments).await?;
+            if let Some(found) = answer.as_str().and_then(translation) {
+                return Ok(found);
+            }
+        }
+        Err(LogError::NotMapped { what, address })
+    }
+}
+
+/// Reads the answer of `gva2gpa`: `gpa: 0x1820668`, or `Unmapped`.
+fn translation(answer: &str) -> Option<u64> {
+    u64::from_str_radix(answer.trim().strip_prefix("gpa: 0x")?, 16).ok()
+}
+
+/// Whether all of these bytes are RAM of a machine that has `memory` bytes of it.
+pub(super) const fn is_ram(memory: u64, address: u64, bytes: u64) -> bool {
+    let Some(end) = address.checked_add(bytes) else { return false };
+    let low = if memory >= MANY { LOW_OF_MANY } else { memory };
+    end <= low || (address >= HIGH && end - HIGH <= memory - low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::encode_ring::{Kernel, RingBuilder};
+
+    fn place(addresses: [u64; 4]) -> (LogPlace, RawRing) {
+        let raw = RingBuilder::new(Kernel::V6_12, 5, 10).push(0, 0, "a").push(1, 1, "b").raw();
+        let [ring, descs, infos, text] = addresses;
+        (LogPlace { layout: raw.layout, arrays: raw.arrays, ring, descs, infos, text }, raw)
+    }
+
+    /// What QEMU would read of a memory in which the ring lies at `place`.
+    fn saved(place: &LogPlace, raw: &RawRing) -> Vec<(Range<u64>, Vec<u8>)> {
+        let parts = place.parts().into_iter().zip([&raw.ring, &raw.descs, &raw.infos, &raw.text]);
+        let memory = |range: Range<u64>| {
+            let mut bytes = vec![0xaa; usize::try_from(range.end - range.start).unwrap()];
+            for ((address, len), part) in parts.clone().filter(|((address, _), _)| range.contains(address)) {
+                bytes[usize::try_from(address - range.start).unwrap()..][..len].copy_from_slice(part);
+            }
+            (range, bytes)
+        };
+        place.ranges().into_iter().map(memory).collect()
+    }
+
+    #[test]
+    fn what_lies_near_is_read_in_one_go_and_put_together_again() {
+        // 88 bytes, 768, 2816 and 1024.
+        let (near, raw) = place([0x1000, 0x3000, 0x1800, 0x20_0000]);
+        assert_eq!(near.ranges(), [0x1000..0x3300, 0x20_0000..0x20_0400]);
+        assert_eq!(near.raw(&saved(&near, &raw)), Some(raw.clone()));
+        let (far, _) = place([0x300_0000, 0x200_0000, 0x100_0000, 0]);
+        assert_eq!(far.ranges().len(), 4);
+        assert_eq!(far.raw(&saved(&far, &raw)), Some(raw));
+    }
+
+    #[test]
+    fn less_than_was_asked_for_is_no_log() {
+        let (near, raw) = place([0x1000, 0x3000, 0x1800, 0x20_0000]);
+        let mut ranges = saved(&near, &raw);
+        ranges[1].1.pop();
+        assert_eq!(near.raw(&ranges), None);
+        assert_eq!(near.raw(&[]), None);
+    }
+
+    #[test]
+    fn parts_that_overlap_are_read_once() {
+        let (lie, raw) = place([0x1000; 4]);
+        assert_eq!(lie.ranges().as_slice(), std::slice::from_ref(&(0x1000..0x1b00)));
+        assert!(lie.raw(&saved(&lie, &raw)).is_some());
+    }
+
+    #[test]
+    fn only_ram_is_read() {
+        const MIB: u64 = 1 << 20;
+        assert!(is_ram(256 * MIB, 0, 256 * MIB));
+        assert!(!is_ram(256 * MIB, 1, 256 * MIB));
+        assert!(!is_ram(256 * MIB, HIGH, 1) && !is_ram(256 * MIB, u64::MAX, 1));
+        // 3 GiB are 2 GiB and, above 4 GiB, 1 GiB.
+        assert!(is_ram(3072 * MIB, 2048 * MIB - 1, 1) && !is_ram(3072 * MIB, 2048 * MIB - 1, 2));
+        assert!(is_ram(3072 * MIB, HIGH, 1024 * MIB) && !is_ram(3072 * MIB, HIGH, 1024 * MIB + 1));
+        assert!(!is_ram(3072 * MIB, HIGH - 1, 2));
+    }
+
+    #[test]
+    fn translations_are_read() {
+        assert_eq!(translation("gpa: 0x1820668\r\n"), Some(0x182_0668));
+        assert_eq!(translation("Unmapped\r\n"), None);
+        assert_eq!(translation("gpa: 0x"), None);
+    }
+}

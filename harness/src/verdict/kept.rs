@@ -1,0 +1,212 @@
+//! How much of the log a channel kept, line by line, by the log as it stood in the guest's memory.
+//!
+//! The outcome of a channel is about the tail alone: the witness lines and the panic's own. This is about everything
+//! that the kernel has logged from the first witness line on: the backtrace, what notifiers said, what came behind the
+//! dump.
+
+use std::collections::HashMap;
+
+use crate::evidence::console;
+use crate::evidence::printk::Line;
+use crate::evidence::printk_ring::{Log, Record};
+use crate::evidence::pstore::Pstore;
+use crate::model::{Kept, Logged};
+use crate::verdict::channel::best_panic;
+use crate::verdict::scan::{Event, Scan};
+use crate::verdict::tail::Tail;
+use crate::verdict::witness;
+
+/// A lost line is named with at most so many characters.
+const MAX_SHOWN: usize = 120;
+
+/// What a trial logged, line by line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truth {
+    /// From the one with the first witness line on.
+    records: Vec<Record>,
+    logged: Logged,
+}
+
+/// Why it is not known what a trial logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTruth {
+    /// The ring buffer has gone round since, or what was read of it is not this trial's.
+    #[error("the trial's first witness line is not in the guest's memory any more")]
+    NoStart,
+}
+
+impl Truth {
+    /// What `log` has from the trial's first witness line on.
+    pub fn of(log: &Log, tail: &Tail) -> Result<Self, NoTruth> {
+        let first = witness::line(&tail.nonce, 1, tail.of);
+        let start = log.records.iter().position(|record| record.text == first).ok_or(NoTruth::NoStart)?;
+        let records = log.records.get(start..).unwrap_or_default().to_vec();
+        let text: String = records.iter().flat_map(|record| [record.text.as_str(), "\n"]).collect();
+        let panic = Scan::of(&text, tail).events.contains(&Event::Panic);
+        let lines = records.iter().map(|record| record.lines().count()).sum();
+        let logged = Logged { lines: count(lines), panic, unfinished: count(log.unfinished.len()) };
+        Ok(Self { records, logged })
+    }
+
+    /// What is recorded of it.
+    pub const fn logged(&self) -> Logged {
+        self.logged
+    }
+
+    /// What a text, oldest line first, has of it. A line is kept if it is there whole, with its time where the text
+    /// shows times, and as often as it was logged.
+    fn kept_by(&self, text: &str) -> Kept {
+        let mut there: HashMap<(Option<u64>, &str), usize> = HashMap::new();
+        for line in text.lines().map(Line::parse) {
+            *there.entry((line.micros, line.message)).or_default() += 1;
+        }
+        let mut take = |micros, message| {
+            let left = there.get_mut(&(micros, message)).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        };
+        let mut kept = Kept { lines: 0, of: self.logged.lines, first_lost: None };
+        for (record, line) in self.records.iter().flat_map(|record| record.lines().map(move |line| (record, line))) {
+            if take(Some(record.micros()), line) || take(None, line) {
+                kept.lines += 1;
+            } else if kept.first_lost.is_none() {
+                kept.first_lost = Some(record.shown(line).chars().take(MAX_SHOWN).collect());
+            }
+        }
+        kept
+    }
+
+    /// What the console has of it.
+    pub fn kept_by_console(&self, console: &console::Console) -> Kept {
+        self.kept_by(&console.text)
+    }
+
+    /// What pstore has of it: the dump of a panic by which it is judged.
+    pub fn kept_by_pstore(&self, pstore: &Pstore, tail: &Tail) -> Kept {
+        let text = best_panic(pstore, tail).map(|(dump, _)| dump.text()).unwrap_or_default();
+        self.kept_by(&console::decode(text.as_bytes()).text)
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::encode_ring::{Kernel, RESERVED, RingBuilder};
+    use crate::evidence::printk_ring;
+    use crate::evidence::pstore::{Dump, Part, Reason};
+    use crate::verdict::testlog::{NONCE, OF, OTHER};
+
+    fn tail() -> Tail {
+        Tail::of_panic(NONCE, OF)
+    }
+
+    /// The log of a trial, with a line before it, a record of two lines, and one that stands twice at one time.
+    fn log(messages: &[&str]) -> Log {
+        let mut ring = RingBuilder::new(Kernel::V6_12, 6, 14);
+        ring.push(1_000_000, 1, "before");
+        for number in 1..=OF {
+            ring.push(2_000_000 + u64::from(number) * 1000, 1, &witness::line(NONCE, number, OF));
+        }
+        for message in messages {
+            ring.push(9_000_000, 0x8000_0000, message);
+        }
+        printk_ring::decode(&ring.raw()).unwrap()
+    }
+
+    fn of_panic() -> Log {
+        log(&[&format!("Kernel panic - not syncing: crashlab {NONCE}"), "two\nlines", "twice", "twice", "", "behind"])
+    }
+
+    fn shown(log: &Log) -> String {
+        console::decode(log.to_string().replace('\n', "\r\n").as_bytes()).text
+    }
+
+    #[test]
+    fn a_channel_that_shows_the_log_has_kept_all_of_it() {
+        let log = of_panic();
+        let truth = Truth::of(&log, &tail()).unwrap();
+        assert_eq!(truth.logged(), Logged { lines: OF + 7, panic: true, unfinished: 0 });
+        let all = Kept { lines: OF + 7, of: OF + 7, first_lost: None };
+        assert_eq!(truth.kept_by(&shown(&log)), all);
+        // Twice is no more than once, and order is another question.
+        assert_eq!(truth.kept_by(&shown(&log).repeat(2)), all);
+        let backwards: Vec<_> = shown(&log).lines().rev().map(str::to_owned).collect();
+        assert_eq!(truth.kept_by(&backwards.join("\n")), all);
+    }
+
+    #[test]
+    fn the_first_line_that_is_lost_is_named() {
+        let log = of_panic();
+        let truth = Truth::of(&log, &tail()).unwrap();
+        let without = |line: &str| truth.kept_by(&shown(&log).replacen(line, "", 1));
+        let lost = |text: &str| Kept { lines: OF + 6, of: OF + 7, first_lost: Some(text.to_owned()) };
+        assert_eq!(without("[    0.009000][    C0] lines\n"), lost("[    0.009000][    C0] lines"));
+        // It is there once, and was logged twice.
+        assert_eq!(without("[    0.009000][    C0] twice\n"), lost("[    0.009000][    C0] twice"));
+        // Torn, garbled, or with the end of another.
+        for (whole, torn) in [("behind", "behi"), ("C0] behind", "C0] be\u{fffd}ind"), ("behind", "behindtwo")] {
+            let kept = truth.kept_by(&shown(&log).replace(whole, torn));
+            assert_eq!(kept, lost("[    0.009000][    C0] behind"), "{torn}");
+        }
+        // At another time it is another line.
+        let kept = truth.kept_by(&shown(&log).replace("0.009000][    C0] behind", "0.009001][    C0] behind"));
+        assert_eq!(kept, lost("[    0.009000][    C0] behind"));
+        let nothing = truth.kept_by("");
+        assert_eq!((nothing.lines, nothing.first_lost.unwrap().contains(" 01/12 ")), (0, true));
+    }
+
+    #[test]
+    fn a_text_without_times_is_compared_without() {
+        let log = of_panic();
+        let truth = Truth::of(&log, &tail()).unwrap();
+        let text: String = log.records.iter().map(|record| record.text.clone() + "\n").collect();
+        assert_eq!(truth.kept_by(&text).lines, OF + 7);
+    }
+
+    #[test]
+    fn a_long_line_is_clipped() {
+        let long = "\u{e9}".repeat(500);
+        let truth = Truth::of(&log(&[&long]), &tail()).unwrap();
+        let first = truth.kept_by(&shown(&log(&[]))).first_lost.unwrap();
+        assert_eq!(first.chars().count(), MAX_SHOWN);
+    }
+
+    #[test]
+    fn of_pstore_the_panics_dump_counts_and_no_other() {
+        let log = of_panic();
+        let truth = Truth::of(&log, &tail()).unwrap();
+        let dump = |reason, text: String| {
+            let part = Part { number: 1, record_id: 1, text, damage: None };
+            Pstore { dumps: vec![Dump { reason, count: 1, parts: vec![part] }], ..Pstore::default() }
+        };
+        let syslog = |log: &Log| format!("\n{}", log.to_string().trim_end()).replace('\n', "\n<6>") + "\n";
+        let all = dump(Reason::Panic, syslog(&log));
+        assert_eq!(truth.kept_by_pstore(&all, &tail()), Kept { lines: OF + 7, of: OF + 7, first_lost: None });
+        // What was logged behind the dump cannot be in it.
+        let cut = syslog(&log).split("<6>[    0.009000][    C0] behind").next().unwrap().to_owned();
+        let first_lost = Some("[    0.009000][    C0] behind".to_owned());
+        let kept = truth.kept_by_pstore(&dump(Reason::Panic, cut), &tail());
+        assert_eq!(kept, Kept { lines: OF + 6, of: OF + 7, first_lost });
+        assert_eq!(truth.kept_by_pstore(&dump(Reason::Oops, syslog(&log)), &tail()).lines, 0);
+        assert_eq!(truth.kept_by_pstore(&Pstore::default(), &tail()).lines, 0);
+    }
+
+    #[test]
+    fn without_the_first_witness_nothing_is_known() {
+        assert_eq!(Truth::of(&Log::default(), &tail()), Err(NoTruth::NoStart));
+        assert_eq!(Truth::of(&of_panic(), &Tail::of_panic(OTHER, OF)), Err(NoTruth::NoStart));
+    }
+
+    #[test]
+    fn a_log_without_the_panics_line_says_so() {
+        let truth = Truth::of(&log(&["Kernel panic - not syncing: another"]), &tail()).unwrap();
+        assert!(!truth.logged().panic);
+        let mut ring = RingBuilder::new(Kernel::V6_12, 6, 14);
+        ring.push(0, 0, &witness::line(NONCE, 1, OF)).push_as(RESERVED, 0, 0, "half");
+        let truth = Truth::of(&printk_ring::decode(&ring.raw()).unwrap(), &tail()).unwrap();
+        assert_eq!(truth.logged(), Logged { lines: 1, panic: false, unfinished: 1 });
+    }
+}
