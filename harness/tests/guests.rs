@@ -21,12 +21,15 @@ fn trial(project: &Project, scenario: &str) -> serde_json::Value {
 fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let project = Project::new();
     // With a timeout of 0, panic() ends in an endless loop, after the dump.
-    let knob = "deadline: 2s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
+    let knob = "knobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
     let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
     project.write("scenarios/panic-for-ever.yaml", &scenario("panic-for-ever", &format!("{knob}{actors}")));
     let record = trial(&project, "panic-for-ever");
     assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
     assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+    // Long before its deadline, which in virtual time is minutes of the host's away.
+    let by = record["hung_by"].as_str().unwrap();
+    assert!(by.starts_with("quiet "), "{record:#}");
 
     // Each vCPU was looked at and is named by the kernel's symbols: the others were stopped, CPU 0 waits in panic()'s
     // loop, or takes an interrupt there, but hardly at every look.
@@ -34,12 +37,20 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let looks = |cpu: &serde_json::Value| -> Vec<String> { serde_json::from_value(cpu["at"].clone()).unwrap() };
     assert_eq!(cpus.iter().map(|cpu| cpu["cpu"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3], "{record:#}");
     for cpu in &cpus[1..] {
-        let stopped = |at: &String| at.starts_with("stop_this_cpu+") && at.ends_with(", halted, interrupts off");
+        let stopped = |at: &String| {
+            at.starts_with("stop_this_cpu+")
+                && at.contains(" < asm_sysvec_reboot+")
+                && at.contains(" < do_idle+")
+                && at.ends_with(", halted, interrupts off")
+        };
         assert!(looks(cpu).iter().all(stopped), "{record:#}");
     }
     let panicking = looks(&cpus[0]);
     let waits = |at: &String| ["delay_tsc+", "__const_udelay+", "panic+"].iter().any(|name| at.starts_with(name));
     assert!(panicking.iter().any(waits) && panicking.iter().all(|at| !at.contains("halted")), "{record:#}");
+    let called =
+        |at: &String| at.contains("panic+") && at.contains("actor_thread+") && at.contains(" [crashlab] < kthread+");
+    assert!(panicking.iter().any(called), "{record:#}");
 
     // What it did before is seen all the same.
     let timeline = project.results().join("latest/artifacts/00000/timeline.json");
@@ -49,6 +60,19 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 
     let registers = project.results().join("latest/artifacts/00000/registers.txt");
     assert_eq!(std::fs::read_to_string(registers).unwrap().matches("RIP=").count(), 12, "4 vCPUs, 3 times");
+}
+
+#[test]
+fn a_stop_that_takes_its_full_second_is_no_hang() {
+    let project = Project::new();
+    // CPU 1 stops itself, with interrupts off, so that CPU 0 waits for it for a second: in the kernel's own loop, while
+    // nothing else is done in the guest.
+    let actors = "actors:\n  - panic: { name: first, cpu: 0, at: 5ms }\n  - panic: { name: second, cpu: 1, at: 6ms }\n";
+    project.write("scenarios/two-panics.yaml", &scenario("two-panics", actors));
+    let record = trial(&project, "two-panics");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
+    let console = std::fs::read(project.results().join("latest/artifacts/00000/console.log")).unwrap();
+    assert!(text(&console).contains("Shutting down cpus with NMI"), "{}", text(&console));
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         outcome: TrialOutcome::Counted { hung: false, channels: channels.into() },
         host_wait_percent: Some(3),
         stamps: Vec::new(),
+        hung_by: None,
         hung_at: Vec::new(),
     }
 }

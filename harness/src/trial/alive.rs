@@ -77,6 +77,8 @@ fn known_crash() -> Assignment {
         seed: 0,
         directives: format!("nonce {nonce}\nwitnesses {WITNESSES}\narm panic panic cpu=0 in=thread at_us=0\nfire\n"),
         deadline: Duration::from_secs(30),
+        quiet: Duration::from_secs(3),
+        longest_wait: Duration::ZERO,
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
         budgets_us: BTreeMap::new(),
         busy_cpus: 1,

@@ -28,8 +28,8 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>) -> io::Re
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }
-    if !crash.registers.is_empty() {
-        std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
+    if let Some(hung) = &crash.hung {
+        std::fs::write(folder.join("registers.txt"), hung.registers.concat())?;
     }
     if let Some(timeline) = timeline {
         write_timeline(folder, timeline)?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{Assignment, Crash, Traced};
 use crate::evidence::stamps::{Action, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
-use crate::guest::End;
 use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
 use crate::timeline::place_console;
@@ -57,7 +56,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
         // A guest that had not ended ran on between the reading of its page and its death.
         let seen_passages = meet::passages(&seen, &passages);
-        let agreed = meet::agree(&passages, &seen_passages, crash.end != End::Deadline);
+        let agreed = meet::agree(&passages, &seen_passages, !crash.end.is_hung());
         judged.timeline = Some(seen);
         agreed.map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
         passages = seen_passages;
@@ -74,7 +73,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
         (Channel::Pstore, judge_pstore(&records, &assignment.tail)),
     ]);
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
-    Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
+    Ok(TrialOutcome::Counted { hung: crash.end.is_hung(), channels })
 }
 
 /// As crashlab's page tells it.
@@ -105,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::encode::{self, Erst};
-    use crate::guest::{Remains, Waited};
+    use crate::guest::{End, Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
     use crate::verdict::Tail;
 
@@ -125,6 +124,8 @@ mod tests {
             nonce: NONCE.to_owned(),
             directives: String::new(),
             deadline: Duration::from_secs(30),
+            quiet: Duration::from_secs(3),
+            longest_wait: Duration::ZERO,
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
             busy_cpus: 1,
             budgets_us: BTreeMap::new(),
@@ -139,7 +140,7 @@ mod tests {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });
         let remains = Remains { page, waited, erst: Erst::new(8, 8192).bytes(), ..Remains::default() };
-        Crash { end, remains, registers: Vec::new(), traced: None }
+        Crash { end, remains, hung: None, traced: None }
     }
 
     fn ended() -> End {
@@ -170,6 +171,11 @@ mod tests {
         let mut silent = crash(End::Deadline, 0, 1);
         silent.remains.waited = None;
         assert!(is_counted(&silent, true));
+    }
+
+    #[test]
+    fn a_guest_that_was_recognised_before_its_deadline_is_hung_whatever_the_host_did_before() {
+        assert!(is_counted(&crash(End::Hung, 99, 1), true));
     }
 
     #[test]

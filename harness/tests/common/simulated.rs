@@ -54,6 +54,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         outcome,
         host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
+        hung_by: None,
         hung_at: vec![],
     }
 }
