@@ -65,14 +65,51 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 #[test]
 fn a_stop_that_takes_its_full_second_is_no_hang() {
     let project = Project::new();
-    // CPU 1 stops itself, with interrupts off, so that CPU 0 waits for it for a second: in the kernel's own loop, while
-    // nothing else is done in the guest.
-    let actors = "actors:\n  - panic: { name: first, cpu: 0, at: 5ms }\n  - panic: { name: second, cpu: 1, at: 6ms }\n";
-    project.write("scenarios/two-panics.yaml", &scenario("two-panics", actors));
-    let record = trial(&project, "two-panics");
+    // CPU 1 does not take the stop's IPI, so that CPU 0 waits for it for a second, in the kernel's own loop, while
+    // nothing else is done in the guest. That it may be quiet for half a second only does not matter.
+    let rest = "quiet: 500ms\nactors:\n  - spin: { name: spin, cpu: 1, in: irqs-off, for: forever, at: 0ms }\n  \
+                - panic: { name: panic, cpu: 0, after: { actor: spin, delay: 5ms } }\n";
+    project.write("scenarios/full-second.yaml", &scenario("full-second", rest));
+    let record = trial(&project, "full-second");
     assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
     let console = std::fs::read(project.results().join("latest/artifacts/00000/console.log")).unwrap();
     assert!(text(&console).contains("Shutting down cpus with NMI"), "{}", text(&console));
+}
+
+#[test]
+fn a_deadlock_is_recognised_and_shown_by_who_called_whom() {
+    let project = Project::new();
+    // CPU 1 holds the spin lock inside of the console's semaphore for ever; panic() prints.
+    let actors = "actors:\n  - hold: { name: hold, cpu: 1, lock: console-sem, in: irqs-off, for: forever, at: 0ms }\n  \
+                  - panic: { name: panic, cpu: 0, after: { actor: hold, delay: 5ms } }\n";
+    project.write("scenarios/deadlock.yaml", &scenario("deadlock", actors));
+    let record = trial(&project, "deadlock");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
+    assert!(record["hung_by"].as_str().unwrap().starts_with("quiet "), "{record:#}");
+    let at = |cpu: usize| record["hung_at"][cpu]["at"][2].as_str().unwrap();
+    let names = |cpu: usize| at(cpu).split(" < ").map(|at| at.split('+').next().unwrap()).collect::<Vec<_>>();
+    let waits = ["queued_spin_lock_slowpath", "_raw_spin_lock_irqsave", "down_trylock", "console_trylock"];
+    assert!(names(0)[0].ends_with(waits[0]), "{record:#}");
+    assert_eq!(names(0)[1..4], waits[1..], "{record:#}");
+    assert!(names(0).contains(&"panic") && names(1).contains(&"act"), "{record:#}");
+    assert!([at(0), at(1)].iter().all(|at| at.ends_with(", interrupts off")), "{record:#}");
+}
+
+#[test]
+fn an_nmi_from_outside_comes_when_it_is_due() {
+    let project = Project::new();
+    let rest = "panic-line: \"NMI: Not continuing\"\nknobs:\n  - sysctl: { name: kernel.unknown_nmi_panic, value: 1 }\n\
+                actors:\n  - spin: { name: spin, cpu: 0, in: irqs-off, for: 10s, at: 0ms }\n  \
+                - nmi: { name: nmi, cpu: 0, after: { actor: spin, delay: 20ms } }\n";
+    project.write("scenarios/nmi.yaml", &scenario("nmi", rest));
+    for time in ["virtual", "real"] {
+        let record = project.json(&["trial", "nmi", "--time", time, "--seed", "1", "--format", "json"], 0);
+        assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
+        assert_eq!(record["channels"]["console"]["outcome"], "saved", "{record:#}");
+        let entered = |actor: usize| record["stamps"][actor]["entered_us"].as_u64().unwrap();
+        // Not before it was due; how much later depends on the host.
+        assert!(entered(1) >= entered(0) + 20_000, "{record:#}");
+    }
 }
 
 #[test]

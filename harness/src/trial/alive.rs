@@ -79,6 +79,7 @@ fn known_crash() -> Assignment {
         deadline: Duration::from_secs(30),
         quiet: Duration::from_secs(3),
         longest_wait: Duration::ZERO,
+        nmis: Vec::new(),
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
         budgets_us: BTreeMap::new(),
         busy_cpus: 1,

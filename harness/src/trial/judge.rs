@@ -126,6 +126,7 @@ mod tests {
             deadline: Duration::from_secs(30),
             quiet: Duration::from_secs(3),
             longest_wait: Duration::ZERO,
+            nmis: Vec::new(),
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
             busy_cpus: 1,
             budgets_us: BTreeMap::new(),

@@ -10,6 +10,7 @@
 mod alive;
 mod artifacts;
 mod hung;
+mod inject;
 mod judge;
 mod progress;
 mod stage;
@@ -33,6 +34,7 @@ use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
 pub use hung::Hung;
+pub use inject::Injection;
 pub use judge::{Judged, judge};
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
@@ -71,6 +73,8 @@ pub struct Assignment {
     pub quiet: Duration,
     /// How long an actor may have to wait from firing or from another's edge, or may sleep.
     pub longest_wait: Duration,
+    /// The NMIs that are injected from outside.
+    pub nmis: Vec<Injection>,
     /// What must be true for the trial to count.
     pub meetings: Vec<Meeting>,
     /// How many of its CPUs are busy at once: those that an actor is armed on.
@@ -104,6 +108,7 @@ impl Assignment {
             deadline: instance.deadline,
             quiet: instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses)),
             longest_wait: longest(drawn.actors.iter().map(waits)),
+            nmis: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
             busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),

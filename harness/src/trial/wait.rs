@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::hung::{Hung, Stand};
+use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Moment, NotBefore, Patience, Progress, Signs, Suspicion};
 use super::stage::Stage;
 use super::{ARM_DEADLINE, Assignment};
@@ -32,6 +33,7 @@ pub(super) struct Waiting<'a> {
     probes: Option<&'a Probes>,
     clock: Clock,
     progress: Progress,
+    nmis: Injections,
 }
 
 /// What a closer look at a suspected guest came to.
@@ -46,7 +48,7 @@ impl<'a> Waiting<'a> {
         let Assignment { quiet, longest_wait, .. } = *assignment;
         let patience = Patience { quiet: quiet.saturating_sub(LOOKING).max(quiet / 2), pending: longest_wait };
         let (clock, progress) = (Clock::default(), Progress::new(patience));
-        Self { stage, assignment, probes, clock, progress }
+        Self { stage, assignment, probes, clock, progress, nmis: Injections::new(&assignment.nmis) }
     }
 
     /// Waits for the guest's end, for the deadline from firing on, and before that for the firing. A guest that does
@@ -62,8 +64,18 @@ impl<'a> Waiting<'a> {
         let mut not_before = NotBefore::WentOn;
         loop {
             let limit = fired.map_or(began + ARM_DEADLINE, |at| at + deadline);
-            if let Some(end) = guest.end(look_at.min(limit).saturating_duration_since(Instant::now())).await? {
+            let now = Instant::now();
+            let poll = if self.nmis.outstanding() { now + POLL } else { look_at };
+            if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
                 return Ok((end, None));
+            }
+            if self.nmis.outstanding() {
+                if let Ok(page) = stamps::decode(&guest.page().await?) {
+                    self.nmis.drive(guest, &page).await?;
+                }
+                if Instant::now() < look_at.min(limit) {
+                    continue;
+                }
             }
             let look = guest.look(&mut self.clock).await?;
             let page = stamps::decode(&look.page).ok();
@@ -152,8 +164,9 @@ impl<'a> Waiting<'a> {
         let seen = self.probes.map(|probes| activity::decode(&look.trace, probes)).unwrap_or_default();
         // So that what was before the first look has a place in time.
         let at = FIRST_LOOK + look.guest_time;
-        // In virtual time it is not known how much of the guest's has passed since.
-        let told = (self.stage.machine.time == Time::Real).then(|| {
+        // In virtual time it is not known how much of the guest's has passed since; and none passes without a processor.
+        let real = self.stage.machine.time == Time::Real;
+        let told = real.then(|| {
             let since_printed = look.printed_at.map(|at| look.at.saturating_duration_since(at));
             let since_step = seen.last_ns.map(|ns| Duration::from_nanos(monotonic_ns().saturating_sub(ns)));
             since_printed.into_iter().chain(since_step).min()
@@ -169,8 +182,8 @@ impl<'a> Waiting<'a> {
                 actors: actors.iter().map(ActorSigns::of).collect(),
             },
             pending: actors.iter().any(waits),
-            dead: !standing.is_empty() && standing.iter().all(registers::Standing::is_dead),
-            waited: look.waited,
+            dead: !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(registers::Standing::is_dead),
+            waited: look.waited.filter(|_| real),
         }
     }
 
