@@ -1,7 +1,7 @@
 //! Any memory of the tracer's, and any console put between what it tells.
 #![no_main]
 
-use harness::evidence::timeline::decode;
+use harness::evidence::{activity, timeline::decode};
 use harness::model::timeline::StepEdge;
 use harness::probes::{Meaning, Probes};
 use harness::timeline::place_console;
@@ -23,6 +23,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     memory[..8].copy_from_slice(&MAGIC);
     memory[STATE] = State::Ready as u8;
     memory.extend(events);
+    activity::decode(&memory, &probes);
     if let Ok(timeline) = decode(&memory, &probes, &["panic".to_owned()], 4) {
         let placed = place_console(&timeline, &console);
         assert!(placed.iter().all(|line| line.before <= timeline.events.len()));

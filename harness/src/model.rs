@@ -293,7 +293,7 @@ pub struct Logged {
 pub enum TrialOutcome {
     /// The faults met as the scenario says: the trial counts.
     Counted {
-        /// The guest had not ended by its deadline.
+        /// The guest did nothing any more, or had not ended by its deadline.
         hung: bool,
         /// What each channel kept.
         channels: BTreeMap<Channel, ChannelVerdict>,
@@ -339,7 +339,10 @@ pub struct TrialRecord {
     /// When each actor entered and left its critical section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stamps: Vec<ActorStamps>,
-    /// Where each vCPU of a guest stood that was past its deadline.
+    /// How it was recognised that the guest was hung, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hung_by: Option<String>,
+    /// Where each vCPU of a hung guest stood.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hung_at: Vec<HungCpu>,
     /// What was logged, by the guest's memory.
@@ -355,8 +358,8 @@ pub struct TrialRecord {
 pub struct HungCpu {
     /// The vCPU.
     pub cpu: u32,
-    /// Function and offset, with what else is told of it (`native_halt+0x7, halted`), one for each time that it was
-    /// looked at, the first one first.
+    /// Function and offset, who called it, and what else is told (`delay_tsc+0x2d < panic+0x30e, interrupts off`), one
+    /// for each time that it was looked at, the first one first.
     pub at: Vec<String>,
 }
 

@@ -21,12 +21,15 @@ fn trial(project: &Project, scenario: &str) -> serde_json::Value {
 fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let project = Project::new();
     // With a timeout of 0, panic() ends in an endless loop, after the dump.
-    let knob = "deadline: 2s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
+    let knob = "knobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
     let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
     project.write("scenarios/panic-for-ever.yaml", &scenario("panic-for-ever", &format!("{knob}{actors}")));
     let record = trial(&project, "panic-for-ever");
     assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
     assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+    // Long before its deadline, which in virtual time is minutes of the host's away.
+    let by = record["hung_by"].as_str().unwrap();
+    assert!(by.starts_with("quiet "), "{record:#}");
 
     // Each vCPU was looked at and is named by the kernel's symbols: the others were stopped, CPU 0 waits in panic()'s
     // loop, or takes an interrupt there, but hardly at every look.
@@ -34,12 +37,20 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let looks = |cpu: &serde_json::Value| -> Vec<String> { serde_json::from_value(cpu["at"].clone()).unwrap() };
     assert_eq!(cpus.iter().map(|cpu| cpu["cpu"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3], "{record:#}");
     for cpu in &cpus[1..] {
-        let stopped = |at: &String| at.starts_with("stop_this_cpu+") && at.ends_with(", halted, interrupts off");
+        let stopped = |at: &String| {
+            at.starts_with("stop_this_cpu+")
+                && at.contains(" < asm_sysvec_reboot+")
+                && at.contains(" < do_idle+")
+                && at.ends_with(", halted, interrupts off")
+        };
         assert!(looks(cpu).iter().all(stopped), "{record:#}");
     }
     let panicking = looks(&cpus[0]);
     let waits = |at: &String| ["delay_tsc+", "__const_udelay+", "panic+"].iter().any(|name| at.starts_with(name));
     assert!(panicking.iter().any(waits) && panicking.iter().all(|at| !at.contains("halted")), "{record:#}");
+    let called =
+        |at: &String| at.contains("panic+") && at.contains("actor_thread+") && at.contains(" [crashlab] < kthread+");
+    assert!(panicking.iter().any(called), "{record:#}");
 
     // What it did before is seen all the same.
     let timeline = project.results().join("latest/artifacts/00000/timeline.json");
@@ -49,6 +60,56 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 
     let registers = project.results().join("latest/artifacts/00000/registers.txt");
     assert_eq!(std::fs::read_to_string(registers).unwrap().matches("RIP=").count(), 12, "4 vCPUs, 3 times");
+}
+
+#[test]
+fn a_wait_that_the_kernel_bounds_is_no_hang() {
+    let project = Project::new();
+    // CPU 1 spins in an NMI, and takes no other. Before the stop all CPUs are to print where they are (`panic_print`), for
+    // which nmi_trigger_cpumask_backtrace() waits ten seconds in vain; a guest may be quiet for three.
+    let rest = "knobs:\n  - parameter: { module: kernel, name: panic_print, value: 64 }\nactors:\n  \
+                - spin: { name: spin, cpu: 1, in: nmi, for: forever, at: 0ms }\n  \
+                - panic: { name: panic, cpu: 0, after: { actor: spin, delay: 5ms } }\n";
+    project.write("scenarios/in-vain.yaml", &scenario("in-vain", rest));
+    let record = trial(&project, "in-vain");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
+    assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+}
+
+#[test]
+fn a_deadlock_is_recognised_and_shown_by_who_called_whom() {
+    let project = Project::new();
+    // CPU 1 holds the spin lock inside of the console's semaphore for ever; panic() prints.
+    let actors = "actors:\n  - hold: { name: hold, cpu: 1, lock: console-sem, in: irqs-off, for: forever, at: 0ms }\n  \
+                  - panic: { name: panic, cpu: 0, after: { actor: hold, delay: 5ms } }\n";
+    project.write("scenarios/deadlock.yaml", &scenario("deadlock", actors));
+    let record = trial(&project, "deadlock");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
+    assert!(record["hung_by"].as_str().unwrap().starts_with("quiet "), "{record:#}");
+    let at = |cpu: usize| record["hung_at"][cpu]["at"][2].as_str().unwrap();
+    let names = |cpu: usize| at(cpu).split(" < ").map(|at| at.split('+').next().unwrap()).collect::<Vec<_>>();
+    let waits = ["queued_spin_lock_slowpath", "_raw_spin_lock_irqsave", "down_trylock", "console_trylock"];
+    assert!(names(0)[0].ends_with(waits[0]), "{record:#}");
+    assert_eq!(names(0)[1..4], waits[1..], "{record:#}");
+    assert!(names(0).contains(&"panic") && names(1).contains(&"act"), "{record:#}");
+    assert!([at(0), at(1)].iter().all(|at| at.ends_with(", interrupts off")), "{record:#}");
+}
+
+#[test]
+fn an_nmi_from_outside_comes_when_it_is_due() {
+    let project = Project::new();
+    let rest = "panic-line: \"NMI: Not continuing\"\nknobs:\n  - sysctl: { name: kernel.unknown_nmi_panic, value: 1 }\n\
+                actors:\n  - spin: { name: spin, cpu: 0, in: irqs-off, for: 10s, at: 0ms }\n  \
+                - nmi: { name: nmi, cpu: 0, after: { actor: spin, delay: 20ms } }\n";
+    project.write("scenarios/nmi.yaml", &scenario("nmi", rest));
+    for time in ["virtual", "real"] {
+        let record = project.json(&["trial", "nmi", "--time", time, "--seed", "1", "--format", "json"], 0);
+        assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
+        assert_eq!(record["channels"]["console"]["outcome"], "saved", "{record:#}");
+        let entered = |actor: usize| record["stamps"][actor]["entered_us"].as_u64().unwrap();
+        // Not before it was due; how much later depends on the host.
+        assert!(entered(1) >= entered(0) + 20_000, "{record:#}");
+    }
 }
 
 #[test]

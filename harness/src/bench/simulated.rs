@@ -63,6 +63,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         outcome: TrialOutcome::Counted { hung: false, channels: channels.into() },
         host_wait_percent: Some(3),
         stamps: Vec::new(),
+        hung_by: None,
         hung_at: Vec::new(),
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,

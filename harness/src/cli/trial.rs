@@ -116,7 +116,7 @@ fn shown(record: &TrialRecord) -> String {
                 }
             }
             if *hung {
-                lines.push("  the guest hung".to_owned());
+                lines.push(format!("  the guest hung: {}", record.hung_by.as_deref().unwrap_or("it did not end")));
             }
         }
         TrialOutcome::Missed { reason } => lines.push(format!("  missed: {reason}")),
@@ -126,13 +126,22 @@ fn shown(record: &TrialRecord) -> String {
         lines.push(format!("  what was logged is not known: {why}"));
     }
     for HungCpu { cpu, at } in &record.hung_at {
-        lines.push(format!("  CPU {cpu} was at {}", at.join("; then at ")));
+        lines.push(format!("  CPU {cpu} was at {}", looks(at).join("; then at ")));
     }
     let at = |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
     for ActorStamps { actor, cpu, entered_us, left_us } in &record.stamps {
         lines.push(format!("  {actor:8} on CPU {cpu}: entered {}, left {}", at(*entered_us), at(*left_us)));
     }
     lines.join("\n")
+}
+
+/// Looks that saw the same are told once.
+fn looks(at: &[String]) -> Vec<String> {
+    let told = |same: &[String]| match same {
+        [one] => one.clone(),
+        same => format!("{} ({} times)", same.first().map_or("", String::as_str), same.len()),
+    };
+    at.chunk_by(|one, next| one == next).map(told).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +181,28 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_hang_is_shown_with_where_each_cpu_stood() {
+        let TrialOutcome::Counted { channels, .. } = counted(Saved, Saved) else { unreachable!("it counts") };
+        let hung = TrialOutcome::Counted { hung: true, channels };
+        let mut record = trial(0, &key("stock", "panic-alone", ""), hung);
+        record.hung_by = Some("quiet 2.9 s: nothing printed".to_owned());
+        let at = |at: &[&str]| at.iter().map(|at| (*at).to_owned()).collect();
+        record.hung_at = vec![
+            HungCpu { cpu: 0, at: at(&["delay_tsc+0x1e < panic+0x207", "panic+0x20c", "panic+0x20c"]) },
+            HungCpu { cpu: 1, at: at(&["stop_this_cpu+0x67, halted, interrupts off"; 3]) },
+        ];
+        insta::assert_snapshot!(shown(&record), @"
+        stock@6.12 panic-alone (seed 18446744073709551615)
+          console  saved     32/32 witness lines
+          pstore   saved     32/32 witness lines
+          the guest hung: quiet 2.9 s: nothing printed
+          CPU 0 was at delay_tsc+0x1e < panic+0x207; then at panic+0x20c (2 times)
+          CPU 1 was at stop_this_cpu+0x67, halted, interrupts off (3 times)
+          victim   on CPU 1: entered 0.012 ms, left never
+        ");
     }
 
     #[test]

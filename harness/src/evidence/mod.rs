@@ -5,14 +5,17 @@
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
+//! its memory ─────────────────────────────> stack ───> who called whom there
 //! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
 //! VMCOREINFO ─> vmcoreinfo, kernel memory ─> printk_ring ─> the log as it stood
+//!                          └──────────────> activity ─> whether a guest still does something
 //! ```
 //!
 //! All of these bytes come from a guest whose kernel has just crashed, so nothing in them is believed: every length is
 //! checked against what is there, every output is bounded, and no input panics. A decoder keeps whatever it can read
 //! and says beside it what it could not. Nothing here knows what *should* have been kept; that is the verdict's part.
 
+pub mod activity;
 mod bytes;
 pub mod console;
 pub mod cper;
@@ -23,6 +26,7 @@ pub mod printk_ring;
 pub mod pstore;
 pub(crate) mod ranges;
 pub mod registers;
+pub mod stack;
 pub mod stamps;
 pub mod symbols;
 pub mod timeline;

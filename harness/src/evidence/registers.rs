@@ -1,5 +1,6 @@
 //! Where each vCPU stands, by what QEMU's monitor prints for `info registers -a`.
 
+use super::stack::Caller;
 use super::symbols::Symbols;
 
 /// One vCPU at one moment.
@@ -9,6 +10,10 @@ pub struct Standing {
     pub cpu: u32,
     /// Its instruction pointer.
     pub rip: u64,
+    /// Its stack pointer.
+    pub rsp: u64,
+    /// Its frame pointer, in a kernel that has them.
+    pub rbp: u64,
     /// Whether it waits for an interrupt (`hlt`).
     pub halted: bool,
     /// Whether it takes interrupts (`RFLAGS.IF`).
@@ -28,13 +33,34 @@ fn one(text: &str) -> Option<Standing> {
     let cpu = text.get(..digits)?.parse().ok()?;
     let field = |name: &str| text.split_ascii_whitespace().find_map(|word| word.strip_prefix(name));
     let hex = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
-    Some(Standing { cpu, rip: hex("RIP=")?, halted: field("HLT=") == Some("1"), interrupts: hex("RFL=")? & IF != 0 })
+    Some(Standing {
+        cpu,
+        rip: hex("RIP=")?,
+        rsp: hex("RSP=")?,
+        rbp: hex("RBP=")?,
+        halted: field("HLT=") == Some("1"),
+        interrupts: hex("RFL=")? & IF != 0,
+    })
 }
 
 impl Standing {
-    /// In words: `native_stop_other_cpus+0x9c, interrupts off`.
-    pub fn describe(&self, symbols: &Symbols) -> String {
+    /// It executes the kernel's code, or a module's: kernel addresses have their upper half set.
+    pub const fn in_kernel(&self) -> bool {
+        self.rip >> 63 == 1
+    }
+
+    /// Nothing but an NMI makes it go on.
+    pub const fn is_dead(&self) -> bool {
+        self.halted && !self.interrupts
+    }
+
+    /// In words, with who called whom: `delay_tsc+0x2d < __const_udelay+0x28 < panic+0x30e, interrupts off`.
+    pub fn describe(&self, callers: &[Caller], symbols: &Symbols) -> String {
         let mut text = symbols.describe(self.rip);
+        for caller in callers {
+            text.push_str(" < ");
+            text.push_str(&caller.describe(symbols));
+        }
         if self.halted {
             text.push_str(", halted");
         }
@@ -51,30 +77,46 @@ mod tests {
 
     /// From QEMU 7.2.22, shortened.
     const TEXT: &str = "\nCPU#0\r\nRAX=0000000000000000 RBX=0000000000000001\r\n\
+        RSI=0000000000000000 RDI=00000007305ed5ab RBP=ffffc900001f3e28 RSP=ffffc900001f3e20\r\n\
         RIP=ffffffff81000123 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\n\
-        ES =0000 0000000000000000\r\n\nCPU#12\r\nRAX=0\r\n\
+        ES =0000 0000000000000000\r\n\nCPU#12\r\nRAX=0\r\nRBP=1 RSP=2\r\n\
         RIP=ffffffff81000a00 RFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
 
     #[test]
     fn every_vcpu_is_read() {
         let expected = [
-            Standing { cpu: 0, rip: 0xffff_ffff_8100_0123, halted: false, interrupts: true },
-            Standing { cpu: 12, rip: 0xffff_ffff_8100_0a00, halted: true, interrupts: false },
+            Standing {
+                cpu: 0,
+                rip: 0xffff_ffff_8100_0123,
+                rsp: 0xffff_c900_001f_3e20,
+                rbp: 0xffff_c900_001f_3e28,
+                halted: false,
+                interrupts: true,
+            },
+            Standing { cpu: 12, rip: 0xffff_ffff_8100_0a00, rsp: 2, rbp: 1, halted: true, interrupts: false },
         ];
         assert_eq!(parse(TEXT), expected);
-        let symbols =
-            Symbols::parse("ffffffff81000100 T panic\nffffffff81000a00 t stop_this_cpu\nffffffff82000000 T _etext\n");
-        assert_eq!(expected[0].describe(&symbols), "panic+0x23");
-        assert_eq!(expected[1].describe(&symbols), "stop_this_cpu+0x0, halted, interrupts off");
+        assert!(expected[0].in_kernel() && !expected[0].is_dead() && expected[1].is_dead());
+        assert!(!Standing { rip: 0x40_1000, ..expected[0] }.in_kernel());
+        assert!(!Standing { interrupts: true, ..expected[1] }.is_dead(), "an idle CPU wakes up by an interrupt");
+
+        let symbols = Symbols::parse(
+            "ffffffff81000100 T panic\nffffffff81000200 t actor\nffffffff81000a00 t stop_this_cpu\n\
+             ffffffff82000000 T _etext\n",
+        );
+        let callers = [Caller::Call(0xffff_ffff_8100_0210), Caller::Interrupted(0xffff_ffff_8100_0a00)];
+        assert_eq!(expected[0].describe(&callers, &symbols), "panic+0x23 < actor+0x10 < stop_this_cpu+0x0");
+        assert_eq!(expected[1].describe(&[], &symbols), "stop_this_cpu+0x0, halted, interrupts off");
     }
 
     #[test]
     fn what_is_not_whole_is_left_out() {
         assert!(parse("").is_empty());
         assert!(parse("CPU#").is_empty());
-        assert!(parse("CPU#0\nRIP=xyz RFL=0").is_empty());
-        assert!(parse("CPU#0\nRIP=10").is_empty());
-        assert!(parse("CPU#99999999999\nRIP=10 RFL=0").is_empty());
+        assert!(parse("CPU#0\nRIP=xyz RFL=0 RSP=0 RBP=0").is_empty());
+        assert!(parse("CPU#0\nRIP=10 RSP=0 RBP=0").is_empty());
+        assert!(parse("CPU#0\nRIP=10 RFL=0 RBP=0").is_empty());
+        assert!(parse("CPU#99999999999\nRIP=10 RFL=0 RSP=0 RBP=0").is_empty());
     }
 
     proptest::proptest! {

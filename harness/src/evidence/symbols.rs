@@ -1,4 +1,4 @@
-//! From addresses to names, by a kernel's `System.map`.
+//! From addresses to names, by a kernel's `System.map`, and crashlab's own functions.
 
 /// The functions of a kernel, by address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -6,6 +6,27 @@ pub struct Symbols {
     by_address: Vec<(u64, String)>,
     /// Behind the kernel's code (`_etext`); 0 if that is not known.
     end: u64,
+    /// A module's functions by their first and behind last address, if they are known.
+    module: Vec<(u64, u64, String)>,
+}
+
+/// The function that an address lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function<'a> {
+    /// Its first address.
+    pub start: u64,
+    /// Its name.
+    pub name: &'a str,
+    /// It is the module's, and not the kernel's own.
+    pub module: bool,
+}
+
+impl Function<'_> {
+    /// An address in it, or the one behind it, as the kernel's own backtraces have it: `actor_thread+0x1cf [crashlab]`.
+    pub fn describe(&self, address: u64) -> String {
+        let module = if self.module { " [crashlab]" } else { "" };
+        format!("{}+{:#x}{module}", self.name, address.wrapping_sub(self.start))
+    }
 }
 
 impl Symbols {
@@ -27,18 +48,33 @@ impl Symbols {
         symbols
     }
 
-    /// `native_halt+0x7`; an address that is not in the kernel's own code says so.
-    pub fn describe(&self, address: u64) -> String {
+    /// With crashlab's functions, by the addresses that they have in their section, which lies at `code`.
+    #[must_use]
+    pub fn with_crashlab<'a>(mut self, code: u64, functions: impl Iterator<Item = (&'a str, (u64, u64))>) -> Self {
+        let at =
+            |(name, (from, to)): (&str, (u64, u64))| (code.wrapping_add(from), code.wrapping_add(to), name.to_owned());
+        self.module = functions.map(at).collect();
+        self
+    }
+
+    /// The function that an address lies in; none if it is not code of the kernel's or of crashlab's.
+    pub fn function(&self, address: u64) -> Option<Function<'_>> {
+        if let Some((start, _, name)) = self.module.iter().find(|(from, to, _)| (*from..*to).contains(&address)) {
+            return Some(Function { start: *start, name, module: true });
+        }
         let behind = self.by_address.partition_point(|(start, _)| *start <= address);
-        let found = behind.checked_sub(1).and_then(|last| self.by_address.get(last));
-        match found {
-            Some((start, _)) if address < self.end => {
-                let first = self.by_address.partition_point(|(other, _)| other < start);
-                let name = self.by_address.get(first).map_or("", |(_, name)| name.as_str());
-                format!("{name}+{:#x}", address - start)
-            }
-            _ if address >> 47 == 0 => format!("user space ({address:#x})"),
-            _ => format!("a module or data ({address:#x})"),
+        let (start, _) = self.by_address.get(behind.checked_sub(1)?).filter(|_| address < self.end)?;
+        let first = self.by_address.partition_point(|(other, _)| other < start);
+        let (_, name) = self.by_address.get(first)?;
+        Some(Function { start: *start, name, module: false })
+    }
+
+    /// `native_halt+0x7`, `actor_thread+0x1cf [crashlab]`; an address that is code of neither says so.
+    pub fn describe(&self, address: u64) -> String {
+        match self.function(address) {
+            Some(function) => function.describe(address),
+            None if address >> 47 == 0 => format!("user space ({address:#x})"),
+            None => format!("a module or data ({address:#x})"),
         }
     }
 }
@@ -59,10 +95,24 @@ mod tests {
     }
 
     #[test]
+    fn crashlabs_functions_are_known_where_its_code_lies() {
+        let code = 0xffff_ffff_a000_0000;
+        let symbols =
+            Symbols::parse(MAP).with_crashlab(code, [("stamp", (0, 0x20)), ("enter", (0x40, 0x50))].into_iter());
+        assert_eq!(symbols.describe(code + 0x1f), "stamp+0x1f [crashlab]");
+        assert_eq!(symbols.function(code + 0x40), Some(Function { start: code + 0x40, name: "enter", module: true }));
+        assert_eq!(symbols.describe(code + 0x20), "a module or data (0xffffffffa0000020)");
+        assert_eq!(symbols.describe(0xffff_ffff_8100_0107), "halt+0x7");
+        // A guest may say that its code lies anywhere.
+        Symbols::default().with_crashlab(u64::MAX, [("stamp", (0, 0x20))].into_iter()).describe(u64::MAX);
+    }
+
+    #[test]
     fn addresses_elsewhere_are_not_guessed() {
         let symbols = Symbols::parse(MAP);
         assert_eq!(symbols.describe(0xffff_ffff_8100_0200), "a module or data (0xffffffff81000200)");
         assert_eq!(symbols.describe(0x40_1000), "user space (0x401000)");
+        assert_eq!(symbols.function(0x40_1000), None);
         assert_eq!(Symbols::parse("").describe(0xffff_ffff_8100_0000), "a module or data (0xffffffff81000000)");
     }
 }

@@ -62,16 +62,16 @@ pub fn decode(memory: &[u8], probes: &Probes, actors: &[String], cpus: u32) -> R
 }
 
 /// An event as it stands in the memory.
-struct Raw {
-    ns: u64,
+pub(super) struct Raw {
+    pub ns: u64,
     far: usize,
-    probe: usize,
+    pub probe: usize,
     cpu: u32,
 }
 
 impl Raw {
     /// `None`: QEMU died while it was being written.
-    fn read(memory: &[u8], place: u64) -> Option<Self> {
+    pub fn read(memory: &[u8], place: u64) -> Option<Self> {
         let at = EVENTS_AT + usize::try_from(place).ok()? * EVENT;
         let event = Self {
             ns: u64_at(memory, at)?,

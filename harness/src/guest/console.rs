@@ -6,8 +6,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -21,23 +21,55 @@ use super::running::Watch;
 /// costs it more than 3 us.
 const INTERVAL: Duration = Duration::from_millis(25);
 
+/// What has come so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Printed {
+    /// How many bytes.
+    pub bytes: u64,
+    /// When the last of them were read.
+    pub last: Option<Instant>,
+}
+
+/// The same, while it grows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Printing(Arc<Mutex<Printed>>);
+
+impl Printing {
+    /// So far.
+    pub fn get(&self) -> Printed {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, bytes: usize) {
+        let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        printed.bytes += bytes as u64;
+        printed.last = Some(Instant::now());
+    }
+}
+
 /// Our end.
 pub(super) struct Console {
     pipe: OwnedFd,
     watch: Option<Watch>,
     over: Arc<Notify>,
+    printing: Printing,
 }
 
 impl Console {
     /// Our end, and QEMU's.
     pub(super) fn new(watch: Option<Watch>) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok((Self { pipe: ours, watch, over: Arc::default() }, theirs))
+        Ok((Self { pipe: ours, watch, over: Arc::default(), printing: Printing::default() }, theirs))
     }
 
     /// To be notified when QEMU has ended: what is left in the pipe is then read at once.
     pub(super) fn over(&self) -> Arc<Notify> {
         Arc::clone(&self.over)
+    }
+
+    /// To be asked how much has come.
+    pub(super) fn printing(&self) -> Printing {
+        self.printing.clone()
     }
 
     /// Reads until QEMU has closed its end.
@@ -53,6 +85,7 @@ impl Console {
                         watch(bytes);
                     }
                     captured.push(bytes);
+                    self.printing.add(n);
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {
                     // Past the limit or notified: either way it is time to look again.
@@ -78,6 +111,8 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel();
         let watch: Watch = Box::new(move |bytes| sender.send(bytes.to_vec()).unwrap_or_default());
         let (ours, theirs) = Console::new(Some(watch)).expect("a pipe");
+        let printing = ours.printing();
+        assert_eq!(printing.get(), Printed::default());
         let mut theirs = std::fs::File::from(theirs);
         let reading = tokio::spawn(ours.read());
         theirs.write_all(b"Linux").expect("there is room");
@@ -87,5 +122,6 @@ mod tests {
         theirs.write_all(b" version").expect("there is room");
         drop(theirs);
         assert_eq!(reading.await.expect("it ends").into_bytes(), b"Linux version");
+        assert!(printing.get().bytes == 13 && printing.get().last.is_some());
     }
 }

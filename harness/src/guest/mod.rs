@@ -4,6 +4,7 @@
 //! Machine + Files ──start──> Guest ──word()──> the agent's words
 //!                              │──end()────> how it ended, if it has by then
 //!                              │──page()───> crashlab's page
+//!                              │──look()───> what it is doing
 //!                              └──remains()> console, ERST, crashlab's page, the kernel's log in memory
 //!                 remains: with what the tracer saw, if there is one
 //! Template: a guest booted once, saved, and restored for every trial
@@ -15,6 +16,7 @@ mod drain;
 mod error;
 mod hooks;
 mod log;
+mod look;
 mod machine;
 mod process;
 mod remains;
@@ -27,6 +29,7 @@ pub use agent::Word;
 pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;
+pub use look::{Clock, Look};
 pub(crate) use machine::ENVIRONMENT;
 pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
 pub(crate) use process::tie;

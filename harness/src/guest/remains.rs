@@ -44,6 +44,14 @@ impl Waited {
         Some(sum)
     }
 
+    /// Since an earlier reading.
+    pub(crate) const fn since(self, earlier: Self) -> Self {
+        Self {
+            ran_ns: self.ran_ns.saturating_sub(earlier.ran_ns),
+            waited_ns: self.waited_ns.saturating_sub(earlier.waited_ns),
+        }
+    }
+
     /// The share of the time ready to run that was spent waiting, 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "a share for people to read")]
     pub fn share(self) -> f64 {

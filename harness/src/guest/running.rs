@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::agent::{Lines, Note, Word};
+use super::console::Printing;
 use super::drain::Captured;
 use super::error::GuestError;
 use super::log::{LogPlace, is_ram};
@@ -35,6 +36,15 @@ pub enum End {
     Ended(String),
     /// It had not ended by the deadline; its vCPUs were still there.
     Deadline,
+    /// Before its deadline it did nothing any more.
+    Hung,
+}
+
+impl End {
+    /// Whether the guest did not end by itself.
+    pub const fn is_hung(&self) -> bool {
+        matches!(self, Self::Deadline | Self::Hung)
+    }
 }
 
 /// Sees the console while it comes.
@@ -48,6 +58,7 @@ pub struct Guest {
     pub(super) events: Events,
     pub(super) console: JoinHandle<Captured>,
     pub(super) console_over: Arc<Notify>,
+    pub(super) printing: Printing,
     pub(super) stderr: JoinHandle<Captured>,
     pub(super) agent: Lines<BufReader<UnixStream>>,
     pub(super) workdir: PathBuf,
@@ -192,11 +203,6 @@ impl Guest {
     /// That `awaited` did not come in time, with the end of the console; kills the guest.
     pub async fn silent(&mut self, awaited: &'static str, after: Duration) -> GuestError {
         GuestError::Silent { awaited, after, console: self.console_tail().await }
-    }
-
-    /// The registers of every vCPU, as QEMU's monitor shows them: where a hung guest stands.
-    pub async fn registers(&self) -> Result<String, GuestError> {
-        self.hmp("reading the registers of a hung guest", "info registers -a").await
     }
 
     /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page

@@ -121,7 +121,7 @@ impl Guest {
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
         drop(inherited);
 
-        let console_over = console.over();
+        let (console_over, printing) = (console.over(), console.printing());
         let console = tokio::spawn(console.read());
         let stderr = process.take_stderr();
         let stderr = tokio::spawn(async move {
@@ -137,6 +137,7 @@ impl Guest {
                 events,
                 console,
                 console_over,
+                printing,
                 stderr,
                 agent: Lines::new(BufReader::new(agent)),
                 workdir: workdir.to_owned(),

@@ -110,6 +110,11 @@ impl Image {
         }
     }
 
+    /// All functions, by address.
+    pub fn functions(&self) -> impl Iterator<Item = (&str, Extent)> {
+        self.functions.iter()
+    }
+
     /// The function that begins at an address.
     pub fn beginning_at(&self, address: u64) -> Option<(&str, Extent)> {
         self.functions.at(address)

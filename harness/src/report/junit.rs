@@ -242,7 +242,11 @@ fn end(trial: &TrialRecord, channel: Channel) -> String {
         TrialOutcome::Missed { reason } => format!("missed: {reason}"),
         TrialOutcome::InfraError { cause } => format!("infra-error: {cause}"),
         TrialOutcome::Counted { hung, channels } => {
-            let hung = if *hung { ", hung" } else { "" };
+            let hung = match (hung, &trial.hung_by) {
+                (false, _) => String::new(),
+                (true, None) => ", hung".to_owned(),
+                (true, Some(by)) => format!(", hung: {by}"),
+            };
             channels.get(&channel).map_or_else(
                 || format!("{channel} not judged{hung}"),
                 |it| {
@@ -305,4 +309,21 @@ fn without_root_skipped(xml: &str) -> String {
         None => root.to_owned(),
     };
     format!("{start}<testsuites{attributes}>{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelOutcome::{Lost, Saved};
+    use crate::results::sample::{counted, key, trial};
+
+    #[test]
+    fn a_hang_is_told_with_how_it_was_recognised() {
+        let TrialOutcome::Counted { channels, .. } = counted(Saved, Lost) else { unreachable!("it counts") };
+        let hung = TrialOutcome::Counted { hung: true, channels };
+        let mut record = trial(0, &key("stock", "panic-alone", ""), hung);
+        assert_eq!(end(&record, Channel::Console), "saved (32 of 32 witness lines, hung) ");
+        record.hung_by = Some("quiet 2.9 s: nothing".to_owned());
+        assert_eq!(end(&record, Channel::Console), "saved (32 of 32 witness lines, hung: quiet 2.9 s: nothing) ");
+    }
 }

@@ -80,6 +80,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         outcome,
         host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
+        hung_by: None,
         hung_at: vec![],
         log: None,
         log_unknown: None,

@@ -93,6 +93,8 @@ fn arm(f: &mut Formatter<'_>, actor: &Actor) -> fmt::Result {
         _ => {}
     }
     match start {
+        // The host sends it when it is due: its CPU waits from firing on, whatever else it has to do by then.
+        _ if *action == Action::Nmi => {}
         None => {}
         Some(Start::At(at)) => write!(f, " at_us={}", at.as_micros())?,
         Some(Start::After { actor, edge, delay }) => {

@@ -29,8 +29,8 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }
-    if !crash.registers.is_empty() {
-        std::fs::write(folder.join("registers.txt"), crash.registers.concat())?;
+    if let Some(hung) = &crash.hung {
+        std::fs::write(folder.join("registers.txt"), hung.registers.concat())?;
     }
     if let Some(log) = log {
         let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);

@@ -6,7 +6,7 @@ use super::{Assignment, Crash, Traced};
 use crate::evidence::printk_ring::{self, Log};
 use crate::evidence::stamps::{Action, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
-use crate::guest::{End, LogMemory};
+use crate::guest::LogMemory;
 use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
 use crate::timeline::place_console;
@@ -76,7 +76,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
         // A guest that had not ended ran on between the reading of its page and its death.
         let seen_passages = meet::passages(&seen, &passages);
-        let agreed = meet::agree(&passages, &seen_passages, crash.end != End::Deadline);
+        let agreed = meet::agree(&passages, &seen_passages, !crash.end.is_hung());
         judged.timeline = Some(seen);
         agreed.map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
         passages = seen_passages;
@@ -96,7 +96,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     }
     let mut channels = BTreeMap::from([(Channel::Console, of_console), (Channel::Pstore, of_pstore)]);
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
-    Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
+    Ok(TrialOutcome::Counted { hung: crash.end.is_hung(), channels })
 }
 
 /// As crashlab's page tells it.
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::evidence::encode::{self, Erst};
     use crate::evidence::encode_ring::{Kernel, RingBuilder};
-    use crate::guest::{Remains, Waited};
+    use crate::guest::{End, Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
     use crate::verdict::{Tail, witness};
 
@@ -148,6 +148,9 @@ mod tests {
             nonce: NONCE.to_owned(),
             directives: String::new(),
             deadline: Duration::from_secs(30),
+            quiet: Duration::from_secs(3),
+            longest_wait: Duration::ZERO,
+            nmis: Vec::new(),
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
             busy_cpus: 1,
             budgets_us: BTreeMap::new(),
@@ -162,7 +165,7 @@ mod tests {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });
         let remains = Remains { page, waited, erst: Erst::new(8, 8192).bytes(), ..Remains::default() };
-        Crash { end, remains, registers: Vec::new(), traced: None }
+        Crash { end, remains, hung: None, traced: None }
     }
 
     fn ended() -> End {
@@ -220,6 +223,11 @@ mod tests {
         let LogMemory::Read(raw) = &mut known.remains.log else { panic!("it was put there") };
         raw.text.clear();
         assert_eq!(judge(&assignment, &known).truth, Err("the kernel's log is cut off: the text".to_owned()));
+    }
+
+    #[test]
+    fn a_guest_that_was_recognised_before_its_deadline_is_hung_whatever_the_host_did_before() {
+        assert!(is_counted(&crash(End::Hung, 99, 1), true));
     }
 
     #[test]

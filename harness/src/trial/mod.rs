@@ -9,9 +9,13 @@
 
 mod alive;
 mod artifacts;
+mod hung;
+mod inject;
 mod judge;
+mod progress;
 mod stage;
 mod tracer;
+mod wait;
 mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,21 +23,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::evidence::symbols::Symbols;
-use crate::evidence::{registers, stamps};
-use crate::guest::{End, Guest, GuestError, Machine, Remains, Start, Time, Tracing, Waited, Watch, Word};
+use crate::guest::{End, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::order::OrderAssertion;
-use crate::model::{CellKey, HungCpu, Meeting, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
 use crate::results::rfc3339;
-use crate::scenario::{Action, Instance};
+use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
+pub use hung::Hung;
+pub use inject::Injection;
 pub use judge::{Judged, judge};
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
+use wait::Waiting;
 pub use workdir::Workplace;
 
 /// Witness lines a trial writes: some 2 kB of log, of which a channel that lost a part shows how much.
@@ -45,16 +50,8 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 /// How long arming may take.
 const ARM_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How often a guest that has not ended is asked whether it has fired.
-const PEEK: Duration = Duration::from_secs(1);
-
-/// How often a hung guest is looked at, and how long it runs on in between: whether it goes round in circles or stands
-/// still.
-const LOOKS: usize = 3;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// A guest past its deadline whose vCPUs spent more than this share of their time waiting for a processor was not hung:
-/// the host was too busy to say.
+/// A guest whose vCPUs spent more than this share of their time waiting for a processor was not hung: the host was too
+/// busy to say.
 const SLOW_HOST: f64 = 0.8;
 
 /// Everything one trial is told.
@@ -72,6 +69,12 @@ pub struct Assignment {
     pub directives: String,
     /// From firing to the guest's end.
     pub deadline: Duration,
+    /// How long a guest may do nothing, in its own time, before it counts as hung.
+    pub quiet: Duration,
+    /// How long an actor may have to wait from firing or from another's edge, or may sleep.
+    pub longest_wait: Duration,
+    /// The NMIs that are injected from outside.
+    pub nmis: Vec<Injection>,
     /// What must be true for the trial to count.
     pub meetings: Vec<Meeting>,
     /// How many of its CPUs are busy at once: those that an actor is armed on.
@@ -103,6 +106,9 @@ impl Assignment {
             nonce: trial.nonce.clone(),
             directives: drawn.to_guest(&trial.nonce, WITNESSES),
             deadline: instance.deadline,
+            quiet: instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses)),
+            longest_wait: longest(drawn.actors.iter().map(waits)),
+            nmis: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
             busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
@@ -110,6 +116,36 @@ impl Assignment {
             tail,
         }
     }
+}
+
+/// How long `panic()` waits before it resets the machine, if the scenario says so: `kernel.panic`, in seconds.
+fn panic_timeout(knobs: &[Knob]) -> Duration {
+    let written = knobs.iter().rev().find(|knob| *knob == &Knob::sysctl("kernel.panic", knob.value.clone()));
+    Duration::from_secs(written.and_then(|knob| knob.value.parse().ok()).unwrap_or(0))
+}
+
+/// How long an actor may wait before it enters its section, from firing or from another's edge, or sleep inside of it.
+fn waits(actor: &Actor) -> Duration {
+    let before = match actor.start {
+        Some(ActorStart::At(time) | ActorStart::After { delay: time, .. }) => time,
+        None => Duration::ZERO,
+    };
+    match actor.action {
+        Action::Block { stay: Stay::For(time) } => before.max(time),
+        _ => before,
+    }
+}
+
+/// How long it may pause between what it does several times.
+fn pauses(actor: &Actor) -> Duration {
+    match actor.action {
+        Action::Oops { every, .. } | Action::Print { every, .. } => every,
+        _ => Duration::ZERO,
+    }
+}
+
+fn longest(times: impl Iterator<Item = Duration>) -> Duration {
+    times.max().unwrap_or_default()
 }
 
 /// Runs one trial on `stage`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever
@@ -127,6 +163,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         outcome: TrialOutcome::InfraError { cause: String::new() },
         host_wait_percent: None,
         stamps: Vec::new(),
+        hung_by: None,
         hung_at: Vec::new(),
         log: None,
         log_unknown: None,
@@ -134,8 +171,8 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
     match crash(stage, &stage.source().await, assignment, watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
-            if !crash.registers.is_empty() {
-                record.hung_at = crash.hung_at(&stage.symbols());
+            if let Some(hung) = &crash.hung {
+                (record.hung_by, record.hung_at) = (Some(hung.by.clone()), hung.at.clone());
             }
             let judged = judge(assignment, &crash);
             (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
@@ -161,8 +198,8 @@ pub struct Crash {
     pub end: End,
     /// What it left.
     pub remains: Remains,
-    /// The vCPUs' registers, if it hung, as the monitor showed them, once for each time that they were looked at.
-    pub registers: Vec<String>,
+    /// Where its vCPUs stood, if it hung.
+    pub hung: Option<Hung>,
     /// What the tracer looked for, if the guest was traced.
     pub traced: Option<Traced>,
 }
@@ -187,15 +224,6 @@ impl Crash {
     /// Whether it was past its deadline for want of processors rather than by its own doing.
     fn host_was_slow(&self) -> bool {
         self.end == End::Deadline && self.host_wait().is_some_and(|share| share > SLOW_HOST)
-    }
-
-    /// Where each vCPU stood, by the symbols of its kernel.
-    fn hung_at(&self, symbols: &Symbols) -> Vec<HungCpu> {
-        let mut cpus: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for standing in self.registers.iter().flat_map(|text| registers::parse(text)) {
-            cpus.entry(standing.cpu).or_default().push(standing.describe(symbols));
-        }
-        cpus.into_iter().map(|(cpu, at)| HungCpu { cpu, at }).collect()
     }
 }
 
@@ -232,50 +260,54 @@ async fn crash(
         }
     }
     let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
-    let end = await_end(&mut guest, deadline(machine, assignment)).await?;
-    let mut registers = Vec::new();
-    if end == End::Deadline {
-        for look in 0..LOOKS {
-            if look > 0 && guest.end(BETWEEN_LOOKS).await?.is_some() {
-                // It ended after all, but too late.
-                break;
-            }
-            registers.push(guest.registers().await?);
-        }
-    }
-    Ok(Crash { end, remains: guest.remains().await?, registers, traced })
-}
-
-/// Waits for the guest's end, for `deadline` from firing on, and before that for the firing.
-///
-/// That the faults were fired is looked up in crashlab's page, every [`PEEK`] of a trial that lasts so long; a word of
-/// the agent's would be some thousand instructions on the way to the faults.
-async fn await_end(guest: &mut Guest, deadline: Duration) -> Result<End, GuestError> {
-    let began = Instant::now();
-    let mut fired: Option<Instant> = None;
-    loop {
-        let limit = fired.map_or(began + ARM_DEADLINE, |at| at + deadline);
-        if let Some(end) = guest.end(PEEK.min(limit.saturating_duration_since(Instant::now()))).await? {
-            return Ok(end);
-        }
-        if fired.is_none() && stamps::decode(&guest.page().await?).is_ok_and(|page| page.fired_tsc.is_some()) {
-            fired = Some(Instant::now());
-        } else if Instant::now() >= limit {
-            return if fired.is_some() { Ok(End::Deadline) } else { Err(guest.silent("fire", ARM_DEADLINE).await) };
-        }
-    }
-}
-
-/// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, the
-/// more the busier the host; a guest that is not hung comes to its end all the same.
-fn deadline(machine: &Machine, assignment: &Assignment) -> Duration {
-    match machine.time {
-        Time::Real => assignment.deadline,
-        Time::Virtual => assignment.deadline * 10,
-    }
+    let waiting = Waiting::new(stage, assignment, traced.as_ref().map(|traced| &*traced.probes));
+    let (end, hung) = waiting.end(&mut guest).await?;
+    Ok(Crash { end, remains: guest.remains().await?, hung, traced })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]
 fn percent(share: f64) -> u8 {
     (share.clamp(0.0, 1.0) * 100.0).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Context, Edge, Enough};
+
+    #[test]
+    fn a_guest_is_given_the_time_that_its_kernel_was_told_to_wait_before_it_resets() {
+        let knobs = |values: &[&str]| {
+            let mut knobs = vec![Knob::sysctl("kernel.panic_on_oops", "7".to_owned())];
+            knobs.extend(values.iter().map(|value| Knob::sysctl("kernel.panic", (*value).to_owned())));
+            panic_timeout(&knobs).as_secs()
+        };
+        assert_eq!((knobs(&[]), knobs(&["5"]), knobs(&["5", "8"]), knobs(&["5", "0"])), (0, 5, 8, 0));
+        // At once, and nonsense.
+        assert_eq!((knobs(&["-1"]), knobs(&["soon"])), (0, 0));
+    }
+
+    #[test]
+    fn a_guest_is_given_the_time_that_its_actors_wait() {
+        let time = Duration::from_secs;
+        let actor = |action, start| Actor { name: String::new(), cpu: 0, action, context: Context::Thread, start };
+        let after = ActorStart::After { actor: "hold".to_owned(), edge: Edge::Left, delay: time(7) };
+        let block = |stay| actor(Action::Block { stay }, Some(ActorStart::At(time(2))));
+        let actors = [
+            (actor(Action::Panic, Some(ActorStart::At(time(7)))), 7, 0),
+            (actor(Action::Panic, Some(after)), 7, 0),
+            (actor(Action::Panic, None), 0, 0),
+            (block(Stay::For(time(9))), 9, 0),
+            (block(Stay::For(time(1))), 2, 0),
+            (block(Stay::Forever), 2, 0),
+            // What counts its turns shows that it goes on.
+            (actor(Action::Spin { stay: Stay::For(time(9)) }, None), 0, 0),
+            (actor(Action::Print { enough: Enough::Count(9), every: time(4) }, None), 0, 4),
+        ];
+        for (actor, waiting, pausing) in actors {
+            assert_eq!((waits(&actor), pauses(&actor)), (time(waiting), time(pausing)), "{actor:?}");
+        }
+        assert_eq!(longest([1, 3, 2].map(time).into_iter()), time(3));
+        assert_eq!(longest([].into_iter()), time(0));
+    }
 }

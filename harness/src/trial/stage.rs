@@ -15,7 +15,7 @@ use crate::evidence::symbols::Symbols;
 use crate::guest::{GuestError, ListHead, Machine, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
-use crate::probes::{Probes, ProbesError};
+use crate::probes::{Image, Probes, ProbesError};
 use crate::tracer::Tracer;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
@@ -33,6 +33,8 @@ pub struct Stage {
     pub(super) tracer: Option<StageTracer>,
     /// The kernel's `System.map`.
     symbols: PathBuf,
+    /// Its crashlab.
+    crashlab: PathBuf,
     /// Where trials have their private folders.
     pub(super) workplace: Arc<Workplace>,
     /// Names the kernel in errors.
@@ -177,6 +179,7 @@ impl Stage {
             template: None,
             tracer,
             symbols: kernel.system_map(),
+            crashlab: kernel.crashlab(),
             workplace: Arc::clone(options.workplace),
             kernel: name,
         };
@@ -238,10 +241,11 @@ impl Stage {
         Ok(())
     }
 
-    /// The kernel's functions; none if its `System.map` cannot be read, which makes addresses plain numbers.
-    pub(super) fn symbols(&self) -> Symbols {
-        let text = std::fs::read_to_string(&self.symbols).unwrap_or_default();
-        Symbols::parse(&text)
+    /// The kernel's functions, and crashlab's, whose code lies at `code` if that is known.
+    pub(super) fn symbols(&self, code: Option<u64>) -> std::io::Result<Symbols> {
+        let symbols = Symbols::parse(&std::fs::read_to_string(&self.symbols)?);
+        let Some(code) = code else { return Ok(symbols) };
+        Ok(symbols.with_crashlab(code, Image::open(&self.crashlab)?.functions()))
     }
 
     /// How a guest that starts from `source` is traced, if it is.

@@ -56,6 +56,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         outcome,
         host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
+        hung_by: None,
         hung_at: vec![],
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,

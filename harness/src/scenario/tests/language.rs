@@ -58,7 +58,7 @@ fn every_action() {
     arm r reboot cpu=0 in=notifier-first
     arm b block cpu=2 in=thread for_us=ever at_us=0
     arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
-    arm n nmi cpu=0 after=p edge=entered delay_us=5000
+    arm n nmi cpu=0
     ");
 }
 

@@ -1,0 +1,112 @@
+//! Where the vCPUs of a guest stand that may be hung, and who called whom there.
+
+use std::collections::BTreeMap;
+
+use super::progress::{self, HungBy};
+use crate::evidence::registers::{self, Standing};
+use crate::evidence::stack::{self, Caller};
+use crate::evidence::symbols::Symbols;
+use crate::guest::{Guest, GuestError};
+use crate::model::HungCpu;
+
+/// No more pages are read of a vCPU's stacks at one look: three stacks in two pages each, and code beside calls.
+const PAGES: usize = 12;
+
+/// A hung guest.
+#[derive(Debug, Clone)]
+pub struct Hung {
+    /// How it was recognised.
+    pub by: String,
+    /// Where each vCPU stood, by the symbols of its kernel.
+    pub at: Vec<HungCpu>,
+    /// The vCPUs' registers as the monitor showed them, once for each time that they were looked at.
+    pub registers: Vec<String>,
+}
+
+/// All vCPUs at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Stand {
+    registers: String,
+    cpus: Vec<(Standing, Vec<Caller>)>,
+}
+
+impl Stand {
+    /// Looks. The guest runs on meanwhile, so a vCPU that is on the move may have no callers, or wrong ones.
+    pub async fn look(guest: &Guest, symbols: &Symbols) -> Result<Self, GuestError> {
+        let registers = guest.registers().await?;
+        let mut cpus = Vec::new();
+        for standing in registers::parse(&registers) {
+            let in_kernel = standing.in_kernel();
+            cpus.push((standing, if in_kernel { callers(guest, &standing, symbols).await? } else { Vec::new() }));
+        }
+        Ok(Self { registers, cpus })
+    }
+
+    /// The function that some vCPU waits in and comes back from by the kernel's own doing.
+    pub fn bounded(&self, symbols: &Symbols) -> Option<&'static str> {
+        let of_cpu = |(standing, callers): &(Standing, Vec<Caller>)| {
+            let own = symbols.function(standing.rip).map(|function| function.name);
+            progress::bounded(own.into_iter().chain(callers.iter().filter_map(|caller| caller.name(symbols))))
+        };
+        self.cpus.iter().find_map(of_cpu)
+    }
+}
+
+async fn callers(guest: &Guest, standing: &Standing, symbols: &Symbols) -> Result<Vec<Caller>, GuestError> {
+    let mut memory = stack::Memory::default();
+    let mut chain = stack::walk(standing, symbols, &memory);
+    for _ in 0..PAGES {
+        let Some(page) = chain.wants else { break };
+        memory.add(page, guest.memory_seen_by(standing.cpu, page, stack::PAGE).await?);
+        chain = stack::walk(standing, symbols, &memory);
+    }
+    Ok(chain.callers)
+}
+
+impl Hung {
+    pub(super) fn new(by: HungBy, stands: Vec<Stand>, symbols: &Symbols) -> Self {
+        let mut cpus: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for (standing, callers) in stands.iter().flat_map(|stand| &stand.cpus) {
+            cpus.entry(standing.cpu).or_default().push(standing.describe(callers, symbols));
+        }
+        let at = cpus.into_iter().map(|(cpu, at)| HungCpu { cpu, at }).collect();
+        Self { by: by.to_string(), at, registers: stands.into_iter().map(|stand| stand.registers).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const MAP: &str = "ffffffff81000100 T delay_tsc\nffffffff81000200 T native_stop_other_cpus\n\
+        ffffffff81000300 T panic\nffffffff81001000 T _etext\n";
+
+    fn stand(cpus: &[(u32, u64, &[u64])]) -> Stand {
+        let standing = |cpu, rip| Standing { cpu, rip, rsp: 0, rbp: 0, halted: false, interrupts: true };
+        let callers = |back: &[u64]| back.iter().copied().map(Caller::Call).collect();
+        let cpus = cpus.iter().map(|(cpu, rip, back)| (standing(*cpu, *rip), callers(back))).collect();
+        Stand { registers: "RIP=".to_owned(), cpus }
+    }
+
+    #[test]
+    fn one_vcpu_in_a_bounded_wait_is_enough() {
+        let symbols = Symbols::parse(MAP);
+        let (delay, stop, panic) = (0xffff_ffff_8100_0110, 0xffff_ffff_8100_0220, 0xffff_ffff_8100_0330);
+        assert_eq!(stand(&[(0, panic, &[]), (1, delay, &[panic])]).bounded(&symbols), None);
+        let stopping = stand(&[(0, panic, &[]), (1, delay, &[stop, panic])]);
+        assert_eq!(stopping.bounded(&symbols), Some("native_stop_other_cpus"));
+        assert_eq!(stand(&[(0, stop, &[])]).bounded(&symbols), Some("native_stop_other_cpus"));
+    }
+
+    #[test]
+    fn each_vcpu_is_named_with_its_callers_once_for_each_look() {
+        let (delay, panic) = (0xffff_ffff_8100_0110, 0xffff_ffff_8100_0330);
+        let looks = vec![stand(&[(1, delay, &[panic]), (0, panic, &[])]), stand(&[(0, delay, &[])])];
+        let hung = Hung::new(HungBy::Quiet(Duration::from_secs(3)), looks, &Symbols::parse(MAP));
+        let texts: Vec<_> = hung.at.iter().map(|HungCpu { cpu, at }| format!("{cpu}: {}", at.join("; "))).collect();
+        assert_eq!(texts, ["0: panic+0x30; delay_tsc+0x10", "1: delay_tsc+0x10 < panic+0x30"]);
+        assert_eq!(hung.registers.len(), 2);
+    }
+}

@@ -1,0 +1,212 @@
+//! Whether a guest is hung, by what is seen of it from outside: pure.
+//!
+//! ```text
+//! Moment, Moment, … ──> Progress ──> Suspicion ──(who called whom on each vCPU)──> Hung
+//! ```
+//!
+//! A guest goes on as long as it prints, takes a step that the tracer sees, stamps, or counts in crashlab's page. One
+//! that does nothing of all that for a while is *suspected*; whether it waits for something that the kernel itself
+//! bounds only its vCPUs' stacks tell, which are read then.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::SLOW_HOST;
+use crate::evidence::stamps::{Action, Actor};
+use crate::guest::Waited;
+
+/// How often a guest that has not ended is looked at.
+pub(super) const PEEK: Duration = Duration::from_millis(250);
+
+/// Functions that wait, and come back by the kernel's own doing: a second for the other CPUs to stop
+/// (`arch/x86/kernel/smp.c`, `reboot.c`, `crash.c`), ten for their backtraces (`lib/nmi_backtrace.c`), a second for the
+/// consoles (`__pr_flush()`, `kernel/printk/printk.c`). On an emulated CPU such a second may last many.
+const BOUNDED: [&str; 5] = [
+    "native_stop_other_cpus",
+    "nmi_shootdown_cpus",
+    "crash_smp_send_stop",
+    "nmi_trigger_cpumask_backtrace",
+    "__pr_flush",
+];
+
+/// The function among these that comes back by the kernel's own doing.
+pub(super) fn bounded<'a>(functions: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
+    let plain = |name: &'a str| name.split('.').next().unwrap_or(name);
+    functions.into_iter().find_map(|name| BOUNDED.into_iter().find(|bounded| *bounded == plain(name)))
+}
+
+/// How long nothing may happen, in the guest's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// From the last sign of life on.
+    pub quiet: Duration,
+    /// So much more while an actor is still to come, or sleeps, that may do so for so long.
+    pub pending: Duration,
+}
+
+/// What was seen of a guest at one moment. Times are the guest's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// When.
+    pub at: Duration,
+    /// When the console or the tracer told something last, if that is known.
+    pub last: Option<Duration>,
+    /// Whatever changes as long as the guest goes on.
+    pub signs: Signs,
+    /// An actor has not entered yet, or sleeps.
+    pub pending: bool,
+    /// No vCPU takes interrupts, and each waits for one.
+    pub dead: bool,
+    /// What its vCPUs have got of the host's processors by now.
+    pub waited: Option<Waited>,
+}
+
+/// Signs of life.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Signs {
+    /// Bytes on the console.
+    pub printed: u64,
+    /// Probes passed.
+    pub steps: u64,
+    /// What crashlab's page has of each actor.
+    pub actors: Vec<ActorSigns>,
+}
+
+/// An actor's stamps and counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ActorSigns {
+    entered: bool,
+    left: bool,
+    hits: u32,
+    spent_us: u64,
+}
+
+impl ActorSigns {
+    /// Of one that spins for ever the turns are none: it goes on whatever has become of all others.
+    pub fn of(actor: &Actor) -> Self {
+        let for_ever = actor.budget_us == u64::MAX && matches!(actor.action, Action::Spin | Action::Hold);
+        Self {
+            entered: actor.entered_tsc.is_some(),
+            left: actor.left_tsc.is_some(),
+            hits: actor.hits,
+            spent_us: if for_ever { 0 } else { actor.spent_us },
+        }
+    }
+}
+
+/// What is held of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    /// It goes on, or has not been quiet for long.
+    None,
+    /// Nothing but an NMI can wake any of its CPUs, and nobody is left to send one.
+    Dead,
+    /// It has been quiet for so long.
+    Quiet(Duration),
+    /// The same, but the host has given it no processor.
+    Starved,
+}
+
+/// How a hung guest was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HungBy {
+    /// As [`Suspicion::Dead`].
+    Dead,
+    /// As [`Suspicion::Quiet`].
+    Quiet(Duration),
+    /// By its deadline, and why not before.
+    Deadline(Duration, NotBefore),
+}
+
+/// Why a guest past its deadline was not recognised before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotBefore {
+    /// It had not been quiet for long enough.
+    WentOn,
+    /// A vCPU was in a function that comes back by itself.
+    In(&'static str),
+    /// The host had no processor for it.
+    Starved,
+}
+
+/// What has been seen of a guest so far.
+#[derive(Debug)]
+pub(super) struct Progress {
+    patience: Patience,
+    /// The last moment; the last one with a sign of life; when that sign was.
+    seen: Option<(Moment, Option<Waited>, Duration)>,
+}
+
+impl Progress {
+    pub const fn new(patience: Patience) -> Self {
+        Self { patience, seen: None }
+    }
+
+    /// What one more moment says.
+    pub fn see(&mut self, moment: Moment) -> Suspicion {
+        let known = |at: Duration| moment.last.map_or(at, |last| last.clamp(at, moment.at));
+        let Some((before, waited, alive)) = &mut self.seen else {
+            // What was before the first look is known as far as something told when it was.
+            let alive = moment.last.map_or(moment.at, |last| last.min(moment.at));
+            self.seen = Some((moment.clone(), moment.waited, alive));
+            return Suspicion::None;
+        };
+        if moment.signs != before.signs {
+            // At some time since the look before, if it is not known better.
+            *alive = known(before.at);
+            *waited = moment.waited;
+            *before = moment;
+            return Suspicion::None;
+        }
+        let dead = before.dead && moment.dead;
+        let quiet = moment.at.saturating_sub(*alive);
+        let starved = waited.zip(moment.waited).is_some_and(|(then, now)| now.since(then).share() > SLOW_HOST);
+        *before = moment;
+        match () {
+            () if dead => Suspicion::Dead,
+            () if self.left() > Duration::ZERO => Suspicion::None,
+            () if starved => Suspicion::Starved,
+            () => Suspicion::Quiet(quiet),
+        }
+    }
+
+    /// How long until it has been quiet for too long, in the guest's time.
+    fn left(&self) -> Duration {
+        let Some((moment, _, alive)) = &self.seen else { return self.patience.quiet };
+        let pending = if moment.pending { self.patience.pending } else { Duration::ZERO };
+        (*alive + self.patience.quiet + pending).saturating_sub(moment.at)
+    }
+
+    /// When to look next: soon, and just when it has been quiet for too long.
+    pub fn next(&self) -> Duration {
+        match self.left() {
+            Duration::ZERO => PEEK,
+            left => left.min(PEEK),
+        }
+    }
+}
+
+impl fmt::Display for HungBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dead => f.write_str("all halted: every CPU waits with interrupts off"),
+            Self::Quiet(time) => {
+                write!(f, "quiet {:.1} s: nothing printed, no step taken, nothing counted", time.as_secs_f64())
+            }
+            Self::Deadline(time, why) => write!(f, "deadline {time:?}: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for NotBefore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WentOn => f.write_str("it had not been quiet for long before"),
+            Self::In(function) => write!(f, "a CPU was in {function}(), which waits for a limited time"),
+            Self::Starved => f.write_str("its vCPUs waited for processors of the host"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

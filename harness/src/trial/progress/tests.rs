@@ -1,0 +1,169 @@
+use super::*;
+
+const PATIENCE: Patience = Patience { quiet: Duration::from_secs(3), pending: Duration::from_secs(10) };
+
+/// A moment that differs from others by its signs only as far as `signs` does.
+fn moment(ms: u64, signs: u64) -> Moment {
+    let signs = Signs { printed: signs, ..Signs::default() };
+    Moment { at: Duration::from_millis(ms), signs, ..Moment::default() }
+}
+
+fn quiet(ms: u64) -> Suspicion {
+    Suspicion::Quiet(Duration::from_millis(ms))
+}
+
+/// What each of the moments says.
+fn seen(moments: impl IntoIterator<Item = Moment>) -> Vec<Suspicion> {
+    let mut progress = Progress::new(PATIENCE);
+    moments.into_iter().map(|moment| progress.see(moment)).collect()
+}
+
+/// Looks at a guest as often as it is asked for, until it is suspected; when that was.
+fn suspected(until: u64, guest: impl Fn(u64) -> Moment) -> Option<(u64, Suspicion)> {
+    let mut progress = Progress::new(PATIENCE);
+    let mut now = 1000;
+    while now < until {
+        match progress.see(guest(now)) {
+            Suspicion::None => now += u64::try_from(progress.next().as_millis()).unwrap().max(1),
+            suspicion => return Some((now, suspicion)),
+        }
+    }
+    None
+}
+
+#[test]
+fn a_guest_that_does_nothing_is_suspected_just_when_its_patience_is_over() {
+    // An endless loop, or CPUs that idle: nothing moves after 1.6 s, which the look at 1.75 s sees.
+    let stops = |ms: u64| moment(ms, ms.min(1600));
+    assert_eq!(suspected(60_000, stops), Some((4500, quiet(3000))), "counted from the look before");
+    // The console tells when it was.
+    let known = |ms: u64| Moment { last: Some(Duration::from_millis(ms.min(1600))), ..stops(ms) };
+    assert_eq!(suspected(60_000, known), Some((4600, quiet(3000))));
+    // It has been quiet since before the first look.
+    let early = |ms: u64| Moment { last: Some(Duration::from_millis(90)), ..moment(ms, 7) };
+    assert_eq!(suspected(60_000, early), Some((3090, quiet(3000))));
+    let unknown = |ms: u64| moment(ms, 7);
+    assert_eq!(suspected(60_000, unknown), Some((4000, quiet(3000))));
+}
+
+#[test]
+fn any_sign_is_a_sign() {
+    for change in [
+        |signs: &mut Signs| signs.printed += 1,
+        |signs: &mut Signs| signs.steps += 1,
+        // crashlab counts the turns that an actor spins.
+        |signs: &mut Signs| signs.actors.push(ActorSigns::default()),
+    ] {
+        let mut later = moment(9000, 0);
+        change(&mut later.signs);
+        assert_eq!(seen([moment(1000, 0), later]), [Suspicion::None; 2]);
+    }
+    assert_eq!(seen([moment(1000, 0), moment(9000, 0)]), [Suspicion::None, quiet(8000)]);
+}
+
+#[test]
+fn turns_count_unless_they_have_no_end() {
+    let signs = |action, budget_us, spent_us| {
+        let context = crate::evidence::stamps::Context::Thread;
+        let (name, entered_tsc) = (String::new(), Some(1));
+        ActorSigns::of(&Actor {
+            name,
+            action,
+            context,
+            cpu: 0,
+            entered_tsc,
+            left_tsc: None,
+            budget_us,
+            hits: 1,
+            spent_us,
+        })
+    };
+    for action in [Action::Spin, Action::Hold] {
+        assert_ne!(signs(action, 9, 1), signs(action, 9, 2));
+        assert_eq!(signs(action, u64::MAX, 1), signs(action, u64::MAX, 2));
+    }
+    // Each is a message or a record.
+    assert_ne!(signs(Action::Print, u64::MAX, 1), signs(Action::Print, u64::MAX, 2));
+}
+
+#[test]
+fn a_guest_that_goes_on_now_and_then_is_never_suspected() {
+    // A slow console: a line every 2.9 s. An actor that spins: each look sees another count.
+    assert_eq!(suspected(600_000, |ms| moment(ms, ms / 2600)), None);
+    assert_eq!(suspected(600_000, |ms| moment(ms, ms)), None);
+    // Every 3.3 s is too seldom.
+    assert!(suspected(600_000, |ms| moment(ms, ms / 3300)).is_some());
+}
+
+#[test]
+fn cpus_that_nothing_can_wake_are_told_at_the_second_look() {
+    let dead = |ms, signs| Moment { dead: true, ..moment(ms, signs) };
+    assert_eq!(seen([dead(1000, 0), dead(1250, 0)]), [Suspicion::None, Suspicion::Dead]);
+    // Once is chance: the CPU that sends the NMI had just become idle.
+    assert_eq!(seen([dead(1000, 0), moment(1250, 0), dead(1500, 0)]), [Suspicion::None; 3]);
+    assert_eq!(seen([dead(1000, 0), dead(1250, 1)]), [Suspicion::None; 2]);
+}
+
+#[test]
+fn an_actor_that_is_still_to_come_is_waited_for() {
+    // It sleeps for up to 10 s, then acts, and nothing happens any more.
+    let sleeps = |ms: u64| Moment { pending: ms < 9000, ..moment(ms, u64::from(ms >= 9000)) };
+    let at = suspected(60_000, sleeps);
+    assert!(matches!(at, Some((11_750..=12_250, Suspicion::Quiet(_)))), "{at:?}");
+    // It never comes.
+    let never = |ms: u64| Moment { pending: true, ..moment(ms, 0) };
+    assert_eq!(suspected(60_000, never), Some((14_000, quiet(13_000))));
+}
+
+#[test]
+fn a_guest_without_processors_is_not_to_blame() {
+    let waits = |percent: u64| {
+        move |ms: u64| {
+            // It had what it needed until 2 s, and from then on had to wait.
+            let since = ms.saturating_sub(2000);
+            let waited_ns = since * percent / 100;
+            let waited = Waited { ran_ns: ms - waited_ns, waited_ns };
+            Moment { waited: Some(waited), ..moment(ms, ms.min(2000)) }
+        }
+    };
+    assert!(matches!(suspected(60_000, waits(81)), Some((_, Suspicion::Starved))));
+    assert!(matches!(suspected(60_000, waits(80)), Some((_, Suspicion::Quiet(_)))));
+}
+
+#[test]
+fn virtual_time_is_the_guests() {
+    // Ten seconds of the host's, in which the guest came two seconds further.
+    let slow = |host: u64| moment(1000 + host / 5, 0);
+    let moments = (0..40).map(|look| slow(look * 250));
+    assert!(seen(moments).iter().all(|it| *it == Suspicion::None));
+    let moments = (0..80).map(|look| slow(look * 250));
+    assert!(seen(moments).last().is_some_and(|last| matches!(last, Suspicion::Quiet(_))));
+}
+
+#[test]
+fn waits_that_the_kernel_bounds_are_known_by_their_functions() {
+    let chain = |names: &'static str| bounded(names.split(" < "));
+    assert_eq!(chain("delay_tsc < __const_udelay < native_stop_other_cpus < panic"), Some("native_stop_other_cpus"));
+    assert_eq!(chain("delay_tsc < nmi_shootdown_cpus.part.0 < panic"), Some("nmi_shootdown_cpus"));
+    assert_eq!(chain("delay_tsc < __const_udelay < panic < actor_thread"), None);
+    assert_eq!(chain("smp_call_function_many_cond < on_each_cpu_cond_mask"), None);
+    assert_eq!(chain("not_native_stop_other_cpus"), None);
+}
+
+#[test]
+fn it_is_said_how_it_was_recognised() {
+    let shown = [
+        HungBy::Dead,
+        HungBy::Quiet(Duration::from_millis(2893)),
+        HungBy::Deadline(Duration::from_secs(30), NotBefore::WentOn),
+        HungBy::Deadline(Duration::from_secs(30), NotBefore::In("nmi_shootdown_cpus")),
+        HungBy::Deadline(Duration::from_secs(30), NotBefore::Starved),
+    ];
+    insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @r"
+    all halted: every CPU waits with interrupts off
+    quiet 2.9 s: nothing printed, no step taken, nothing counted
+    deadline 30s: it had not been quiet for long before
+    deadline 30s: a CPU was in nmi_shootdown_cpus(), which waits for a limited time
+    deadline 30s: its vCPUs waited for processors of the host
+    ");
+}

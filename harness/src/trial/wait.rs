@@ -1,0 +1,209 @@
+//! Waiting for a guest's end, or until it is clear that there will be none.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::hung::{Hung, Stand};
+use super::inject::{Injections, POLL};
+use super::progress::{ActorSigns, HungBy, Moment, NotBefore, Patience, Progress, Signs, Suspicion};
+use super::stage::Stage;
+use super::{ARM_DEADLINE, Assignment};
+use crate::evidence::stamps::{self, Action, Actor, Stamps};
+use crate::evidence::symbols::Symbols;
+use crate::evidence::{activity, registers};
+use crate::guest::{Clock, End, Guest, GuestError, Look, Time};
+use crate::probes::Probes;
+
+/// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked at where the vCPUs of a guest stand that may be hung, and how long it runs on in between:
+/// whether it goes round in circles or stands still.
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// What these looks take of a guest's patience, with some room for a busy host.
+const LOOKING: Duration = Duration::from_millis(600);
+
+/// Waits for the end of a guest that has been told its directives.
+pub(super) struct Waiting<'a> {
+    stage: &'a Stage,
+    assignment: &'a Assignment,
+    probes: Option<&'a Probes>,
+    clock: Clock,
+    progress: Progress,
+    nmis: Injections,
+}
+
+/// What a closer look at a suspected guest came to.
+enum Closer {
+    Hung(Hung),
+    Ended(End),
+    Not(NotBefore),
+}
+
+impl<'a> Waiting<'a> {
+    pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>) -> Self {
+        let Assignment { quiet, longest_wait, .. } = *assignment;
+        let patience = Patience { quiet: quiet.saturating_sub(LOOKING).max(quiet / 2), pending: longest_wait };
+        let (clock, progress) = (Clock::default(), Progress::new(patience));
+        Self { stage, assignment, probes, clock, progress, nmis: Injections::new(&assignment.nmis) }
+    }
+
+    /// Waits for the guest's end, for the deadline from firing on, and before that for the firing. A guest that does
+    /// nothing any more is not waited for.
+    ///
+    /// That the faults were fired is looked up in crashlab's page, of a trial that lasts so long; a word of the agent's
+    /// would be some thousand instructions on the way to the faults.
+    pub async fn end(mut self, guest: &mut Guest) -> Result<(End, Option<Hung>), GuestError> {
+        let began = Instant::now();
+        let deadline = self.deadline();
+        let mut fired: Option<Instant> = None;
+        let mut look_at = began + FIRST_LOOK;
+        let mut not_before = NotBefore::WentOn;
+        loop {
+            let limit = fired.map_or(began + ARM_DEADLINE, |at| at + deadline);
+            let now = Instant::now();
+            let poll = if self.nmis.outstanding() { now + POLL } else { look_at };
+            if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
+                return Ok((end, None));
+            }
+            if self.nmis.outstanding() {
+                if let Ok(page) = stamps::decode(&guest.page().await?) {
+                    self.nmis.drive(guest, &page).await?;
+                }
+                if Instant::now() < look_at.min(limit) {
+                    continue;
+                }
+            }
+            let look = guest.look(&mut self.clock).await?;
+            let page = stamps::decode(&look.page).ok();
+            if fired.is_none() && page.as_ref().is_some_and(|page| page.fired_tsc.is_some()) {
+                fired = Some(look.at);
+            } else if look.at >= limit {
+                if fired.is_none() {
+                    return Err(guest.silent("fire", ARM_DEADLINE).await);
+                }
+                let by = HungBy::Deadline(self.assignment.deadline, not_before);
+                return Ok((End::Deadline, Some(self.past_deadline(guest, by).await?)));
+            }
+            let moment = self.moment(&look, page.as_ref());
+            let by = match self.progress.see(moment) {
+                _ if fired.is_none() => None,
+                Suspicion::None => {
+                    not_before = NotBefore::WentOn;
+                    None
+                }
+                Suspicion::Starved => {
+                    not_before = NotBefore::Starved;
+                    None
+                }
+                Suspicion::Dead => Some(HungBy::Dead),
+                Suspicion::Quiet(time) => Some(HungBy::Quiet(time)),
+            };
+            if let Some(by) = by {
+                match self.look_closer(guest, by).await? {
+                    Closer::Hung(hung) => return Ok((End::Hung, Some(hung))),
+                    Closer::Ended(end) => return Ok((end, None)),
+                    Closer::Not(why) => not_before = why,
+                }
+            }
+            look_at = Instant::now() + self.progress.next();
+        }
+    }
+
+    /// Where the vCPUs of a suspected guest stand, several times; it is hung if it does nothing meanwhile either, and
+    /// none of them waits for something that comes by itself.
+    async fn look_closer(&mut self, guest: &mut Guest, by: HungBy) -> Result<Closer, GuestError> {
+        let symbols = self.symbols(guest)?;
+        let mut stands = Vec::new();
+        for look in 0..LOOKS {
+            if look > 0
+                && let Some(end) = guest.end(BETWEEN_LOOKS).await?
+            {
+                return Ok(Closer::Ended(end));
+            }
+            let stand = Stand::look(guest, &symbols).await?;
+            if let Some(function) = stand.bounded(&symbols) {
+                return Ok(Closer::Not(NotBefore::In(function)));
+            }
+            stands.push(stand);
+        }
+        let look = guest.look(&mut self.clock).await?;
+        let page = stamps::decode(&look.page).ok();
+        let moment = self.moment(&look, page.as_ref());
+        let by = match (by, self.progress.see(moment)) {
+            (HungBy::Quiet(_), Suspicion::Quiet(time)) => HungBy::Quiet(time),
+            (by, Suspicion::Dead) => by,
+            (_, Suspicion::Starved) => return Ok(Closer::Not(NotBefore::Starved)),
+            _ => return Ok(Closer::Not(NotBefore::WentOn)),
+        };
+        Ok(Closer::Hung(Hung::new(by, stands, &symbols)))
+    }
+
+    async fn past_deadline(&self, guest: &mut Guest, by: HungBy) -> Result<Hung, GuestError> {
+        let symbols = self.symbols(guest)?;
+        let mut stands = Vec::new();
+        for look in 0..LOOKS {
+            if look > 0 && guest.end(BETWEEN_LOOKS).await?.is_some() {
+                // It ended after all, but too late.
+                break;
+            }
+            stands.push(Stand::look(guest, &symbols).await?);
+        }
+        Ok(Hung::new(by, stands, &symbols))
+    }
+
+    fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
+        let what = "read the kernel's symbols, by which a hung guest is recognised".to_owned();
+        self.stage.symbols(guest.crashlab_code()).map_err(|source| GuestError::Io { what, source })
+    }
+
+    fn moment(&self, look: &Look, page: Option<&Stamps>) -> Moment {
+        let seen = self.probes.map(|probes| activity::decode(&look.trace, probes)).unwrap_or_default();
+        // So that what was before the first look has a place in time.
+        let at = FIRST_LOOK + look.guest_time;
+        // In virtual time it is not known how much of the guest's has passed since; and none passes without a processor.
+        let real = self.stage.machine.time == Time::Real;
+        let told = real.then(|| {
+            let since_printed = look.printed_at.map(|at| look.at.saturating_duration_since(at));
+            let since_step = seen.last_ns.map(|ns| Duration::from_nanos(monotonic_ns().saturating_sub(ns)));
+            since_printed.into_iter().chain(since_step).min()
+        });
+        let actors = page.map(|page| page.actors.as_slice()).unwrap_or_default();
+        let standing = registers::parse(&look.registers);
+        Moment {
+            at,
+            last: told.flatten().map(|ago| at.saturating_sub(ago)),
+            signs: Signs {
+                printed: look.printed,
+                steps: seen.passed,
+                actors: actors.iter().map(ActorSigns::of).collect(),
+            },
+            pending: actors.iter().any(waits),
+            dead: !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(registers::Standing::is_dead),
+            waited: look.waited.filter(|_| real),
+        }
+    }
+
+    /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's,
+    /// the more the busier the host; a guest that is not hung comes to its end all the same.
+    fn deadline(&self) -> Duration {
+        match self.stage.machine.time {
+            Time::Real => self.assignment.deadline,
+            Time::Virtual => self.assignment.deadline * 10,
+        }
+    }
+}
+
+/// Whether an actor is still to come, or sleeps.
+fn waits(actor: &Actor) -> bool {
+    actor.entered_tsc.is_none() || (actor.action == Action::Block && actor.left_tsc.is_none())
+}
+
+/// The host's monotonic clock, as the tracer reads it.
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
