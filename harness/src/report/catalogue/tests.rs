@@ -55,7 +55,7 @@ fn each_scenario_stands_once_below_its_first_suite() {
     ## In no suite
     ### b
     ");
-    assert_snapshot!(text.split_once("### sweep\n").unwrap().1.split_once("\n## ").unwrap().0, @r"
+    assert_snapshot!(text.split_once("### sweep\n\n").unwrap().1.split_once("\n## ").unwrap().0, @r"
     **a title**
 
     One line.

@@ -127,7 +127,7 @@ fn junit_skips_every_channel_of_the_cell_with_the_reason() {
         suite.starts_with("name=\"stock@6.12 panic-during-oops-dump\" tests=\"3\" skipped=\"3\" errors=\"0\""),
         "{suite}"
     );
-    assert_snapshot!(suite.split_once("</properties>").unwrap().1, @r#"
+    assert_snapshot!(suite.split_once("</properties>\n").unwrap().1, @r#"
             <testcase name="hold=0ms console" classname="panic-during-oops-dump.stock@6_12">
                 <skipped message="the kernel has no symbol logbuf_lock"/>
                 <system-out>skipped: the kernel has no symbol logbuf_lock
