@@ -137,8 +137,9 @@ pub struct Descriptors {
 ///
 /// - `panic=-1`: reboot at once after a panic; QEMU reports the reset, which ends the trial.
 /// - `printk.devkmsg=on`: the witness lines are not rate limited.
+/// - `no_timer_check`: a kernel that boots while the host has no processor for it does not take its timer for broken.
 /// - `oops=continue` is the default: an oops alone ends nothing.
-pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on";
+pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on no_timer_check";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
