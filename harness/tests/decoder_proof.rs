@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use common::{Project, root, text};
 use harness::evidence::pstore;
-use harness::guest::{Accelerator, Guest, Machine, Start, Time, Word};
+use harness::guest::{Accelerator, Guest, Machine, Ram, Start, Time, Word};
+use harness::model::pstore::Backend;
 use harness::project::{Project as Checkout, cache_dir};
 use harness::{image, parts};
 
@@ -46,13 +47,14 @@ async fn the_guest_reads_what_the_decoder_reads() {
         time: Time::Real,
         cpus: 2,
         memory_mib: 128,
+        pstore: Backend::Erst,
         loads_by_name: false,
     };
     let start = Start::Boot {
         kernel: &kernel.join("bzImage"),
         initramfs: &initramfs,
         append: &[],
-        saved_ram: None,
+        ram: Ram::Private,
         erst: Some(&erst),
     };
     let mut guest = Guest::start(&machine, start, Some("read-pstore\n"), workdir.path(), None, None).await.unwrap();

@@ -3,6 +3,7 @@
 //! ```text
 //! serial file ────────────────────────────> console ─> Console
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
+//! memory of ramoops ─> ramoops ─> inflate ─> pstore ─> Pstore, and the console's output
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
 //! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
@@ -21,6 +22,7 @@ pub mod inflate;
 pub mod printk;
 pub mod printk_ring;
 pub mod pstore;
+pub mod ramoops;
 pub(crate) mod ranges;
 pub mod registers;
 pub mod stamps;

@@ -4,7 +4,7 @@
 //! Machine + Files ──start──> Guest ──word()──> the agent's words
 //!                              │──end()────> how it ended, if it has by then
 //!                              │──page()───> crashlab's page
-//!                              └──remains()> console, ERST, crashlab's page, the kernel's log in memory
+//!                              └──remains()> console, ERST, ramoops, crashlab's page, the kernel's log in memory
 //!                 remains: with what the tracer saw, if there is one
 //! Template: a guest booted once, saved, and restored for every trial
 //! ```
@@ -28,9 +28,9 @@ pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;
 pub(crate) use machine::ENVIRONMENT;
-pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
+pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, Ram, Time};
 pub(crate) use process::tie;
-pub use remains::{Remains, Waited};
+pub use remains::{RamoopsMemory, Remains, Waited};
 pub use running::{End, Guest, Watch};
 pub use start::Start;
 pub(crate) use start::padded;

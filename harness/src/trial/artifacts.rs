@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use super::Crash;
+use super::{Crash, records};
+use crate::evidence::console;
 use crate::evidence::printk_ring::Log;
-use crate::evidence::pstore;
+use crate::guest::RamoopsMemory;
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
@@ -15,17 +16,26 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
-    sparse(&folder.join("erst.bin"), &remains.erst)?;
-    let decoded = pstore::from_erst_file(&remains.erst);
+    match &remains.ramoops {
+        Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,
+        None => sparse(&folder.join("erst.bin"), &remains.erst)?,
+    }
+    let decoded = records::read(remains);
     let mut text = String::new();
-    for dump in &decoded.dumps {
+    for dump in &decoded.pstore.dumps {
         text.push_str(&dump.text());
         text.push('\n');
     }
-    for problem in &decoded.problems {
+    for problem in &decoded.pstore.problems {
         text.extend(["[harness: ", problem, "]\n"]);
     }
     std::fs::write(folder.join("pstore.txt"), text)?;
+    if let Some(Ok(zone)) = &decoded.console {
+        std::fs::write(folder.join("pstore-console.log"), console::decode(&zone.bytes).text)?;
+    }
+    if let Some(Ok(zone)) = &decoded.pmsg {
+        std::fs::write(folder.join("pmsg.bin"), &zone.bytes)?;
+    }
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }

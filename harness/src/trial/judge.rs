@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assignment, Crash, Traced};
+use super::{Assignment, Crash, Traced, records};
 use crate::evidence::printk_ring::{self, Log};
 use crate::evidence::stamps::{Action, Stamps};
-use crate::evidence::{console, pstore, stamps, timeline};
+use crate::evidence::{console, stamps, timeline};
 use crate::guest::{End, LogMemory};
 use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
 use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
-use crate::verdict::{Truth, judge_console, judge_order, judge_pstore};
+use crate::verdict::{Truth, judge_console, judge_order, judge_pstore, judge_pstore_console};
 
 /// What a trial came to.
 #[derive(Debug, Clone)]
@@ -83,18 +83,25 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     }
     meet::check(&assignment.meetings, &passages, &assignment.budgets_us)
         .map_err(|reason| TrialOutcome::Missed { reason })?;
-    let records = pstore::from_erst_file(&crash.remains.erst);
+    let records = records::read(&crash.remains);
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
-    if let Some(fault) = &records.storage_fault {
+    if let Some(fault) = &records.pstore.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
     let (console, tail) = (console::decode(&crash.remains.console), &assignment.tail);
-    let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records, tail));
+    let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records.pstore, tail));
     if let Ok(truth) = &judged.truth {
         of_console.log = Some(truth.kept_by_console(&console));
-        of_pstore.log = Some(truth.kept_by_pstore(&records, tail));
+        of_pstore.log = Some(truth.kept_by_pstore(&records.pstore, tail));
     }
     let mut channels = BTreeMap::from([(Channel::Console, of_console), (Channel::Pstore, of_pstore)]);
+    if let Some(zone) = &records.console {
+        let mut verdict = judge_pstore_console(zone.as_ref(), tail);
+        if let (Ok(truth), Ok(zone)) = (&judged.truth, zone) {
+            verdict.log = Some(truth.kept_by_console(&console::decode(&zone.bytes)));
+        }
+        channels.insert(Channel::PstoreConsole, verdict);
+    }
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end == End::Deadline, channels })
 }

@@ -10,6 +10,7 @@
 mod alive;
 mod artifacts;
 mod judge;
+mod records;
 mod stage;
 mod tracer;
 mod workdir;

@@ -1,7 +1,8 @@
 //! The judgement over each channel: which text to judge, and what its own damage means.
 
-use crate::evidence::console::Console;
+use crate::evidence::console::{self, Console};
 use crate::evidence::pstore::{Dump, Pstore, Reason};
+use crate::evidence::ramoops::{Contents, ZoneError};
 use crate::model::{ChannelOutcome, ChannelVerdict};
 use crate::verdict::scan::Scan;
 use crate::verdict::tail::{Tail, judge_scan, judge_text};
@@ -13,6 +14,15 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
         add(&mut verdict.detail, &format!("the first {} bytes of the console were not read", console.dropped));
     }
     verdict
+}
+
+/// What the console's zone in pstore's back end kept of the tail. A zone that cannot be read may have held all of it.
+pub fn judge_pstore_console(zone: Result<&Contents, &ZoneError>, tail: &Tail) -> ChannelVerdict {
+    let (bytes, damage) = match zone {
+        Ok(contents) => (contents.bytes.as_slice(), contents.corrections.damage()),
+        Err(error) => (&[][..], Some(error.to_string())),
+    };
+    judge_scan(&Scan::of(&console::decode(bytes).text, tail), tail, damage.as_deref())
 }
 
 /// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is

@@ -23,7 +23,7 @@ fn the_order_has_outcomes_of_its_own() {
     assert_snapshot!(json["cells"][0]["channels"]["order"], @r#"{"broken":2,"ci95":[0.061491944720396215,0.7923403991979523],"kept":1,"n":3}"#);
     assert_eq!(json["cells"][0]["channels"]["pstore"]["n"], 4);
     assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
-    assert_eq!(summary.channels(), Channel::ALL);
+    assert_eq!(summary.channels(), [Channel::Console, Channel::Pstore, Channel::Order]);
     let order = summary.cells[0].channel(Channel::Order);
     assert_eq!((order.n(), order.of(Kept), order.of(Broken), order.good().hits()), (3, 1, 2, 1));
 }

@@ -162,7 +162,7 @@ fn expectations() {
     20 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
-    hint: did you mean `console`? (known: console, pstore, order)
+    hint: did you mean `console`? (known: console, pstore, pstore-console, order)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
