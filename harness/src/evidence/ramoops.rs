@@ -22,8 +22,8 @@ use crate::model::pstore::Ramoops;
 pub struct Reading {
     /// The dumps. Each zone holds one, and only its newest part: the kernel drops the others.
     pub pstore: Pstore,
-    /// What the zones of the dumps needed to have corrected, all together.
-    pub corrections: Corrections,
+    /// What each zone for a dump needed to have corrected, as far as it can be read.
+    pub corrections: Vec<Corrections>,
     /// The console's output, if there is a zone for it.
     pub console: Option<Result<Contents, ZoneError>>,
     /// What user space wrote, if there is a zone for it.
@@ -42,13 +42,12 @@ pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
         zone::read(if zone.len() == bytes(size) { zone } else { &[] }, parity)
     };
     let mut reader = Reader::default();
-    let mut corrections = Corrections::default();
+    let mut corrections = Vec::new();
     for id in 0..zones.records {
         let place = format!("dmesg zone {id}");
         match next(zones.record) {
             Ok(contents) => {
-                corrections.bytes += contents.corrections.bytes;
-                corrections.bad_blocks += contents.corrections.bad_blocks;
+                corrections.push(contents.corrections);
                 if let Some(what) = contents.corrections.damage() {
                     reader.problem(&place, what, false);
                 }
@@ -56,7 +55,10 @@ pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
                     dump(&mut reader, &place, u64::from(id), &contents.bytes);
                 }
             }
-            Err(error) => reader.problem(&place, error, true),
+            Err(error) => {
+                corrections.push(Corrections::default());
+                reader.problem(&place, error, true);
+            }
         }
     }
     let console = (zones.console > 0).then(|| next(zones.console));

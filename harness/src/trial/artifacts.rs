@@ -29,6 +29,9 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
     for problem in &decoded.pstore.problems {
         text.extend(["[harness: ", problem, "]\n"]);
     }
+    for (id, corrections) in decoded.corrections.iter().enumerate().filter(|(_, corrections)| corrections.bytes > 0) {
+        text += &format!("[harness: dmesg zone {id}: {} bytes were corrected by their parity]\n", corrections.bytes);
+    }
     std::fs::write(folder.join("pstore.txt"), text)?;
     if let Some(Ok(zone)) = &decoded.console {
         std::fs::write(folder.join("pstore-console.log"), console::decode(&zone.bytes).text)?;

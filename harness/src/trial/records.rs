@@ -1,7 +1,7 @@
 //! What a guest's pstore kept, whichever its back end is.
 
 use crate::evidence::pstore;
-use crate::evidence::ramoops::{self, Corrections, Reading};
+use crate::evidence::ramoops::{self, Reading};
 use crate::guest::{RamoopsMemory, Remains};
 
 /// Reads it from where the guest's kernel was told to write it.
@@ -10,7 +10,7 @@ pub(super) fn read(remains: &Remains) -> Reading {
         Some(RamoopsMemory { zones, bytes }) => ramoops::decode(bytes, zones),
         None => Reading {
             pstore: pstore::from_erst_file(&remains.erst),
-            corrections: Corrections::default(),
+            corrections: Vec::new(),
             console: None,
             pmsg: None,
         },

@@ -33,7 +33,7 @@ fn dumps_console_and_pmsg() {
         assert_eq!((dump.reason, dump.count, dump.text()), (Reason::Panic, 1, text(40)));
         assert_eq!(dump.parts[0].record_id, 1);
         assert!(pstore.problems.is_empty() && pstore.undecodable == 0, "{pstore:?}");
-        assert_eq!(corrections, Corrections::default());
+        assert_eq!(corrections, [Corrections::default(); 2]);
         assert_eq!(console.unwrap().unwrap().bytes, text(5).into_bytes());
         assert_eq!(pmsg.unwrap().unwrap().bytes, b"from user space");
     }
@@ -79,11 +79,11 @@ fn half_of_the_paritys_bytes_are_corrected_and_no_more() {
     flipped[4096] ^= 1;
     let (reading, whole) = (decode(&flipped, &zones), decode(&sound, &zones));
     assert_eq!(reading.pstore, whole.pstore);
-    assert_eq!(reading.corrections, Corrections { bytes: 9, bad_blocks: 0 });
+    assert_eq!(reading.corrections, [Corrections::default(), Corrections { bytes: 9, bad_blocks: 0 }]);
 
     flipped[4096 + 12 + 128 + 100] ^= 0x5a;
     let reading = decode(&flipped, &zones);
-    assert_eq!(reading.corrections, Corrections { bytes: 1, bad_blocks: 1 });
+    assert_eq!(reading.corrections, [Corrections::default(), Corrections { bytes: 1, bad_blocks: 1 }]);
     let [beyond, inflating] = &reading.pstore.problems[..] else { panic!("{:?}", reading.pstore) };
     assert_eq!(beyond, "dmesg zone 1: 1 block is beyond its parity");
     assert!(inflating.starts_with("dmesg zone 1: the deflate stream"), "{inflating}");
