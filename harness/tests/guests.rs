@@ -52,6 +52,20 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
 }
 
 #[test]
+fn the_memory_of_a_guest_that_hangs_is_read_too() {
+    let project = Project::new();
+    let guest = "guest: { pstore: { ramoops: { ecc: 16 } } }\n";
+    let knob = "deadline: 2s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
+    let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    project.write("scenarios/for-ever.yaml", &scenario("for-ever", &format!("{guest}{knob}{actors}")));
+    let record = trial(&project, "for-ever");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
+    for channel in ["console", "pstore", "pstore-console"] {
+        assert_eq!(record["channels"][channel]["outcome"], "saved", "{record:#}");
+    }
+}
+
+#[test]
 fn all_cpus_have_one_delay_loop() {
     let project = Project::new();
     // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those
