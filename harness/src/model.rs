@@ -47,9 +47,10 @@ impl Channel {
 
     /// The outcomes it may come to, the good one first.
     pub const fn outcomes(self) -> &'static [ChannelOutcome] {
-        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated};
+        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated, Unreadable};
         match self {
-            Self::Console | Self::Pstore | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
+            Self::Console | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
+            Self::Pstore => &[Saved, Truncated, Corrupt, Unreadable, Lost],
             Self::Order => &[Kept, Broken],
         }
     }
@@ -87,6 +88,8 @@ pub enum ChannelOutcome {
     Truncated,
     /// Something of the tail is there, but damaged.
     Corrupt,
+    /// It is there, but the next boot's kernel does not read it. Only where the next boot was asked.
+    Unreadable,
     /// Nothing of it.
     Lost,
     /// Every assertion on the order that could be decided holds, and all could.
@@ -102,6 +105,7 @@ impl ChannelOutcome {
             Self::Saved => "saved",
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
+            Self::Unreadable => "unreadable",
             Self::Lost => "lost",
             Self::Kept => "kept",
             Self::Broken => "broken",

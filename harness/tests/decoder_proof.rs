@@ -16,9 +16,11 @@ use std::time::Duration;
 use common::{Project, root, text};
 use harness::evidence::pstore::{self, Dump, Pstore};
 use harness::evidence::ramoops::{self, Contents, Corrections, ZoneError};
-use harness::guest::{Accelerator, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time, Word};
+use harness::guest::{Accelerator, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
+use harness::model::ChannelOutcome;
 use harness::model::pstore::{Backend, Ramoops};
 use harness::project::{Project as Checkout, cache_dir};
+use harness::verdict::{Tail, judge_next_boot, judge_pstore, witness};
 use harness::{image, parts};
 
 /// A guest that finds what another left, and says what it sees in `/sys/fs/pstore`: each file by its name.
@@ -46,17 +48,8 @@ async fn next_boot(
     };
     let start = Start::Boot { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], ram, erst };
     let mut guest = Guest::start(&machine, start, Some("read-pstore\n"), workdir.path(), None, None).await.unwrap();
-    let mut files = BTreeMap::new();
-    loop {
-        match guest.word("end", Duration::from_secs(300)).await.unwrap() {
-            Word::Ready { .. } => (),
-            Word::File { name, bytes } => {
-                files.insert(name, bytes);
-            }
-            Word::End => return files,
-            other => panic!("{other:?}"),
-        }
-    }
+    let files = guest.pstore_files(Duration::from_secs(300)).await.unwrap();
+    files.into_iter().map(|file| (file.name, file.bytes)).collect()
 }
 
 /// The parts of all dumps, as the kernel shows them: the header line, then the text.
@@ -108,7 +101,7 @@ async fn the_guest_corrects_what_the_decoder_corrects() {
     let sound = left.clone();
     let (dump, console, pmsg) = (16 << 10, 32 << 10, 64 << 10);
     // A zone that the tests' own encoder made, wrapped around.
-    let written = (0..3000).map(|n| format!("{n} ")).collect::<String>();
+    let written = (0..3000).fold(String::new(), |text, n| text + &format!("{n} "));
     left[pmsg..].copy_from_slice(&encode::Zone::new(4 << 10, 16).with(written.as_bytes()).bytes());
     // As much as can be corrected: half of the parity's bytes in a block, in its parity, and in a header.
     for at in 0..8 {
@@ -137,6 +130,32 @@ async fn the_guest_corrects_what_the_decoder_corrects() {
 
     let theirs = next_boot_with(&project, &left, zones).await;
     assert_same(&ours, &theirs);
+}
+
+#[tokio::test]
+async fn a_record_that_only_the_decoder_reads_is_unreadable() {
+    // The kernel inflates a record to no more than three times its room for one (`decompress_record()` in
+    // fs/pstore/platform.c, Linux 6.12); 7992 bytes of ERST's 8192. The decoder knows no such bound.
+    let project = Project::new();
+    let (nonce, of) = ("0123456789abcdef", 3);
+    let tail = Tail::of_panic(nonce, of);
+    let log = |blanks: usize| {
+        let witnesses = (1..=of).map(|n| witness::line(nonce, n, of) + "\n").collect::<String>();
+        format!("{}\n{witnesses}Kernel panic - not syncing: crashlab {nonce}\n", " ".repeat(blanks))
+    };
+    let id = 0x6b02_7e3a_0000_0001;
+    for (blanks, outcome) in [(20_000, ChannelOutcome::Saved), (30_000, ChannelOutcome::Unreadable)] {
+        let record = encode::dmesg_record(id, "Panic#1 Part1", &log(blanks));
+        let left = encode::Erst::new(8, 8192).with(Some(id), &record).bytes();
+        let erst = project.path().join("erst");
+        std::fs::write(&erst, &left).unwrap();
+        let mut verdict = judge_pstore(&pstore::from_erst_file(&left), &tail);
+        assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
+        let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
+        let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        judge_next_boot(&mut verdict, &found, &tail);
+        assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());
+    }
 }
 
 /// The memory of ramoops as a guest leaves it that died of an oops.

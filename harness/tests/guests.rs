@@ -66,6 +66,25 @@ fn the_memory_of_a_guest_that_hangs_is_read_too() {
 }
 
 #[test]
+fn the_next_boot_reads_what_either_back_end_kept() {
+    let project = Project::new();
+    let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    let ramoops = "guest: { pstore: { ramoops: { ecc: 16 } } }\n";
+    project.write("scenarios/in-erst.yaml", &scenario("in-erst", actors));
+    project.write("scenarios/in-ramoops.yaml", &scenario("in-ramoops", &format!("{ramoops}{actors}")));
+    for (name, file) in [("in-erst", "dmesg-erst-"), ("in-ramoops", "dmesg-ramoops-0:\nPanic#1 Part1\n")] {
+        let arguments = ["trial", name, "--read-back", "--time", "virtual", "--seed", "1", "--format", "json"];
+        let record = project.json(&arguments, 0);
+        assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+        let latest = project.results().join("latest");
+        let found = std::fs::read_to_string(latest.join("artifacts/00000/next-boot.txt")).unwrap();
+        assert!(found.contains(file) && found.contains("Panic#1 Part1\n"), "{found}");
+        let info = std::fs::read_to_string(latest.join("run.json")).unwrap();
+        assert!(info.contains("\"read_back\": true"), "{info}");
+    }
+}
+
+#[test]
 fn all_cpus_have_one_delay_loop() {
     let project = Project::new();
     // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those

@@ -187,7 +187,7 @@ impl Live {
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed;
+/// `S`: all saved so far; `L`, `T`, `C`, `U`: all lost, truncated, corrupt, unreadable; `K`, `B`: all orders kept, broken; `M`: mixed;
 /// `.`: none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
@@ -197,6 +197,7 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Lost) => 'L',
         () if all(ChannelOutcome::Truncated) => 'T',
         () if all(ChannelOutcome::Corrupt) => 'C',
+        () if all(ChannelOutcome::Unreadable) => 'U',
         () if all(ChannelOutcome::Kept) => 'K',
         () if all(ChannelOutcome::Broken) => 'B',
         () => 'M',

@@ -127,7 +127,7 @@ pub fn page(tsc_khz: u64, fired: u64, nonce: &str, actors: &[ActorRow]) -> Vec<u
 
 /// A zone of ramoops, with as many parity bytes for each block of 128 as the kernel was told.
 pub struct Zone {
-    zone: Vec<u8>,
+    bytes: Vec<u8>,
     capacity: usize,
     parity: usize,
 }
@@ -138,8 +138,8 @@ impl Zone {
         let rest = size - 12;
         let blocks = if parity == 0 { 0 } else { (rest - parity).div_ceil(128 + parity) };
         let capacity = if parity == 0 { rest } else { rest - (blocks + 1) * parity };
-        let mut zone = Self { zone: vec![0; size], capacity, parity };
-        zone.zone[..4].copy_from_slice(b"DBGC");
+        let mut zone = Self { bytes: vec![0; size], capacity, parity };
+        zone.bytes[..4].copy_from_slice(b"DBGC");
         zone.update_parity();
         zone
     }
@@ -147,16 +147,16 @@ impl Zone {
     /// Writes to the ring, as `persistent_ram_write()` does. Parity is made for all blocks, not only those that the
     /// kernel has touched.
     pub fn with(mut self, bytes: &[u8]) -> Self {
-        let number = |at: usize| u32::from_le_bytes(self.zone[at..at + 4].try_into().unwrap()) as usize;
+        let number = |at: usize| u32::from_le_bytes(self.bytes[at..at + 4].try_into().unwrap()) as usize;
         let (mut start, size) = (number(4), number(8));
         let bytes = &bytes[bytes.len().saturating_sub(self.capacity)..];
         for byte in bytes {
-            self.zone[12 + start] = *byte;
+            self.bytes[12 + start] = *byte;
             start = (start + 1) % self.capacity;
         }
         let size = (size + bytes.len()).min(self.capacity);
-        self.zone[4..8].copy_from_slice(&u32::try_from(start).unwrap().to_le_bytes());
-        self.zone[8..12].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+        self.bytes[4..8].copy_from_slice(&u32::try_from(start).unwrap().to_le_bytes());
+        self.bytes[8..12].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
         self.update_parity();
         self
     }
@@ -169,7 +169,7 @@ impl Zone {
 
     /// The zone.
     pub fn bytes(self) -> Vec<u8> {
-        self.zone
+        self.bytes
     }
 
     fn update_parity(&mut self) {
@@ -177,7 +177,7 @@ impl Zone {
             return;
         }
         let encoder = reed_solomon::Encoder::new(self.parity);
-        let (used, parities) = self.zone.split_at_mut(12 + self.capacity);
+        let (used, parities) = self.bytes.split_at_mut(12 + self.capacity);
         let (header, data) = used.split_at(12);
         for (block, parity) in data.chunks(128).chain([header]).zip(parities.chunks_exact_mut(self.parity)) {
             parity.copy_from_slice(encoder.encode(block).ecc());

@@ -181,6 +181,20 @@ pub fn from_erst_file(file: &[u8]) -> Pstore {
     reader.finish()
 }
 
+/// Reads what a guest found in `/sys/fs/pstore`, each file by its name: the dumps as the kernel itself reads them. Takes
+/// any names and bytes. A record that the kernel could not inflate is there as it is stored, and its name ends in
+/// `.enc.z`.
+pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Pstore {
+    let mut reader = Reader::default();
+    for (name, bytes) in files {
+        // `dmesg-erst-7712104902735659009`, `dmesg-ramoops-0.enc.z` (`pstore_mkfile()`).
+        let Some((_, id)) = name.strip_prefix("dmesg-").and_then(|rest| rest.split_once('-')) else { continue };
+        let id = id.split('.').next().and_then(|id| id.parse().ok()).unwrap_or_default();
+        reader.dump(name, Raw { boot: 0, id, deflated: false, payload: bytes });
+    }
+    reader.finish()
+}
+
 /// A dump's place among the others: the boot that wrote it, then its count. Boots must be told apart because the count
 /// starts anew with each.
 type DumpKey = (u64, u32, Reason);

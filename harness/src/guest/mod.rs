@@ -23,7 +23,7 @@ mod start;
 mod template;
 mod trace;
 
-pub use agent::Word;
+pub use agent::{PstoreFile, Word};
 pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;

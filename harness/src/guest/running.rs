@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::agent::{Lines, Note, Word};
+use super::agent::{Lines, Note, PstoreFile, Word};
 use super::drain::Captured;
 use super::error::GuestError;
 use super::log::{LogPlace, is_ram};
@@ -28,6 +28,9 @@ use crate::model::pstore::Backend;
 
 /// QEMU answers within milliseconds; this long only on a host that is about to fall over.
 pub(super) const QMP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// More files than back ends have records: a guest that says so does not tell the truth.
+const PSTORE_FILES: usize = 64;
 
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +176,22 @@ impl Guest {
             Some(Said::Died) => Err(self.death("waiting for the guest's agent").await),
             Some(Said::Ended(_)) => Err(GuestError::EndedEarly { awaited, console: self.console_tail().await }),
             None => Err(self.silent(awaited, deadline).await),
+        }
+    }
+
+    /// The files of its `/sys/fs/pstore`, of a guest that was told to send them; each may take `deadline`.
+    pub async fn pstore_files(&mut self, deadline: Duration) -> Result<Vec<PstoreFile>, GuestError> {
+        let mut files = Vec::new();
+        loop {
+            match self.word("the files of pstore", deadline).await? {
+                Word::Ready { .. } => (),
+                Word::File { .. } if files.len() == PSTORE_FILES => {
+                    return Err(GuestError::Agent(format!("it has more than {PSTORE_FILES} files of pstore's")));
+                }
+                Word::File { name, bytes } => files.push(PstoreFile { name, bytes }),
+                Word::End => return Ok(files),
+                other => return Err(GuestError::Agent(format!("it said {other:?} where files of pstore's were due"))),
+            }
         }
     }
 

@@ -82,6 +82,7 @@ fn known_crash() -> Assignment {
         busy_cpus: 1,
         order: Vec::new(),
         tail: Tail::of_panic(&nonce, WITNESSES),
+        read_back: false,
         nonce,
     }
 }

@@ -1,5 +1,6 @@
 //! What is kept of a trial: raw, so that another decoder can look again, and as text for people.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -7,12 +8,19 @@ use std::path::Path;
 use super::{Crash, records};
 use crate::evidence::console;
 use crate::evidence::printk_ring::Log;
-use crate::guest::RamoopsMemory;
+use crate::guest::{PstoreFile, RamoopsMemory};
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
-/// Writes the files of `docs/results.md`, "artifacts", to `folder`.
-pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Option<&Log>) -> io::Result<()> {
+/// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
+/// was asked.
+pub fn keep(
+    folder: &Path,
+    crash: &Crash,
+    timeline: Option<&Timeline>,
+    log: Option<&Log>,
+    found: Option<&[PstoreFile]>,
+) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
@@ -30,7 +38,9 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
         text.extend(["[harness: ", problem, "]\n"]);
     }
     for (id, corrections) in decoded.corrections.iter().enumerate().filter(|(_, corrections)| corrections.bytes > 0) {
-        text += &format!("[harness: dmesg zone {id}: {} bytes were corrected by their parity]\n", corrections.bytes);
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(text, "[harness: dmesg zone {id}: {} bytes were corrected by their parity]", corrections.bytes);
     }
     std::fs::write(folder.join("pstore.txt"), text)?;
     if let Some(Ok(zone)) = &decoded.console {
@@ -38,6 +48,13 @@ pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Opti
     }
     if let Some(Ok(zone)) = &decoded.pmsg {
         std::fs::write(folder.join("pmsg.bin"), &zone.bytes)?;
+    }
+    if let Some(files) = found {
+        let shown = |PstoreFile { name, bytes }: &PstoreFile| {
+            let of_guest = [name.as_bytes(), b":\n", bytes, b"\n\n"].concat();
+            console::decode(&of_guest).text
+        };
+        std::fs::write(folder.join("next-boot.txt"), files.iter().map(shown).collect::<String>())?;
     }
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;

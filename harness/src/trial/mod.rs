@@ -10,6 +10,7 @@
 mod alive;
 mod artifacts;
 mod judge;
+mod next_boot;
 mod records;
 mod stage;
 mod tracer;
@@ -84,6 +85,8 @@ pub struct Assignment {
     pub order: Vec<OrderAssertion>,
     /// What each channel should have kept.
     pub tail: Tail,
+    /// Whether the next boot is to read what pstore kept.
+    pub read_back: bool,
 }
 
 impl Assignment {
@@ -109,6 +112,7 @@ impl Assignment {
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             order: instance.order.clone(),
             tail,
+            read_back: false,
         }
     }
 }
@@ -138,13 +142,21 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             if !crash.registers.is_empty() {
                 record.hung_at = crash.hung_at(&stage.symbols());
             }
-            let judged = judge(assignment, &crash);
+            let mut judged = judge(assignment, &crash);
+            let found = if assignment.read_back && judged.kept_by_pstore() {
+                let found = next_boot::read(stage, &crash.remains).await;
+                judged.read_back(&found, &assignment.tail);
+                found.ok()
+            } else {
+                None
+            };
             (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
             match &judged.truth {
                 Ok(truth) => record.log = Some(truth.logged()),
                 Err(why) => record.log_unknown = Some(why.clone()),
             }
-            if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref(), judged.log.as_ref()) {
+            let (timeline, log) = (judged.timeline.as_ref(), judged.log.as_ref());
+            if let Err(error) = artifacts::keep(artifacts, &crash, timeline, log, found.as_deref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
                 record.outcome = TrialOutcome::InfraError { cause };
             }

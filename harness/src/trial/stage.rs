@@ -271,6 +271,12 @@ impl Stage {
         }
     }
 
+    /// A boot that finds this record store, and in its RAM whatever `ram` holds.
+    pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, ram: Ram<'a>) -> Start<'a> {
+        let Boot { kernel, initramfs, append } = &self.boot;
+        Start::Boot { kernel, initramfs, append, ram, erst: Some(erst) }
+    }
+
     /// What a guest is booted from, whether trials are restored or not.
     pub(super) fn cold(&self) -> Source<'_> {
         let Boot { kernel, initramfs, append } = &self.boot;

@@ -55,6 +55,22 @@ pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dum
         .max_by_key(|(_, verdict)| (goodness(verdict.outcome), verdict.witnesses))
 }
 
+/// Changes the verdict on what pstore kept if the next boot's kernel does not read as much of it as was decoded here:
+/// then it is unreadable. What is damaged or lost anyway stays that.
+pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail) {
+    if !matches!(verdict.outcome, ChannelOutcome::Saved | ChannelOutcome::Truncated) {
+        return;
+    }
+    let read = judge_pstore(found, tail);
+    if (goodness(read.outcome), read.witnesses) >= (goodness(verdict.outcome), verdict.witnesses) {
+        return;
+    }
+    let ChannelVerdict { outcome, witnesses, of, detail, .. } = read;
+    verdict.detail =
+        format!("{} as it is stored, {outcome} {witnesses}/{of} as the next boot reads it: {detail}", verdict.outcome);
+    (verdict.outcome, verdict.witnesses) = (ChannelOutcome::Unreadable, witnesses);
+}
+
 fn judge_dump(dump: &Dump, tail: &Tail) -> ChannelVerdict {
     let damage: Vec<String> =
         dump.parts.iter().filter_map(|part| part.damage.map(|stop| format!("part {}: {stop}", part.number))).collect();
@@ -82,7 +98,7 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
         ChannelOutcome::Saved | ChannelOutcome::Kept => 3,
         ChannelOutcome::Truncated => 2,
         ChannelOutcome::Corrupt => 1,
-        ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
+        ChannelOutcome::Unreadable | ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
     }
 }
 

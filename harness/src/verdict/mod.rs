@@ -20,7 +20,7 @@ mod scan;
 pub mod tail;
 pub mod witness;
 
-pub use channel::{judge_console, judge_pstore, judge_pstore_console};
+pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use kept::Truth;
 pub use order::judge_order;
 pub use tail::{Tail, judge_text};

@@ -9,7 +9,7 @@ use crate::evidence::pstore::Reason;
 const ZONES: Ramoops = Ramoops { record: 4096, records: 2, console: 4096, pmsg: 0, ecc: 0 };
 
 fn text(lines: usize) -> String {
-    (0..lines).map(|n| format!("<6>[    1.{n:06}][    T1] line {}\n", n * n)).collect()
+    (0..lines).fold(String::new(), |text, n| text + &format!("<6>[    1.{n:06}][    T1] line {}\n", n * n))
 }
 
 /// A dump of a panic in the second zone, nothing in the first, and a console.

@@ -41,9 +41,7 @@ impl Point<'_> {
     fn action(&self, written: &ActorFile) -> Result<Action<Span>, InputError> {
         Ok(match written {
             ActorFile::Oops(Oops { kind, count, every, .. }) => Action::Oops {
-                kind: kind
-                    .as_ref()
-                    .map_or(Ok(OopsKind::default()), |kind| Ok(*self.named(kind, "a kind of oops")?.0))?,
+                kind: kind.as_ref().map_or(Ok(OopsKind::default()), |kind| Ok(*self.named(kind, "a kind of oops")?.0))?,
                 count: count.as_ref().map_or(Ok(1), |count| self.count(count, MAX_OOPSES))?,
                 every: self.span_or_none(every.as_ref())?,
             },
@@ -79,9 +77,7 @@ impl Point<'_> {
             Swept::Name(name) => name,
         };
         let (name, mark) = match name.strip_prefix('$') {
-            Some(parameter) => {
-                self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?
-            }
+            Some(parameter) => self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?,
             None => (name.clone(), written.mark),
         };
         let read = T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name.as_str()));

@@ -171,7 +171,7 @@ fn expectations() {
     21 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
        |                                 ^^^^^^
 
-    hint: known: saved, truncated, corrupt, lost, kept, broken
+    hint: known: saved, truncated, corrupt, unreadable, lost, kept, broken
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 90"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
