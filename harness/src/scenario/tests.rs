@@ -133,7 +133,7 @@ fn text_for_the_agent_of_oops_then_panic() {
 fn the_back_end_of_pstore() {
     let backend = |pstore: &str| {
         let text = format!(
-            "name: one\ntitle: t\nwhy: w\nguest: {{ {pstore} }}\nactors: [panic: {{ name: p, cpu: 0, at: 0ms }}]\nexpect: []\n"
+            "name: one\ntitle: t\nwhy: w\nsource: s\nguest: {{ {pstore} }}\nactors: [panic: {{ name: p, cpu: 0, at: 0ms }}]\nexpect: []\n"
         );
         let scenario = read("one", &text).unwrap();
         scenario.at(&Params::new()).unwrap().guest.pstore
