@@ -149,7 +149,7 @@ impl Point<'_> {
             guest: self.guest.clone(),
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: needs::needs(&self.file.needs, &actors),
+            needs: needs::needs(&self.file.needs, self.guest.pstore, &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),

@@ -150,6 +150,19 @@ fn the_back_end_of_pstore() {
 }
 
 #[test]
+fn what_ramoops_needs_and_where_its_write_begins() {
+    let text = "name: one\ntitle: t\nwhy: w\nsource: s\nguest: { pstore: { ramoops: {} } }\nactors:\n  \
+                - spin: { name: s, cpu: 0, in: backend-write, for: 1ms }\n  - panic: { name: p, cpu: 0, at: 0ms }\n\
+                expect: []\n";
+    let scenario = read("one", text).unwrap();
+    let instance = scenario.at(&Params::new()).unwrap();
+    assert_eq!(instance.needs.functions, ["persistent_ram_zap"]);
+    assert_eq!(instance.needs.config, ["CONFIG_PSTORE_RAM", "CONFIG_PSTORE_CONSOLE"]);
+    let text = instance.draw(0).to_guest(NONCE, 1);
+    assert!(text.contains("arm s spin cpu=0 in=function function=persistent_ram_zap for_us=1000\n"), "{text}");
+}
+
+#[test]
 fn every_part_of_the_format() {
     let text = r#"
 name: all
