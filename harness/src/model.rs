@@ -4,6 +4,7 @@
 //! part of the harness's interface and changes only together with `docs/results.md`.
 
 pub mod order;
+pub mod pstore;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,14 @@ use serde::{Deserialize, Serialize};
 
 /// What a trial is judged by: a place where evidence of the crash may survive, or the order in which the kernel died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Channel {
     /// What the serial console showed.
     Console,
     /// What the pstore back end holds.
     Pstore,
+    /// What the back end holds of the console's output. A guest whose back end keeps none has no such channel.
+    PstoreConsole,
     /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does
     /// not tell has no such channel.
     Order,
@@ -27,9 +30,9 @@ pub enum Channel {
 
 impl Channel {
     /// All channels, in the order of reports.
-    pub const ALL: [Self; 3] = [Self::Console, Self::Pstore, Self::Order];
+    pub const ALL: [Self; 4] = [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Order];
 
-    /// Those that keep the log: every trial that counts is judged by each of them.
+    /// Those that keep the log of every guest: every trial that counts is judged by each of them.
     pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
 
     /// The name used in files and on the command line.
@@ -37,15 +40,17 @@ impl Channel {
         match self {
             Self::Console => "console",
             Self::Pstore => "pstore",
+            Self::PstoreConsole => "pstore-console",
             Self::Order => "order",
         }
     }
 
     /// The outcomes it may come to, the good one first.
     pub const fn outcomes(self) -> &'static [ChannelOutcome] {
-        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated};
+        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated, Unreadable};
         match self {
-            Self::Console | Self::Pstore => &[Saved, Truncated, Corrupt, Lost],
+            Self::Console | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
+            Self::Pstore => &[Saved, Truncated, Corrupt, Unreadable, Lost],
             Self::Order => &[Kept, Broken],
         }
     }
@@ -53,7 +58,7 @@ impl Channel {
     /// The outcome one hopes for, by which shares are measured.
     pub const fn good(self) -> ChannelOutcome {
         match self {
-            Self::Console | Self::Pstore => ChannelOutcome::Saved,
+            Self::Console | Self::Pstore | Self::PstoreConsole => ChannelOutcome::Saved,
             Self::Order => ChannelOutcome::Kept,
         }
     }
@@ -61,7 +66,7 @@ impl Channel {
     /// What [`ChannelVerdict::witnesses`] are, in the plural.
     pub const fn witnesses(self) -> &'static str {
         match self {
-            Self::Console | Self::Pstore => "witness lines",
+            Self::Console | Self::Pstore | Self::PstoreConsole => "witness lines",
             Self::Order => "assertions",
         }
     }
@@ -83,6 +88,8 @@ pub enum ChannelOutcome {
     Truncated,
     /// Something of the tail is there, but damaged.
     Corrupt,
+    /// It is there, but the next boot's kernel does not read it. Only where the next boot was asked.
+    Unreadable,
     /// Nothing of it.
     Lost,
     /// Every assertion on the order that could be decided holds, and all could.
@@ -98,6 +105,7 @@ impl ChannelOutcome {
             Self::Saved => "saved",
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
+            Self::Unreadable => "unreadable",
             Self::Lost => "lost",
             Self::Kept => "kept",
             Self::Broken => "broken",

@@ -3,9 +3,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `case.txt` | what the trial wrote: `nonce:`, `of:`, `panic:` (its text), `entered:` and `during:` (conditions) |
+//! | `case.txt` | what the trial wrote: `nonce:`, `of:`, `panic:` (its text), `entered:` and `during:` (conditions); of ramoops the bytes of a record's zone, how many of them there are, the bytes of the console's zone and of pmsg's, and the parity bytes of a block: `ramoops: 65536 4 65536 0 16` |
 //! | `console.raw` | the serial output, if any |
 //! | `erst.bin` | the ERST's backing file, if any |
+//! | `ramoops.bin` | the memory of ramoops, if any |
 //! | `stamps.bin` | the page shared with crashlab, if any |
 //! | `expected.txt` | what the decoders and the verdict say of it |
 //!
@@ -117,6 +118,8 @@ mod runner {
         for (files, want) in [
             (&[CONSOLE][..], "reading case.txt"),
             (&[CASE], "no evidence"),
+            (&[CASE, ("ramoops.bin", "")], "case.txt: no `ramoops:`"),
+            (&[("case.txt", "nonce: 1\nof: 2\nramoops: 1 2 3 4\n"), CONSOLE], "case.txt: line 3: not five numbers"),
             (&[CASE, CONSOLE, ("console.log", "")], "console.log is no file of a case"),
             (&[("case.txt", "nonce: 0123456789abcdef\n"), CONSOLE], "case.txt: no `of:`"),
             (&[("case.txt", "of: 2\n"), CONSOLE], "case.txt: no `nonce:`"),

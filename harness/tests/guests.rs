@@ -113,6 +113,39 @@ fn an_nmi_from_outside_comes_when_it_is_due() {
 }
 
 #[test]
+fn the_memory_of_a_guest_that_hangs_is_read_too() {
+    let project = Project::new();
+    let guest = "guest: { pstore: { ramoops: { ecc: 16 } } }\n";
+    let knob = "deadline: 2s\nknobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n";
+    let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    project.write("scenarios/for-ever.yaml", &scenario("for-ever", &format!("{guest}{knob}{actors}")));
+    let record = trial(&project, "for-ever");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
+    for channel in ["console", "pstore", "pstore-console"] {
+        assert_eq!(record["channels"][channel]["outcome"], "saved", "{record:#}");
+    }
+}
+
+#[test]
+fn the_next_boot_reads_what_either_back_end_kept() {
+    let project = Project::new();
+    let actors = "actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    let ramoops = "guest: { pstore: { ramoops: { ecc: 16 } } }\n";
+    project.write("scenarios/in-erst.yaml", &scenario("in-erst", actors));
+    project.write("scenarios/in-ramoops.yaml", &scenario("in-ramoops", &format!("{ramoops}{actors}")));
+    for (name, file) in [("in-erst", "dmesg-erst-"), ("in-ramoops", "dmesg-ramoops-0:\nPanic#1 Part1\n")] {
+        let arguments = ["trial", name, "--read-back", "--time", "virtual", "--seed", "1", "--format", "json"];
+        let record = project.json(&arguments, 0);
+        assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+        let latest = project.results().join("latest");
+        let found = std::fs::read_to_string(latest.join("artifacts/00000/next-boot.txt")).unwrap();
+        assert!(found.contains(file) && found.contains("Panic#1 Part1\n"), "{found}");
+        let info = std::fs::read_to_string(latest.join("run.json")).unwrap();
+        assert!(info.contains("\"read_back\": true"), "{info}");
+    }
+}
+
+#[test]
 fn all_cpus_have_one_delay_loop() {
     let project = Project::new();
     // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those

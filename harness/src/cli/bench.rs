@@ -51,7 +51,8 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let (machine, qemu) = doctor::machine(&report, Time::Real)?;
     let kernels = [build::kernel(&context, VARIANT, &base).await?];
     let cells = [Arc::new(cell)];
-    let how = How { seed: None, jobs: arguments.jobs, time: Time::Real, cold: false, trace: Trace::Auto };
+    let (time, trace) = (Time::Real, Trace::Auto);
+    let how = How { seed: None, jobs: arguments.jobs, time, cold: false, read_back: false, trace };
     let tracer = how.tracer(&context, &machine).await;
     let prepare = |cold, tracer| Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, cold, tracer);
     let restored = prepare(false, None).await?;

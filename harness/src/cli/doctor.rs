@@ -6,6 +6,7 @@ use super::context::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{self, Origin};
+use crate::model::pstore::Backend;
 use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
 use crate::project::cache_dir;
 use crate::tracer::{NoTracer, Tracer};
@@ -92,6 +93,7 @@ pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure
         (accelerator, Time::Real) => accelerator,
     };
     let loads_by_name = (qemu.version.major, qemu.version.minor) >= (8, 2);
-    let machine = Machine { qemu: qemu.path.clone(), accelerator, time, cpus: 0, memory_mib: 0, loads_by_name };
+    let (qemu_path, pstore) = (qemu.path.clone(), Backend::default());
+    let machine = Machine { qemu: qemu_path, accelerator, time, cpus: 0, memory_mib: 0, pstore, loads_by_name };
     Ok((machine, qemu.version.to_string()))
 }

@@ -184,7 +184,10 @@ impl Execution<'_> {
     ) -> Result<(), Failure> {
         let mut wrong = None;
         let work = trials.into_iter().map_while(|(trial, attempt)| -> Option<Work> {
-            self.stages.work(self.context, &trial, attempt).map_err(|failure| wrong = Some(failure)).ok()
+            let work = self.stages.work(self.context, &trial, attempt).map_err(|failure| wrong = Some(failure));
+            let mut work = work.ok()?;
+            work.assignment.read_back = self.info.qemu.read_back;
+            Some(work)
         });
         let sink = Sink { run: &self.run, log: &self.log };
         let ended = runner::execute(work, self.jobs, sink, stop.clone(), |record| live.add(record)).await;

@@ -60,6 +60,7 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
             time: inputs.how.time.to_string(),
             cold: inputs.how.cold,
             traced: inputs.traced,
+            read_back: inputs.how.read_back,
         },
         kernels: inputs.kernels.iter().map(kernel).collect(),
         scenarios,

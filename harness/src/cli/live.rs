@@ -187,7 +187,7 @@ impl Live {
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`: all lost, truncated, corrupt; `K`, `B`: all orders kept, broken; `M`: mixed;
+/// `S`: all saved so far; `L`, `T`, `C`, `U`: all lost, truncated, corrupt, unreadable; `K`, `B`: all orders kept, broken; `M`: mixed;
 /// `.`: none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
@@ -197,6 +197,7 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Lost) => 'L',
         () if all(ChannelOutcome::Truncated) => 'T',
         () if all(ChannelOutcome::Corrupt) => 'C',
+        () if all(ChannelOutcome::Unreadable) => 'U',
         () if all(ChannelOutcome::Kept) => 'K',
         () if all(ChannelOutcome::Broken) => 'B',
         () => 'M',
@@ -214,10 +215,10 @@ mod tests {
             let cell = cell_with_order(cell(key("stock", "panic-alone", ""), (2, 2), pstore), order);
             Channel::ALL.map(|channel| letter(Some(&cell), channel)).iter().collect::<String>()
         };
-        assert_eq!(with((2, 2), (2, 2)), "SSK");
-        assert_eq!(with((0, 2), (0, 2)), "SLB");
-        assert_eq!(with((1, 2), (1, 2)), "SMM");
-        assert_eq!(with((0, 0), (0, 0)), "S..");
+        assert_eq!(with((2, 2), (2, 2)), "SS.K");
+        assert_eq!(with((0, 2), (0, 2)), "SL.B");
+        assert_eq!(with((1, 2), (1, 2)), "SM.M");
+        assert_eq!(with((0, 0), (0, 0)), "S...");
         assert_eq!(letter(None, Channel::Order), '.');
     }
 }

@@ -35,7 +35,8 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     let selection = selection(&info)?;
     let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
     let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
-    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold: info.qemu.cold, trace };
+    let (cold, read_back) = (info.qemu.cold, info.qemu.read_back);
+    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold, read_back, trace };
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 

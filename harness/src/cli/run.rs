@@ -62,7 +62,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "param", "trials", "shard",
-          "until", "seed", "time", "cold"])]
+          "until", "seed", "time", "cold", "read_back"])]
     resume: Option<String>,
     #[command(flatten)]
     how: How,
@@ -91,6 +91,9 @@ pub struct How {
     /// Boot every trial from its first instruction instead of restoring a guest that is booted already
     #[arg(long)]
     pub cold: bool,
+    /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
+    #[arg(long)]
+    pub read_back: bool,
     /// Whether to record what the guests' CPUs do, from outside
     #[arg(long, value_enum, default_value_t = Trace::Auto)]
     pub trace: Trace,

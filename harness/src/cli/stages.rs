@@ -44,7 +44,8 @@ impl Stages {
         let mut preparing = JoinSet::new();
         for kernel in kernels {
             for shape in shapes(context, cells, &kernel.variant)? {
-                let machine = Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, ..machine.clone() };
+                let machine =
+                    Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, pstore: shape.pstore, ..machine.clone() };
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
                 let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
                 let tracer = tracer.cloned();

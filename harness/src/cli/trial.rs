@@ -65,7 +65,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let tracer = tracer.as_ref();
     let cold = arguments.how.cold;
     let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, cold, tracer).await?;
-    let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
+    let Work { stage, mut assignment, .. } = stages.work(&context, &trial, 0)?;
+    assignment.read_back = arguments.how.read_back;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {

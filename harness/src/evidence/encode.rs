@@ -124,3 +124,63 @@ pub fn page(tsc_khz: u64, fired: u64, nonce: &str, actors: &[ActorRow]) -> Vec<u
     }
     page
 }
+
+/// A zone of ramoops, with as many parity bytes for each block of 128 as the kernel was told.
+pub struct Zone {
+    bytes: Vec<u8>,
+    capacity: usize,
+    parity: usize,
+}
+
+impl Zone {
+    /// An empty one, as the kernel makes it when it boots.
+    pub fn new(size: usize, parity: usize) -> Self {
+        let rest = size - 12;
+        let blocks = if parity == 0 { 0 } else { (rest - parity).div_ceil(128 + parity) };
+        let capacity = if parity == 0 { rest } else { rest - (blocks + 1) * parity };
+        let mut zone = Self { bytes: vec![0; size], capacity, parity };
+        zone.bytes[..4].copy_from_slice(b"DBGC");
+        zone.update_parity();
+        zone
+    }
+
+    /// Writes to the ring, as `persistent_ram_write()` does. Parity is made for all blocks, not only those that the
+    /// kernel has touched.
+    pub fn with(mut self, bytes: &[u8]) -> Self {
+        let number = |at: usize| u32::from_le_bytes(self.bytes[at..at + 4].try_into().unwrap()) as usize;
+        let (mut start, size) = (number(4), number(8));
+        let bytes = &bytes[bytes.len().saturating_sub(self.capacity)..];
+        for byte in bytes {
+            self.bytes[12 + start] = *byte;
+            start = (start + 1) % self.capacity;
+        }
+        let size = (size + bytes.len()).min(self.capacity);
+        self.bytes[4..8].copy_from_slice(&u32::try_from(start).unwrap().to_le_bytes());
+        self.bytes[8..12].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+        self.update_parity();
+        self
+    }
+
+    /// A deflated dump, as `ramoops_pstore_write()` puts it into its zone.
+    pub fn with_dump(self, micros: u32, header: &str, text: &str) -> Self {
+        let line = format!("===={TIMESTAMP}.{micros:06}-C\n");
+        self.with(line.as_bytes()).with(&deflate(format!("{header}\n{text}").as_bytes()))
+    }
+
+    /// The zone.
+    pub fn bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn update_parity(&mut self) {
+        if self.parity == 0 {
+            return;
+        }
+        let encoder = reed_solomon::Encoder::new(self.parity);
+        let (used, parities) = self.bytes.split_at_mut(12 + self.capacity);
+        let (header, data) = used.split_at(12);
+        for (block, parity) in data.chunks(128).chain([header]).zip(parities.chunks_exact_mut(self.parity)) {
+            parity.copy_from_slice(encoder.encode(block).ecc());
+        }
+    }
+}

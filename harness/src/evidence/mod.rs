@@ -3,6 +3,7 @@
 //! ```text
 //! serial file ────────────────────────────> console ─> Console
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
+//! memory of ramoops ─> ramoops ─> inflate ─> pstore ─> Pstore, and the console's output
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
 //! its memory ─────────────────────────────> stack ───> who called whom there
@@ -24,6 +25,7 @@ pub mod inflate;
 pub mod printk;
 pub mod printk_ring;
 pub mod pstore;
+pub mod ramoops;
 pub(crate) mod ranges;
 pub mod registers;
 pub mod stack;

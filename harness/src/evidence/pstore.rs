@@ -181,70 +181,106 @@ pub fn from_erst_file(file: &[u8]) -> Pstore {
     reader.finish()
 }
 
+/// Reads what a guest found in `/sys/fs/pstore`, each file by its name: the dumps as the kernel itself reads them. Takes
+/// any names and bytes. A record that the kernel could not inflate is there as it is stored, and its name ends in
+/// `.enc.z`.
+pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Pstore {
+    let mut reader = Reader::default();
+    for (name, bytes) in files {
+        // `dmesg-erst-7712104902735659009`, `dmesg-ramoops-0.enc.z` (`pstore_mkfile()`).
+        let Some((_, id)) = name.strip_prefix("dmesg-").and_then(|rest| rest.split_once('-')) else { continue };
+        let id = id.split('.').next().and_then(|id| id.parse().ok()).unwrap_or_default();
+        reader.dump(name, Raw { boot: 0, id, deflated: false, payload: bytes });
+    }
+    reader.finish()
+}
+
 /// A dump's place among the others: the boot that wrote it, then its count. Boots must be told apart because the count
 /// starts anew with each.
 type DumpKey = (u64, u32, Reason);
 
+/// Puts records together to dumps.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     dumps: BTreeMap<DumpKey, Vec<Part>>,
     undecodable: usize,
     problems: Vec<String>,
     text_bytes: usize,
 }
 
+/// A record as its back end gives it: the text of one part, or that deflated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Raw<'a> {
+    /// What the dumps of one boot have in common, and the greater the later the boot.
+    pub boot: u64,
+    /// The record's id in the storage.
+    pub id: u64,
+    /// Whether the payload is a raw deflate stream.
+    pub deflated: bool,
+    /// What is stored.
+    pub payload: &'a [u8],
+}
+
 impl Reader {
+    /// Something that was found wrong with the record at `place`; with `undecodable` so much that nothing of it can be
+    /// read.
+    pub(super) fn problem(&mut self, place: &str, what: impl fmt::Display, undecodable: bool) {
+        self.problems.push(format!("{place}: {what}"));
+        self.undecodable += usize::from(undecodable);
+    }
+
     fn record(&mut self, slot: &Slot<'_>, id: u64) {
-        let mut problem = |text: fmt::Arguments<'_>| {
-            self.problems.push(format!("slot {}: record {id:#x}: {text}", slot.number));
-        };
+        let place = format!("slot {}: record {id:#x}", slot.number);
         let record = match cper::decode(slot.bytes) {
             Ok(record) => record,
             Err(error) => {
-                problem(format_args!("{error}"));
-                self.undecodable += usize::from(!matches!(error, CperError::Foreign { .. }));
+                self.problem(&place, error, !matches!(error, CperError::Foreign { .. }));
                 return;
             }
         };
         if record.id != id {
-            problem(format_args!("it calls itself {:#x}", record.id));
+            self.problem(&place, format_args!("it calls itself {:#x}", record.id), false);
         }
-        let limit = MAX_PART_BYTES.min(MAX_BYTES - self.text_bytes);
-        let (bytes, damage) = match record.section {
+        let deflated = match record.section {
             Section::Mce => return,
             Section::Unknown(guid) => {
-                problem(format_args!("unknown section type {guid}"));
-                self.undecodable += 1;
+                self.problem(&place, format_args!("unknown section type {guid}"), true);
                 return;
             }
-            Section::DmesgPlain => {
-                let kept = record.payload.get(..limit).unwrap_or(record.payload);
-                let stop = (kept.len() < record.payload.len()).then_some(Stop::TooLong { limit });
-                (kept.to_vec(), stop)
-            }
-            Section::DmesgDeflate => {
-                let inflated = inflate::inflate(record.payload, limit);
-                (inflated.bytes, inflated.stop)
-            }
+            Section::DmesgPlain => false,
+            Section::DmesgDeflate => true,
+        };
+        self.dump(&place, Raw { boot: boot_of(id), id, deflated, payload: record.payload });
+    }
+
+    /// Reads the part that the record at `place` holds.
+    pub(super) fn dump(&mut self, place: &str, raw: Raw<'_>) {
+        let limit = MAX_PART_BYTES.min(MAX_BYTES - self.text_bytes);
+        let (bytes, damage) = if raw.deflated {
+            let inflated = inflate::inflate(raw.payload, limit);
+            (inflated.bytes, inflated.stop)
+        } else {
+            let kept = raw.payload.get(..limit).unwrap_or(raw.payload);
+            let stop = (kept.len() < raw.payload.len()).then_some(Stop::TooLong { limit });
+            (kept.to_vec(), stop)
         };
         if let Some(damage) = damage {
-            problem(format_args!("{damage}"));
+            self.problem(place, damage, false);
         }
         self.text_bytes += bytes.len();
         let text = String::from_utf8_lossy(&bytes);
         let Some((header, text)) = split_header(&text) else {
-            problem(format_args!("no header line `<reason>#<count> Part<part>`"));
-            self.undecodable += 1;
+            self.problem(place, "no header line `<reason>#<count> Part<part>`", true);
             return;
         };
-        let part = Part { number: header.part, record_id: id, text: text.to_owned(), damage };
+        let part = Part { number: header.part, record_id: raw.id, text: text.to_owned(), damage };
         if damage.is_none() && !part.is_whole() {
-            problem(format_args!("{header} ends within a line"));
+            self.problem(place, format_args!("{header} ends within a line"), false);
         }
-        self.dumps.entry((boot_of(id), header.count, header.reason)).or_default().push(part);
+        self.dumps.entry((raw.boot, header.count, header.reason)).or_default().push(part);
     }
 
-    fn finish(mut self) -> Pstore {
+    pub(super) fn finish(mut self) -> Pstore {
         let mut dumps = Vec::new();
         for ((_, count, reason), mut parts) in self.dumps {
             parts.sort_by_key(|part| (std::cmp::Reverse(part.number), part.record_id));

@@ -84,6 +84,15 @@ impl Word {
     }
 }
 
+/// A file of a guest's `/sys/fs/pstore`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PstoreFile {
+    /// Its name there.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
 /// The agent's lines as they come.
 #[derive(Debug)]
 pub(super) struct Lines<S> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::pstore::{Backend, Ramoops};
+
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +74,11 @@ pub const PAGE_BYTES: u64 = 4096;
 /// Size of the ERST's backing file, in bytes: seven slots of the default record size after the header.
 pub const ERST_BYTES: u64 = 64 << 10;
 
+/// Where the zones of ramoops lie in the guest's memory: above the kernel, which is unpacked at 16 MiB and not half as
+/// large, and below what QEMU and the firmware put at the end of the smallest guest's memory, the initramfs and the ACPI
+/// tables. A physical address.
+pub const RAMOOPS_ADDRESS: u64 = 48 << 20;
+
 /// One machine: everything but the files of a trial.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Machine {
@@ -85,6 +92,8 @@ pub struct Machine {
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
+    /// What the kernel's pstore is told to write to; the ERST is there in any case.
+    pub pstore: Backend,
     /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
     /// way.
     pub loads_by_name: bool,
@@ -183,6 +192,10 @@ impl Machine {
             line.push(' ');
             line.push_str(word);
         }
+        if let Backend::Ramoops(zones) = &self.pstore {
+            line.push(' ');
+            line.push_str(&ramoops(zones));
+        }
         args.word("-append").word(line);
         args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
 
@@ -200,6 +213,17 @@ impl Machine {
         }
         args.0
     }
+}
+
+/// The words that have the kernel leave the zones' memory alone, and its ramoops write there.
+fn ramoops(zones: &Ramoops) -> String {
+    let Ramoops { record, console, pmsg, ecc, .. } = zones;
+    let (at, bytes) = (RAMOOPS_ADDRESS, zones.bytes());
+    format!(
+        "memmap={bytes}${at:#x} ramoops.mem_address={at:#x} ramoops.mem_size={bytes} ramoops.record_size={record} \
+         ramoops.console_size={console} ramoops.pmsg_size={pmsg} ramoops.ftrace_size=0 ramoops.ecc={ecc} \
+         pstore.backend=ramoops"
+    )
 }
 
 /// A command line in the making.
@@ -281,6 +305,7 @@ mod tests {
             time,
             cpus: 4,
             memory_mib: 256,
+            pstore: Backend::Erst,
             loads_by_name: false,
         }
     }
@@ -288,6 +313,15 @@ mod tests {
     #[test]
     fn the_command_line_of_a_cold_guest() {
         insta::assert_snapshot!(shown(&machine(Time::Real), Ram::Private, false));
+    }
+
+    #[test]
+    fn the_words_of_a_guest_with_ramoops() {
+        let pstore = Backend::Ramoops(Ramoops { ecc: 16, ..Ramoops::default() });
+        let shown = shown(&Machine { pstore, ..machine(Time::Real) }, Ram::Private, false);
+        let line = shown.lines().find(|line| line.starts_with("-append ")).expect("there is one");
+        insta::assert_snapshot!(line, @"-append console=ttyS0,115200 panic=-1 printk.devkmsg=on quiet memmap=327680$0x3000000 ramoops.mem_address=0x3000000 ramoops.mem_size=327680 ramoops.record_size=65536 ramoops.console_size=65536 ramoops.pmsg_size=0 ramoops.ftrace_size=0 ramoops.ecc=16 pstore.backend=ramoops");
+        assert!(shown.contains("-device acpi-erst"), "templates are saved with it");
     }
 
     #[test]

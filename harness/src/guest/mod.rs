@@ -5,7 +5,7 @@
 //!                              │──end()────> how it ended, if it has by then
 //!                              │──page()───> crashlab's page
 //!                              │──look()───> what it is doing
-//!                              └──remains()> console, ERST, crashlab's page, the kernel's log in memory
+//!                              └──remains()> console, ERST, ramoops, crashlab's page, the kernel's log in memory
 //!                 remains: with what the tracer saw, if there is one
 //! Template: a guest booted once, saved, and restored for every trial
 //! ```
@@ -25,15 +25,15 @@ mod start;
 mod template;
 mod trace;
 
-pub use agent::Word;
+pub use agent::{PstoreFile, Word};
 pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;
 pub use look::{Clock, Look};
 pub(crate) use machine::ENVIRONMENT;
-pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, Ram, Time};
+pub use machine::{Accelerator, COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, Ram, Time};
 pub(crate) use process::tie;
-pub use remains::{Remains, Waited};
+pub use remains::{RamoopsMemory, Remains, Waited};
 pub use running::{End, Guest, Watch};
 pub use start::Start;
 pub(crate) use start::padded;

@@ -1,6 +1,7 @@
 //! What a guest leaves behind, as bytes.
 
 use super::log::LogMemory;
+use crate::model::pstore::Ramoops;
 
 /// Everything that is read from a guest after its end. All of it is hostile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Remains {
     pub stderr: Vec<u8>,
     /// The backing file of the ERST.
     pub erst: Vec<u8>,
+    /// The zones of ramoops, if its pstore wrote there.
+    pub ramoops: Option<RamoopsMemory>,
     /// The page shared with crashlab.
     pub page: Vec<u8>,
     /// The memory shared with the tracer; empty without one.
@@ -19,6 +22,15 @@ pub struct Remains {
     pub log: LogMemory,
     /// What QEMU's threads, the vCPUs above all, got of the host's processors.
     pub waited: Option<Waited>,
+}
+
+/// The memory of ramoops, and what was told to the kernel of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RamoopsMemory {
+    /// The sizes of the zones.
+    pub zones: Ramoops,
+    /// All zones.
+    pub bytes: Vec<u8>,
 }
 
 /// How much of the host's processors a QEMU got: the times of its threads since they were started.

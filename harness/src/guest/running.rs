@@ -15,19 +15,23 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::agent::{Lines, Note, Word};
+use super::agent::{Lines, Note, PstoreFile, Word};
 use super::console::Printing;
 use super::drain::Captured;
 use super::error::GuestError;
 use super::log::{LogPlace, is_ram};
-use super::machine::{ERST_BYTES, PAGE_BYTES};
+use super::machine::{ERST_BYTES, PAGE_BYTES, RAMOOPS_ADDRESS};
 use super::process::Process;
-use super::remains::{Remains, Waited};
+use super::remains::{RamoopsMemory, Remains, Waited};
 use super::template::ErstPci;
 use super::trace::Memory;
+use crate::model::pstore::Backend;
 
 /// QEMU answers within milliseconds; this long only on a host that is about to fall over.
 pub(super) const QMP_DEADLINE: Duration = Duration::from_secs(20);
+
+/// More files than back ends have records: a guest that says so does not tell the truth.
+const PSTORE_FILES: usize = 64;
 
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,7 @@ pub struct Guest {
     pub(super) trace: Option<Memory>,
     pub(super) cpus: u32,
     pub(super) memory: u64,
+    pub(super) pstore: Backend,
 }
 
 /// Where crashlab is, in the guest's memory.
@@ -185,6 +190,22 @@ impl Guest {
         }
     }
 
+    /// The files of its `/sys/fs/pstore`, of a guest that was told to send them; each may take `deadline`.
+    pub async fn pstore_files(&mut self, deadline: Duration) -> Result<Vec<PstoreFile>, GuestError> {
+        let mut files = Vec::new();
+        loop {
+            match self.word("the files of pstore", deadline).await? {
+                Word::Ready { .. } => (),
+                Word::File { .. } if files.len() == PSTORE_FILES => {
+                    return Err(GuestError::Agent(format!("it has more than {PSTORE_FILES} files of pstore's")));
+                }
+                Word::File { name, bytes } => files.push(PstoreFile { name, bytes }),
+                Word::End => return Ok(files),
+                other => return Err(GuestError::Agent(format!("it said {other:?} where files of pstore's were due"))),
+            }
+        }
+    }
+
     /// Waits up to `limit` for the guest's end; `None` if it has not come by then. An agent that reports an error is
     /// one.
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
@@ -208,7 +229,6 @@ impl Guest {
     /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page
     /// is.
     pub async fn page(&self) -> Result<Vec<u8>, GuestError> {
-        let during = "reading crashlab's page";
         let Some(Ready { page, .. }) = self.ready else { return Ok(Vec::new()) };
         // The address comes from the guest: outside of its RAM there may be a device that minds being read.
         if !page.is_multiple_of(PAGE_BYTES) || !is_ram(self.memory, page, PAGE_BYTES) {
@@ -216,7 +236,21 @@ impl Guest {
                 "it says that crashlab's page is at {page:#x}, which is not in its RAM"
             )));
         }
-        self.memory(during, "page", page, PAGE_BYTES).await
+        self.memory("reading crashlab's page", "page", page, PAGE_BYTES).await
+    }
+
+    /// Reads the zones of ramoops from the guest's memory, whether it runs or not; nothing if its pstore does not write
+    /// there.
+    async fn ramoops(&self) -> Result<Option<RamoopsMemory>, GuestError> {
+        let during = "reading the zones of ramoops";
+        let Backend::Ramoops(zones) = self.pstore else { return Ok(None) };
+        let bytes = zones.bytes();
+        if !is_ram(self.memory, RAMOOPS_ADDRESS, bytes) {
+            let source = io::Error::other(format!("{bytes} bytes at {RAMOOPS_ADDRESS:#x} are not in the guest's RAM"));
+            return Err(GuestError::Io { what: during.to_owned(), source });
+        }
+        let bytes = self.memory(during, "ramoops", RAMOOPS_ADDRESS, bytes).await?;
+        Ok(Some(RamoopsMemory { zones, bytes }))
     }
 
     /// Reads from the guest's physical memory, which must be RAM, by way of a file of that name in its folder.
@@ -260,9 +294,9 @@ impl Guest {
             if self.ended { Ok(()) } else { self.command("stopping the guest", "stop", Value::Null).await.map(drop) }
         };
         let log = async { Ok(self.log_memory().await) };
-        let asked = tokio::try_join!(biased; stopped, self.page(), self.check_erst(), log);
-        let (page, log) = match asked {
-            Ok(((), page, (), log)) => (page, log),
+        let asked = tokio::try_join!(biased; stopped, self.page(), self.ramoops(), self.check_erst(), log);
+        let (page, ramoops, log) = match asked {
+            Ok(((), page, ramoops, (), log)) => (page, ramoops, log),
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.id().and_then(Waited::read);
@@ -273,7 +307,7 @@ impl Guest {
         let erst = read(&self.workdir.join("erst"), ERST_BYTES)?;
         let trace = self.trace.as_ref().map(Memory::read).transpose();
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
-        Ok(Remains { console, stderr, erst, page, trace, log, waited })
+        Ok(Remains { console, stderr, erst, ramoops, page, trace, log, waited })
     }
 
     /// How QEMU died, if that is why `error` came.

@@ -31,8 +31,9 @@ pub enum Start<'a> {
         initramfs: &'a Path,
         /// Words for the kernel's command line.
         append: &'a [String],
-        /// The file for its RAM, if the machine will be saved.
-        saved_ram: Option<&'a Path>,
+        /// Where its RAM is: written through to a file if the machine will be saved, copied from one if something is to
+        /// lie in it beforehand.
+        ram: Ram<'a>,
         /// The record store to begin with, which is copied; an empty one if there is none.
         erst: Option<&'a Path>,
     },
@@ -62,12 +63,11 @@ impl Guest {
         let what = "make the tracer's memory";
         let memory = tracing.map(|tracing| Memory::new(tracing, restored)).transpose().map_err(GuestError::io(what))?;
         match start {
-            Start::Boot { kernel, initramfs, append, saved_ram, erst: records } => {
+            Start::Boot { kernel, initramfs, append, ram, erst: records } => {
                 match records {
                     Some(records) => copy(records, &erst)?,
                     None => create(&erst, ERST_BYTES)?,
                 }
-                let ram = saved_ram.map_or(Ram::Private, Ram::Shared);
                 let files = own.with(kernel, initramfs, ram);
                 let guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
                 guest.command("letting the guest run", "cont", Value::Null).await?;
@@ -148,6 +148,7 @@ impl Guest {
                 trace,
                 cpus: machine.cpus,
                 memory: u64::from(machine.memory_mib) << 20,
+                pstore: machine.pstore,
             }),
             Err(harness_qmp::Error::Closed { .. }) => Err(died(process, stderr, "it was being started").await),
             Err(source) => Err(GuestError::Qmp { during: "greeting QEMU", source }),

@@ -25,7 +25,7 @@ use super::agent::Word;
 use super::error::GuestError;
 use super::hooks::Hooks;
 use super::log::LogPlace;
-use super::machine::Machine;
+use super::machine::{Machine, Ram};
 use super::running::{Guest, QMP_DEADLINE, Ready, within};
 use super::start::{Start, create};
 use super::trace::Tracing;
@@ -130,7 +130,7 @@ impl Template {
         let _lock = lock(staged.path()).ok();
         let ram = staged.path().join("ram");
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
-        let start = Start::Boot { kernel, initramfs, append, saved_ram: Some(&ram), erst: None };
+        let start = Start::Boot { kernel, initramfs, append, ram: Ram::Shared(&ram), erst: None };
         let mut guest =
             Guest::start(machine, start, None, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
         let (release, notes, ready) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::console::{one_line, printable};
 use super::*;
 use crate::compare::{Evidence, Options, compare};
-use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
+use crate::model::ChannelOutcome::{Corrupt, Lost, Saved, Truncated, Unreadable};
 use crate::model::{Channel, TrialOutcome, TrialRecord};
 use crate::results::sample::{cell, counted, expect, info, kept, key, trial};
 use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, SummaryBuilder, judge};
@@ -179,6 +179,7 @@ fn an_outcome_is_named_only_when_all_came_to_it() {
     };
     assert_eq!(word(&[Truncated, Truncated]), "truncated 0/2");
     assert_eq!(word(&[Corrupt]), "corrupt 0/1");
+    assert_eq!(word(&[Unreadable]), "unreadable 0/1");
     assert_eq!(word(&[Lost, Corrupt]), "mixed 0/2");
     assert_eq!(word(&[Saved, Lost]), "mixed 1/2");
 }
@@ -511,6 +512,17 @@ fn junit_tells_how_much_of_the_log_was_kept() {
         trials.into_iter().map(|trial| TrialRecord { outcome: kept(trial.outcome, 60, 61), ..trial }).collect();
     let xml = report_of(&info, &with, b"");
     assert!(xml.contains("log: a trial kept 98.36 % of what it had logged, on average"), "{xml}");
+}
+
+#[test]
+fn junit_tells_what_the_next_boot_could_not_read() {
+    let cell = key("stock", "panic-alone", "");
+    let report = report_of(&info(vec![]), &[trial(0, &cell, counted(Saved, Unreadable))], b"");
+    assert!(
+        report.contains("pstore: 0 saved of 1 (95 % CI 0–79 %), 0 truncated, 0 corrupt, 1 unreadable, 0 lost"),
+        "{report}"
+    );
+    assert!(!report.contains("0 unreadable"), "nobody asked of the console: {report}");
 }
 
 #[test]

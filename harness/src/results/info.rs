@@ -104,6 +104,9 @@ pub struct QemuInfo {
     /// Whether they were traced.
     #[serde(default)]
     pub traced: bool,
+    /// Whether the next boot was asked for what pstore kept.
+    #[serde(default)]
+    pub read_back: bool,
 }
 
 /// Which kernel it was, and what it was built from.

@@ -66,6 +66,7 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
     add("the accelerator".to_owned(), qemu.accelerator.clone());
     add("time in the guest".to_owned(), qemu.time.clone());
     add("--cold".to_owned(), qemu.cold.to_string());
+    add("--read-back".to_owned(), qemu.read_back.to_string());
     add("whether guests are traced".to_owned(), qemu.traced.to_string());
     add("the harness's version".to_owned(), info.harness.version.clone());
     add("the harness's commit".to_owned(), info.harness.git.clone().unwrap_or_else(|| "unknown".to_owned()));

@@ -143,6 +143,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             time: "real".into(),
             cold: false,
             traced: true,
+            read_back: false,
         },
         kernels: vec![KernelInfo {
             variant: "stock".into(),

@@ -62,6 +62,7 @@ pub struct Counts {
     saved: u32,
     truncated: u32,
     corrupt: u32,
+    unreadable: u32,
     lost: u32,
     kept: u32,
     broken: u32,
@@ -77,6 +78,8 @@ struct Written {
     truncated: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     corrupt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -287,7 +290,7 @@ impl Counts {
 
     /// Trials that counted for this channel.
     pub const fn n(self) -> u32 {
-        self.saved + self.truncated + self.corrupt + self.lost + self.kept + self.broken
+        self.saved + self.truncated + self.corrupt + self.unreadable + self.lost + self.kept + self.broken
     }
 
     /// How many of them came to this outcome.
@@ -296,6 +299,7 @@ impl Counts {
             ChannelOutcome::Saved => self.saved,
             ChannelOutcome::Truncated => self.truncated,
             ChannelOutcome::Corrupt => self.corrupt,
+            ChannelOutcome::Unreadable => self.unreadable,
             ChannelOutcome::Lost => self.lost,
             ChannelOutcome::Kept => self.kept,
             ChannelOutcome::Broken => self.broken,
@@ -328,6 +332,7 @@ impl Counts {
             ChannelOutcome::Saved => &mut self.saved,
             ChannelOutcome::Truncated => &mut self.truncated,
             ChannelOutcome::Corrupt => &mut self.corrupt,
+            ChannelOutcome::Unreadable => &mut self.unreadable,
             ChannelOutcome::Lost => &mut self.lost,
             ChannelOutcome::Kept => &mut self.kept,
             ChannelOutcome::Broken => &mut self.broken,
@@ -337,7 +342,7 @@ impl Counts {
 
 impl From<Counts> for Written {
     fn from(counts: Counts) -> Self {
-        let Counts { saved, truncated, corrupt, lost, kept, broken } = counts;
+        let Counts { saved, truncated, corrupt, unreadable, lost, kept, broken } = counts;
         let is_order = kept + broken > 0;
         let of_log = |count: u32| (!is_order || count > 0).then_some(count);
         Self {
@@ -345,6 +350,7 @@ impl From<Counts> for Written {
             saved: of_log(saved),
             truncated: of_log(truncated),
             corrupt: of_log(corrupt),
+            unreadable: (unreadable > 0).then_some(unreadable),
             lost: of_log(lost),
             kept: is_order.then_some(kept),
             broken: is_order.then_some(broken),
@@ -357,10 +363,17 @@ impl TryFrom<Written> for Counts {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated};
-        let Written { n, saved, truncated, corrupt, lost, kept, broken, .. } = written;
-        let known =
-            [(Saved, saved), (Truncated, truncated), (Corrupt, corrupt), (Lost, lost), (Kept, kept), (Broken, broken)];
+        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated, Unreadable};
+        let Written { n, saved, truncated, corrupt, unreadable, lost, kept, broken, .. } = written;
+        let known = [
+            (Saved, saved),
+            (Truncated, truncated),
+            (Corrupt, corrupt),
+            (Unreadable, unreadable),
+            (Lost, lost),
+            (Kept, kept),
+            (Broken, broken),
+        ];
         Self::new(known.map(|(outcome, count)| (outcome, count.unwrap_or_default())))
             .filter(|counts| counts.n() == n)
             .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))

@@ -5,6 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::pstore::Backend;
+
 /// Something that is done on a CPU of the guest; armed beforehand, fired together with the others, and stamped when it
 /// enters its critical section and when it leaves.
 ///
@@ -358,12 +360,19 @@ impl Lock {
 }
 
 impl Context {
-    /// The function at whose entry an actor in this context acts, if it is one.
-    pub fn function(&self) -> Option<&str> {
+    /// The function at whose entry an actor in this context acts, if it is one, in a guest with this back end of
+    /// pstore's.
+    ///
+    /// `ramoops_pstore_write()` takes the console's lines too; what it calls for a dump alone, before anything else, is
+    /// `persistent_ram_zap()`.
+    pub fn function(&self, pstore: Backend) -> Option<&str> {
         match self {
             Self::Idle => Some("tick_nohz_idle_enter"),
             Self::Dumper => Some("pstore_dump"),
-            Self::BackendWrite => Some("erst_write"),
+            Self::BackendWrite => match pstore {
+                Backend::Erst => Some("erst_write"),
+                Backend::Ramoops(_) => Some("persistent_ram_zap"),
+            },
             Self::ConsoleWrite => Some("serial8250_console_write"),
             Self::Function(name) => Some(name),
             Self::Thread
@@ -380,7 +389,7 @@ impl Context {
 
     /// Whether something has to come by for an actor to act.
     pub fn comes_by(&self) -> bool {
-        matches!(self, Self::NotifierFirst | Self::NotifierLast) || self.function().is_some()
+        matches!(self, Self::NotifierFirst | Self::NotifierLast) || self.function(Backend::default()).is_some()
     }
 }
 

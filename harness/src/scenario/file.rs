@@ -86,6 +86,8 @@ pub(super) struct GuestFile {
     #[serde(default)]
     #[schemars(with = "Vec<schema::CommandLineWord>")]
     pub command_line: Vec<At<String>>,
+    /// What its pstore writes to. Default: erst.
+    pub pstore: Option<PstoreFile>,
 }
 
 /// What the kernel must have.
@@ -111,6 +113,39 @@ pub(super) struct NeedsFile {
     #[serde(default)]
     #[schemars(with = "Vec<schema::ConfigOption>")]
     pub config: Vec<At<String>>,
+}
+
+/// A back end of pstore's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Pstore")]
+pub(super) enum PstoreFile {
+    /// The firmware's record store.
+    Erst,
+    /// A part of memory that a reset leaves alone.
+    Ramoops(RamoopsFile),
+}
+
+/// The sizes of ramoops' zones: powers of two.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Ramoops")]
+pub(super) struct RamoopsFile {
+    /// Of the zone for one dump. Default: 64KiB.
+    #[schemars(with = "Option<schema::ZoneSize>")]
+    pub record: Option<At<String>>,
+    /// How many zones for dumps there are. Default: 4.
+    #[schemars(range(min = 1, max = 8))]
+    pub records: Option<At<u32>>,
+    /// Of the zone for the console's output; 0KiB for none. Default: 64KiB.
+    #[schemars(with = "Option<schema::ZoneSize>")]
+    pub console: Option<At<String>>,
+    /// Of the zone for what user space writes to `/dev/pmsg0`; 0KiB for none. Default: 0KiB.
+    #[schemars(with = "Option<schema::ZoneSize>")]
+    pub pmsg: Option<At<String>>,
+    /// Parity bytes of each block of 128: 0 for none, else 2 to 64. Default: 0.
+    #[schemars(range(max = 64))]
+    pub ecc: Option<At<u32>>,
 }
 
 /// Something that is set in the guest at run time.

@@ -16,6 +16,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Action, Actor, Context, Drawn, Enough, OopsKind, Start, Stay};
+use crate::model::pstore::Backend;
 
 impl Drawn<'_> {
     /// The text for the agent. `nonce` (16 lowercase hex digits) marks the trial's lines in the guest's log, of which
@@ -44,7 +45,7 @@ impl Display for GuestText<'_> {
         let mut actors: Vec<&Actor> = self.drawn.actors.iter().collect();
         actors.sort_by_key(|actor| waits_behind(actor, &self.drawn.actors));
         for actor in actors {
-            arm(f, actor)?;
+            arm(f, actor, self.drawn.instance.guest.pstore)?;
         }
         writeln!(f, "fire")
     }
@@ -60,13 +61,13 @@ fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
     std::iter::successors(awaited(&actor), awaited).take(all.len()).count()
 }
 
-fn arm(f: &mut Formatter<'_>, actor: &Actor) -> fmt::Result {
+fn arm(f: &mut Formatter<'_>, actor: &Actor, pstore: Backend) -> fmt::Result {
     let Actor { name, cpu, action, context, start } = actor;
     write!(f, "arm {name} {} cpu={cpu}", action.keyword())?;
     // An NMI from outside has no context to be chosen.
     if *action != Action::Nmi {
         write!(f, " in={}", word(context))?;
-        if let Some(function) = context.function() {
+        if let Some(function) = context.function(pstore) {
             write!(f, " function={function}")?;
         }
     }

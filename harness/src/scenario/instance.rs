@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Actor, Cpu, Span};
 use crate::model::order::OrderAssertion;
+use crate::model::pstore::Backend;
 use crate::model::{Expectation, Meeting, Params};
 
 /// One point of a scenario's sweep, ready to be run.
@@ -46,6 +47,8 @@ pub struct Guest {
     pub memory_mib: u32,
     /// Words for its kernel's command line, behind those of the variant.
     pub command_line: Vec<String>,
+    /// What its pstore writes to.
+    pub pstore: Backend,
 }
 
 /// What a kernel must have for an instance to be possible on it. Nothing is needed where a list is empty.

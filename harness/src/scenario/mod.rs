@@ -20,6 +20,7 @@ mod guest_text;
 mod instance;
 mod needs;
 mod order;
+mod pstore;
 mod resolve;
 mod rules;
 mod scalar;

@@ -2,10 +2,11 @@
 
 use super::file::NeedsFile;
 use super::{Action, Actor, Lock, Needs};
+use crate::model::pstore::Backend;
 use crate::yaml::At;
 
-/// What is `written`, then what the actors need, each once.
-pub(super) fn needs<C, T>(written: &NeedsFile, actors: &[Actor<C, T>]) -> Needs {
+/// What is `written`, then what the back end of pstore's and the actors need, each once.
+pub(super) fn needs<C, T>(written: &NeedsFile, pstore: Backend, actors: &[Actor<C, T>]) -> Needs {
     let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
     let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
     let NeedsFile { since, until, functions, symbols, config } = written;
@@ -21,8 +22,14 @@ pub(super) fn needs<C, T>(written: &NeedsFile, actors: &[Actor<C, T>]) -> Needs 
             list.push(name.to_owned());
         }
     };
+    if matches!(pstore, Backend::Ramoops(_)) {
+        add(&mut needs.config, "CONFIG_PSTORE_RAM");
+    }
+    if pstore.has_console() {
+        add(&mut needs.config, "CONFIG_PSTORE_CONSOLE");
+    }
     for actor in actors {
-        if let Some(function) = actor.context.function() {
+        if let Some(function) = actor.context.function(pstore) {
             add(&mut needs.functions, function);
         }
         match actor.action {

@@ -9,8 +9,11 @@ use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice};
-use super::{Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, rules, units};
+use super::{
+    Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, pstore, rules, units,
+};
 use crate::model::order::OrderAssertion;
+use crate::model::pstore::Backend;
 use crate::model::{Channel, Expectation, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
@@ -65,7 +68,8 @@ pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputEr
 }
 
 fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
-    let mut guest = Guest { cpus: DEFAULT_CPUS, memory_mib: DEFAULT_MIB, command_line: Vec::new() };
+    let mut guest =
+        Guest { cpus: DEFAULT_CPUS, memory_mib: DEFAULT_MIB, command_line: Vec::new(), pstore: Backend::Erst };
     guest.command_line.extend(file.guest.command_line.iter().map(|word| word.value.clone()));
     if let Some(cpus) = &file.guest.cpus {
         guest.cpus = cpus.value;
@@ -78,6 +82,9 @@ fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
         let fitting = u32::try_from(mebibytes).ok().filter(|_| MEMORY_MIB.contains(&mebibytes));
         guest.memory_mib =
             fitting.ok_or_else(|| source.error(memory.mark, "a guest has 64MiB to 8GiB of memory", None))?;
+    }
+    if let Some(backend) = &file.guest.pstore {
+        guest.pstore = pstore::backend(source, backend)?;
     }
     Ok(guest)
 }
@@ -142,7 +149,7 @@ impl Point<'_> {
             guest: self.guest.clone(),
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: needs::needs(&self.file.needs, &actors),
+            needs: needs::needs(&self.file.needs, self.guest.pstore, &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
@@ -193,6 +200,10 @@ impl Point<'_> {
             let hint = "assert something under `order`, or narrow the `where`".to_owned();
             let cause = format!("no assertion on the order is there to be {}", outcome.name());
             return Err(self.source.error(outcome.mark, cause, Some(hint)));
+        }
+        if *channel == Channel::PstoreConsole && !self.guest.pstore.has_console() {
+            let hint = "give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`".to_owned();
+            return Err(self.source.error(outcome.mark, "the guest's pstore keeps no console", Some(hint)));
         }
         let at_least = match &expect.at_least {
             Some(share) if share.value > 0.0 && share.value <= 1.0 => share.value,

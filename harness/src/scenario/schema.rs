@@ -97,6 +97,8 @@ words! {
     });
     /// A word of the kernel's command line.
     CommandLineWord = json_schema!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": 200 });
+    /// A whole number and one of the units KiB, MiB.
+    ZoneSize = json_schema!({ "type": "string", "pattern": "^[0-9]+(KiB|MiB)$" });
     /// A whole number and one of the units MiB, GiB.
     Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
     /// A release of Linux: whole numbers with dots between them.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
 mod language;
@@ -71,7 +72,7 @@ fn an_instance_has_everything_resolved() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
     let instance = scenario.at(&held("700ms", 1)).unwrap();
-    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256, command_line: Vec::new() });
+    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256, command_line: Vec::new(), pstore: Backend::Erst });
     assert_eq!(instance.deadline.as_secs(), 30);
     let budgets: Vec<u64> = instance.draw(0).actors.iter().map(|actor| actor.action.budget_us()).collect();
     assert_eq!(budgets, [700_000, 0, 0]);
@@ -129,6 +130,39 @@ fn text_for_the_agent_of_oops_then_panic() {
 }
 
 #[test]
+fn the_back_end_of_pstore() {
+    let backend = |pstore: &str| {
+        let text = format!(
+            "name: one\ntitle: t\nwhy: w\nsource: s\nguest: {{ {pstore} }}\nactors: [panic: {{ name: p, cpu: 0, at: 0ms }}]\nexpect: []\n"
+        );
+        let scenario = read("one", &text).unwrap();
+        scenario.at(&Params::new()).unwrap().guest.pstore
+    };
+    assert_eq!(backend("cpus: 1"), Backend::Erst);
+    assert_eq!(backend("pstore: erst"), Backend::Erst);
+    assert_eq!(backend("pstore: { ramoops: {} }"), Backend::Ramoops(Ramoops::default()));
+    let all = "pstore: { ramoops: { record: 16KiB, records: 2, console: 0KiB, pmsg: 4KiB, ecc: 16 } }";
+    let zones = Ramoops { record: 16 << 10, records: 2, console: 0, pmsg: 4 << 10, ecc: 16 };
+    assert_eq!(backend(all), Backend::Ramoops(zones));
+    assert_eq!(zones.bytes(), 36 << 10);
+    assert!(Backend::Ramoops(Ramoops::default()).has_console());
+    assert!(!backend(all).has_console() && !Backend::Erst.has_console());
+}
+
+#[test]
+fn what_ramoops_needs_and_where_its_write_begins() {
+    let text = "name: one\ntitle: t\nwhy: w\nsource: s\nguest: { pstore: { ramoops: {} } }\nactors:\n  \
+                - spin: { name: s, cpu: 0, in: backend-write, for: 1ms }\n  - panic: { name: p, cpu: 0, at: 0ms }\n\
+                expect: []\n";
+    let scenario = read("one", text).unwrap();
+    let instance = scenario.at(&Params::new()).unwrap();
+    assert_eq!(instance.needs.functions, ["persistent_ram_zap"]);
+    assert_eq!(instance.needs.config, ["CONFIG_PSTORE_RAM", "CONFIG_PSTORE_CONSOLE"]);
+    let text = instance.draw(0).to_guest(NONCE, 1);
+    assert!(text.contains("arm s spin cpu=0 in=function function=persistent_ram_zap for_us=1000\n"), "{text}");
+}
+
+#[test]
 fn every_part_of_the_format() {
     let text = r#"
 name: all
@@ -153,7 +187,10 @@ expect:
     let points = scenario.points();
     assert_eq!(points.len(), 2);
     let instance = scenario.at(&points[1]).unwrap();
-    assert_eq!(instance.guest, Guest { cpus: 8, memory_mib: 1024, command_line: vec!["apic_extnmi=all".to_owned()] });
+    assert_eq!(
+        instance.guest,
+        Guest { cpus: 8, memory_mib: 1024, command_line: vec!["apic_extnmi=all".to_owned()], pstore: Backend::Erst }
+    );
     assert_eq!(instance.deadline.as_secs(), 90);
     let expectation = Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Truncated, at_least: 0.5 };
     assert_eq!(instance.expectations, [expectation]);

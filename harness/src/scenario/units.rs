@@ -59,6 +59,11 @@ pub(super) fn mebibytes(text: &str) -> Result<u64, BadQuantity> {
     quantity(text, &[("MiB", 1), ("GiB", 1024)], "a size is a whole number and one of the units MiB, GiB: `256MiB`")
 }
 
+/// `64KiB`, `1MiB`, in KiB.
+pub(super) fn kibibytes(text: &str) -> Result<u64, BadQuantity> {
+    quantity(text, &[("KiB", 1), ("MiB", 1024)], "a size is a whole number and one of the units KiB, MiB: `64KiB`")
+}
+
 fn quantity(text: &str, units: &[(&str, u64)], hint: &str) -> Result<u64, BadQuantity> {
     let bad = |cause: String| BadQuantity { cause, hint: hint.to_owned() };
     let shown = text.escape_debug();
@@ -110,6 +115,8 @@ mod tests {
     fn sizes_have_units() {
         assert_eq!(mebibytes("256MiB"), Ok(256));
         assert_eq!(mebibytes("2GiB"), Ok(2048));
+        assert_eq!(kibibytes("0KiB"), Ok(0));
+        assert_eq!(kibibytes("1MiB"), Ok(1024));
     }
 
     #[test]
@@ -126,6 +133,7 @@ mod tests {
         assert_eq!(cause("18446744073709551615s"), "`18446744073709551615s` is too large");
         assert_eq!(cause("99999999999999999999us"), "`99999999999999999999us` is too large");
         assert_eq!(mebibytes("256MB").unwrap_err().cause, "`256MB` has the unknown unit `MB`");
+        assert_eq!(kibibytes("1GiB").unwrap_err().cause, "`1GiB` has the unknown unit `GiB`");
         assert_eq!(mebibytes("256M").unwrap_err().cause, "`256M` has the unknown unit `M`");
     }
 }

@@ -1,31 +1,61 @@
 //! What is kept of a trial: raw, so that another decoder can look again, and as text for people.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use super::Crash;
+use super::{Crash, records};
+use crate::evidence::console;
 use crate::evidence::printk_ring::Log;
-use crate::evidence::pstore;
+use crate::guest::{PstoreFile, RamoopsMemory};
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
-/// Writes the files of `docs/results.md`, "artifacts", to `folder`.
-pub fn keep(folder: &Path, crash: &Crash, timeline: Option<&Timeline>, log: Option<&Log>) -> io::Result<()> {
+/// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
+/// was asked.
+pub fn keep(
+    folder: &Path,
+    crash: &Crash,
+    timeline: Option<&Timeline>,
+    log: Option<&Log>,
+    found: Option<&[PstoreFile]>,
+) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
-    sparse(&folder.join("erst.bin"), &remains.erst)?;
-    let decoded = pstore::from_erst_file(&remains.erst);
+    match &remains.ramoops {
+        Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,
+        None => sparse(&folder.join("erst.bin"), &remains.erst)?,
+    }
+    let decoded = records::read(remains);
     let mut text = String::new();
-    for dump in &decoded.dumps {
+    for dump in &decoded.pstore.dumps {
         text.push_str(&dump.text());
         text.push('\n');
     }
-    for problem in &decoded.problems {
+    for problem in &decoded.pstore.problems {
         text.extend(["[harness: ", problem, "]\n"]);
     }
+    for (id, corrections) in decoded.corrections.iter().enumerate().filter(|(_, corrections)| corrections.bytes > 0) {
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(text, "[harness: dmesg zone {id}: {} bytes were corrected by their parity]", corrections.bytes);
+    }
     std::fs::write(folder.join("pstore.txt"), text)?;
+    if let Some(Ok(zone)) = &decoded.console {
+        std::fs::write(folder.join("pstore-console.log"), console::decode(&zone.bytes).text)?;
+    }
+    if let Some(Ok(zone)) = &decoded.pmsg {
+        std::fs::write(folder.join("pmsg.bin"), &zone.bytes)?;
+    }
+    if let Some(files) = found {
+        let shown = |PstoreFile { name, bytes }: &PstoreFile| {
+            let of_guest = [name.as_bytes(), b":\n", bytes, b"\n\n"].concat();
+            console::decode(&of_guest).text
+        };
+        std::fs::write(folder.join("next-boot.txt"), files.iter().map(shown).collect::<String>())?;
+    }
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }

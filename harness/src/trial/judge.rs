@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Assignment, Crash, Traced};
+use super::{Assignment, Crash, Traced, records};
 use crate::evidence::printk_ring::{self, Log};
 use crate::evidence::stamps::{Action, Stamps};
 use crate::evidence::{console, pstore, stamps, timeline};
-use crate::guest::LogMemory;
+use crate::guest::{GuestError, LogMemory, PstoreFile};
 use crate::model::timeline::Timeline;
 use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
 use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
-use crate::verdict::{Truth, judge_console, judge_order, judge_pstore};
+use crate::verdict::{Tail, Truth, judge_console, judge_next_boot, judge_order, judge_pstore, judge_pstore_console};
 
 /// What a trial came to.
 #[derive(Debug, Clone)]
@@ -26,6 +26,31 @@ pub struct Judged {
     pub log: Option<Log>,
     /// What the trial logged, or why that is not known.
     pub truth: Result<Truth, String>,
+}
+
+impl Judged {
+    /// Whether pstore kept anything of the panic's log in a trial that counts.
+    pub(super) fn kept_by_pstore(&self) -> bool {
+        let TrialOutcome::Counted { channels, .. } = &self.outcome else { return false };
+        channels.get(&Channel::Pstore).is_some_and(|verdict| verdict.outcome != ChannelOutcome::Lost)
+    }
+
+    /// Takes into account what the next boot found, or why it could not be asked.
+    pub(super) fn read_back(&mut self, found: &Result<Vec<PstoreFile>, GuestError>, tail: &Tail) {
+        let files = match found {
+            Ok(files) => files,
+            Err(error) => {
+                let cause = format!("have the next boot read what pstore kept: {error}");
+                self.outcome = TrialOutcome::InfraError { cause };
+                return;
+            }
+        };
+        let TrialOutcome::Counted { channels, .. } = &mut self.outcome else { return };
+        let found = pstore::from_files(files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice())));
+        if let Some(verdict) = channels.get_mut(&Channel::Pstore) {
+            judge_next_boot(verdict, &found, tail);
+        }
+    }
 }
 
 /// Decodes and judges.
@@ -83,18 +108,25 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     }
     meet::check(&assignment.meetings, &passages, &assignment.budgets_us)
         .map_err(|reason| TrialOutcome::Missed { reason })?;
-    let records = pstore::from_erst_file(&crash.remains.erst);
+    let records = records::read(&crash.remains);
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
-    if let Some(fault) = &records.storage_fault {
+    if let Some(fault) = &records.pstore.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
     let (console, tail) = (console::decode(&crash.remains.console), &assignment.tail);
-    let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records, tail));
+    let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records.pstore, tail));
     if let Ok(truth) = &judged.truth {
         of_console.log = Some(truth.kept_by_console(&console));
-        of_pstore.log = Some(truth.kept_by_pstore(&records, tail));
+        of_pstore.log = Some(truth.kept_by_pstore(&records.pstore, tail));
     }
     let mut channels = BTreeMap::from([(Channel::Console, of_console), (Channel::Pstore, of_pstore)]);
+    if let Some(zone) = &records.console {
+        let mut verdict = judge_pstore_console(zone.as_ref(), tail);
+        if let (Ok(truth), Ok(zone)) = (&judged.truth, zone) {
+            verdict.log = Some(truth.kept_by_console(&console::decode(&zone.bytes)));
+        }
+        channels.insert(Channel::PstoreConsole, verdict);
+    }
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end.is_hung(), channels })
 }
@@ -130,7 +162,7 @@ mod tests {
     use crate::evidence::encode_ring::{Kernel, RingBuilder};
     use crate::guest::{End, Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
-    use crate::verdict::{Tail, witness};
+    use crate::verdict::witness;
 
     const NONCE: &str = "0123456789abcdef";
 
@@ -156,6 +188,7 @@ mod tests {
             budgets_us: BTreeMap::new(),
             order: Vec::new(),
             tail: Tail::of_panic(NONCE, 0),
+            read_back: false,
         }
     }
 
@@ -248,6 +281,34 @@ mod tests {
         assert_eq!(cause(&strange), expected);
         strange.remains.page.clear();
         assert!(cause(&strange).starts_with("read crashlab's stamps: "));
+    }
+
+    #[test]
+    fn what_the_next_boot_finds_counts_too() {
+        let log = format!("Panic#1 Part1\n<0>[    1.000000] Kernel panic - not syncing: crashlab {NONCE}\n");
+        let erst = Erst::new(8, 8192).with(Some(1), &encode::cper_record(1, encode::DMESG, log.as_bytes())).bytes();
+        let mut saved = crash(ended(), 0, 1);
+        assert!(!judge(&assignment(), &saved).kept_by_pstore(), "there is nothing to ask for");
+        saved.remains.erst = erst;
+        let after = |found: Result<Vec<PstoreFile>, GuestError>| {
+            let mut judged = judge(&assignment(), &saved);
+            assert!(judged.kept_by_pstore());
+            judged.read_back(&found, &assignment().tail);
+            judged.outcome
+        };
+        let outcome = |found| match after(Ok(found)) {
+            TrialOutcome::Counted { channels, .. } => channels[&Channel::Pstore].outcome,
+            other => panic!("{other:?}"),
+        };
+        let file = PstoreFile { name: "dmesg-erst-1".to_owned(), bytes: log.into_bytes() };
+        assert_eq!(outcome(vec![file]), ChannelOutcome::Saved);
+        assert_eq!(outcome(Vec::new()), ChannelOutcome::Unreadable);
+        assert_eq!(
+            after(Err(GuestError::Agent("no".to_owned()))),
+            TrialOutcome::InfraError {
+                cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
+            }
+        );
     }
 
     #[test]

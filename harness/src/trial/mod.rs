@@ -12,7 +12,9 @@ mod artifacts;
 mod hung;
 mod inject;
 mod judge;
+mod next_boot;
 mod progress;
+mod records;
 mod stage;
 mod tracer;
 mod wait;
@@ -86,6 +88,8 @@ pub struct Assignment {
     pub order: Vec<OrderAssertion>,
     /// What each channel should have kept.
     pub tail: Tail,
+    /// Whether the next boot is to read what pstore kept.
+    pub read_back: bool,
 }
 
 impl Assignment {
@@ -114,6 +118,7 @@ impl Assignment {
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             order: instance.order.clone(),
             tail,
+            read_back: false,
         }
     }
 }
@@ -174,13 +179,21 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             if let Some(hung) = &crash.hung {
                 (record.hung_by, record.hung_at) = (Some(hung.by.clone()), hung.at.clone());
             }
-            let judged = judge(assignment, &crash);
+            let mut judged = judge(assignment, &crash);
+            let found = if assignment.read_back && judged.kept_by_pstore() {
+                let found = next_boot::read(stage, &crash.remains).await;
+                judged.read_back(&found, &assignment.tail);
+                found.ok()
+            } else {
+                None
+            };
             (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
             match &judged.truth {
                 Ok(truth) => record.log = Some(truth.logged()),
                 Err(why) => record.log_unknown = Some(why.clone()),
             }
-            if let Err(error) = artifacts::keep(artifacts, &crash, judged.timeline.as_ref(), judged.log.as_ref()) {
+            let (timeline, log) = (judged.timeline.as_ref(), judged.log.as_ref());
+            if let Err(error) = artifacts::keep(artifacts, &crash, timeline, log, found.as_deref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
                 record.outcome = TrialOutcome::InfraError { cause };
             }

@@ -12,7 +12,7 @@ use super::alive::{self, Fault};
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{GuestError, ListHead, Machine, Start, Template, TemplateError, Time, Tracing};
+use crate::guest::{GuestError, ListHead, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::probes::{Image, Probes, ProbesError};
@@ -275,10 +275,16 @@ impl Stage {
         }
     }
 
+    /// A boot that finds this record store, and in its RAM whatever `ram` holds.
+    pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, ram: Ram<'a>) -> Start<'a> {
+        let Boot { kernel, initramfs, append } = &self.boot;
+        Start::Boot { kernel, initramfs, append, ram, erst: Some(erst) }
+    }
+
     /// What a guest is booted from, whether trials are restored or not.
     pub(super) fn cold(&self) -> Source<'_> {
         let Boot { kernel, initramfs, append } = &self.boot;
-        Source::Boot(Start::Boot { kernel, initramfs, append, saved_ram: None, erst: None })
+        Source::Boot(Start::Boot { kernel, initramfs, append, ram: Ram::Private, erst: None })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The judgement over each channel: which text to judge, and what its own damage means.
 
-use crate::evidence::console::Console;
+use crate::evidence::console::{self, Console};
 use crate::evidence::pstore::{Dump, Pstore, Reason};
+use crate::evidence::ramoops::{Contents, ZoneError};
 use crate::model::{ChannelOutcome, ChannelVerdict};
 use crate::verdict::scan::Scan;
 use crate::verdict::tail::{Tail, judge_scan, judge_text};
@@ -13,6 +14,15 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
         add(&mut verdict.detail, &format!("the first {} bytes of the console were not read", console.dropped));
     }
     verdict
+}
+
+/// What the console's zone in pstore's back end kept of the tail. A zone that cannot be read may have held all of it.
+pub fn judge_pstore_console(zone: Result<&Contents, &ZoneError>, tail: &Tail) -> ChannelVerdict {
+    let (bytes, damage) = match zone {
+        Ok(contents) => (contents.bytes.as_slice(), contents.corrections.damage()),
+        Err(error) => (&[][..], Some(error.to_string())),
+    };
+    judge_scan(&Scan::of(&console::decode(bytes).text, tail), tail, damage.as_deref())
 }
 
 /// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is
@@ -45,6 +55,22 @@ pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dum
         .max_by_key(|(_, verdict)| (goodness(verdict.outcome), verdict.witnesses))
 }
 
+/// Changes the verdict on what pstore kept if the next boot's kernel does not read as much of it as was decoded here:
+/// then it is unreadable. What is damaged or lost anyway stays that.
+pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail) {
+    if !matches!(verdict.outcome, ChannelOutcome::Saved | ChannelOutcome::Truncated) {
+        return;
+    }
+    let read = judge_pstore(found, tail);
+    if (goodness(read.outcome), read.witnesses) >= (goodness(verdict.outcome), verdict.witnesses) {
+        return;
+    }
+    let ChannelVerdict { outcome, witnesses, of, detail, .. } = read;
+    verdict.detail =
+        format!("{} as it is stored, {outcome} {witnesses}/{of} as the next boot reads it: {detail}", verdict.outcome);
+    (verdict.outcome, verdict.witnesses) = (ChannelOutcome::Unreadable, witnesses);
+}
+
 fn judge_dump(dump: &Dump, tail: &Tail) -> ChannelVerdict {
     let damage: Vec<String> =
         dump.parts.iter().filter_map(|part| part.damage.map(|stop| format!("part {}: {stop}", part.number))).collect();
@@ -72,7 +98,7 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
         ChannelOutcome::Saved | ChannelOutcome::Kept => 3,
         ChannelOutcome::Truncated => 2,
         ChannelOutcome::Corrupt => 1,
-        ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
+        ChannelOutcome::Unreadable | ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
 //! Console ─> channel::judge_console ─┐
+//! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
 //! Log ─────> kept::Truth ──────────────> model::Kept, of each of the two
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
@@ -19,7 +20,7 @@ mod scan;
 pub mod tail;
 pub mod witness;
 
-pub use channel::{judge_console, judge_pstore};
+pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use kept::Truth;
 pub use order::judge_order;
 pub use tail::{Tail, judge_text};

@@ -85,6 +85,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
             accelerator: String::new(),
             time: String::new(),
             cold: false,
+            read_back: false,
             traced: false,
         },
         kernels: vec![],

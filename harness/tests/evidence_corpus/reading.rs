@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use harness::evidence::{console, pstore, stamps};
+use harness::evidence::pstore::Pstore;
+use harness::evidence::{console, pstore, ramoops, stamps};
 use harness::model::ChannelVerdict;
-use harness::verdict::{judge_console, judge_pstore, meet};
+use harness::model::pstore::Ramoops;
+use harness::verdict::{judge_console, judge_pstore, judge_pstore_console, meet};
 
 use super::case::Case;
 
@@ -16,7 +18,10 @@ pub fn reading(case: &Case) -> String {
         read_console(&mut out, raw, case);
     }
     if let Some(raw) = &case.erst {
-        read_pstore(&mut out, raw, case);
+        read_pstore(&mut out, &pstore::from_erst_file(raw), case);
+    }
+    if let Some((zones, raw)) = &case.ramoops {
+        read_ramoops(&mut out, raw, zones, case);
     }
     if let Some(raw) = &case.stamps {
         read_stamps(&mut out, raw, case);
@@ -46,9 +51,30 @@ fn read_console(out: &mut String, raw: &[u8], case: &Case) {
     }
 }
 
-fn read_pstore(out: &mut String, raw: &[u8], case: &Case) {
-    let pstore = pstore::from_erst_file(raw);
-    line(out, &format!("pstore: {}", verdict(&judge_pstore(&pstore, &case.tail))));
+fn read_ramoops(out: &mut String, raw: &[u8], zones: &Ramoops, case: &Case) {
+    let reading = ramoops::decode(raw, zones);
+    read_pstore(out, &reading.pstore, case);
+    for (id, corrections) in reading.corrections.iter().enumerate() {
+        line(
+            out,
+            &format!("  zone {id}: {} bytes corrected, {} bad blocks", corrections.bytes, corrections.bad_blocks),
+        );
+    }
+    if let Some(zone) = &reading.console {
+        line(out, &format!("pstore-console: {}", verdict(&judge_pstore_console(zone.as_ref(), &case.tail))));
+    }
+    for (name, zone) in [("console", &reading.console), ("pmsg", &reading.pmsg)] {
+        let Some(Ok(zone)) = zone else { continue };
+        let (text, corrected) = (console::decode(&zone.bytes).text, zone.corrections.bytes);
+        line(
+            out,
+            &format!("  {name}: {} lines, {corrected} bytes corrected; crc {}", text.lines().count(), crc(&text)),
+        );
+    }
+}
+
+fn read_pstore(out: &mut String, pstore: &Pstore, case: &Case) {
+    line(out, &format!("pstore: {}", verdict(&judge_pstore(pstore, &case.tail))));
     for dump in &pstore.dumps {
         line(out, &format!("  {dump}"));
         for part in &dump.parts {

@@ -23,6 +23,24 @@ fn summary(pstore: &Pstore) -> Vec<String> {
 }
 
 #[test]
+fn files_of_the_next_boot() {
+    let files: [(&str, &[u8]); 6] = [
+        ("dmesg-erst-7712104902735659010", b"Panic#2 Part2\nold\n"),
+        ("dmesg-erst-7712104902735659009", b"Panic#2 Part1\nnew\n"),
+        ("dmesg-ramoops-3", b"Oops#1 Part1\nan oops\n\nECC: No errors detected\n"),
+        ("console-ramoops-0", b"Panic#9 Part1\nno dump\n"),
+        ("dmesg-ramoops-1.enc.z", b"\xed\x5a\x6d\x8f"),
+        ("dmesg-", b""),
+    ];
+    let pstore = from_files(files);
+    assert_eq!(summary(&pstore), ["Oops#1 (1 part)", "Panic#2 (2 parts)"]);
+    assert_eq!(pstore.dumps[1].text(), "old\nnew\n");
+    assert_eq!(pstore.dumps[1].parts[0].record_id, 7_712_104_902_735_659_010);
+    assert_eq!(pstore.problems, ["dmesg-ramoops-1.enc.z: no header line `<reason>#<count> Part<part>`"]);
+    assert_eq!(pstore.undecodable, 1);
+}
+
+#[test]
 fn header_lines() {
     let header = |reason, count, part| Some(DumpHeader { reason, count, part });
     for (line, want) in [

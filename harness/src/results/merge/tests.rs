@@ -195,6 +195,7 @@ fn runs_that_differ_are_refused() {
     assert_snapshot!(what(|i| i.qemu.version = "9.0".into()), @"QEMU's version is 7.2.22 in the first and 9.0 in the second");
     assert_snapshot!(what(|i| i.qemu.accelerator = "kvm".into()), @"the accelerator is tcg in the first and kvm in the second");
     assert_snapshot!(what(|i| i.qemu.time = "virtual".into()), @"time in the guest is real in the first and virtual in the second");
+    assert_snapshot!(what(|i| i.qemu.read_back = true), @"--read-back is false in the first and true in the second");
     assert_snapshot!(what(|i| i.qemu.cold = true), @"--cold is false in the first and true in the second");
     assert_snapshot!(what(|i| i.harness.version = "0.2.0".into()), @"the harness's version is 0.1.0 in the first and 0.2.0 in the second");
     assert_snapshot!(what(|i| i.harness.git = None), @"the harness's commit is 43afcc9 in the first and unknown in the second");

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::super::sample::{counted, expect, key, ordered, trial};
 use super::super::{Judgement, Summary, judge_cell};
 use crate::model::Channel;
-use crate::model::ChannelOutcome::{Broken, Kept, Saved};
+use crate::model::ChannelOutcome::{Broken, Kept, Saved, Unreadable};
 
 /// One trial without the order, one that kept it, two that broke it.
 fn summary() -> Summary {
@@ -23,9 +23,21 @@ fn the_order_has_outcomes_of_its_own() {
     assert_snapshot!(json["cells"][0]["channels"]["order"], @r#"{"broken":2,"ci95":[0.061491944720396215,0.7923403991979523],"kept":1,"n":3}"#);
     assert_eq!(json["cells"][0]["channels"]["pstore"]["n"], 4);
     assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
-    assert_eq!(summary.channels(), Channel::ALL);
+    assert_eq!(summary.channels(), [Channel::Console, Channel::Pstore, Channel::Order]);
     let order = summary.cells[0].channel(Channel::Order);
     assert_eq!((order.n(), order.of(Kept), order.of(Broken), order.good().hits()), (3, 1, 2, 1));
+}
+
+#[test]
+fn what_the_next_boot_could_not_read_is_counted() {
+    let cell = key("stock", "panic-alone", "");
+    let trials = [trial(0, &cell, counted(Saved, Saved)), trial(1, &cell, counted(Saved, Unreadable))];
+    let summary = Summary::from_trials("x", &trials);
+    let json = serde_json::to_value(&summary).unwrap();
+    let pstore = &json["cells"][0]["channels"]["pstore"];
+    assert_eq!((&pstore["n"], &pstore["saved"], &pstore["unreadable"]), (&2.into(), &1.into(), &1.into()));
+    assert!(json["cells"][0]["channels"]["console"].get("unreadable").is_none());
+    assert_eq!(serde_json::from_value::<Summary>(json).unwrap(), summary);
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn outcomes_that_a_channel_never_comes_to() {
     19 |   - { channel: pstore, outcome: broken }
        |                                 ^^^^^^
 
-    hint: known: saved, truncated, corrupt, lost
+    hint: known: saved, truncated, corrupt, unreadable, lost
     ");
 }
 

@@ -52,7 +52,7 @@ fn wrong_keys() {
     5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, memory, command-line)
+    hint: did you mean `cpus`? (known: cpus, memory, command-line, pstore)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`

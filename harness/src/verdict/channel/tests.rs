@@ -1,9 +1,10 @@
-use ChannelOutcome::{Corrupt, Lost, Saved, Truncated};
+use ChannelOutcome::{Corrupt, Lost, Saved, Truncated, Unreadable};
 
 use super::*;
 use crate::evidence::console;
 use crate::evidence::encode::{self, Erst, cper_record, deflate, dmesg_record};
 use crate::evidence::pstore;
+use crate::evidence::ramoops::Corrections;
 use crate::verdict::testlog::{NONCE, OF, foreign, own_panic, panic, witnesses};
 
 /// The storage after these records, and what is judged of it.
@@ -30,6 +31,71 @@ fn cut_off(header: &str, text: &str) -> Vec<u8> {
 
 fn said(outcome: ChannelOutcome, witnesses: u32, detail: &str) -> (ChannelOutcome, u32, String) {
     (outcome, witnesses, detail.to_owned())
+}
+
+#[test]
+fn the_consoles_zone() {
+    let judge = |zone: Result<&Contents, &ZoneError>| {
+        let verdict = judge_pstore_console(zone, &Tail::of_panic(NONCE, OF));
+        (verdict.outcome, verdict.witnesses, verdict.detail)
+    };
+    let zone = |text: String, bad_blocks| Contents {
+        bytes: text.into_bytes(),
+        corrections: Corrections { bytes: 3, bad_blocks },
+    };
+    assert_eq!(judge(Ok(&zone(witnesses(1..=OF) + &own_panic(), 1))), said(Saved, OF, ""));
+    assert_eq!(judge(Ok(&zone(witnesses(1..=OF), 0))), said(Truncated, OF, "missing: panic line"));
+    assert_eq!(
+        judge(Ok(&zone(witnesses(1..=OF), 1))),
+        said(Corrupt, OF, "missing: panic line; 1 block is beyond its parity")
+    );
+    let nothing = said(Lost, 0, "missing: witnesses 1-12 of 12, panic line");
+    assert_eq!(judge(Ok(&Contents::default())), nothing);
+    let scribbled = ZoneError::Signature { found: 0 };
+    assert_eq!(
+        judge(Err(&scribbled)),
+        said(Corrupt, 0, &format!("{}; zone signature 0x00000000, not 0x43474244", nothing.2))
+    );
+}
+
+#[test]
+fn what_the_next_boot_does_not_read_is_unreadable() {
+    let tail = Tail::of_panic(NONCE, OF);
+    let (old, new) = (witnesses(1..=7), witnesses(8..=OF) + &own_panic());
+    let after = |stored: ChannelOutcome, witnesses, files: &[(&str, &str)]| {
+        let mut verdict =
+            ChannelVerdict { outcome: stored, witnesses, of: OF, detail: "as it was".to_owned(), log: None };
+        judge_next_boot(
+            &mut verdict,
+            &pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes()))),
+            &tail,
+        );
+        (verdict.outcome, verdict.witnesses, verdict.detail)
+    };
+    let whole = format!("Panic#1 Part1\n{old}{new}");
+    let newest = format!("Panic#1 Part1\n{new}");
+    assert_eq!(after(Saved, OF, &[("dmesg-erst-1", &whole)]), said(Saved, OF, "as it was"));
+    assert_eq!(after(Truncated, 5, &[("dmesg-erst-1", &newest)]), said(Truncated, 5, "as it was"));
+    assert_eq!(
+        after(Saved, OF, &[("dmesg-erst-1", &newest)]),
+        said(
+            Unreadable,
+            5,
+            "saved as it is stored, truncated 5/12 as the next boot reads it: Panic#1 (1 part): missing: witnesses 1-7 of 12"
+        )
+    );
+    assert_eq!(
+        after(Truncated, 5, &[("dmesg-erst-1.enc.z", "?")]),
+        said(
+            Unreadable,
+            0,
+            "truncated as it is stored, corrupt 0/12 as the next boot reads it: no panic dump; no other either; \
+             1 undecodable record"
+        )
+    );
+    // What is not sound as it is stored is not made worse.
+    assert_eq!(after(Corrupt, 5, &[]), said(Corrupt, 5, "as it was"));
+    assert_eq!(after(Lost, 0, &[]), said(Lost, 0, "as it was"));
 }
 
 #[test]

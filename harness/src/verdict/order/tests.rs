@@ -145,6 +145,9 @@ fn nothing_after_stopped() {
     for change in [&dropped as &dyn Fn(&mut Timeline), &beyond("printk"), &absent("stopped")] {
         assert_eq!(with(&NOTHING, change), "undecided");
     }
+    // Watchdogs are put off too often for that to be kept; so it tells nothing.
+    assert_eq!(with(&NOTHING, beyond("touch_nmi_watchdog")), "kept");
+    assert_eq!(said(&NOTHING, &timeline(&format!("{STOCK} touch_softlockup_watchdog@2"))), "kept");
     // What was seen was seen.
     let mut going_on = timeline(&format!("{STOCK} nmi@2"));
     dropped(&mut going_on);

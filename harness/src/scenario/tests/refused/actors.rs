@@ -55,6 +55,68 @@ fn the_guest() {
 }
 
 #[test]
+fn its_pstore() {
+    let zones = |zones: &str| with("memory: 256MiB", &format!("pstore: {{ ramoops: {{ {zones} }} }}"));
+    assert_snapshot!(zones("record: 48KiB"), @"
+    reading scenarios/bad.yaml: a zone is a power of two from 4KiB to 64KiB
+      --> scenarios/bad.yaml:5:48
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: { record: 48KiB } } }
+      |                                                ^^^^^
+    ");
+    assert_snapshot!(zones("console: 128KiB"), @"
+    reading scenarios/bad.yaml: a zone is a power of two from 4KiB to 64KiB
+      --> scenarios/bad.yaml:5:49
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: { console: 128KiB } } }
+      |                                                 ^^^^^^
+    ");
+    assert_snapshot!(zones("record: 0KiB"), @"
+    reading scenarios/bad.yaml: a dump needs a zone
+      --> scenarios/bad.yaml:5:48
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: { record: 0KiB } } }
+      |                                                ^^^^
+
+    hint: without a zone for dumps there is no channel `pstore`
+    ");
+    assert_snapshot!(zones("records: 9"), @"
+    reading scenarios/bad.yaml: there are 1 to 8 zones for dumps
+      --> scenarios/bad.yaml:5:49
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: { records: 9 } } }
+      |                                                 ^
+    ");
+    assert_snapshot!(zones("ecc: 1"), @"
+    reading scenarios/bad.yaml: a block has 0 or 2 to 64 parity bytes
+      --> scenarios/bad.yaml:5:45
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: { ecc: 1 } } }
+      |                                             ^
+
+    hint: `ramoops.ecc=1` means 16 to the kernel: write 16
+    ");
+    assert_snapshot!(with("channel: pstore", "channel: pstore-console"), @"
+    reading scenarios/bad.yaml: the guest's pstore keeps no console
+       --> scenarios/bad.yaml:21:41
+       |
+    21 |   - { channel: pstore-console, outcome: saved, at-least: 0.9, where: { hold: [0ms] } }
+       |                                         ^^^^^
+
+    hint: give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`
+    ");
+    assert_snapshot!(with("memory: 256MiB", "pstore: efi"), @"
+    reading scenarios/bad.yaml: `guest.pstore` cannot be `efi`
+      --> scenarios/bad.yaml:5:27
+      |
+    5 | guest: { cpus: 4, pstore: efi }
+      |                           ^^^
+
+    hint: known: erst, ramoops
+    ");
+}
+
+#[test]
 fn at_or_after() {
     assert_snapshot!(with(", at: 0ms", ""), @"
     reading scenarios/bad.yaml: `oops` has neither `at` nor `after`

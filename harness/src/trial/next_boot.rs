@@ -1,0 +1,37 @@
+//! What the next boot of the same kernel finds of what a guest's pstore kept.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use super::BOOT_DEADLINE;
+use super::stage::Stage;
+use crate::guest::{Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory, Remains};
+
+/// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
+/// them, and has it send the files of its `/sys/fs/pstore`.
+pub(super) async fn read(stage: &Stage, remains: &Remains) -> Result<Vec<PstoreFile>, GuestError> {
+    let folder = stage.workplace.folder().map_err(io("create a folder for the next boot"))?;
+    let erst = folder.path().join("left-erst");
+    std::fs::write(&erst, &remains.erst).map_err(io(&format!("write {}", erst.display())))?;
+    let path = folder.path().join("left-ram");
+    let ram = match &remains.ramoops {
+        Some(RamoopsMemory { bytes, .. }) => {
+            let size = u64::from(stage.machine.memory_mib) << 20;
+            let written = File::create_new(&path).and_then(|ram| {
+                ram.set_len(size)?;
+                ram.write_all_at(bytes, RAMOOPS_ADDRESS)
+            });
+            written.map_err(io(&format!("write {}", path.display())))?;
+            Ram::CopyOnWrite(&path)
+        }
+        None => Ram::Private,
+    };
+    let start = stage.next_boot(&erst, ram);
+    let mut guest = Guest::start(&stage.machine, start, Some("read-pstore\n"), folder.path(), None, None).await?;
+    guest.pstore_files(BOOT_DEADLINE).await
+}
+
+fn io(what: &str) -> impl FnOnce(std::io::Error) -> GuestError {
+    let what = what.to_owned();
+    move |source| GuestError::Io { what, source }
+}
