@@ -7,6 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
+mod explain;
 mod language;
 mod order;
 mod refused;
