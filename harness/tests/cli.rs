@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 16);
+    assert_eq!(seen, 17);
 }
 
 #[test]
@@ -94,6 +94,24 @@ fn schema_completions_and_manual_pages_are_made() {
     assert!(text(&completions.stdout).contains("_harness"));
     assert!(project.run(&["man", "man"]).status.success());
     assert!(project.path().join("man/harness-run.1").is_file());
+}
+
+#[test]
+fn a_scenario_is_explained_in_words() {
+    let project = Project::new();
+    let explain = ["explain", "panic-during-oops-dump", "--param", "hold=1500ms"];
+    let told = text(&project.run(&explain).stdout);
+    assert!(told.contains("`dump` spins there for 1500 ms."), "{told}");
+    let told = project.json(&[&explain[..], &["--seed", "7", "--format", "json"]].concat(), 0);
+    assert_eq!((&told["params"]["hold"], &told["seed"]), (&"1500ms".into(), &7.into()));
+    assert_eq!(told["cpus"][0]["cpu"], "CPU 0");
+    insta::assert_snapshot!(said(&project, &["explain", "panic-during-oops-dump", "--param", "hold=1s"]), @"
+    exit code 2
+    error: no value `1s` of `hold`
+
+    hint: known: 0ms, 100ms, 300ms, 700ms, 1500ms
+    ");
+    insta::assert_snapshot!(said(&project, &["explain", "panic-during-oops-dumb"]).lines().nth(1).unwrap(), @"error: no scenario `panic-during-oops-dumb`");
 }
 
 #[test]

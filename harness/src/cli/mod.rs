@@ -9,6 +9,7 @@ mod context;
 mod curve;
 mod doctor;
 mod execution;
+mod explain;
 mod failure;
 mod generate;
 mod inputs;
@@ -84,6 +85,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// List variants, bases, scenarios, suites or runs
     List(list::Arguments),
+    /// Tell in plain English what a scenario does
+    Explain(explain::Arguments),
     /// Build kernels
     Build(build::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
@@ -135,6 +138,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Quickstart(arguments) => quickstart::main(&global, arguments).await,
         Command::Doctor(arguments) => doctor::main(&global, arguments).await,
         Command::List(arguments) => list::main(&global, &arguments),
+        Command::Explain(arguments) => explain::main(&global, &arguments),
         Command::Build(arguments) => build::main(&global, &arguments).await,
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,

@@ -26,6 +26,7 @@ mod template;
 mod trace;
 
 pub use agent::{PstoreFile, Word};
+pub(crate) use error::DIRECTIVES_BYTES;
 pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;

@@ -23,7 +23,7 @@ use crate::model::CellKey;
 
 pub use self::needs::lacks;
 pub use self::seed::nonce;
-pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, meant};
+pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, meant, points};
 pub use self::shard::{ArrayJob, Shard, ShardChoice, ShardError};
 pub use self::suite::{Suite, schema};
 

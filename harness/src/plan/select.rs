@@ -180,6 +180,19 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
     Ok(cells)
 }
 
+/// The points of `scenario` that have, for every parameter named in the filters, one of the values named for it; at least
+/// one.
+pub fn points(scenario: &Scenario, filters: &[ParamFilter]) -> Result<Vec<Params>, SelectError> {
+    filters.iter().try_for_each(|filter| filter.check(&[(scenario, &PointFilter::default())]))?;
+    let (points, others): (Vec<Params>, Vec<Params>) =
+        scenario.points().into_iter().partition(|params| meant(filters, params));
+    if points.is_empty() {
+        let points: Vec<String> = others.iter().map(point).collect();
+        return Err(SelectError::NothingLeft { filters: list(filters), points: points.join("; ") });
+    }
+    Ok(points)
+}
+
 /// Whether a point has, for every parameter named in the filters, one of the values named for it.
 pub fn meant(filters: &[ParamFilter], params: &Params) -> bool {
     let has = |filter: &ParamFilter| params.get(&filter.name).is_some_and(|value| value.to_string() == filter.value);

@@ -10,9 +10,9 @@ use crate::yaml::{InputError, Mark, Source};
 pub(super) type Planned = Actor<Cpu, Span>;
 
 /// Sysctls under which a CPU that stays too long, or a thread that sleeps too long, ends in a panic.
-const LOCKUPS: [&str; 3] = ["softlockup_panic", "hardlockup_panic", "hung_task_panic"];
+pub(super) const LOCKUPS: [&str; 3] = ["softlockup_panic", "hardlockup_panic", "hung_task_panic"];
 /// Sysctls under which an NMI that nobody knows ends in a panic.
-const NMIS: [&str; 3] = ["unknown_nmi_panic", "panic_on_unrecovered_nmi", "panic_on_io_nmi"];
+pub(super) const NMIS: [&str; 3] = ["unknown_nmi_panic", "panic_on_unrecovered_nmi", "panic_on_io_nmi"];
 
 /// Checks the instance, whose actors are those of `cast`.
 pub(super) fn check(source: &Source, cast: &Cast, instance: &Instance) -> Result<(), InputError> {
@@ -61,13 +61,13 @@ fn lasts(actor: &Planned) -> Duration {
 }
 
 /// Whether one of these sysctls of the kernel's is set to something but 0.
-fn any_set(instance: &Instance, names: &[&str]) -> bool {
+pub(super) fn any_set(instance: &Instance, names: &[&str]) -> bool {
     let meant = |path: &str| path.strip_prefix("/proc/sys/kernel/").is_some_and(|name| names.contains(&name));
     instance.knobs.iter().any(|knob| meant(&knob.path) && knob.value != "0")
 }
 
 /// Whether the guest ends by what an actor does, sooner or later.
-fn ends_guest(actor: &Planned, instance: &Instance) -> bool {
+pub(super) fn ends_guest(actor: &Planned, instance: &Instance) -> bool {
     match actor.action {
         Action::Panic | Action::Reboot => true,
         Action::Oops { .. } => any_set(instance, &["panic_on_oops"]),

@@ -1,10 +1,18 @@
 //! What makes a scenario impossible, found before anything is built or booted.
 
+use super::acting::{Planned, at_point};
+use super::draw::Drawn;
 use super::file::{File, KnobFile};
+use super::{Cpu, Instance, Span};
+use crate::guest::DIRECTIVES_BYTES;
 use crate::yaml::{At, InputError, Mark, Source, visible};
 
 /// The guest's page has 16 bytes for an actor's name, the last of them NUL.
 pub(super) const MAX_ACTOR_NAME: usize = 15;
+
+/// Of the bytes for the agent those that are left for what is not known here: the knobs of a variant, and the word to
+/// wait for the tracer.
+const BYTES_FOR_THE_TRIAL: usize = 512;
 
 /// The texts and names of the file that concern it as a whole, or the kernel: how they are written, and that no knob is
 /// set twice.
@@ -140,4 +148,28 @@ fn knobs(source: &Source, file: &File) -> Result<(), InputError> {
         seen.push(key);
     }
     Ok(())
+}
+
+/// That the agent can be told of one point of the sweep, whatever is drawn in a trial. What is wrong is shown where the
+/// actors begin.
+pub(super) fn told(source: &Source, file: &File, instance: &Instance) -> Result<(), InputError> {
+    let bytes = longest(instance).to_guest("0123456789abcdef", u32::MAX).len();
+    let most = DIRECTIVES_BYTES - BYTES_FOR_THE_TRIAL;
+    if bytes <= most {
+        return Ok(());
+    }
+    let cause = format!("the guest's agent can be told {most} bytes, and this may take {bytes}{}", at_point(instance));
+    let hint = "let there be fewer actors or knobs, or shorter names".to_owned();
+    let mark = file.actors.first().map(|actor| actor.name().mark).unwrap_or_default();
+    Err(source.error(mark, cause, Some(hint)))
+}
+
+/// With the most digits that may be drawn.
+fn longest(instance: &Instance) -> Drawn<'_> {
+    let most = |cpu: &Cpu| match cpu {
+        Cpu::Number(cpu) => *cpu,
+        Cpu::AnyOf(cpus) => cpus.iter().copied().max().unwrap_or_default(),
+    };
+    let actor = |actor: &Planned| actor.map(most(&actor.cpu), |_, span: &Span| span.longest());
+    Drawn { instance, actors: instance.actors.iter().map(actor).collect() }
 }

@@ -28,6 +28,7 @@ const DEFAULT_QUIET: Duration = Duration::from_secs(3);
 const DEFAULT_AT_LEAST: f64 = 0.9;
 /// Below this the guest's kernel does not boot; above it the host of a whole suite would suffer.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
+
 /// The scenario that `file`, read from `source`, describes.
 pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputError> {
     check::texts(source, file)?;
@@ -46,6 +47,7 @@ pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputEr
         let point = Point { source, file, cast: &cast, guest: &guest, choice, used: &used };
         let instance = point.instance(&filters)?;
         acting::check(source, &cast, &instance)?;
+        check::told(source, file, &instance)?;
         order::instance(source, file, &instance)?;
         instances.push(instance);
     }

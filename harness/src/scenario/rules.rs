@@ -59,11 +59,15 @@ pub(super) fn in_context<T>(
     source: &Source,
     actor: &ActorFile,
     action: &Action<T>,
-    context: At<&ContextFile>,
+    context: &At<&ContextFile>,
 ) -> Result<(), InputError> {
     let Common { name, at, after, .. } = actor.common();
     if at.is_none() && after.is_none() && !context.comes_by() {
-        return Err(source.error(name.mark, format!("`{}` has neither `at` nor `after`", name.value), Some(ONE_TIME.to_owned())));
+        return Err(source.error(
+            name.mark,
+            format!("`{}` has neither `at` nor `after`", name.value),
+            Some(ONE_TIME.to_owned()),
+        ));
     }
     if let ContextFile::Function(function) = context.value {
         check::symbol(source, function)?;

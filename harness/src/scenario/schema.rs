@@ -33,6 +33,11 @@ fn counted() -> Value {
     json!({ "oneOf": [{ "type": "integer" }, { "type": "string", "pattern": "^[0-9]+(us|ms|s)$" }] })
 }
 
+/// What may also be left empty.
+fn or_null(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
 impl JsonSchema for CpuFile {
     fn schema_name() -> Cow<'static, str> {
         "Cpu".into()
@@ -135,7 +140,7 @@ words! {
             {
                 "type": "object",
                 "additionalProperties": false,
-                "properties": { "from": counted(), "to": counted() },
+                "properties": { "from": or_null(&counted()), "to": or_null(&counted()) },
             },
         ] },
     });

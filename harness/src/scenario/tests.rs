@@ -8,9 +8,11 @@ use super::*;
 use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 
+mod explain;
 mod language;
 mod order;
 mod refused;
+mod schema;
 
 fn shipped() -> Vec<Scenario> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
@@ -214,84 +216,6 @@ fn the_digest_names_the_file() {
     let digest = |text: &str| read("x", text).unwrap().digest;
     assert_eq!(digest(text).len(), 64);
     assert_ne!(digest(text), digest(&format!("{text}# a comment\n")));
-}
-
-#[test]
-fn every_shipped_scenario_validates_against_the_schema() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
-    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    let files = crate::yaml::files(&dir).unwrap();
-    assert!(!files.is_empty());
-    for path in files {
-        let file: serde_json::Value = crate::yaml::load(&path).unwrap();
-        let errors: Vec<String> = validator.iter_errors(&file).map(|e| e.to_string()).collect();
-        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
-    }
-}
-
-#[test]
-fn the_schema_refuses_what_is_wrong() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/panic-during-oops-dump.yaml");
-    let good: serde_json::Value = crate::yaml::load(&path).unwrap();
-    assert!(validator.is_valid(&good));
-    let mutations = [
-        ("/nmae", json!("x")),
-        ("/name", json!("Panic Alone")),
-        ("/title", json!(null)),
-        ("/deadline", json!(30)),
-        ("/deadline", json!("30 s")),
-        ("/guest", json!({ "cpus": 9 })),
-        ("/guest", json!({ "cpus": 0 })),
-        ("/guest", json!({ "memory": "256M" })),
-        ("/guest", json!({ "cpu": 4 })),
-        ("/params", json!({ "Hold": ["0ms"] })),
-        ("/params", json!({ "hold": [] })),
-        ("/params", json!({ "hold": [0.5] })),
-        ("/knobs/0", json!({ "sysctl": { "name": "../etc/passwd", "value": 0 } })),
-        ("/knobs/0", json!({ "sysctl": { "name": "a" } })),
-        ("/knobs/0", json!({ "file": { "name": "a", "value": 0 } })),
-        ("/actors", json!([])),
-        ("/actors/0/spin/for", json!("soon")),
-        ("/actors/0/spin/for", json!(300)),
-        ("/actors/1/oops/cpu", json!(8)),
-        ("/actors/1/oops/name", json!("sixteen-letters-")),
-        ("/actors/1/oops/after", json!({ "actor": "dump" })),
-        ("/actors/1", json!({ "smi": { "name": "o", "cpu": 0, "at": "0ms" } })),
-        ("/actors/2/panic/after/edge", json!("entering")),
-        ("/meet/0/enters-during/of", json!(null)),
-        ("/order/0", json!({ "stopped-after": { "moment": { "step": "kmsg_dump" } } })),
-        ("/order/0/stopped-before", json!({})),
-        ("/order/0/stopped-before/moment", json!("kmsg_dump")),
-        ("/order/0/stopped-before/moment/step", json!("kmsg_dumb")),
-        ("/order/0/stopped-before/moment/of", json!("a b")),
-        ("/order/0/stopped-before/moment/edge", json!("left")),
-        ("/order/0/stopped-before/moment/on", json!("dump")),
-        ("/order/1/count/times", json!("once")),
-        ("/order/1/count/times", json!(-1)),
-        ("/order/1/count/where", json!({ "post_notifiers": 0 })),
-        ("/expect/0/channel", json!("serial")),
-        ("/expect/0/outcome", json!("hung")),
-        ("/expect/0/at-least", json!(1.5)),
-        ("/expect/0/where", json!({ "hold": "0ms" })),
-    ];
-    for (pointer, value) in mutations {
-        let mut bad = good.clone();
-        let (parent, key) = pointer.rsplit_once('/').unwrap();
-        match bad.pointer_mut(parent).unwrap() {
-            serde_json::Value::Array(items) => items[key.parse::<usize>().unwrap_or(0)] = value.clone(),
-            parent => parent[key] = value.clone(),
-        }
-        if pointer == "/actors" {
-            bad["actors"] = value.clone();
-        }
-        assert!(!validator.is_valid(&bad), "{pointer} = {value} should not be valid");
-    }
-    for key in ["name", "title", "why", "source", "actors", "expect"] {
-        let mut bad = good.clone();
-        bad.as_object_mut().unwrap().remove(key);
-        assert!(!validator.is_valid(&bad), "without {key} it should not be valid");
-    }
 }
 
 proptest! {

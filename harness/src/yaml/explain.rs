@@ -63,8 +63,10 @@ impl Place {
         }
         let mut path = String::new();
         let mut in_list = false;
-        for segment in segments {
-            let at_of_item = in_list && is_value(segment);
+        let last = segments.len().saturating_sub(1);
+        for (index, segment) in segments.into_iter().enumerate() {
+            // On the way to something below it.
+            let at_of_item = is_value(segment) && (in_list || index < last);
             in_list = matches!(segment, Segment::Seq { .. });
             if at_of_item {
                 continue;
@@ -80,6 +82,12 @@ impl Place {
     /// The value at this place, as the beginning of a sentence.
     fn value(&self) -> String {
         if self.path.is_empty() || self.inside { "this".to_owned() } else { format!("`{}`", self.path) }
+    }
+
+    /// The place of which `name` is no part: the variant that an enum does not have may or may not be in the path.
+    fn without(&self, name: &str) -> Self {
+        let path = self.path.strip_suffix(name).and_then(|path| path.strip_suffix('.')).unwrap_or(&self.path);
+        Self { path: path.to_owned(), inside: self.inside }
     }
 
     /// The mapping that has the unknown key `key`, as the end of a sentence. The key may or may not be in the path.
@@ -100,11 +108,18 @@ fn explain(error: &Error, place: &Place) -> (String, Option<String>) {
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {
             let cause = format!("unknown key `{}`{}", visible(field), place.parent_of(field));
+            if field.ends_with(')') && !field.contains('(') {
+                // `at: uniform(0ms,10ms)` between braces: the value `uniform(0ms`, and the key `10ms)`.
+                let hint = "between braces a value ends at a comma; quote one that has a comma in it: \
+                            `at: \"uniform(0ms,10ms)\"`";
+                return hinted(cause, hint);
+            }
             (cause, Some(names::hint("key", field, expected)))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
-            let cause = format!("{} cannot be `{}`", place.value(), visible(variant));
-            (cause, Some(names::hint("word", variant, expected)))
+            let variant = visible(variant);
+            let cause = format!("{} cannot be `{variant}`", place.without(&variant).value());
+            (cause, Some(names::hint("word", &variant, expected)))
         }
         Error::SerdeMissingField { field, .. } => {
             (format!("the key `{field}` is missing{}", within(&place.path)), None)

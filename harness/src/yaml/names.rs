@@ -63,14 +63,18 @@ impl fmt::Display for UnknownName {
     }
 }
 
-/// The nearest of the known names, and all of them.
+/// More names than this are not shown; then there is a subcommand that lists them.
+const MOST_SHOWN: usize = 32;
+
+/// The nearest of the known names, and all of them if they are few.
 pub(super) fn hint<S: AsRef<str>>(kind: &str, name: &str, known: &[S]) -> String {
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    let list = known.join(", ");
+    let few = known.len() <= MOST_SHOWN;
+    let list = if few { format!("known: {}", known.join(", ")) } else { format!("`harness list {kind}s` shows all") };
     match nearest(name, known.iter().copied()) {
-        Some(candidate) => format!("did you mean `{candidate}`? (known: {list})"),
+        Some(candidate) => format!("did you mean `{candidate}`? ({list})"),
         None if known.is_empty() => format!("there is no {kind} at all"),
-        None => format!("known: {list}"),
+        None => list,
     }
 }
 

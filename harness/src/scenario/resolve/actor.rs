@@ -28,7 +28,7 @@ impl Point<'_> {
         let thread = (Cow::Borrowed(&ContextFile::Thread), name.mark);
         let (context, mark) = context.map_or(Ok(thread), |context| self.named(context, "a context"))?;
         let action = self.action(role.file)?;
-        rules::in_context(self.source, role.file, &action, At { value: &context, mark })?;
+        rules::in_context(self.source, role.file, &action, &At { value: &context, mark })?;
         Ok(Actor {
             name: role.name.clone(),
             cpu: role.cpu.clone(),
@@ -41,7 +41,9 @@ impl Point<'_> {
     fn action(&self, written: &ActorFile) -> Result<Action<Span>, InputError> {
         Ok(match written {
             ActorFile::Oops(Oops { kind, count, every, .. }) => Action::Oops {
-                kind: kind.as_ref().map_or(Ok(OopsKind::default()), |kind| Ok(*self.named(kind, "a kind of oops")?.0))?,
+                kind: kind
+                    .as_ref()
+                    .map_or(Ok(OopsKind::default()), |kind| Ok(*self.named(kind, "a kind of oops")?.0))?,
                 count: count.as_ref().map_or(Ok(1), |count| self.count(count, MAX_OOPSES))?,
                 every: self.span_or_none(every.as_ref())?,
             },
@@ -77,7 +79,9 @@ impl Point<'_> {
             Swept::Name(name) => name,
         };
         let (name, mark) = match name.strip_prefix('$') {
-            Some(parameter) => self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?,
+            Some(parameter) => {
+                self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?
+            }
             None => (name.clone(), written.mark),
         };
         let read = T::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name.as_str()));

@@ -46,7 +46,7 @@ fn times() {
     assert_snapshot!(actor("spin: { name: s, cpu: 1, for: 1s, at: \"uniform(9ms,1ms)\" }"), @"6:43: `uniform(9ms,1ms)` has nothing between its ends (a duration is drawn from `uniform(0ms,10ms)`, both ends included, or `exponential(5ms)`, by its mean; between braces a text with a comma in it is quoted)");
     assert_snapshot!(actor("spin: { name: s, cpu: 1, for: 1s, at: \"normal(9ms)\" }"), @"6:43: `normal(9ms)` is no distribution (a duration is drawn from `uniform(0ms,10ms)`, both ends included, or `exponential(5ms)`, by its mean; between braces a text with a comma in it is quoted)");
     assert_snapshot!(actor("spin: { name: s, cpu: 1, for: exponential(4s), at: 0ms }"), @"6:19: `s` lasts beyond the deadline (shorten it, or give the scenario a later `deadline`)");
-    assert_snapshot!(actor("spin: { name: s, cpu: 1, for: 1s, at: uniform(1ms,9ms) }"), @"6:55: unknown key `9ms)` in `actors[0].spin` (known: name, cpu, in, for, at, after)");
+    assert_snapshot!(actor("spin: { name: s, cpu: 1, for: 1s, at: uniform(1ms,9ms) }"), @r#"6:55: unknown key `9ms)` in `actors[0].spin` (between braces a value ends at a comma; quote one that has a comma in it: `at: "uniform(0ms,10ms)"`)"#);
     assert_snapshot!(actor("oops: { name: o, cpu: 1, every: 1ms, at: 0ms }"), @"6:37: `o` oopses once, so nothing comes in between (give a `count`, or leave `every` out)");
     assert_snapshot!(actor("oops: { name: o, cpu: 1, count: 65, at: 0ms }"), @"6:37: `65` cannot be a count (it is a whole number from 1 to 64)");
     assert_snapshot!(actor("oops: { name: o, cpu: 1, count: 40, every: 1s, at: 0ms }"), @"6:19: `o` lasts beyond the deadline (shorten it, or give the scenario a later `deadline`)");
@@ -117,6 +117,25 @@ fn what_ends_the_guest() {
     for never in ["print: { name: a, cpu: 1, count: 1, at: 0ms }", "harvest: { name: a, cpu: 1, for: 1s, at: 0ms }"] {
         assert!(ends(never, &knob("panic_on_oops", 1)).contains("no actor ends the guest"), "{never}");
     }
+}
+
+#[test]
+fn what_the_agent_cannot_be_told() {
+    let function = "f".repeat(60);
+    let many = |name: &str, time: &str| {
+        let actor = |n| {
+            format!("  - spin: {{ name: {name}-{n}, cpu: 1, in: {{ function: {function} }}, for: 1us, at: {time} }}\n")
+        };
+        said(&format!(
+            "actors:\n  - panic: {{ name: end, cpu: 0, at: 0ms }}\n{}",
+            (10..36).map(actor).collect::<String>()
+        ))
+    };
+    assert_snapshot!(many("s", "1us"), @"accepted");
+    assert_snapshot!(many("a-long-name", "20s"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3623 (let there be fewer actors or knobs, or shorter names)");
+    // What counts is what may be drawn.
+    assert_eq!(many("a-long-name", "1us"), "accepted");
+    assert_snapshot!(many("a-long-name", "exponential(2s)"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3623 (let there be fewer actors or knobs, or shorter names)");
 }
 
 #[test]

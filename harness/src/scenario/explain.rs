@@ -1,0 +1,218 @@
+//! A scenario in plain English: what will happen on each CPU, when, and what is asked and expected of that.
+//!
+//! ```text
+//! Scenario ─> the points that are meant ─> the first of them: Instance ─> (a seed) ─> Drawn ─> Explanation ─> text
+//!                          └─> what is expected at which of them ─────────────────────────┘
+//! ```
+
+mod act;
+mod asked;
+mod text;
+mod words;
+
+use serde::Serialize;
+
+use self::words::list;
+use super::acting::{Planned, at_point, ends_guest};
+use super::{Actor, Cpu, Drawn, Instance, Scenario, Span};
+use crate::model::Params;
+use crate::model::pstore::Backend;
+
+/// A scenario in sentences. As JSON it is what `harness explain --format json` prints; as text, its [`Display`].
+///
+/// [`Display`]: std::fmt::Display
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What happens, in one line.
+    pub title: String,
+    /// Why it is worth running.
+    pub why: String,
+    /// Where the case comes from.
+    pub source: String,
+    /// Each parameter of the sweep with its values, and which points are meant.
+    pub sweep: Vec<String>,
+    /// The point that is explained: the first of those that are meant.
+    pub params: Params,
+    /// The seed by which it is drawn, if it is.
+    pub seed: Option<u64>,
+    /// What that seed draws, an actor each; empty where nothing is drawn.
+    pub drawn: Vec<String>,
+    /// The guest, what is set in it, and when it counts as hung.
+    pub guest: Vec<String>,
+    /// What happens, by CPU.
+    pub cpus: Vec<OnCpu>,
+    /// What ends the guest.
+    pub ends: Vec<String>,
+    /// What must have met for a trial to count.
+    pub meet: Vec<String>,
+    /// What is asserted of the order of the kernel's steps.
+    pub order: Vec<String>,
+    /// What is expected, at all points that are meant.
+    pub expect: Vec<String>,
+    /// What the kernel must have.
+    pub needs: Vec<String>,
+}
+
+/// What happens on a CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnCpu {
+    /// The CPU; or those of which it is one.
+    pub cpu: String,
+    /// The actors on it, a sentence or two each, in the order of the file.
+    pub acts: Vec<String>,
+}
+
+impl Scenario {
+    /// The scenario in sentences: what is expected at the points `meant`, and what happens at the first of them; drawn by
+    /// `seed`, if there is one. `None` if `meant` is empty or has no point of this scenario in the first place.
+    pub fn explain(&self, meant: &[Params], seed: Option<u64>) -> Option<Explanation> {
+        let instances: Vec<&Instance> = meant.iter().filter_map(|params| self.at(params)).collect();
+        let instance = *instances.first()?;
+        let drawn = seed.map(|seed| instance.draw(seed));
+        let actors = drawn.as_ref().map_or_else(|| instance.actors.clone(), as_planned);
+        Some(Explanation {
+            scenario: self.name.clone(),
+            title: self.title.clone(),
+            why: self.why.trim_end().to_owned(),
+            source: self.source.clone(),
+            sweep: self.sweep(&instances),
+            params: instance.params.clone(),
+            seed,
+            drawn: drawn.as_ref().map(what_is_drawn).unwrap_or_default(),
+            guest: guest(instance),
+            cpus: cpus(instance, &actors),
+            ends: ends(instance),
+            meet: asked::meetings(instance),
+            order: instance.order.iter().map(asked::assertion).collect(),
+            expect: asked::expectations(self, &instances),
+            needs: asked::needs(&instance.needs),
+        })
+    }
+
+    fn sweep(&self, meant: &[&Instance]) -> Vec<String> {
+        if self.parameters.is_empty() {
+            return Vec::new();
+        }
+        let values = |parameter: &super::Parameter| {
+            let values: Vec<String> = parameter.values.iter().map(ToString::to_string).collect();
+            format!("`{}` is {}.", parameter.name, list(&values, "or"))
+        };
+        let mut sentences: Vec<String> = self.parameters.iter().map(values).collect();
+        let point = meant.first().map(|instance| at_point(instance)).unwrap_or_default();
+        let point = point.trim_start_matches(" at ");
+        let which = match (self.instances.len(), meant.len()) {
+            (1, _) => "That is one point.".to_owned(),
+            (all, 1) => format!("Of these {all} points one is told, {point}."),
+            (all, some) => {
+                let some = if some == all { "all of them".to_owned() } else { format!("{some} of them") };
+                format!(
+                    "These are {all} points. Told is what happens at the first, {point}, and what is expected at {some}; \
+                     `--param NAME=VALUE` chooses."
+                )
+            }
+        };
+        sentences.push(which);
+        sentences
+    }
+}
+
+/// As if nothing in it had to be drawn.
+fn as_planned(drawn: &Drawn) -> Vec<Planned> {
+    let fixed = |actor: &Actor| actor.map(Cpu::Number(actor.cpu), |_, time| Span::Fixed(*time));
+    drawn.actors.iter().map(fixed).collect()
+}
+
+/// An actor each: what of it was drawn, and what for.
+fn what_is_drawn(drawn: &Drawn) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (planned, actor) in drawn.instance.actors.iter().zip(&drawn.actors) {
+        let mut values = Vec::new();
+        if matches!(planned.cpu, Cpu::AnyOf(_)) {
+            values.push(format!("CPU {}", actor.cpu));
+        }
+        let mut open = Vec::new();
+        planned.map((), |key, span| open.push((key, *span)));
+        let mut times = Vec::new();
+        actor.map((), |_, time| times.push(*time));
+        for ((key, span), time) in open.into_iter().zip(times) {
+            if !matches!(span, Span::Fixed(_)) {
+                values.push(format!("{} as `{key}`", words::time(time)));
+            }
+        }
+        if !values.is_empty() {
+            sentences.push(format!("`{}` gets {}.", actor.name, list(&values, "and")));
+        }
+    }
+    sentences
+}
+
+fn guest(instance: &Instance) -> Vec<String> {
+    let guest = &instance.guest;
+    let cpus = if guest.cpus == 1 { "one CPU".to_owned() } else { format!("{} CPUs", guest.cpus) };
+    let mut sentences = vec![format!("It has {cpus} and {} MiB of memory.", guest.memory_mib)];
+    if guest.pstore != Backend::Erst {
+        sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
+    }
+    if !guest.command_line.is_empty() {
+        sentences.push(format!("Its kernel's command line ends with `{}`.", guest.command_line.join(" ")));
+    }
+    if !instance.knobs.is_empty() {
+        let knob = |knob: &super::Knob| {
+            let name = match knob.path.strip_prefix("/proc/sys/") {
+                Some(name) => format!("the sysctl {}", name.replace('/', ".")),
+                None => knob.path.clone(),
+            };
+            format!("{name} to {}", knob.value)
+        };
+        let knobs: Vec<String> = instance.knobs.iter().map(knob).collect();
+        sentences.push(format!("Before anything is armed, the agent sets {}.", list(&knobs, "and")));
+    }
+    sentences.push(format!(
+        "It counts as hung if it makes no progress for {}, or has not ended {} after firing.",
+        words::time(instance.quiet),
+        words::time(instance.deadline)
+    ));
+    sentences
+}
+
+/// Each CPU that somebody is on, by number, then those that are not drawn yet, then the rest in one line.
+fn cpus(instance: &Instance, actors: &[Planned]) -> Vec<OnCpu> {
+    let acts = |on: &Cpu| -> Vec<String> {
+        actors.iter().filter(|actor| actor.cpu == *on).map(|actor| act::sentences(actor, instance)).collect()
+    };
+    let (busy, idle): (Vec<u32>, Vec<u32>) =
+        (0..instance.guest.cpus).partition(|cpu| actors.iter().any(|actor| actor.cpu == Cpu::Number(*cpu)));
+    let mut sections: Vec<OnCpu> =
+        busy.into_iter().map(|cpu| OnCpu { cpu: format!("CPU {cpu}"), acts: acts(&Cpu::Number(cpu)) }).collect();
+    let mut open = Vec::new();
+    for actor in actors {
+        if let Cpu::AnyOf(cpus) = &actor.cpu {
+            let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
+            open.push(OnCpu {
+                cpu: format!("A CPU of its own, drawn in each trial: {}", list(&cpus, "or")),
+                acts: vec![act::sentences(actor, instance)],
+            });
+        }
+    }
+    if open.is_empty() && !idle.is_empty() {
+        let cpus: Vec<String> = idle.iter().map(|cpu| format!("CPU {cpu}")).collect();
+        let verb = if idle.len() == 1 { "has" } else { "have" };
+        sections.push(OnCpu { cpu: list(&cpus, "and"), acts: vec![format!("{verb} nothing to do.")] });
+    }
+    sections.append(&mut open);
+    sections
+}
+
+/// What of the actors brings the end, and how the panic's line begins where the file says that.
+fn ends(instance: &Instance) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for actor in instance.actors.iter().filter(|actor| ends_guest(actor, instance)) {
+        sentences.push(act::end(actor, instance));
+    }
+    if let Some(line) = instance.panic_line.as_ref().filter(|line| !line.is_empty()) {
+        sentences.push(format!("The panic's line begins with `Kernel panic - not syncing: {line}`."));
+    }
+    sentences
+}

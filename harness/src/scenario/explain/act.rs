@@ -1,0 +1,226 @@
+//! What an actor does, and when.
+
+use super::words::{capital, is_none, lasting, span};
+use crate::scenario::acting::{LOCKUPS, NMIS, Planned, any_set, ends_guest};
+use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, OopsKind, Span, Start, Stay};
+
+/// When the actor does what, in which context; and what becomes of an oops that is not the end.
+pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
+    let name = &actor.name;
+    if actor.action == Action::Nmi {
+        let when = moment(actor, instance);
+        return format!("{when}, QEMU injects an NMI into every CPU that takes it; `{name}` marks when it comes here.");
+    }
+    let does = does(actor);
+    let mut text = match notifiers(&actor.context) {
+        Some(place) => {
+            let when = from(actor, instance).map(|from| format!(", {from},")).unwrap_or_default();
+            format!(
+                "When this CPU{when} panics and calls the panic notifiers, `{name}` is the {place} of them: it {does}."
+            )
+        }
+        None => match comes(&actor.context) {
+            Some(comes) => format!("{}{comes}, `{name}` {does}.", first_time(actor, instance)),
+            None => format!("{}, `{name}` {does}.", moment(actor, instance)),
+        },
+    };
+    if let Action::Oops { count, .. } = actor.action
+        && !ends_guest(actor, instance)
+    {
+        match actor.context {
+            Context::Thread | Context::PreemptOff | Context::IrqsOff => {
+                text.push_str(if count == 1 { " Only the thread dies" } else { " Only the threads die" });
+                text.push_str(" of it: kernel.panic_on_oops is not set.");
+            }
+            // `oops_end()` in arch/x86/kernel/dumpstack.c.
+            Context::Softirq | Context::Hardirq | Context::Nmi => {
+                text.push_str(" In an interrupt that is a panic, whatever kernel.panic_on_oops says.");
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+/// When an actor acts that does not wait for something to come by.
+fn moment(actor: &Planned, instance: &Instance) -> String {
+    match &actor.start {
+        None => "At some time after firing".to_owned(),
+        Some(Start::At(at)) if is_none(at) => "As soon as the actors are fired".to_owned(),
+        Some(Start::At(at)) => capital(&format!("{} after firing", span(at))),
+        Some(Start::After { actor, edge, delay }) => {
+            let passed = passed(actor, *edge, instance);
+            if is_none(delay) {
+                format!("As soon as {passed}")
+            } else {
+                capital(&format!("{} after {passed}", span(delay)))
+            }
+        }
+    }
+}
+
+/// From when on something that comes by is waited for, between commas; `None` if that is the firing.
+fn from(actor: &Planned, instance: &Instance) -> Option<String> {
+    match actor.start.as_ref()? {
+        Start::At(at) if is_none(at) => None,
+        Start::At(at) => Some(format!("later than {} after firing", span(at))),
+        Start::After { actor, edge, delay } => {
+            let passed = passed(actor, *edge, instance);
+            Some(if is_none(delay) {
+                format!("once {passed}")
+            } else {
+                format!("later than {} after {passed}", span(delay))
+            })
+        }
+    }
+}
+
+fn first_time(actor: &Planned, instance: &Instance) -> String {
+    match from(actor, instance) {
+        None => "The first time after firing that this CPU ".to_owned(),
+        Some(from) => format!("The first time that this CPU, {from}, "),
+    }
+}
+
+/// What has to come by, behind `this CPU`.
+fn comes(context: &Context) -> Option<String> {
+    Some(match context {
+        Context::Idle => "begins to idle".to_owned(),
+        Context::Dumper => "gets to pstore's kmsg dumper".to_owned(),
+        Context::BackendWrite => "writes to pstore's back end".to_owned(),
+        Context::ConsoleWrite => "writes to the serial console".to_owned(),
+        Context::Function(name) => format!("enters {name}()"),
+        _ => return None,
+    })
+}
+
+const fn notifiers(context: &Context) -> Option<&'static str> {
+    match context {
+        Context::NotifierFirst => Some("first"),
+        Context::NotifierLast => Some("last"),
+        _ => None,
+    }
+}
+
+/// Where it acts, as the end of a phrase.
+const fn place(context: &Context) -> &'static str {
+    match context {
+        Context::Thread => " in a kernel thread",
+        Context::PreemptOff => " with preemption off",
+        Context::IrqsOff => " with interrupts off",
+        Context::Softirq => " in a softirq",
+        Context::Hardirq => " in a hard interrupt",
+        Context::Nmi => " in an NMI",
+        Context::StopMachine => " inside of stop_machine(), while all other CPUs wait with interrupts off,",
+        Context::NotifierFirst | Context::NotifierLast => "",
+        _ => " there",
+    }
+}
+
+/// What it does, and where, behind its name.
+fn does(actor: &Planned) -> String {
+    let place = place(&actor.context);
+    let between = |every: &Span| match every {
+        every if is_none(every) => "one right after the other".to_owned(),
+        every => format!("with {} between", span(every)),
+    };
+    let ended = |text: String| text.trim_end_matches(',').to_owned();
+    match &actor.action {
+        Action::Oops { kind, count: 1, .. } => format!("oopses{place} {}", by(*kind)),
+        Action::Oops { kind, count, every } => {
+            format!("makes {count} threads oops {}, {}", by(*kind), between(every))
+        }
+        Action::Panic if actor.context == Context::Nmi => "calls nmi_panic() in an NMI".to_owned(),
+        Action::Panic => ended(format!("calls panic(){place}")),
+        Action::Warn => ended(format!("warns{place}")),
+        Action::Spin { stay: Stay::For(time) } if is_none(time) => {
+            format!("marks its coming{place} and goes on at once")
+        }
+        Action::Spin { stay } => format!("spins{place} {}", lasting(stay)),
+        Action::Hold { lock, stay: Stay::For(time) } if is_none(time) => {
+            format!("takes {}{place} and gives it back at once", held(*lock))
+        }
+        Action::Hold { lock, stay } => format!("takes {} and keeps it{place} {}", held(*lock), lasting(stay)),
+        Action::Print { enough, every } => match enough {
+            Enough::Count(count) => format!("prints {count} messages{place}, {}", between(every)),
+            Enough::Stay(stay) => format!("prints messages{place} {}, {}", lasting(stay), between(every)),
+        },
+        Action::Reboot => ended(format!("calls emergency_restart(){place}")),
+        Action::Block { stay } => format!("sleeps in TASK_UNINTERRUPTIBLE {}", lasting(stay)),
+        Action::Harvest { stay } => {
+            format!("reads and erases pstore's records {}, as its file system does", lasting(stay))
+        }
+        Action::Nmi => "waits for an NMI from outside".to_owned(),
+    }
+}
+
+const fn by(kind: OopsKind) -> &'static str {
+    match kind {
+        OopsKind::Bug => "by BUG()",
+        OopsKind::PageFault => "by a write close to address 0",
+        OopsKind::Gpf => "by a general protection fault",
+        OopsKind::Stack => "by a recursion that leaves the stack",
+    }
+}
+
+const fn held(lock: Lock) -> &'static str {
+    match lock {
+        Lock::PstoreBuf => "pstore's buf_lock, by which one dump shuts out another,",
+        Lock::Erst => "erst_lock, the ERST back end's own,",
+        Lock::RamoopsZone => "the lock of the zone that ramoops is about to write to",
+        Lock::Console => "the console's lock",
+        Lock::ConsoleSem => "the spin lock inside of the console's semaphore",
+        Lock::UartPort => "the lock of the first serial port",
+        Lock::Die => "die_lock, by which one oops report shuts out another,",
+        Lock::Module => "a lock of crashlab's own",
+        Lock::Logbuf => "logbuf_lock, the log's own,",
+    }
+}
+
+/// That the actor called so has passed an edge of its critical section.
+fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
+    let Some(actor) = instance.actors.iter().find(|actor| actor.name == name) else {
+        return format!("`{name}` has {}", edge.name());
+    };
+    let what = match (&actor.action, edge) {
+        (Action::Oops { .. }, Edge::Entered) => "has begun to oops",
+        (Action::Panic, Edge::Entered) => "has called panic()",
+        (Action::Warn, Edge::Entered) => "has begun to warn",
+        (Action::Warn, Edge::Left) => "has warned",
+        (Action::Spin { .. }, Edge::Entered) => "has begun to spin",
+        (Action::Spin { .. }, Edge::Left) => "has stopped spinning",
+        (Action::Hold { .. }, Edge::Entered) => "has got its lock",
+        (Action::Hold { .. }, Edge::Left) => "has given its lock back",
+        (Action::Print { .. }, Edge::Entered) => "has begun to print",
+        (Action::Print { .. }, Edge::Left) => "has stopped printing",
+        (Action::Reboot, Edge::Entered) => "has called emergency_restart()",
+        (Action::Block { .. }, Edge::Entered) => "has gone to sleep",
+        (Action::Block { .. }, Edge::Left) => "has woken up",
+        (Action::Harvest { .. }, Edge::Entered) => "has begun to harvest",
+        (Action::Harvest { .. }, Edge::Left) => "has stopped harvesting",
+        (Action::Nmi, Edge::Entered) => "has come",
+        (Action::Oops { .. } | Action::Panic | Action::Reboot | Action::Nmi, Edge::Left) => "has left",
+    };
+    format!("`{name}` {what}")
+}
+
+/// How an actor that ends the guest does so.
+pub(super) fn end(actor: &Planned, instance: &Instance) -> String {
+    let name = &actor.name;
+    let set = |names: &[&'static str]| {
+        names.iter().find(|name| any_set(instance, &[name])).map(|name| format!("kernel.{name}")).unwrap_or_default()
+    };
+    match actor.action {
+        Action::Reboot => format!("`{name}` restarts the machine."),
+        Action::Oops { .. } => format!("kernel.panic_on_oops turns the oops of `{name}` into a panic."),
+        Action::Warn => format!("kernel.panic_on_warn turns the warning of `{name}` into a panic."),
+        Action::Nmi => format!("{} turns the NMI of `{name}` into a panic.", set(&NMIS)),
+        Action::Block { .. } => format!("kernel.hung_task_panic turns the long sleep of `{name}` into a panic."),
+        Action::Spin { .. } | Action::Hold { .. } => {
+            format!("If `{name}` goes on for too long, a watchdog finds it, and {} asks for a panic.", set(&LOCKUPS))
+        }
+        Action::Panic | Action::Print { .. } | Action::Harvest { .. } => {
+            format!("`{name}` panics, and the kernel restarts the machine at the end of that.")
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Scenarios in plain English.
+
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+
+use super::schema::EXAMPLE;
+use super::{held, read, shipped};
+use crate::model::Params;
+use crate::scenario::Scenario;
+
+/// The first point in sentences, and what is expected at all.
+fn explained(scenario: &Scenario, seed: Option<u64>) -> String {
+    scenario.explain(&scenario.points(), seed).unwrap().to_string()
+}
+
+/// A scenario with these lines, its actors among them.
+fn scenario(lines: &str) -> Scenario {
+    let text = format!("name: x\ntitle: a title\nwhy: a reason\nsource: a source\n{lines}");
+    read("x", &text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// What happens on the CPUs and what ends it, of a scenario with these actors.
+fn happens(lines: &str) -> String {
+    let text = explained(&scenario(lines), None);
+    let (_, text) = text.split_once("\nWhat happens\n").unwrap();
+    text.split_once("\nA trial counts only if\n").unwrap().0.to_owned()
+}
+
+#[test]
+fn a_sweep() {
+    let all = shipped();
+    assert_snapshot!("a_sweep", explained(Scenario::find(&all, "panic-during-oops-dump").unwrap(), None));
+}
+
+#[test]
+fn one_point_of_it() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
+    assert_snapshot!("one_point", scenario.explain(&[held("1500ms", 0)], None).unwrap());
+    assert!(scenario.explain(&[held("1400ms", 0)], None).is_none());
+    assert!(scenario.explain(&[], None).is_none());
+}
+
+#[test]
+fn everything_there_is() {
+    assert_snapshot!("everything", explained(&read("everything", &EXAMPLE).unwrap(), None));
+}
+
+#[test]
+fn what_a_seed_draws() {
+    let scenario = read("everything", &EXAMPLE).unwrap();
+    let point = &scenario.points()[..1];
+    assert_snapshot!("drawn", scenario.explain(point, Some(7)).unwrap());
+    let plain = super::read(
+        "x",
+        "{name: x, title: t, why: w, source: s, expect: [], actors: [panic: {name: p, cpu: 0, at: 0ms}]}",
+    );
+    let plain = explained(&plain.unwrap(), Some(7));
+    assert!(plain.contains("\nDrawn by the seed 7\n  - There is nothing to be drawn.\n"), "{plain}");
+}
+
+#[test]
+fn every_action() {
+    assert_snapshot!(
+        "every_action",
+        happens(
+            "\
+deadline: 60s
+actors:
+  - oops: { name: once, cpu: 1, at: 0ms }
+  - oops: { name: fault, cpu: 1, kind: page-fault, in: irqs-off, at: 1s }
+  - oops: { name: often, cpu: 1, kind: stack, count: 3, every: 10ms, at: 1ms }
+  - oops: { name: irq, cpu: 1, in: hardirq, at: 20s }
+  - warn: { name: w, cpu: 1, at: \"uniform(1ms,2ms)\" }
+  - spin: { name: s, cpu: 1, in: irqs-off, for: 700ms, after: { actor: w, edge: left } }
+  - spin: { name: mark, cpu: 1, for: 0ms, after: { actor: s, edge: left, delay: 250us } }
+  - hold: { name: h, cpu: 2, lock: pstore-buf, in: irqs-off, for: forever, after: { actor: once } }
+  - hold: { name: hh, cpu: 2, lock: console, for: \"uniform(1ms,2ms)\", at: 0ms }
+  - print: { name: f, cpu: 3, count: 1000, after: { actor: h, delay: exponential(2ms) } }
+  - print: { name: g, cpu: 3, for: forever, every: 5us, after: { actor: f, edge: left } }
+  - block: { name: b, cpu: 2, for: forever, after: { actor: hh, edge: left } }
+  - harvest: { name: c, cpu: 2, for: 2s, after: { actor: b } }
+  - nmi: { name: n, cpu: 0, after: { actor: c, edge: left, delay: 5ms } }
+  - panic: { name: p, cpu: 0, in: nmi, after: { actor: n } }
+  - reboot: { name: r, cpu: 0, in: notifier-last }
+expect: []
+"
+        )
+    );
+}
+
+#[test]
+fn every_context() {
+    let contexts = [
+        "thread",
+        "preempt-off",
+        "irqs-off",
+        "softirq",
+        "hardirq",
+        "nmi",
+        "stop-machine",
+        "idle",
+        "notifier",
+        "notifier-last",
+        "dumper",
+        "backend-write",
+        "console-write",
+        "{ function: vprintk_emit }",
+    ];
+    let actor = |(n, context)| format!("  - warn: {{ name: w{n}, cpu: 0, in: {context}, at: 0ms }}\n");
+    let actors: String = contexts.iter().enumerate().map(actor).collect();
+    let more = "  - warn: { name: late, cpu: 0, in: notifier, at: 5ms }\n  \
+                - spin: { name: then, cpu: 0, in: idle, for: 1s, after: { actor: w0, delay: 2ms } }\n  \
+                - panic: { name: p, cpu: 0, at: 0ms }\n";
+    assert_snapshot!("every_context", happens(&format!("actors:\n{actors}{more}expect: []\n")));
+}
+
+#[test]
+fn every_end() {
+    let knobs = ["panic_on_oops", "panic_on_warn", "unknown_nmi_panic", "hung_task_panic", "hardlockup_panic"];
+    let knob = |name| format!("  - sysctl: {{ name: kernel.{name}, value: 1 }}\n");
+    let knobs: String = knobs.iter().map(knob).collect();
+    assert_snapshot!(
+        "every_end",
+        happens(&format!(
+            "\
+guest: {{ cpus: 1 }}
+panic-line: \"Hard LOCKUP\"
+knobs:
+{knobs}actors:
+  - oops: {{ name: o, cpu: 0, at: 0ms }}
+  - warn: {{ name: w, cpu: 0, at: 0ms }}
+  - nmi: {{ name: n, cpu: 0, at: 0ms }}
+  - block: {{ name: b, cpu: 0, for: forever, at: 0ms }}
+  - spin: {{ name: s, cpu: 0, in: irqs-off, for: forever, at: 0ms }}
+  - reboot: {{ name: r, cpu: 0, at: 0ms }}
+  - panic: {{ name: p, cpu: 0, at: 0ms }}
+expect: []
+"
+        ))
+    );
+}
+
+#[test]
+fn every_shipped_scenario_is_explained_in_lines_that_fit() {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    for scenario in Scenario::load_all(&dir).unwrap() {
+        for params in scenario.points() {
+            let text = scenario.explain(std::slice::from_ref(&params), Some(1)).unwrap().to_string();
+            let ours = |line: &&str| !scenario.why.contains(line.trim()) && !line.contains(&scenario.title);
+            let wide = text.lines().filter(ours).find(|line| line.chars().count() > 80 && line.contains(". "));
+            assert_eq!(wide, None, "{}", scenario.name);
+        }
+    }
+    let json = serde_json::to_value(
+        scenario("actors: [panic: { name: p, cpu: 0, at: 0ms }]\nexpect: []\n").explain(&[Params::new()], None),
+    )
+    .unwrap();
+    assert_eq!(json["cpus"][0]["cpu"], "CPU 0");
+    assert_eq!(json["cpus"][0]["acts"][0], "As soon as the actors are fired, `p` calls panic() in a kernel thread.");
+}
