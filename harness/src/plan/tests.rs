@@ -205,7 +205,7 @@ fn names_that_are_not_there() {
     assert_snapshot!(world.refused(|s| s.scenarios[0].name = "panic-alnoe".to_owned()), @"
     no scenario `panic-alnoe`
 
-    hint: did you mean `panic-alone`? (known: oops-then-panic, panic-alone, panic-during-oops-dump)
+    hint: did you mean `panic-alone`? (`harness list scenarios` shows all)
     ");
     assert_snapshot!(world.refused(|s| s.params = filters(&["hodl=300ms"])), @"
     no parameter `hodl`
@@ -337,7 +337,7 @@ fn suites_that_are_refused() {
     6 | scenarios: [panic-alnoe, oops-then-panic, panic-during-oops-dump]
       |             ^^^^^^^^^^^
 
-    hint: did you mean `panic-alone`? (known: oops-then-panic, panic-alone, panic-during-oops-dump)
+    hint: did you mean `panic-alone`? (`harness list scenarios` shows all)
     ");
     assert_snapshot!(with("\"6.12\"", "6.1"), @"
     reading hold-sweep.yaml: no base `6.1`
