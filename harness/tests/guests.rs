@@ -96,6 +96,17 @@ fn a_deadlock_is_recognised_and_shown_by_who_called_whom() {
 }
 
 #[test]
+fn a_guest_that_nothing_can_wake_is_hung_at_once() {
+    let project = Project::new();
+    // The thread that panics dies of an oops in the dumper. Its CPU goes on without it: it idles, and its timer is off.
+    let actors = "actors:\n  - oops: { name: bug, cpu: 0, in: dumper }\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    project.write("scenarios/asleep.yaml", &scenario("asleep", actors));
+    let record = trial(&project, "asleep");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &true.into()), "{record:#}");
+    assert!(record["hung_by"].as_str().unwrap().starts_with("all halted: "), "{record:#}");
+}
+
+#[test]
 fn an_nmi_from_outside_comes_when_it_is_due() {
     let project = Project::new();
     let rest = "panic-line: \"NMI: Not continuing\"\nknobs:\n  - sysctl: { name: kernel.unknown_nmi_panic, value: 1 }\n\

@@ -49,11 +49,6 @@ impl Standing {
         self.rip >> 63 == 1
     }
 
-    /// Nothing but an NMI makes it go on.
-    pub const fn is_dead(&self) -> bool {
-        self.halted && !self.interrupts
-    }
-
     /// In words, with who called whom: `delay_tsc+0x2d < __const_udelay+0x28 < panic+0x30e, interrupts off`.
     pub fn describe(&self, callers: &[Caller], symbols: &Symbols) -> String {
         let mut text = symbols.describe(self.rip);
@@ -96,9 +91,8 @@ mod tests {
             Standing { cpu: 12, rip: 0xffff_ffff_8100_0a00, rsp: 2, rbp: 1, halted: true, interrupts: false },
         ];
         assert_eq!(parse(TEXT), expected);
-        assert!(expected[0].in_kernel() && !expected[0].is_dead() && expected[1].is_dead());
+        assert!(expected[0].in_kernel());
         assert!(!Standing { rip: 0x40_1000, ..expected[0] }.in_kernel());
-        assert!(!Standing { interrupts: true, ..expected[1] }.is_dead(), "an idle CPU wakes up by an interrupt");
 
         let symbols = Symbols::parse(
             "ffffffff81000100 T panic\nffffffff81000200 t actor\nffffffff81000a00 t stop_this_cpu\n\

@@ -40,7 +40,7 @@ pub enum End {
     Ended(String),
     /// It had not ended by the deadline; its vCPUs were still there.
     Deadline,
-    /// Before its deadline it did nothing any more.
+    /// It did nothing any more, or its own clock was past the deadline, however busy the host was.
     Hung,
 }
 

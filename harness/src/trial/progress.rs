@@ -42,6 +42,9 @@ pub(super) struct Patience {
     pub quiet: Duration,
     /// So much more while an actor is still to come, or sleeps, that may do so for so long.
     pub pending: Duration,
+    /// Of the processor's time rather than the guest's so many times as long: in virtual time a vCPU that spins with
+    /// `pause` takes a hundred times as long for a second as one that counts turns of `udelay()`. None in real time.
+    pub of_processor: Option<u32>,
 }
 
 /// What was seen of a guest at one moment. Times are the guest's.
@@ -55,7 +58,7 @@ pub(super) struct Moment {
     pub signs: Signs,
     /// An actor has not entered yet, or sleeps.
     pub pending: bool,
-    /// No vCPU takes interrupts, and each waits for one.
+    /// Every vCPU waits for an interrupt, and none can come.
     pub dead: bool,
     /// What its vCPUs have got of the host's processors by now.
     pub waited: Option<Waited>,
@@ -103,7 +106,9 @@ pub(super) enum Suspicion {
     Dead,
     /// It has been quiet for so long.
     Quiet(Duration),
-    /// The same, but the host has given it no processor.
+    /// It has been quiet while QEMU took so much of the processor's time.
+    Busy(Duration),
+    /// It has been quiet for so long in real time, but the host has given it no processor.
     Starved,
 }
 
@@ -114,6 +119,8 @@ pub(super) enum HungBy {
     Dead,
     /// As [`Suspicion::Quiet`].
     Quiet(Duration),
+    /// As [`Suspicion::Busy`].
+    Busy(Duration),
     /// By its deadline, and why not before.
     Deadline(Duration, NotBefore),
 }
@@ -127,6 +134,13 @@ pub(super) enum NotBefore {
     In(&'static str),
     /// The host had no processor for it.
     Starved,
+}
+
+impl Patience {
+    /// How long it may be quiet as it is.
+    fn of(&self, moment: &Moment) -> Duration {
+        self.quiet + if moment.pending { self.pending } else { Duration::ZERO }
+    }
 }
 
 /// What has been seen of a guest so far.
@@ -160,21 +174,23 @@ impl Progress {
         }
         let dead = before.dead && moment.dead;
         let quiet = moment.at.saturating_sub(*alive);
-        let starved = waited.zip(moment.waited).is_some_and(|(then, now)| now.since(then).share() > SLOW_HOST);
+        let since = waited.zip(moment.waited).map(|(then, now)| now.since(then)).unwrap_or_default();
+        let allowed = self.patience.of(&moment);
         *before = moment;
-        match () {
-            () if dead => Suspicion::Dead,
-            () if self.left() > Duration::ZERO => Suspicion::None,
-            () if starved => Suspicion::Starved,
-            () => Suspicion::Quiet(quiet),
+        let ran = Duration::from_nanos(since.ran_ns);
+        match self.patience.of_processor {
+            _ if dead => Suspicion::Dead,
+            None if quiet >= allowed && since.share() > SLOW_HOST => Suspicion::Starved,
+            _ if quiet >= allowed => Suspicion::Quiet(quiet),
+            Some(times) if ran >= allowed * times => Suspicion::Busy(ran),
+            _ => Suspicion::None,
         }
     }
 
     /// How long until it has been quiet for too long, in the guest's time.
     fn left(&self) -> Duration {
         let Some((moment, _, alive)) = &self.seen else { return self.patience.quiet };
-        let pending = if moment.pending { self.patience.pending } else { Duration::ZERO };
-        (*alive + self.patience.quiet + pending).saturating_sub(moment.at)
+        (*alive + self.patience.of(moment)).saturating_sub(moment.at)
     }
 
     /// When to look next: soon, and just when it has been quiet for too long.
@@ -189,10 +205,15 @@ impl Progress {
 impl fmt::Display for HungBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dead => f.write_str("all halted: every CPU waits with interrupts off"),
+            Self::Dead => f.write_str("all halted: nothing can wake a CPU any more"),
             Self::Quiet(time) => {
                 write!(f, "quiet {:.1} s: nothing printed, no step taken, nothing counted", time.as_secs_f64())
             }
+            Self::Busy(time) => write!(
+                f,
+                "quiet for {:.1} s of processor time: nothing printed, no step taken, nothing counted",
+                time.as_secs_f64()
+            ),
             Self::Deadline(time, why) => write!(f, "deadline {time:?}: {why}"),
         }
     }

@@ -9,9 +9,10 @@ use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Moment, NotBefore, Patience, Progress, Signs, Suspicion};
 use super::stage::Stage;
 use super::{ARM_DEADLINE, Assignment};
+use crate::evidence::activity;
+use crate::evidence::registers::{self, Standing};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
-use crate::evidence::{activity, registers};
 use crate::guest::{Clock, End, Guest, GuestError, Look, Time};
 use crate::probes::Probes;
 
@@ -26,6 +27,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// What these looks take of a guest's patience, with some room for a busy host.
 const LOOKING: Duration = Duration::from_millis(600);
 
+/// In virtual time a second of the guest's takes up to 2.3 of the host's where it counts turns of `udelay()`.
+const OF_PROCESSOR: u32 = 3;
+
 /// Waits for the end of a guest that has been told its directives.
 pub(super) struct Waiting<'a> {
     stage: &'a Stage,
@@ -34,6 +38,8 @@ pub(super) struct Waiting<'a> {
     clock: Clock,
     progress: Progress,
     nmis: Injections,
+    /// The guest's time at the last look.
+    last_time: Option<Duration>,
 }
 
 /// What a closer look at a suspected guest came to.
@@ -45,10 +51,12 @@ enum Closer {
 
 impl<'a> Waiting<'a> {
     pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>) -> Self {
-        let Assignment { quiet, longest_wait, .. } = *assignment;
-        let patience = Patience { quiet: quiet.saturating_sub(LOOKING).max(quiet / 2), pending: longest_wait };
+        let Assignment { quiet, longest_wait: pending, .. } = *assignment;
+        let quiet = quiet.saturating_sub(LOOKING).max(quiet / 2);
+        let of_processor = (stage.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
+        let patience = Patience { quiet, pending, of_processor };
         let (clock, progress) = (Clock::default(), Progress::new(patience));
-        Self { stage, assignment, probes, clock, progress, nmis: Injections::new(&assignment.nmis) }
+        Self { stage, assignment, probes, clock, progress, nmis: Injections::new(&assignment.nmis), last_time: None }
     }
 
     /// Waits for the guest's end, for the deadline from firing on, and before that for the firing. A guest that does
@@ -59,11 +67,12 @@ impl<'a> Waiting<'a> {
     pub async fn end(mut self, guest: &mut Guest) -> Result<(End, Option<Hung>), GuestError> {
         let began = Instant::now();
         let deadline = self.deadline();
-        let mut fired: Option<Instant> = None;
+        // By the host's clock, and by the guest's.
+        let mut fired: Option<(Instant, Duration)> = None;
         let mut look_at = began + FIRST_LOOK;
         let mut not_before = NotBefore::WentOn;
         loop {
-            let limit = fired.map_or(began + ARM_DEADLINE, |at| at + deadline);
+            let limit = fired.map_or(began + ARM_DEADLINE, |(at, _)| at + deadline);
             let now = Instant::now();
             let poll = if self.nmis.outstanding() { now + POLL } else { look_at };
             if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
@@ -80,13 +89,13 @@ impl<'a> Waiting<'a> {
             let look = guest.look(&mut self.clock).await?;
             let page = stamps::decode(&look.page).ok();
             if fired.is_none() && page.as_ref().is_some_and(|page| page.fired_tsc.is_some()) {
-                fired = Some(look.at);
-            } else if look.at >= limit {
+                fired = Some((look.at, look.guest_time));
+            } else if let Some(end) = self.past(limit, fired, &look) {
                 if fired.is_none() {
                     return Err(guest.silent("fire", ARM_DEADLINE).await);
                 }
                 let by = HungBy::Deadline(self.assignment.deadline, not_before);
-                return Ok((End::Deadline, Some(self.past_deadline(guest, by).await?)));
+                return Ok((end, Some(self.past_deadline(guest, by).await?)));
             }
             let moment = self.moment(&look, page.as_ref());
             let by = match self.progress.see(moment) {
@@ -101,6 +110,7 @@ impl<'a> Waiting<'a> {
                 }
                 Suspicion::Dead => Some(HungBy::Dead),
                 Suspicion::Quiet(time) => Some(HungBy::Quiet(time)),
+                Suspicion::Busy(time) => Some(HungBy::Busy(time)),
             };
             if let Some(by) = by {
                 match self.look_closer(guest, by).await? {
@@ -110,6 +120,15 @@ impl<'a> Waiting<'a> {
                 }
             }
             look_at = Instant::now() + self.progress.next();
+        }
+    }
+
+    /// Whether the guest is past its deadline: by the host's clock, or in virtual time by its own.
+    fn past(&self, limit: Instant, fired: Option<(Instant, Duration)>, look: &Look) -> Option<End> {
+        let own = fired.is_some_and(|(_, at)| look.guest_time.saturating_sub(at) >= self.assignment.deadline);
+        match self.stage.machine.time {
+            Time::Virtual if own => Some(End::Hung),
+            _ => (look.at >= limit).then_some(End::Deadline),
         }
     }
 
@@ -134,7 +153,8 @@ impl<'a> Waiting<'a> {
         let page = stamps::decode(&look.page).ok();
         let moment = self.moment(&look, page.as_ref());
         let by = match (by, self.progress.see(moment)) {
-            (HungBy::Quiet(_), Suspicion::Quiet(time)) => HungBy::Quiet(time),
+            (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Quiet(time)) => HungBy::Quiet(time),
+            (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Busy(time)) => HungBy::Busy(time),
             (by, Suspicion::Dead) => by,
             (_, Suspicion::Starved) => return Ok(Closer::Not(NotBefore::Starved)),
             _ => return Ok(Closer::Not(NotBefore::WentOn)),
@@ -160,13 +180,12 @@ impl<'a> Waiting<'a> {
         self.stage.symbols(guest.crashlab_code()).map_err(|source| GuestError::Io { what, source })
     }
 
-    fn moment(&self, look: &Look, page: Option<&Stamps>) -> Moment {
+    fn moment(&mut self, look: &Look, page: Option<&Stamps>) -> Moment {
         let seen = self.probes.map(|probes| activity::decode(&look.trace, probes)).unwrap_or_default();
         // So that what was before the first look has a place in time.
         let at = FIRST_LOOK + look.guest_time;
-        // In virtual time it is not known how much of the guest's has passed since; and none passes without a processor.
-        let real = self.stage.machine.time == Time::Real;
-        let told = real.then(|| {
+        // In virtual time it is not known how much of the guest's has passed since.
+        let told = (self.stage.machine.time == Time::Real).then(|| {
             let since_printed = look.printed_at.map(|at| look.at.saturating_duration_since(at));
             let since_step = seen.last_ns.map(|ns| Duration::from_nanos(monotonic_ns().saturating_sub(ns)));
             since_printed.into_iter().chain(since_step).min()
@@ -182,13 +201,21 @@ impl<'a> Waiting<'a> {
                 actors: actors.iter().map(ActorSigns::of).collect(),
             },
             pending: actors.iter().any(waits),
-            dead: !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(registers::Standing::is_dead),
-            waited: look.waited.filter(|_| real),
+            dead: self.is_dead(&standing, look.guest_time),
+            waited: look.waited,
         }
     }
 
+    /// Whether nothing can wake a vCPU any more. In virtual time the guest's clock jumps to the next timer when all are
+    /// halted; if it stands still, there is none.
+    fn is_dead(&mut self, standing: &[Standing], time: Duration) -> bool {
+        let stands_still = self.stage.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
+        let dead = |cpu: &Standing| cpu.halted && (!cpu.interrupts || stands_still);
+        !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(dead)
+    }
+
     /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's,
-    /// the more the busier the host; a guest that is not hung comes to its end all the same.
+    /// the more the busier the host, and if vCPUs do nothing but `pause` so many that the guest's clock is no limit.
     fn deadline(&self) -> Duration {
         match self.stage.machine.time {
             Time::Real => self.assignment.deadline,

@@ -1,6 +1,7 @@
 use super::*;
 
-const PATIENCE: Patience = Patience { quiet: Duration::from_secs(3), pending: Duration::from_secs(10) };
+const PATIENCE: Patience =
+    Patience { quiet: Duration::from_secs(3), pending: Duration::from_secs(10), of_processor: None };
 
 /// A moment that differs from others by its signs only as far as `signs` does.
 fn moment(ms: u64, signs: u64) -> Moment {
@@ -141,6 +142,22 @@ fn virtual_time_is_the_guests() {
 }
 
 #[test]
+fn in_virtual_time_a_guest_may_not_spin_for_ever_while_its_time_stands_still() {
+    let mut progress = Progress::new(Patience { of_processor: Some(3), ..PATIENCE });
+    // A tenth of a second of the guest's goes by in a minute of the host's, of which the guest gets a fifth.
+    let mut spins = |seconds: u64| {
+        let waited = Waited { ran_ns: seconds * 200_000_000, waited_ns: seconds * 800_000_000 };
+        progress.see(Moment { waited: Some(waited), ..moment(1000 + seconds * 2, 0) })
+    };
+    assert_eq!([spins(0), spins(44)], [Suspicion::None; 2]);
+    assert_eq!(spins(45), Suspicion::Busy(Duration::from_secs(9)));
+    // Where the host does not tell, the guest's time is all there is.
+    let mut silent = Progress::new(Patience { of_processor: Some(3), ..PATIENCE });
+    assert_eq!([moment(1000, 0), moment(2000, 0)].map(|moment| silent.see(moment)), [Suspicion::None; 2]);
+    assert_eq!(silent.see(moment(4000, 0)), quiet(3000));
+}
+
+#[test]
 fn waits_that_the_kernel_bounds_are_known_by_their_functions() {
     let chain = |names: &'static str| bounded(names.split(" < "));
     assert_eq!(chain("delay_tsc < __const_udelay < native_stop_other_cpus < panic"), Some("native_stop_other_cpus"));
@@ -155,13 +172,15 @@ fn it_is_said_how_it_was_recognised() {
     let shown = [
         HungBy::Dead,
         HungBy::Quiet(Duration::from_millis(2893)),
+        HungBy::Busy(Duration::from_millis(9120)),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::WentOn),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::In("nmi_shootdown_cpus")),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Starved),
     ];
     insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @r"
-    all halted: every CPU waits with interrupts off
+    all halted: nothing can wake a CPU any more
     quiet 2.9 s: nothing printed, no step taken, nothing counted
+    quiet for 9.1 s of processor time: nothing printed, no step taken, nothing counted
     deadline 30s: it had not been quiet for long before
     deadline 30s: a CPU was in nmi_shootdown_cpus(), which waits for a limited time
     deadline 30s: its vCPUs waited for processors of the host
