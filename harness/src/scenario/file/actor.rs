@@ -124,6 +124,9 @@ pub(in crate::scenario) struct Hold {
     /// In which context. Default: thread.
     #[serde(rename = "in")]
     pub context: Option<At<Swept<ContextFile>>>,
+    /// Whether a trial counts also where it never gets the lock. Default: no.
+    #[serde(default)]
+    pub optional: bool,
     /// For how long.
     #[serde(rename = "for")]
     #[schemars(with = "schema::Lasting")]

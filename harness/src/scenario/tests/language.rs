@@ -296,3 +296,17 @@ fn ranges_of_a_sweep() {
     assert_snapshot!(values_up_to("0ms", "{ from: 0, to: 9, step: 1 }"), @"no value of `v` lies there");
     assert_snapshot!(values_up_to("many", "{ from: 0, to: 9, step: 1 }"), @"`many` cannot be the end of a range");
 }
+
+#[test]
+fn a_lock_that_need_not_be_got_is_not_asked_for() {
+    let asked = |more: &str| {
+        let hold = format!("hold: {{ name: h, cpu: 1, lock: module, in: irqs-off, for: 1s, at: 0ms{more} }}");
+        let text = format!(
+            "name: x\ntitle: t\nwhy: w\nsource: s\nactors:\n  - {hold}\n  - panic: {{ name: end, cpu: 0, at: 0s }}\n\
+             expect: []\n"
+        );
+        let scenario = read("x", &text).unwrap();
+        scenario.at(&Params::new()).unwrap().meetings.len()
+    };
+    assert_eq!((asked(""), asked(", optional: true")), (2, 1));
+}
