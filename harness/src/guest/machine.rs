@@ -71,8 +71,9 @@ const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
 
 /// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = 4096;
-/// Size of the ERST's backing file, in bytes: seven slots of the default record size after the header.
-pub const ERST_BYTES: u64 = 64 << 10;
+/// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
+/// three parts each and the panic behind them. What is not written takes no room on the disk.
+pub const ERST_BYTES: u64 = 512 << 10;
 
 /// Where the zones of ramoops lie in the guest's memory: above the kernel, which is unpacked at 16 MiB and not half as
 /// large, and below what QEMU and the firmware put at the end of the smallest guest's memory, the initramfs and the ACPI

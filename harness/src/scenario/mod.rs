@@ -87,7 +87,8 @@ impl Scenario {
 
     /// Every scenario in the folder `dir` (its `*.yaml`), by name.
     pub fn load_all(dir: &Path) -> Result<Vec<Self>, InputError> {
-        let mut all: Vec<Self> = crate::yaml::files(dir)?.iter().map(|path| Self::load(path)).collect::<Result<_, _>>()?;
+        let mut all: Vec<Self> =
+            crate::yaml::files(dir)?.iter().map(|path| Self::load(path)).collect::<Result<_, _>>()?;
         // A file's name ends with what sorts behind a `-`.
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
