@@ -77,17 +77,22 @@ u64 us_to_tsc(u64 us)
 	return us * tsc_khz / 1000;
 }
 
-void sleep_until(u64 tsc)
+/* Sleeps until shortly before; what is left is spun away by spin_until(). */
+static void sleep_until_near(u64 tsc)
 {
 	for (;;) {
 		s64 left = tsc - rdtsc_ordered();
 		u64 left_us;
 
 		if (left <= (s64)us_to_tsc(SPIN_US))
-			break;
+			return;
 		left_us = div_u64(left * 1000, tsc_khz) - SPIN_US;
 		usleep_range(left_us, left_us + SPIN_US / 2);
 	}
+}
+
+void spin_until(u64 tsc)
+{
 	while ((s64)(tsc - rdtsc_ordered()) > 0)
 		cpu_relax();
 }
@@ -112,8 +117,9 @@ static int actor_thread(void *data)
 
 	wait_for_completion_interruptible(&fired);
 	from = a->after ? await_edge(a->after, a->edge) : page->fired_tsc;
-	sleep_until(from + us_to_tsc(a->delay_us + turn * a->every_us));
-	act_in_context(a);
+	from += us_to_tsc(a->delay_us + turn * a->every_us);
+	sleep_until_near(from);
+	act_in_context(a, from);
 	return 0;
 }
 

@@ -135,28 +135,13 @@ int prepare_context(struct actor *a)
 	}
 }
 
-/* In the actor's thread, when its time has come. */
-void act_in_context(struct actor *a)
+static void act_with_irqs_on(struct actor *a)
 {
-	unsigned long flags;
-
-	if (comes_by(a)) {
-		smp_store_release(&a->live, true);
-		return;
-	}
-	/* This lock is slept for. */
-	if (a->lock == LOCK_CONSOLE)
-		take_lock(a);
 	switch (a->context) {
 	case CRASHLAB_IN_PREEMPT_OFF:
 		preempt_disable();
 		act(a, NULL);
 		preempt_enable();
-		break;
-	case CRASHLAB_IN_IRQS_OFF:
-		local_irq_save(flags);
-		act(a, NULL);
-		local_irq_restore(flags);
 		break;
 	case CRASHLAB_IN_SOFTIRQ:
 		local_bh_disable();
@@ -166,15 +151,47 @@ void act_in_context(struct actor *a)
 	case CRASHLAB_IN_HARDIRQ:
 		irq_work_queue(&a->work);
 		break;
-	case CRASHLAB_IN_NMI:
-		smp_store_release(&sent[a->cpu], a);
-		apic->send_IPI_mask(cpumask_of(a->cpu), NMI_VECTOR);
-		break;
 	case CRASHLAB_IN_STOP_MACHINE:
 		stop_machine(in_stopped_machine, a, cpumask_of(a->cpu));
 		break;
 	default:
 		act(a, NULL);
+	}
+}
+
+/*
+ * In the actor's thread, shortly before its time. Where interrupts are to be off they are off already while it waits for that,
+ * so that nobody's stop comes in between: two CPUs may panic within a microsecond, and both do.
+ */
+void act_in_context(struct actor *a, u64 tsc)
+{
+	unsigned long flags;
+
+	if (comes_by(a)) {
+		spin_until(tsc);
+		smp_store_release(&a->live, true);
+		return;
+	}
+	/* This lock is slept for. */
+	if (a->lock == LOCK_CONSOLE)
+		take_lock(a);
+	switch (a->context) {
+	case CRASHLAB_IN_IRQS_OFF:
+		local_irq_save(flags);
+		spin_until(tsc);
+		act(a, NULL);
+		local_irq_restore(flags);
+		break;
+	case CRASHLAB_IN_NMI:
+		local_irq_save(flags);
+		spin_until(tsc);
+		smp_store_release(&sent[a->cpu], a);
+		apic->send_IPI_mask(cpumask_of(a->cpu), NMI_VECTOR);
+		local_irq_restore(flags);
+		break;
+	default:
+		spin_until(tsc);
+		act_with_irqs_on(a);
 	}
 	if (a->lock == LOCK_CONSOLE)
 		release_lock(a);

@@ -76,12 +76,12 @@ void *find_symbol(const char *name);
 /* arm.c */
 int arm(char *args);
 int make_runners(void);
-void sleep_until(u64 tsc);
+void spin_until(u64 tsc);
 u64 us_to_tsc(u64 us);
 
 /* context.c */
 int prepare_context(struct actor *a);
-void act_in_context(struct actor *a);
+void act_in_context(struct actor *a, u64 tsc);
 bool comes_by(const struct actor *a);
 bool is_due(struct actor *a);
 
