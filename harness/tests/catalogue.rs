@@ -10,8 +10,9 @@ mod common;
 use common::{Project, text};
 use serde_json::Value;
 
-/// Its stop waits beside a CPU that never pauses, for which virtual time is not made: see `docs/architecture.md`, "Time".
-const NOT_IN_VIRTUAL_TIME: &str = "flood-during-panic";
+/// For what needs two CPUs at one moment, or has one that never pauses beside one that waits, virtual time is not made, in
+/// which the CPUs take turns: see `docs/architecture.md`, "Time". It is run, and may come to anything.
+const NOT_IN_VIRTUAL_TIME: [&str; 3] = ["flood-during-panic", "panics-in-two-nmis", "two-panics-at-once"];
 
 /// Every cell of the suite is run or has a reason to be skipped, is counted, and is as expected.
 fn comes_to_what_it_expects(suite: &str) {
@@ -30,10 +31,10 @@ fn comes_to_what_it_expects(suite: &str) {
             continue;
         }
         let record = records.iter().rfind(of_cell).unwrap_or_else(|| panic!("not run: {planned:#}"));
-        assert_eq!(record["outcome"], "counted", "{record:#}");
-        if planned["scenario"] == NOT_IN_VIRTUAL_TIME {
+        if NOT_IN_VIRTUAL_TIME.iter().any(|name| planned["scenario"] == *name) {
             continue;
         }
+        assert_eq!(record["outcome"], "counted", "{record:#}");
         for expected in planned["expect"].as_array().into_iter().flatten() {
             let channel = &record["channels"][expected["channel"].as_str().unwrap()];
             assert_eq!(channel["outcome"], expected["outcome"], "{record:#}");
