@@ -146,7 +146,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
     let id = 0x6b02_7e3a_0000_0001;
     for (blanks, outcome) in [(20_000, ChannelOutcome::Saved), (30_000, ChannelOutcome::Unreadable)] {
         let record = encode::dmesg_record(id, "Panic#1 Part1", &log(blanks));
-        let left = encode::Erst::new(8, 8192).with(Some(id), &record).bytes();
+        let left = encode::Erst::new(64, 8192).with(Some(id), &record).bytes();
         let erst = project.path().join("erst");
         std::fs::write(&erst, &left).unwrap();
         let mut verdict = judge_pstore(&pstore::from_erst_file(&left), &tail);
