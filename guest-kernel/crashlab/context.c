@@ -68,40 +68,36 @@ static int in_notifier(struct notifier_block *block, unsigned long event, void *
 	return NOTIFY_DONE;
 }
 
-/* An NMI that we have sent. */
-static int in_own_nmi(unsigned int type, struct pt_regs *regs)
+/*
+ * Any NMI that a CPU takes: one that we have sent, or one from outside, which goes on to whoever is responsible for those.
+ *
+ * By the time that nobody else knows it (NMI_UNKNOWN) another CPU that took it too may have panicked and stopped this one.
+ * The stops' own NMIs do not come by here: they are served first, and end the CPU.
+ */
+static int in_nmi_handler(unsigned int type, struct pt_regs *regs)
 {
 	unsigned int cpu = raw_smp_processor_id();
-	struct actor *a = cpu < CRASHLAB_CPUS ? xchg(&sent[cpu], NULL) : NULL;
+	struct actor *a;
 
-	if (!a)
+	if (cpu >= CRASHLAB_CPUS)
 		return NMI_DONE;
-	act(a, regs);
-	return NMI_HANDLED;
-}
-
-/* One that nobody knows: it came from outside, and goes on to whoever is responsible for those. */
-static int in_unknown_nmi(unsigned int type, struct pt_regs *regs)
-{
-	unsigned int cpu = raw_smp_processor_id();
-	struct actor *a = cpu < CRASHLAB_CPUS ? awaiting[cpu] : NULL;
-
+	a = xchg(&sent[cpu], NULL);
+	if (a) {
+		act(a, regs);
+		return NMI_HANDLED;
+	}
+	a = awaiting[cpu];
 	if (a && is_due(a))
 		enter(a);
 	return NMI_DONE;
 }
 
-static int register_nmi_handlers(void)
+static int prepare_nmi(void)
 {
-	static bool own, unknown;
-	int err = 0;
+	static bool registered;
+	int err = registered ? 0 : register_nmi_handler(NMI_LOCAL, in_nmi_handler, 0, "crashlab");
 
-	if (!own)
-		err = register_nmi_handler(NMI_LOCAL, in_own_nmi, 0, "crashlab");
-	own = own || !err;
-	if (!err && !unknown)
-		err = register_nmi_handler(NMI_UNKNOWN, in_unknown_nmi, 0, "crashlab-unknown");
-	unknown = unknown || !err;
+	registered = registered || !err;
 	return err;
 }
 
@@ -112,7 +108,7 @@ int prepare_context(struct actor *a)
 		if (a->cpu >= CRASHLAB_CPUS || awaiting[a->cpu])
 			return -EBUSY;
 		awaiting[a->cpu] = a;
-		return register_nmi_handlers();
+		return prepare_nmi();
 	}
 	switch (a->context) {
 	case CRASHLAB_IN_SOFTIRQ:
@@ -122,7 +118,7 @@ int prepare_context(struct actor *a)
 		init_irq_work(&a->work, in_hardirq_work);
 		return 0;
 	case CRASHLAB_IN_NMI:
-		return a->cpu < CRASHLAB_CPUS ? register_nmi_handlers() : -ENXIO;
+		return a->cpu < CRASHLAB_CPUS ? prepare_nmi() : -ENXIO;
 	case CRASHLAB_IN_NOTIFIER_FIRST:
 	case CRASHLAB_IN_NOTIFIER_LAST:
 		a->notifier.notifier_call = in_notifier;

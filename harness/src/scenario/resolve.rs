@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cast::{Cast, Role};
-use super::file::actor::{ActorFile, Hold};
+use super::file::actor::{ActorFile, Hold, Nmi};
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::scalar::Scalar;
@@ -134,7 +134,12 @@ impl Point<'_> {
     fn instance(&self, filters: &Filters) -> Result<Instance, InputError> {
         let params: Params = self.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
         let actors = self.cast.0.iter().map(|role| self.actor(role)).collect::<Result<Vec<_>, _>>()?;
-        let must_enter = |role: &&Role| !matches!(role.file, ActorFile::Hold(Hold { optional: true, .. }));
+        let must_enter = |role: &&Role| {
+            let (ActorFile::Hold(Hold { optional, .. }) | ActorFile::Nmi(Nmi { optional, .. })) = role.file else {
+                return true;
+            };
+            !optional
+        };
         let entered = |role: &Role| Meeting::Entered { actor: role.name.clone() };
         let mut meetings: Vec<Meeting> = self.cast.0.iter().filter(must_enter).map(entered).collect();
         for (meet, only) in self.file.meet.iter().zip(&filters.meet) {

@@ -178,6 +178,9 @@ pub(in crate::scenario) struct Nmi {
     pub name: At<String>,
     /// The CPU at which its arrival is awaited.
     pub cpu: At<CpuFile>,
+    /// Whether a trial counts also where the NMI does not get to that CPU. Default: no.
+    #[serde(default)]
+    pub optional: bool,
     /// When, from the moment all actors are fired.
     #[schemars(with = "Option<schema::DrawnDuration>")]
     pub at: Option<At<Scalar>>,
@@ -302,7 +305,7 @@ impl ActorFile {
             | Self::Print(Print { name, cpu, context, at, after, .. }) => {
                 Common { name, cpu, context: context.as_ref(), at: at.as_ref(), after: after.as_ref() }
             }
-            Self::Nmi(Nmi { name, cpu, at, after }) => {
+            Self::Nmi(Nmi { name, cpu, at, after, .. }) => {
                 Common { name, cpu, context: None, at: at.as_ref(), after: after.as_ref() }
             }
         }
