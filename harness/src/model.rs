@@ -23,6 +23,8 @@ pub enum Channel {
     Pstore,
     /// What the back end holds of the console's output. A guest whose back end keeps none has no such channel.
     PstoreConsole,
+    /// What a crash kernel could read of the dead kernel's memory. A guest without one has no such channel.
+    Kdump,
     /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does
     /// not tell has no such channel.
     Order,
@@ -30,7 +32,7 @@ pub enum Channel {
 
 impl Channel {
     /// All channels, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Order];
+    pub const ALL: [Self; 5] = [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Kdump, Self::Order];
 
     /// Those that keep the log of every guest: every trial that counts is judged by each of them.
     pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
@@ -41,16 +43,21 @@ impl Channel {
             Self::Console => "console",
             Self::Pstore => "pstore",
             Self::PstoreConsole => "pstore-console",
+            Self::Kdump => "kdump",
             Self::Order => "order",
         }
     }
 
     /// The outcomes it may come to, the good one first.
     pub const fn outcomes(self) -> &'static [ChannelOutcome] {
-        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated, Unreadable};
+        use ChannelOutcome::{
+            Broken, CaptureHung, Corrupt, Kept, Lost, NoVmcore, NotEntered, NotLoaded, Saved, Truncated, Unreadable,
+            VmcoreBad,
+        };
         match self {
             Self::Console | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
             Self::Pstore => &[Saved, Truncated, Corrupt, Unreadable, Lost],
+            Self::Kdump => &[Saved, Truncated, Corrupt, Lost, VmcoreBad, NoVmcore, CaptureHung, NotEntered, NotLoaded],
             Self::Order => &[Kept, Broken],
         }
     }
@@ -58,7 +65,7 @@ impl Channel {
     /// The outcome one hopes for, by which shares are measured.
     pub const fn good(self) -> ChannelOutcome {
         match self {
-            Self::Console | Self::Pstore | Self::PstoreConsole => ChannelOutcome::Saved,
+            Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => ChannelOutcome::Saved,
             Self::Order => ChannelOutcome::Kept,
         }
     }
@@ -66,7 +73,7 @@ impl Channel {
     /// What [`ChannelVerdict::witnesses`] are, in the plural.
     pub const fn witnesses(self) -> &'static str {
         match self {
-            Self::Console | Self::Pstore | Self::PstoreConsole => "witness lines",
+            Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => "witness lines",
             Self::Order => "assertions",
         }
     }
@@ -80,7 +87,7 @@ impl fmt::Display for Channel {
 
 /// How much of the log's tail a channel kept, or whether an order was kept: see [`Channel::outcomes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ChannelOutcome {
     /// The whole tail: every witness line and the panic's own line.
     Saved,
@@ -92,6 +99,17 @@ pub enum ChannelOutcome {
     Unreadable,
     /// Nothing of it.
     Lost,
+    /// A crash kernel read the dead kernel's memory, but it is not what it should be: its headers, its build id, the
+    /// registers of a stopped CPU.
+    VmcoreBad,
+    /// A crash kernel came up, and had no `/proc/vmcore`.
+    NoVmcore,
+    /// A crash kernel was entered, and did not come up.
+    CaptureHung,
+    /// A crash kernel was loaded, and not entered.
+    NotEntered,
+    /// No crash kernel was loaded when the kernel died.
+    NotLoaded,
     /// Every assertion on the order that could be decided holds, and all could.
     Kept,
     /// An assertion on the order does not hold.
@@ -99,6 +117,36 @@ pub enum ChannelOutcome {
 }
 
 impl ChannelOutcome {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 12] = [
+        Self::Saved,
+        Self::Truncated,
+        Self::Corrupt,
+        Self::Unreadable,
+        Self::Lost,
+        Self::VmcoreBad,
+        Self::NoVmcore,
+        Self::CaptureHung,
+        Self::NotEntered,
+        Self::NotLoaded,
+        Self::Kept,
+        Self::Broken,
+    ];
+
+    /// Whether reports name it only where it happened: what the next boot cannot read, where that was asked at all, and
+    /// the ways in which a dump fails before there is anything to judge.
+    pub const fn is_rare(self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable
+                | Self::VmcoreBad
+                | Self::NoVmcore
+                | Self::CaptureHung
+                | Self::NotEntered
+                | Self::NotLoaded
+        )
+    }
+
     /// The name used in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,6 +155,11 @@ impl ChannelOutcome {
             Self::Corrupt => "corrupt",
             Self::Unreadable => "unreadable",
             Self::Lost => "lost",
+            Self::VmcoreBad => "vmcore-bad",
+            Self::NoVmcore => "no-vmcore",
+            Self::CaptureHung => "capture-hung",
+            Self::NotEntered => "not-entered",
+            Self::NotLoaded => "not-loaded",
             Self::Kept => "kept",
             Self::Broken => "broken",
         }
@@ -359,6 +412,35 @@ pub struct TrialRecord {
     /// Why that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_unknown: Option<String>,
+    /// What a crash kernel could read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump: Option<Dumped>,
+}
+
+/// A dump of a dead kernel's memory, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dumped {
+    /// Memory that was left to the crash kernel, in KiB.
+    pub free_kib: u64,
+    /// The CPU that panicked, by the kernel's own variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_cpu: Option<u32>,
+    /// The name of the task that panicked, where the log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Every CPU that has saved its registers.
+    pub cpus: Vec<DumpedCpu>,
+}
+
+/// A CPU that has saved its registers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpedCpu {
+    /// The CPU.
+    pub cpu: u32,
+    /// The task that it was executing.
+    pub pid: u32,
+    /// Function and offset, who called it, and what else is told.
+    pub at: String,
 }
 
 /// Where a vCPU of a hung guest was seen.

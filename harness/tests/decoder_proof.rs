@@ -35,7 +35,7 @@ async fn next_boot(
     let agent = parts::build(&Checkout::at(root()), &cache_dir(), &parts::AGENT).unwrap();
     let crashlab = std::fs::read(kernel.join("crashlab.ko")).unwrap();
     let initramfs = project.path().join("initramfs");
-    std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab).unwrap()).unwrap();
+    std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab, None).unwrap()).unwrap();
     let workdir = tempfile::tempdir().unwrap();
     let machine = Machine {
         qemu: "qemu-system-x86_64".into(),
@@ -44,6 +44,7 @@ async fn next_boot(
         cpus: 2,
         memory_mib: 128,
         pstore: backend,
+        crashkernel_mib: None,
         loads_by_name: false,
     };
     let start = Start::Boot { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], ram, erst };

@@ -121,6 +121,7 @@ impl Floor {
             qmp: theirs.as_raw_fd(),
             console: null.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            port: None,
             trace: None,
             restored: true,
         };

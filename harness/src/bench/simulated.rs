@@ -67,5 +67,6 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         hung_at: Vec::new(),
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,
+        dump: None,
     }
 }

@@ -52,9 +52,22 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let kernels = [build::kernel(&context, VARIANT, &base).await?];
     let cells = [Arc::new(cell)];
     let (time, trace) = (Time::Real, Trace::Auto);
-    let how = How { seed: None, jobs: arguments.jobs, time, cold: false, read_back: false, trace };
+    let how = How {
+        seed: None,
+        jobs: arguments.jobs,
+        time,
+        cold: false,
+        read_back: false,
+        kdump: false,
+        crash_kernel: None,
+        full_vmcore: false,
+        trace,
+    };
     let tracer = how.tracer(&context, &machine).await;
-    let prepare = |cold, tracer| Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, cold, tracer);
+    let prepare = async |cold, tracer| {
+        let how = How { cold, ..how.clone() };
+        Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, &how, tracer).await
+    };
     let restored = prepare(false, None).await?;
     let stage_traced = match &tracer {
         Some(tracer) => Some(only(&prepare(false, Some(tracer)).await?)?),

@@ -42,6 +42,14 @@ impl Context {
         })
     }
 
+    /// With a crash kernel in every guest, if that is `asked` for.
+    pub fn with_crash_kernels(mut self, asked: bool) -> Self {
+        if asked {
+            self.scenarios.iter_mut().for_each(Scenario::load_crash_kernel);
+        }
+        self
+    }
+
     /// The names there are, for looking up a selection.
     pub fn known(&self) -> Known<'_> {
         Known { variants: &self.variant_names, bases: &self.base_names, scenarios: &self.scenarios }

@@ -94,6 +94,15 @@ pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure
     };
     let loads_by_name = (qemu.version.major, qemu.version.minor) >= (8, 2);
     let (qemu_path, pstore) = (qemu.path.clone(), Backend::default());
-    let machine = Machine { qemu: qemu_path, accelerator, time, cpus: 0, memory_mib: 0, pstore, loads_by_name };
+    let machine = Machine {
+        qemu: qemu_path,
+        accelerator,
+        time,
+        cpus: 0,
+        memory_mib: 0,
+        pstore,
+        crashkernel_mib: None,
+        loads_by_name,
+    };
     Ok((machine, qemu.version.to_string()))
 }

@@ -68,8 +68,7 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
-    let stages =
-        Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how.cold, tracer).await?;
+    let stages = Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
@@ -187,6 +186,7 @@ impl Execution<'_> {
             let work = self.stages.work(self.context, &trial, attempt).map_err(|failure| wrong = Some(failure));
             let mut work = work.ok()?;
             work.assignment.read_back = self.info.qemu.read_back;
+            work.assignment.full_vmcore = self.info.qemu.full_vmcore;
             Some(work)
         });
         let sink = Sink { run: &self.run, log: &self.log };

@@ -187,8 +187,8 @@ impl Live {
     }
 }
 
-/// `S`: all saved so far; `L`, `T`, `C`, `U`: all lost, truncated, corrupt, unreadable; `K`, `B`: all orders kept, broken; `M`: mixed;
-/// `.`: none counted.
+/// `S`: all saved so far; `L`, `T`, `C`, `U`: all lost, truncated, corrupt, unreadable; `K`, `B`: all orders kept,
+/// broken; `D`: no dump of any, for one reason; `M`: mixed; `.`: none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
     let all = |outcome| counts.of(outcome) == counts.n();
@@ -200,6 +200,7 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Unreadable) => 'U',
         () if all(ChannelOutcome::Kept) => 'K',
         () if all(ChannelOutcome::Broken) => 'B',
+        () if ChannelOutcome::ALL.into_iter().any(all) => 'D',
         () => 'M',
     }
 }

@@ -9,7 +9,7 @@ use super::{Failure, Global, doctor, skips};
 use crate::guest::Time;
 use crate::plan::{Plan, SelectedScenario, Selection};
 use crate::preflight;
-use crate::results::{Difference, Run, RunInfo, SummaryBuilder, first_difference};
+use crate::results::{Difference, QemuInfo, Run, RunInfo, SummaryBuilder, first_difference};
 use crate::scenario::PointFilter;
 
 /// Runs what is left of a run: trials that are not recorded, and once more those that only failed by our fault.
@@ -35,8 +35,11 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     let selection = selection(&info)?;
     let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
     let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
-    let (cold, read_back) = (info.qemu.cold, info.qemu.read_back);
-    let how = How { seed: Some(info.seed), jobs: asked.jobs, time, cold, read_back, trace };
+    let QemuInfo { cold, read_back, kdump, full_vmcore, .. } = info.qemu;
+    let crash_kernel = info.qemu.crash_kernel.clone();
+    let seed = Some(info.seed);
+    let how = How { seed, jobs: asked.jobs, time, cold, read_back, kdump, crash_kernel, full_vmcore, trace };
+    let context = &Context::load(global)?.with_crash_kernels(kdump);
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 
@@ -66,8 +69,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
-    let stages =
-        Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how.cold, tracer).await?;
+    let stages = Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, &how, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     Execution { context, plan, stages, run, info, log, jobs }.go(finished, earlier).await

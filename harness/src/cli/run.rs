@@ -62,7 +62,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "param", "trials", "shard",
-          "until", "seed", "time", "cold", "read_back"])]
+          "until", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     #[command(flatten)]
     how: How,
@@ -94,6 +94,16 @@ pub struct How {
     /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
     #[arg(long)]
     pub read_back: bool,
+    /// Load a crash kernel in every guest, also where the scenario has none. What such a scenario expects is not judged:
+    /// the kernel dies in another way then
+    #[arg(long)]
+    pub kdump: bool,
+    /// The variant that is the crash kernel, where one is loaded [default: the kernel under test]
+    #[arg(long, value_name = "NAME")]
+    pub crash_kernel: Option<String>,
+    /// Keep all of the dead kernel's memory, where a crash kernel can read it; as large as the guest's
+    #[arg(long)]
+    pub full_vmcore: bool,
     /// Whether to record what the guests' CPUs do, from outside
     #[arg(long, value_enum, default_value_t = Trace::Auto)]
     pub trace: Trace,
@@ -145,7 +155,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let context = Context::load(global)?;
+    let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     let done = if let Some(run) = &arguments.resume {
         resume::resume(&context, global, run, &arguments.how).await?
     } else {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::Failure;
 use super::context::Context;
 use super::progress::Progress;
+use super::run::How;
+use super::{Failure, build};
 use crate::guest::Machine;
 use crate::kernel::Kernel;
 use crate::model::CellKey;
@@ -32,7 +33,7 @@ impl Stages {
         cells: &[Arc<CellKey>],
         machine: Machine,
         qemu_version: &str,
-        cold: bool,
+        how: &How,
         tracer: Option<&Tracer>,
     ) -> Result<Self, Failure> {
         let (project, cache) = (context.project.clone(), context.cache.clone());
@@ -40,15 +41,20 @@ impl Stages {
             .await
             .map_err(Failure::host)?
             .map_err(Failure::host)?;
+        let crash_kernel = match (&how.crash_kernel, kernels.first()) {
+            (Some(variant), Some(kernel)) => Some(build::kernel(context, variant, &kernel.base).await?.bzimage()),
+            _ => None,
+        };
+        let cold = how.cold;
         let workplace = Arc::new(Workplace::default());
         let mut preparing = JoinSet::new();
         for kernel in kernels {
             for shape in shapes(context, cells, &kernel.variant)? {
-                let machine =
-                    Machine { cpus: shape.cpus, memory_mib: shape.memory_mib, pstore: shape.pstore, ..machine.clone() };
+                let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = shape;
+                let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..machine.clone() };
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
                 let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
-                let tracer = tracer.cloned();
+                let (tracer, crash_kernel) = (tracer.cloned(), crash_kernel.clone());
                 preparing.spawn(async move {
                     let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
                     let options = StageOptions {
@@ -59,6 +65,7 @@ impl Stages {
                         workplace,
                         tracer: tracer.as_ref(),
                         command_line: &shape.command_line,
+                        crash_kernel: crash_kernel.as_deref(),
                     };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
                     Ok(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))

@@ -10,7 +10,7 @@ use super::run::How;
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, inputs, print, print_json, skips};
 use crate::guest::Watch;
-use crate::model::{ActorStamps, CellKey, HungCpu, TrialOutcome, TrialRecord};
+use crate::model::{ActorStamps, CellKey, Dumped, DumpedCpu, HungCpu, TrialOutcome, TrialRecord};
 use crate::plan::{self, ParamFilter, Plan, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Run, Summary};
@@ -40,7 +40,7 @@ pub struct Arguments {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let context = Context::load(global)?;
+    let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     Scenario::find(&context.scenarios, &arguments.scenario)?;
     let selection = Selection {
         variants: vec![arguments.variant.clone()],
@@ -63,10 +63,11 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     }
     let tracer = arguments.how.tracer(&context, &machine).await;
     let tracer = tracer.as_ref();
-    let cold = arguments.how.cold;
-    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, cold, tracer).await?;
+    let how = &arguments.how;
+    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, how, tracer).await?;
     let Work { stage, mut assignment, .. } = stages.work(&context, &trial, 0)?;
     assignment.read_back = arguments.how.read_back;
+    assignment.full_vmcore = arguments.how.full_vmcore;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {
@@ -125,6 +126,12 @@ fn shown(record: &TrialRecord) -> String {
     }
     if let Some(why) = &record.log_unknown {
         lines.push(format!("  what was logged is not known: {why}"));
+    }
+    if let Some(Dumped { panic_cpu, task, cpus, .. }) = &record.dump {
+        for DumpedCpu { cpu, pid, at } in cpus {
+            let task = task.as_ref().filter(|_| Some(*cpu) == *panic_cpu).map(|task| format!(" ({task})"));
+            lines.push(format!("  in the dump CPU {cpu}, task {pid}{}, is at {at}", task.unwrap_or_default()));
+        }
     }
     for HungCpu { cpu, at } in &record.hung_at {
         lines.push(format!("  CPU {cpu} was at {}", looks(at).join("; then at ")));

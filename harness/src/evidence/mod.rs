@@ -9,6 +9,7 @@
 //! its memory ─────────────────────────────> stack ───> who called whom there
 //! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
 //! VMCOREINFO ─> vmcoreinfo, kernel memory ─> printk_ring ─> the log as it stood
+//! /proc/vmcore ───────────────────────────> vmcore ──> where a dead kernel's memory and registers are in it
 //!                          └──────────────> activity ─> whether a guest still does something
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod console;
 pub mod cper;
 pub mod erst;
 pub mod inflate;
+mod notes;
 pub mod printk;
 pub mod printk_ring;
 pub mod pstore;
@@ -32,6 +34,7 @@ pub mod stack;
 pub mod stamps;
 pub mod symbols;
 pub mod timeline;
+pub mod vmcore;
 pub mod vmcoreinfo;
 
 #[cfg(test)]

@@ -79,6 +79,21 @@ impl Symbols {
     }
 }
 
+/// The addresses of variables, by a `System.map`; of several of one name the first.
+pub fn addresses<const N: usize>(map: &str, names: [&str; N]) -> [Option<u64>; N] {
+    let mut found = [None; N];
+    for line in map.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+        if let Some(at) = names.iter().position(|known| *known == name)
+            && let Some(found @ None) = found.get_mut(at)
+        {
+            *found = u64::from_str_radix(address, 16).ok();
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +120,12 @@ mod tests {
         assert_eq!(symbols.describe(0xffff_ffff_8100_0107), "halt+0x7");
         // A guest may say that its code lies anywhere.
         Symbols::default().with_crashlab(u64::MAX, [("stamp", (0, 0x20))].into_iter()).describe(u64::MAX);
+    }
+
+    #[test]
+    fn variables_are_found_by_their_names() {
+        let found = addresses(MAP, ["data", "nothing", "_etext"]);
+        assert_eq!(found, [Some(0xffff_ffff_8100_0180), None, Some(0xffff_ffff_8100_0200)]);
     }
 
     #[test]

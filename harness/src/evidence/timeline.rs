@@ -29,8 +29,17 @@ pub enum TimelineError {
 }
 
 /// Decodes. `actors`: the names of crashlab's actors, in the order in which they were armed; `cpus`: how many the guest
-/// has.
-pub fn decode(memory: &[u8], probes: &Probes, actors: &[String], cpus: u32) -> Result<Timeline, TimelineError> {
+/// has; `capture`: what was heard of its crash kernel, and when, by the clock of the tracer.
+///
+/// A crash kernel of the same code passes the same addresses, of which nothing is to be taken for the dead kernel's: the
+/// tracer's events end with the jump to it.
+pub fn decode(
+    memory: &[u8],
+    probes: &Probes,
+    actors: &[String],
+    cpus: u32,
+    capture: &[(&str, u64)],
+) -> Result<Timeline, TimelineError> {
     if memory.len() < EVENTS_AT || array(memory, 0) != Some(MAGIC) {
         return Err(TimelineError::NotOurs { have: memory.len() });
     }
@@ -50,15 +59,23 @@ pub fn decode(memory: &[u8], probes: &Probes, actors: &[String], cpus: u32) -> R
     }
     let is_fired = |event: &&Raw| event.far == FIRED_AT && event.meaning(probes) == Some(&Meaning::Stamp);
     let fired = raw.iter().find(is_fired).ok_or(TimelineError::NotFired)?.ns;
-    let events = raw.iter().filter_map(|event| event.step(probes, actors, fired)).collect();
+    let mut events: Vec<_> = raw.iter().filter_map(|event| event.step(probes, actors, fired)).collect();
     let room = (MAX_EVENTS as u64).min(claimed);
-    Ok(Timeline {
-        cpus,
-        events,
-        beyond_limit: beyond_limit(memory, probes),
-        dropped: claimed - room + unfinished,
-        absent: probes.absent.clone(),
-    })
+    let mut dropped = claimed - room + unfinished;
+    if let Some(left) = events.iter().position(|event| event.step == Event::MACHINE_KEXEC) {
+        events.truncate(left + 1);
+        dropped = 0;
+        let cpu = events.last().map_or(0, |event| event.cpu);
+        events.extend(capture.iter().map(|(of, ns)| Event {
+            ns: ns.cast_signed().wrapping_sub(fired.cast_signed()),
+            cpu,
+            step: Event::CAPTURE.to_owned(),
+            of: (*of).to_owned(),
+            edge: StepEdge::Begin,
+            detail: false,
+        }));
+    }
+    Ok(Timeline { cpus, events, beyond_limit: beyond_limit(memory, probes), dropped, absent: probes.absent.clone() })
 }
 
 /// An event as it stands in the memory.

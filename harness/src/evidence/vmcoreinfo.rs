@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::bytes::u32_at;
+use crate::evidence::notes::{Cut, notes};
 
 /// More bytes than this are no such note: kernels keep it to a page or two.
 pub const MAX_NOTE: usize = 64 << 10;
@@ -52,6 +52,16 @@ impl VmcoreInfo {
         u64::from_str_radix(self.0.get(&format!("SYMBOL({name})"))?, 16).ok()
     }
 
+    /// A line without an address or a size in it: `OSRELEASE`, `BUILD-ID`.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// A number, `NUMBER(phys_base)=16777216`; negative ones count down from 2^64.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(&format!("NUMBER({name})"))?.parse::<i64>().ok().map(i64::cast_unsigned)
+    }
+
     /// The size of a type, in bytes.
     pub fn size(&self, name: &str) -> Option<usize> {
         self.0.get(&format!("SIZE({name})"))?.parse().ok()
@@ -63,22 +73,10 @@ impl VmcoreInfo {
     }
 }
 
-/// The description of the note `VMCOREINFO`. A note is three words (the lengths of name and description, a type), then
-/// both, each padded to four bytes; one whose name has no length ends the notes.
-fn description(notes: &[u8]) -> Result<&[u8], NoteError> {
-    let word = |at: usize| u32_at(notes, at).and_then(|word| usize::try_from(word).ok());
-    let mut at = 0;
-    while let (Some(name_len), Some(len)) = (word(at).filter(|len| *len > 0), word(at + 4)) {
-        // Both lengths are below 2^32, and `at` within the notes.
-        let name_at = at + 12;
-        let from = name_at + name_len.next_multiple_of(4);
-        let name = notes.get(name_at..name_at + name_len).ok_or(NoteError::Cut)?;
-        if name.strip_suffix(b"\0") == Some(NAME) {
-            return notes.get(from..from + len).ok_or(NoteError::Cut);
-        }
-        at = from + len.next_multiple_of(4);
-    }
-    Err(NoteError::None)
+/// The description of the note `VMCOREINFO`.
+fn description(bytes: &[u8]) -> Result<&[u8], NoteError> {
+    let found = notes(bytes).find(|note| note.is_err() || note.is_ok_and(|note| note.name == NAME));
+    found.ok_or(NoteError::None)?.map(|note| note.description).map_err(|Cut| NoteError::Cut)
 }
 
 #[cfg(test)]

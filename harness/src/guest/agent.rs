@@ -120,6 +120,11 @@ impl<S: AsyncBufRead + Unpin> Lines<S> {
 }
 
 impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
+    /// The stream, where no more lines are due.
+    pub(super) const fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Says a line to the agent.
     pub(super) async fn say(&mut self, line: &str) -> std::io::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).await?;

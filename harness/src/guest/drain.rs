@@ -29,6 +29,11 @@ impl Captured {
         }
     }
 
+    /// How much has been appended.
+    pub fn len(&self) -> u64 {
+        self.dropped + self.head.len() as u64 + self.tail.len() as u64
+    }
+
     fn cut(&mut self) {
         let excess = self.tail.len().saturating_sub(TAIL);
         self.tail.drain(..excess);

@@ -24,7 +24,7 @@ pub struct Look {
     pub at: Instant,
     /// The guest's time, as [`Clock`] has it.
     pub guest_time: Duration,
-    /// How many bytes have come on the console.
+    /// How many bytes have come on the console, and on a crash kernel's.
     pub printed: u64,
     /// When the last of them were read.
     pub printed_at: Option<Instant>,
@@ -76,7 +76,7 @@ impl Guest {
         Ok(Look {
             at: Instant::now(),
             guest_time: clock.tick(timer),
-            printed: printed.bytes,
+            printed: printed.bytes.saturating_add(self.capture_console.len()),
             printed_at: printed.last,
             trace,
             page,

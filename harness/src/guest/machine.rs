@@ -95,6 +95,9 @@ pub struct Machine {
     pub memory_mib: u32,
     /// What the kernel's pstore is told to write to; the ERST is there in any case.
     pub pstore: Backend,
+    /// How much memory its kernel reserves for a crash kernel, in MiB, if it has one; then it has a port for what that
+    /// finds, too.
+    pub crashkernel_mib: Option<u32>,
     /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
     /// way.
     pub loads_by_name: bool,
@@ -137,6 +140,8 @@ pub struct Descriptors {
     pub console: RawFd,
     /// `ttyS1`, the agent's words.
     pub agent: RawFd,
+    /// The port by which a crash kernel's agent hands over what it finds, if the machine has one.
+    pub port: Option<RawFd>,
     /// The tracer's memory, if there is a tracer.
     pub trace: Option<RawFd>,
     /// Whether a saved machine will be loaded.
@@ -150,6 +155,16 @@ pub struct Descriptors {
 /// - `no_timer_check`: a kernel that boots while the host has no processor for it does not take its timer for broken.
 /// - `oops=continue` is the default: an oops alone ends nothing.
 pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on no_timer_check";
+
+/// What every crash kernel is told, besides where its memory is.
+///
+/// - `capture`: for its agent.
+/// - `console=ttyS1`: the dead kernel's console is its own; what is printed before there is a console shows that the
+///   crash kernel was entered (`earlycon`).
+/// - `erst_disable`: what pstore holds is the dead kernel's.
+/// - `panic=-1`: one that dies as well ends the guest.
+pub const CRASH_COMMAND_LINE: &str =
+    "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 nr_cpus=1 erst_disable no_timer_check panic=-1";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
@@ -197,6 +212,9 @@ impl Machine {
             line.push(' ');
             line.push_str(&ramoops(zones));
         }
+        if let Some(mib) = self.crashkernel_mib {
+            line.push_str(&format!(" crashkernel={mib}M"));
+        }
         args.word("-append").word(line);
         args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
 
@@ -205,6 +223,10 @@ impl Machine {
         args.word("-add-fd").word(format!("fd={},set=1", descriptors.console));
         args.words("-chardev file,id=console,path=/dev/fdset/1,append=on -serial chardev:console");
         args.socket("agent", descriptors.agent).words("-serial chardev:agent");
+        if let Some(port) = descriptors.port {
+            args.words("-device virtio-serial-pci,max_ports=2");
+            args.socket("port", port).words("-device virtserialport,chardev=port,name=vmcore");
+        }
         args.socket("qmp", descriptors.qmp).words("-mon chardev=qmp,mode=control");
         if let (Some(tracer), Some(memory)) = (files.tracer, descriptors.trace) {
             args.tracer(tracer, memory, files.ram);
@@ -293,7 +315,9 @@ mod tests {
             ram,
             tracer: restored.then_some(Path::new("/tracers/4,2")),
         };
-        let descriptors = Descriptors { qmp: 10, console: 11, agent: 12, trace: restored.then_some(13), restored };
+        let port = machine.crashkernel_mib.map(|_| 14);
+        let descriptors =
+            Descriptors { qmp: 10, console: 11, agent: 12, port, trace: restored.then_some(13), restored };
         let args = machine.arguments(&files, descriptors, &["quiet".to_owned()]);
         let lines: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         lines.join(" ").replace(" -", "\n-")
@@ -307,6 +331,7 @@ mod tests {
             cpus: 4,
             memory_mib: 256,
             pstore: Backend::Erst,
+            crashkernel_mib: None,
             loads_by_name: false,
         }
     }
@@ -326,6 +351,16 @@ mod tests {
                      ramoops.ecc=16 pstore.backend=ramoops";
         assert!(line.ends_with(words), "{line}");
         assert!(shown.contains("-device acpi-erst"), "templates are saved with it");
+    }
+
+    #[test]
+    fn a_guest_with_a_crash_kernel_has_memory_and_a_port_for_it() {
+        let shown = shown(&Machine { crashkernel_mib: Some(32), ..machine(Time::Real) }, Ram::Private, false);
+        let line = shown.lines().find(|line| line.starts_with("-append ")).expect("there is one");
+        assert!(line.ends_with(" quiet crashkernel=32M"), "{line}");
+        let port = "-device virtio-serial-pci,max_ports=2\n-chardev socket,id=port,fd=14\n\
+                    -device virtserialport,chardev=port,name=vmcore\n";
+        assert!(shown.contains(port), "{shown}");
     }
 
     #[test]

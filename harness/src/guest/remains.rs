@@ -8,6 +8,11 @@ use crate::model::pstore::Ramoops;
 pub struct Remains {
     /// What `ttyS0` showed; of a flood, the beginning and the end.
     pub console: Vec<u8>,
+    /// What its crash kernel showed, if it has one.
+    pub capture_console: Vec<u8>,
+    /// When a crash kernel's first line was heard, that its agent is ready, and when nothing more was asked of it, in
+    /// nanoseconds of the host's monotonic clock; as far as it came.
+    pub capture_times: Vec<(&'static str, u64)>,
     /// What QEMU itself complained about.
     pub stderr: Vec<u8>,
     /// The backing file of the ERST.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use harness_qmp::{Event, Events, Qmp};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::BufReader;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::agent::{Lines, Note, PstoreFile, Word};
+use super::capture::{Greeting, Port};
 use super::console::Printing;
 use super::drain::Captured;
 use super::error::GuestError;
@@ -42,6 +44,8 @@ pub enum End {
     Deadline,
     /// It did nothing any more, or its own clock was past the deadline, however busy the host was.
     Hung,
+    /// Its crash kernel has come up, and its agent has said this.
+    Captured(Greeting),
 }
 
 impl End {
@@ -65,6 +69,12 @@ pub struct Guest {
     pub(super) printing: Printing,
     pub(super) stderr: JoinHandle<Captured>,
     pub(super) agent: Lines<BufReader<UnixStream>>,
+    /// Where the agent of a crash kernel answers, if the machine has a port for it.
+    pub(super) port: Option<Port>,
+    /// What came where the agent speaks and is none of its words: the crash kernel's console.
+    pub(super) capture_console: Captured,
+    /// When what of a crash kernel was heard.
+    pub(super) capture_times: Vec<(&'static str, u64)>,
     pub(super) workdir: PathBuf,
     /// What the agent has said of crashlab, once it has, or its template's had.
     pub(super) ready: Option<Ready>,
@@ -145,17 +155,29 @@ impl Guest {
 
     /// What comes first of the agent's words, the guest's end and QEMU's death; `None` if nothing does within `limit`.
     ///
-    /// Lines that are none of the agent's words are passed over.
+    /// Lines that are none of the agent's words are a crash kernel's console.
     async fn next(&mut self, limit: Duration) -> Option<Said> {
-        let (agent, events) = (&mut self.agent, &mut self.events);
+        let Self { agent, events, port, capture_console, capture_times, .. } = self;
         within(limit, async {
             loop {
                 tokio::select! {
                     // The agent first: what it said before the guest's end counts, however late we come to read it.
                     biased;
-                    line = agent.next() => match line.map(|line| Word::parse(&line)) {
-                        Some(Some(word)) => return Said::Word(word),
-                        Some(None) => (),
+                    line = agent.next() => match line.map(|line| (Word::parse(&line), line)) {
+                        Some((Some(word), _)) => return Said::Word(word),
+                        Some((None, line)) => {
+                            if capture_times.is_empty() && port.is_some() {
+                                capture_times.push(("first_line", monotonic_ns()));
+                            }
+                            capture_console.push(line.as_bytes());
+                        }
+                        None => return Said::Died,
+                    },
+                    greeting = greeting(port) => match greeting {
+                        Some(greeting) => {
+                            capture_times.push(("ready", monotonic_ns()));
+                            return Said::Captured(greeting);
+                        }
                         None => return Said::Died,
                     },
                     event = events.next() => match event {
@@ -185,7 +207,9 @@ impl Guest {
                 Ok(word)
             }
             Some(Said::Died) => Err(self.death("waiting for the guest's agent").await),
-            Some(Said::Ended(_)) => Err(GuestError::EndedEarly { awaited, console: self.console_tail().await }),
+            Some(Said::Captured(_) | Said::Ended(_)) => {
+                Err(GuestError::EndedEarly { awaited, console: self.console_tail().await })
+            }
             None => Err(self.silent(awaited, deadline).await),
         }
     }
@@ -215,6 +239,7 @@ impl Guest {
                 self.ended = true;
                 Ok(Some(End::Ended(reason)))
             }
+            Some(Said::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
             Some(Said::Died) => Err(self.death("the guest was running").await),
             Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
             Some(Said::Word(word)) => Err(GuestError::Agent(format!("it said {word:?} when nothing was due"))),
@@ -224,6 +249,11 @@ impl Guest {
     /// That `awaited` did not come in time, with the end of the console; kills the guest.
     pub async fn silent(&mut self, awaited: &'static str, after: Duration) -> GuestError {
         GuestError::Silent { awaited, after, console: self.console_tail().await }
+    }
+
+    /// How much has come on a crash kernel's console.
+    pub fn has_captured(&self) -> u64 {
+        self.capture_console.len()
     }
 
     /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page
@@ -289,6 +319,9 @@ impl Guest {
 
     /// Stops QEMU for good and collects what is left. The console is complete then: the pipe is read to its end.
     pub async fn remains(mut self) -> Result<Remains, GuestError> {
+        if self.capture_times.iter().any(|(what, _)| *what == "ready") {
+            self.capture_times.push(("done", monotonic_ns()));
+        }
         // What has not ended would go on writing what is read.
         let stopped = async {
             if self.ended { Ok(()) } else { self.command("stopping the guest", "stop", Value::Null).await.map(drop) }
@@ -307,7 +340,9 @@ impl Guest {
         let erst = read(&self.workdir.join("erst"), ERST_BYTES)?;
         let trace = self.trace.as_ref().map(Memory::read).transpose();
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
-        Ok(Remains { console, stderr, erst, ramoops, page, trace, log, waited })
+        let capture_console = self.capture_console.into_bytes();
+        let capture_times = self.capture_times;
+        Ok(Remains { console, capture_console, capture_times, stderr, erst, ramoops, page, trace, log, waited })
     }
 
     /// How QEMU died, if that is why `error` came.
@@ -335,8 +370,17 @@ impl Guest {
 /// What came.
 enum Said {
     Word(Word),
+    Captured(Greeting),
     Ended(String),
     Died,
+}
+
+/// What a crash kernel's agent says first; never, where there is no port for it.
+async fn greeting(port: &mut Option<Port>) -> Option<Greeting> {
+    match port {
+        Some(port) => port.greeting().await,
+        None => std::future::pending().await,
+    }
 }
 
 pub(super) async fn died(mut process: Process, stderr: JoinHandle<Captured>, during: &'static str) -> GuestError {
@@ -362,6 +406,12 @@ fn last_lines(bytes: &[u8], count: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<_> = text.lines().map(|line| line.replace(|c: char| c.is_control(), "")).collect();
     lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
+}
+
+/// The host's monotonic clock, as the tracer reads it.
+pub(crate) fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 pub(super) async fn within<T>(deadline: Duration, future: impl Future<Output = T>) -> Option<T> {

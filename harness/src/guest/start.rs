@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 
 use super::agent::Lines;
+use super::capture::Port;
 use super::console::Console;
 use super::drain::{Captured, drain};
 use super::error::{DIRECTIVES_BYTES, GuestError};
@@ -102,6 +103,8 @@ impl Guest {
     ) -> Result<Self, GuestError> {
         let (qmp, qmp_theirs) = pair()?;
         let (agent, agent_theirs) = pair()?;
+        let port = machine.crashkernel_mib.map(|_| pair()).transpose()?;
+        let (port, port_theirs) = port.map_or((None, None), |(ours, theirs)| (Some(Port::new(ours)), Some(theirs)));
         let (console, console_theirs) = Console::new(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
         let what = "hand the tracer's memory to QEMU";
         let traced = trace.as_ref().map(Memory::descriptor).transpose().map_err(GuestError::io(what))?;
@@ -109,13 +112,18 @@ impl Guest {
             qmp: qmp_theirs.as_raw_fd(),
             console: console_theirs.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            port: port_theirs.as_ref().map(OwnedFd::as_raw_fd),
             trace: traced.as_ref().map(OwnedFd::as_raw_fd),
             restored: state.is_some(),
         };
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
-        let inherited: Vec<OwnedFd> =
-            [qmp_theirs, console_theirs, agent_theirs].into_iter().chain(state).chain(traced).collect();
+        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
+            .into_iter()
+            .chain(port_theirs)
+            .chain(state)
+            .chain(traced)
+            .collect();
         let mut process = Process::start(command, &inherited)
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
@@ -140,6 +148,9 @@ impl Guest {
                 printing,
                 stderr,
                 agent: Lines::new(BufReader::new(agent)),
+                port,
+                capture_console: Captured::default(),
+                capture_times: Vec::new(),
                 workdir: workdir.to_owned(),
                 ready: None,
                 log: Err("nobody has looked where it is".to_owned()),

@@ -7,10 +7,37 @@ use cpio::newc::{Builder, ModeFileType, trailer};
 /// Device number of `/dev/console` (`Documentation/admin-guide/devices.txt`: char 5, 1).
 const CONSOLE: (u32, u32) = (5, 1);
 
+/// What takes over when the kernel dies.
+#[derive(Debug, Clone, Copy)]
+pub struct Crash<'a> {
+    /// The kernel, `bzImage`.
+    pub kernel: &'a [u8],
+    /// What boots on it, of [`capture_initramfs`].
+    pub initramfs: &'a [u8],
+    /// What it is told.
+    pub command_line: &'a str,
+}
+
 /// Packs the agent as `/init` and crashlab as `/crashlab.ko`, with the mount points that the agent needs and the
-/// console that the kernel opens for it. The same input gives the same bytes: no times, no owners.
-pub fn initramfs(agent: &[u8], crashlab: &[u8]) -> io::Result<Vec<u8>> {
-    let mut archive = Vec::with_capacity(agent.len() + crashlab.len() + 4096);
+/// console that the kernel opens for it; what takes over when the kernel dies lies below `/crash`. The same input gives
+/// the same bytes: no times, no owners.
+pub fn initramfs(agent: &[u8], crashlab: &[u8], crash: Option<Crash<'_>>) -> io::Result<Vec<u8>> {
+    let mut files = vec![("crashlab.ko", crashlab)];
+    if let Some(Crash { kernel, initramfs, command_line }) = crash {
+        let line = command_line.as_bytes();
+        files.extend([("crash/kernel", kernel), ("crash/initramfs", initramfs), ("crash/command-line", line)]);
+    }
+    pack(agent, &files)
+}
+
+/// Packs the agent alone: what boots on a crash kernel has little memory.
+pub fn capture_initramfs(agent: &[u8]) -> io::Result<Vec<u8>> {
+    pack(agent, &[])
+}
+
+fn pack(agent: &[u8], files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
+    let bytes = files.iter().fold(agent.len(), |sum, (_, file)| sum + file.len());
+    let mut archive = Vec::with_capacity(bytes + 4096);
     let mut inode = 0;
     let mut entry = |archive: Vec<u8>, name: &str, kind: ModeFileType, mode: u32, device: (u32, u32), data: &[u8]| {
         inode += 1;
@@ -27,11 +54,14 @@ pub fn initramfs(agent: &[u8], crashlab: &[u8]) -> io::Result<Vec<u8>> {
         writer.write_all(data)?;
         writer.finish()
     };
-    for name in ["dev", "proc", "sys"] {
+    let crash = files.iter().any(|(name, _)| name.starts_with("crash/")).then_some("crash");
+    for name in ["dev", "proc", "sys"].into_iter().chain(crash) {
         archive = entry(archive, name, ModeFileType::Directory, 0o755, (0, 0), &[])?;
     }
     archive = entry(archive, "dev/console", ModeFileType::Char, 0o600, CONSOLE, &[])?;
     archive = entry(archive, "init", ModeFileType::Regular, 0o755, (0, 0), agent)?;
-    archive = entry(archive, "crashlab.ko", ModeFileType::Regular, 0o644, (0, 0), crashlab)?;
+    for (name, file) in files {
+        archive = entry(archive, name, ModeFileType::Regular, 0o644, (0, 0), file)?;
+    }
     trailer(archive)
 }

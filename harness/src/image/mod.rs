@@ -4,8 +4,9 @@
 //! images/agent ──cargo──> agent ─┐
 //!                                ├─> initramfs (newc cpio, uncompressed)
 //! kernel stage ──> crashlab.ko ──┘
+//!                  bzImage, and the agent alone in an initramfs of its own: what takes over when the kernel dies
 //! ```
 
 mod initramfs;
 
-pub use initramfs::initramfs;
+pub use initramfs::{Crash, capture_initramfs, initramfs};

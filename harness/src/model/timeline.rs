@@ -82,7 +82,7 @@ pub struct Step {
 }
 
 /// The steps that a timeline may have, in the order in which a panic comes to them; details last.
-pub const STEPS: [Step; 30] = [
+pub const STEPS: [Step; 31] = [
     Step::several(Event::ACTOR),
     Step::point("oops_begin"),
     Step::point("oops_end"),
@@ -104,7 +104,8 @@ pub const STEPS: [Step; 30] = [
     Step::several("dumper"),
     Step::several("backend_write"),
     Step::section("crash_kexec"),
-    Step::point("machine_kexec"),
+    Step::point(Event::MACHINE_KEXEC),
+    Step::several_points(Event::CAPTURE),
     Step::point("console_unblank"),
     Step::section("console_flush_on_panic"),
     Step::point("emergency_restart"),
@@ -169,6 +170,11 @@ impl Event {
     /// The steps by which watchdogs are put off: once for every character that the serial console prints, so that hardly
     /// any trial keeps them all.
     pub const TOUCHES: [&'static str; 2] = ["touch_nmi_watchdog", "touch_softlockup_watchdog"];
+    /// The step by which the dead kernel is left for its crash kernel.
+    pub const MACHINE_KEXEC: &'static str = "machine_kexec";
+    /// The step at which a crash kernel is seen by what it says: its `first_line`, that its agent is `ready`, and `done`,
+    /// when nothing more is asked of it.
+    pub const CAPTURE: &'static str = "capture";
     /// The step in which one of crashlab's actors is: it begins when the actor enters its critical section.
     pub const ACTOR: &'static str = "actor";
 }

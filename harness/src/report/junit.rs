@@ -274,8 +274,7 @@ fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Optio
     let counts = cell.counted.channel(channel);
     let (n, good, interval) = (counts.n(), channel.good(), counts.ci95());
     let (lo, hi) = (percent(interval.lo), percent(interval.hi));
-    // That the next boot cannot read something is said only where that happened: it is not always asked.
-    let told = |outcome: &&ChannelOutcome| **outcome != ChannelOutcome::Unreadable || counts.of(**outcome) > 0;
+    let told = |outcome: &&ChannelOutcome| !outcome.is_rare() || counts.of(**outcome) > 0;
     let others = channel.outcomes().iter().filter(|outcome| **outcome != good).filter(told);
     let others: Vec<String> = others.map(|outcome| format!("{} {outcome}", counts.of(*outcome))).collect();
     let others = others.join(", ");

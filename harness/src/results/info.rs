@@ -107,6 +107,15 @@ pub struct QemuInfo {
     /// Whether the next boot was asked for what pstore kept.
     #[serde(default)]
     pub read_back: bool,
+    /// Whether a crash kernel was loaded in guests whose scenario has none.
+    #[serde(default)]
+    pub kdump: bool,
+    /// The variant that was the crash kernel, if it was not the kernel under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_kernel: Option<String>,
+    /// Whether all of a dead kernel's memory was kept.
+    #[serde(default)]
+    pub full_vmcore: bool,
 }
 
 /// Which kernel it was, and what it was built from.

@@ -67,6 +67,9 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
     add("time in the guest".to_owned(), qemu.time.clone());
     add("--cold".to_owned(), qemu.cold.to_string());
     add("--read-back".to_owned(), qemu.read_back.to_string());
+    add("--kdump".to_owned(), qemu.kdump.to_string());
+    add("--crash-kernel".to_owned(), qemu.crash_kernel.clone().unwrap_or_else(|| "none".to_owned()));
+    add("--full-vmcore".to_owned(), qemu.full_vmcore.to_string());
     add("whether guests are traced".to_owned(), qemu.traced.to_string());
     add("the harness's version".to_owned(), info.harness.version.clone());
     add("the harness's commit".to_owned(), info.harness.git.clone().unwrap_or_else(|| "unknown".to_owned()));

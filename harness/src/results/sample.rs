@@ -84,6 +84,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         hung_at: vec![],
         log: None,
         log_unknown: None,
+        dump: None,
     }
 }
 
@@ -144,6 +145,9 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             cold: false,
             traced: true,
             read_back: false,
+            kdump: false,
+            crash_kernel: None,
+            full_vmcore: false,
         },
         kernels: vec![KernelInfo {
             variant: "stock".into(),

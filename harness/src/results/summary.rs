@@ -58,34 +58,14 @@ pub struct MeanPercent {
 /// come to. On reading, an `n` that is not the sum is an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
-pub struct Counts {
-    saved: u32,
-    truncated: u32,
-    corrupt: u32,
-    unreadable: u32,
-    lost: u32,
-    kept: u32,
-    broken: u32,
-}
+pub struct Counts([u32; ChannelOutcome::ALL.len()]);
 
 /// [`Counts`] as they are written: the outcomes of an order or those of the log.
 #[derive(Serialize, Deserialize)]
 struct Written {
     n: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    saved: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truncated: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    corrupt: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unreadable: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lost: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    broken: Option<u32>,
+    #[serde(flatten)]
+    of: BTreeMap<ChannelOutcome, u32>,
     ci95: Interval,
 }
 
@@ -290,20 +270,18 @@ impl Counts {
 
     /// Trials that counted for this channel.
     pub const fn n(self) -> u32 {
-        self.saved + self.truncated + self.corrupt + self.unreadable + self.lost + self.kept + self.broken
+        let (mut sum, mut at) = (0, 0);
+        // Iterators are not for constants.
+        while at < self.0.len() {
+            sum += self.0[at];
+            at += 1;
+        }
+        sum
     }
 
     /// How many of them came to this outcome.
     pub const fn of(self, outcome: ChannelOutcome) -> u32 {
-        match outcome {
-            ChannelOutcome::Saved => self.saved,
-            ChannelOutcome::Truncated => self.truncated,
-            ChannelOutcome::Corrupt => self.corrupt,
-            ChannelOutcome::Unreadable => self.unreadable,
-            ChannelOutcome::Lost => self.lost,
-            ChannelOutcome::Kept => self.kept,
-            ChannelOutcome::Broken => self.broken,
-        }
+        self.0[outcome as usize]
     }
 
     /// The same as a share of all that counted.
@@ -319,7 +297,8 @@ impl Counts {
     /// # Panics
     /// Never: the parts are not more than their sum.
     pub fn good(self) -> Proportion {
-        Proportion::new(self.saved + self.kept, self.n()).expect("a part is not more than the sum")
+        Proportion::new(self.of(ChannelOutcome::Saved) + self.of(ChannelOutcome::Kept), self.n())
+            .expect("a part is not more than the sum")
     }
 
     /// The Wilson interval (95 %) of the share of the good outcome.
@@ -327,35 +306,20 @@ impl Counts {
         wilson(self.good())
     }
 
-    fn of_mut(&mut self, outcome: ChannelOutcome) -> &mut u32 {
-        match outcome {
-            ChannelOutcome::Saved => &mut self.saved,
-            ChannelOutcome::Truncated => &mut self.truncated,
-            ChannelOutcome::Corrupt => &mut self.corrupt,
-            ChannelOutcome::Unreadable => &mut self.unreadable,
-            ChannelOutcome::Lost => &mut self.lost,
-            ChannelOutcome::Kept => &mut self.kept,
-            ChannelOutcome::Broken => &mut self.broken,
-        }
+    const fn of_mut(&mut self, outcome: ChannelOutcome) -> &mut u32 {
+        &mut self.0[outcome as usize]
     }
 }
 
 impl From<Counts> for Written {
     fn from(counts: Counts) -> Self {
-        let Counts { saved, truncated, corrupt, unreadable, lost, kept, broken } = counts;
-        let is_order = kept + broken > 0;
-        let of_log = |count: u32| (!is_order || count > 0).then_some(count);
-        Self {
-            n: counts.n(),
-            saved: of_log(saved),
-            truncated: of_log(truncated),
-            corrupt: of_log(corrupt),
-            unreadable: (unreadable > 0).then_some(unreadable),
-            lost: of_log(lost),
-            kept: is_order.then_some(kept),
-            broken: is_order.then_some(broken),
-            ci95: counts.ci95(),
-        }
+        let is_order = Channel::Order.outcomes().iter().any(|outcome| counts.of(*outcome) > 0);
+        let told = |outcome: &ChannelOutcome| {
+            let of_order = Channel::Order.outcomes().contains(outcome);
+            counts.of(*outcome) > 0 || (of_order == is_order && !outcome.is_rare())
+        };
+        let of = ChannelOutcome::ALL.into_iter().filter(told).map(|outcome| (outcome, counts.of(outcome))).collect();
+        Self { n: counts.n(), of, ci95: counts.ci95() }
     }
 }
 
@@ -363,18 +327,8 @@ impl TryFrom<Written> for Counts {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        use ChannelOutcome::{Broken, Corrupt, Kept, Lost, Saved, Truncated, Unreadable};
-        let Written { n, saved, truncated, corrupt, unreadable, lost, kept, broken, .. } = written;
-        let known = [
-            (Saved, saved),
-            (Truncated, truncated),
-            (Corrupt, corrupt),
-            (Unreadable, unreadable),
-            (Lost, lost),
-            (Kept, kept),
-            (Broken, broken),
-        ];
-        Self::new(known.map(|(outcome, count)| (outcome, count.unwrap_or_default())))
+        let Written { n, of, .. } = written;
+        Self::new(of)
             .filter(|counts| counts.n() == n)
             .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))
     }

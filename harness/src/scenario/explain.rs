@@ -155,6 +155,12 @@ fn guest(instance: &Instance) -> Vec<String> {
     if guest.pstore != Backend::Erst {
         sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
     }
+    if let Some(mib) = guest.crashkernel_mib {
+        sentences.push(format!(
+            "A crash kernel is loaded, for which {mib} MiB are reserved; what it can read of the dead kernel's memory \
+             is the channel `kdump`."
+        ));
+    }
     if !guest.command_line.is_empty() {
         sentences.push(format!("Its kernel's command line ends with `{}`.", guest.command_line.join(" ")));
     }

@@ -88,6 +88,10 @@ pub(super) struct GuestFile {
     pub command_line: Vec<At<String>>,
     /// What its pstore writes to. Default: erst.
     pub pstore: Option<PstoreFile>,
+    /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).
+    /// Default: none. `loaded` reserves 32MiB.
+    #[schemars(with = "Option<schema::Kdump>")]
+    pub kdump: Option<At<Scalar>>,
 }
 
 /// What the kernel must have.

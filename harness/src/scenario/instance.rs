@@ -49,6 +49,8 @@ pub struct Guest {
     pub command_line: Vec<String>,
     /// What its pstore writes to.
     pub pstore: Backend,
+    /// How much memory is reserved for a crash kernel, in MiB, if one is loaded.
+    pub crashkernel_mib: Option<u32>,
 }
 
 /// What a kernel must have for an instance to be possible on it. Nothing is needed where a list is empty.

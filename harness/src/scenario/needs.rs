@@ -5,8 +5,13 @@ use super::{Action, Actor, Lock, Needs};
 use crate::model::pstore::Backend;
 use crate::yaml::At;
 
-/// What is `written`, then what the back end of pstore's and the actors need, each once.
-pub(super) fn needs<C, T>(written: &NeedsFile, pstore: Backend, actors: &[Actor<C, T>]) -> Needs {
+/// What is `written`, then what the back end of pstore's, a crash kernel and the actors need, each once.
+pub(super) fn needs<C, T>(
+    written: &NeedsFile,
+    pstore: Backend,
+    has_crash_kernel: bool,
+    actors: &[Actor<C, T>],
+) -> Needs {
     let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
     let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
     let NeedsFile { since, until, functions, symbols, config } = written;
@@ -27,6 +32,11 @@ pub(super) fn needs<C, T>(written: &NeedsFile, pstore: Backend, actors: &[Actor<
     }
     if pstore.has_console() {
         add(&mut needs.config, "CONFIG_PSTORE_CONSOLE");
+    }
+    if has_crash_kernel {
+        for option in ["CONFIG_KEXEC_FILE", "CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_VIRTIO_CONSOLE"] {
+            add(&mut needs.config, option);
+        }
     }
     for actor in actors {
         if let Some(function) = actor.context.function(pstore) {

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cast::{Cast, Role};
-use super::file::actor::{ActorFile, Hold, Nmi};
+use super::file::actor::{ActorFile, Hold, Nmi, Stay};
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice};
 use super::{
-    Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, pstore, rules, units,
+    CRASHKERNEL_MIB, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, pstore,
+    rules, units,
 };
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
@@ -71,8 +72,13 @@ pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputEr
 }
 
 fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
-    let mut guest =
-        Guest { cpus: DEFAULT_CPUS, memory_mib: DEFAULT_MIB, command_line: Vec::new(), pstore: Backend::Erst };
+    let mut guest = Guest {
+        cpus: DEFAULT_CPUS,
+        memory_mib: DEFAULT_MIB,
+        command_line: Vec::new(),
+        pstore: Backend::Erst,
+        crashkernel_mib: None,
+    };
     guest.command_line.extend(file.guest.command_line.iter().map(|word| word.value.clone()));
     if let Some(cpus) = &file.guest.cpus {
         guest.cpus = cpus.value;
@@ -134,11 +140,13 @@ impl Point<'_> {
     fn instance(&self, filters: &Filters) -> Result<Instance, InputError> {
         let params: Params = self.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
         let actors = self.cast.0.iter().map(|role| self.actor(role)).collect::<Result<Vec<_>, _>>()?;
-        let must_enter = |role: &&Role| {
-            let (ActorFile::Hold(Hold { optional, .. }) | ActorFile::Nmi(Nmi { optional, .. })) = role.file else {
-                return true;
-            };
-            !optional
+        let must_enter = |role: &&Role| match role.file {
+            ActorFile::Hold(Hold { optional, .. })
+            | ActorFile::Nmi(Nmi { optional, .. })
+            | ActorFile::Spin(Stay { optional, .. })
+            | ActorFile::Block(Stay { optional, .. })
+            | ActorFile::Harvest(Stay { optional, .. }) => !optional,
+            _ => true,
         };
         let entered = |role: &Role| Meeting::Entered { actor: role.name.clone() };
         let mut meetings: Vec<Meeting> = self.cast.0.iter().filter(must_enter).map(entered).collect();
@@ -153,16 +161,19 @@ impl Point<'_> {
             ordered.map(|(written, _)| order::assertion(written, duration)).collect::<Result<_, _>>()?;
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
         let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
+        let crashkernel_mib = self.crashkernel_mib()?;
         Ok(Instance {
             scenario: self.file.name.value.clone(),
-            guest: self.guest.clone(),
+            guest: Guest { crashkernel_mib, ..self.guest.clone() },
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: needs::needs(&self.file.needs, self.guest.pstore, &actors),
+            needs: needs::needs(&self.file.needs, self.guest.pstore, crashkernel_mib.is_some(), &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
-            expectations: expected.map(|(expect, _)| self.expectation(expect, &order)).collect::<Result<_, _>>()?,
+            expectations: expected
+                .map(|(expect, _)| self.expectation(expect, &order, crashkernel_mib.is_some()))
+                .collect::<Result<_, _>>()?,
             order,
             actors,
             params,
@@ -198,7 +209,29 @@ impl Point<'_> {
         })
     }
 
-    fn expectation(&self, expect: &ExpectFile, order: &[OrderAssertion]) -> Result<Expectation, InputError> {
+    /// How much memory is reserved for a crash kernel, if one is loaded.
+    fn crashkernel_mib(&self) -> Result<Option<u32>, InputError> {
+        let Some(written) = &self.file.guest.kdump else { return Ok(None) };
+        let (value, mark) = self.value(written)?;
+        match value.to_string().as_str() {
+            "none" => Ok(None),
+            "loaded" => Ok(Some(CRASHKERNEL_MIB)),
+            size => {
+                let size = fixed(self.source, &At { value: size.to_owned(), mark }, units::mebibytes)?;
+                let fits = u32::try_from(size).ok().filter(|size| (1..self.guest.memory_mib).contains(size));
+                let hint = "write `loaded`, `none`, or a size such as 32MiB".to_owned();
+                fits.map(Some)
+                    .ok_or_else(|| self.source.error(mark, "that is no part of the guest's memory", Some(hint)))
+            }
+        }
+    }
+
+    fn expectation(
+        &self,
+        expect: &ExpectFile,
+        order: &[OrderAssertion],
+        has_crash_kernel: bool,
+    ) -> Result<Expectation, InputError> {
         let ExpectFile { channel, outcome, .. } = expect;
         if !channel.outcomes().contains(&outcome.value) {
             let known = channel.outcomes().iter().map(|outcome| outcome.name());
@@ -213,6 +246,10 @@ impl Point<'_> {
         if *channel == Channel::PstoreConsole && !self.guest.pstore.has_console() {
             let hint = "give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`".to_owned();
             return Err(self.source.error(outcome.mark, "the guest's pstore keeps no console", Some(hint)));
+        }
+        if *channel == Channel::Kdump && !has_crash_kernel {
+            let hint = "load one, `guest: { kdump: loaded }`, or narrow the `where`".to_owned();
+            return Err(self.source.error(outcome.mark, "the guest has no crash kernel", Some(hint)));
         }
         let at_least = match &expect.at_least {
             Some(share) if share.value > 0.0 && share.value <= 1.0 => share.value,

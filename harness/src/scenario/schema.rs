@@ -104,6 +104,8 @@ words! {
     CommandLineWord = json_schema!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": 200 });
     /// A whole number and one of the units KiB, MiB.
     ZoneSize = json_schema!({ "type": "string", "pattern": "^[0-9]+(KiB|MiB)$" });
+    /// A crash kernel: none, one in the memory that it takes, or in so much; or the parameter that says which.
+    Kdump = json_schema!({ "type": "string", "pattern": "^(none|loaded|[0-9]+(MiB|GiB)|\\$[a-z0-9_]+)$" });
     /// A whole number and one of the units MiB, GiB.
     Size = json_schema!({ "type": "string", "pattern": "^[0-9]+(MiB|GiB)$" });
     /// A release of Linux: whole numbers with dots between them.

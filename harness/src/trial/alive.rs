@@ -58,7 +58,7 @@ pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
 
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
     let assignment = known_crash();
-    let crash = super::crash(stage, &source, &assignment, None).await?;
+    let crash = super::crash(stage, &source, &assignment, None, None).await?;
     Ok(judge(&assignment, &crash).outcome)
 }
 
@@ -86,6 +86,7 @@ fn known_crash() -> Assignment {
         order: Vec::new(),
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,
+        full_vmcore: false,
         nonce,
     }
 }

@@ -3,14 +3,19 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::{Crash, records};
 use crate::evidence::console;
 use crate::evidence::printk_ring::Log;
+use crate::evidence::vmcore::{Capture, Dump};
 use crate::guest::{PstoreFile, RamoopsMemory};
 use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
+
+/// The file with what was read of a dead kernel's memory.
+pub(super) const VMCORE: &str = "vmcore";
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
 /// was asked.
@@ -62,6 +67,12 @@ pub fn keep(
     if let Some(hung) = &crash.hung {
         std::fs::write(folder.join("registers.txt"), hung.registers.concat())?;
     }
+    if !remains.capture_console.is_empty() {
+        std::fs::write(folder.join("capture-console.log"), &remains.capture_console)?;
+    }
+    if let Some((Capture::Read(dump), _)) = &crash.capture {
+        vmcore(folder, dump)?;
+    }
     if let Some(log) = log {
         let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);
         write!(file, "{log}")?;
@@ -71,6 +82,18 @@ pub fn keep(
         write_timeline(folder, timeline)?;
     }
     Ok(())
+}
+
+/// Writes what was read of a dump where it stands there, in a file of the same length otherwise empty; not if all of it
+/// has been kept.
+fn vmcore(folder: &Path, dump: &Dump) -> io::Result<()> {
+    let path = folder.join(VMCORE);
+    if path.exists() {
+        return Ok(());
+    }
+    let file = File::create(path)?;
+    file.set_len(dump.core.bytes())?;
+    dump.pieces.iter().try_for_each(|(at, piece)| file.write_all_at(piece, *at))
 }
 
 /// Writes `bytes` without the zeros at their end, which take no room on the disk: most of a record store is empty.

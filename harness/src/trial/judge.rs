@@ -1,17 +1,21 @@
 //! From what a guest left to an outcome: pure, so that recorded guests can be judged again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Assignment, Crash, Traced, records};
 use crate::evidence::printk_ring::{self, Log};
 use crate::evidence::stamps::{Action, Stamps};
+use crate::evidence::vmcore::Capture;
 use crate::evidence::{console, pstore, stamps, timeline};
-use crate::guest::{GuestError, LogMemory, PstoreFile};
-use crate::model::timeline::Timeline;
-use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, TrialOutcome};
+use crate::guest::{End, GuestError, LogMemory, PstoreFile};
+use crate::model::timeline::{Event, Timeline};
+use crate::model::{ActorStamps, Channel, ChannelOutcome, ChannelVerdict, Dumped, TrialOutcome};
 use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
-use crate::verdict::{Tail, Truth, judge_console, judge_next_boot, judge_order, judge_pstore, judge_pstore_console};
+use crate::verdict::{
+    Due, Tail, Truth, dumped, judge_console, judge_kdump, judge_next_boot, judge_order, judge_pstore,
+    judge_pstore_console,
+};
 
 /// What a trial came to.
 #[derive(Debug, Clone)]
@@ -26,6 +30,10 @@ pub struct Judged {
     pub log: Option<Log>,
     /// What the trial logged, or why that is not known.
     pub truth: Result<Truth, String>,
+    /// The log that a dump of the kernel's memory has, if there is one.
+    pub dumped_log: Option<Log>,
+    /// That dump, in short.
+    pub dump: Option<Dumped>,
 }
 
 impl Judged {
@@ -63,7 +71,8 @@ pub fn judge(assignment: &Assignment, crash: &Crash) -> Judged {
         Err(why) => (None, Err(why)),
     };
     let outcome = TrialOutcome::InfraError { cause: String::new() };
-    let mut judged = Judged { outcome, stamps: Vec::new(), timeline: None, log, truth };
+    let (dumped_log, dump) = (None, None);
+    let mut judged = Judged { outcome, stamps: Vec::new(), timeline: None, log, truth, dumped_log, dump };
     judged.outcome = look(assignment, crash, &mut judged).unwrap_or_else(|outcome| outcome);
     judged
 }
@@ -97,7 +106,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     let mut passages = stamped(&page, &judged.stamps);
     if let Some(Traced { probes, cpus, .. }) = &crash.traced {
         let actors: Vec<String> = page.actors.iter().map(|actor| actor.name.clone()).collect();
-        let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus)
+        let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus, &crash.remains.capture_times)
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
         // A guest that had not ended ran on between the reading of its page and its death.
         let seen_passages = meet::passages(&seen, &passages);
@@ -113,7 +122,8 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     if let Some(fault) = &records.pstore.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
-    let (console, tail) = (console::decode(&crash.remains.console), &assignment.tail);
+    let tail = &tail_of(assignment, crash, judged);
+    let console = console::decode(&crash.remains.console);
     let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records.pstore, tail));
     if let Ok(truth) = &judged.truth {
         of_console.log = Some(truth.kept_by_console(&console));
@@ -127,8 +137,38 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
         }
         channels.insert(Channel::PstoreConsole, verdict);
     }
+    if let Some((capture, build_id)) = &crash.capture {
+        let due = Due { build_id: build_id.clone(), saved_registers: saved_registers(judged.timeline.as_ref()) };
+        let (mut verdict, log) = judge_kdump(capture, &due, tail);
+        if let Ok(truth) = &judged.truth {
+            verdict.log = Some(truth.kept_by_dump(log.as_ref()));
+        }
+        if let Capture::Read(dump) = capture {
+            judged.dump = Some(dumped(dump, log.as_ref()));
+        }
+        judged.dumped_log = log;
+        channels.insert(Channel::Kdump, verdict);
+    }
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end.is_hung(), channels })
+}
+
+/// What channels should have kept. A crash kernel that an oops boots is there before a panic has a line.
+fn tail_of(assignment: &Assignment, crash: &Crash, judged: &Judged) -> Tail {
+    let panicked = judged.truth.as_ref().is_ok_and(|truth| truth.logged().panic);
+    match crash.end {
+        End::Captured(_) if judged.truth.is_ok() && !panicked => assignment.tail.clone().without_panic(),
+        _ => assignment.tail.clone(),
+    }
+}
+
+/// The CPUs that were seen saving their registers.
+fn saved_registers(timeline: Option<&Timeline>) -> BTreeSet<u32> {
+    let events = timeline.into_iter().flat_map(|timeline| &timeline.events);
+    let saves = |event: &&Event| {
+        event.step == Event::MACHINE_KEXEC || (event.step == Event::STOPPED && event.of == "kdump_nmi_callback")
+    };
+    events.filter(saves).map(|event| event.cpu).collect()
 }
 
 /// As crashlab's page tells it.
@@ -189,6 +229,7 @@ mod tests {
             order: Vec::new(),
             tail: Tail::of_panic(NONCE, 0),
             read_back: false,
+            full_vmcore: false,
         }
     }
 
@@ -198,7 +239,7 @@ mod tests {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });
         let remains = Remains { page, waited, erst: Erst::new(8, 8192).bytes(), ..Remains::default() };
-        Crash { end, remains, hung: None, traced: None }
+        Crash { end, remains, hung: None, traced: None, capture: None }
     }
 
     fn ended() -> End {

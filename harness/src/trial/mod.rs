@@ -9,6 +9,7 @@
 
 mod alive;
 mod artifacts;
+mod dump;
 mod hung;
 mod inject;
 mod judge;
@@ -25,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::evidence::vmcore::Capture;
 use crate::guest::{End, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
@@ -90,6 +92,8 @@ pub struct Assignment {
     pub tail: Tail,
     /// Whether the next boot is to read what pstore kept.
     pub read_back: bool,
+    /// Whether all of the dead kernel's memory is kept, where a crash kernel can read it.
+    pub full_vmcore: bool,
 }
 
 impl Assignment {
@@ -119,6 +123,7 @@ impl Assignment {
             order: instance.order.clone(),
             tail,
             read_back: false,
+            full_vmcore: false,
         }
     }
 }
@@ -172,8 +177,10 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         hung_at: Vec::new(),
         log: None,
         log_unknown: None,
+        dump: None,
     };
-    match crash(stage, &stage.source().await, assignment, watch).await {
+    let full = assignment.full_vmcore.then(|| artifacts.join(artifacts::VMCORE));
+    match crash(stage, &stage.source().await, assignment, full.as_deref(), watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
             if let Some(hung) = &crash.hung {
@@ -192,6 +199,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
                 Ok(truth) => record.log = Some(truth.logged()),
                 Err(why) => record.log_unknown = Some(why.clone()),
             }
+            record.dump.clone_from(&judged.dump);
             let (timeline, log) = (judged.timeline.as_ref(), judged.log.as_ref());
             if let Err(error) = artifacts::keep(artifacts, &crash, timeline, log, found.as_deref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
@@ -215,6 +223,9 @@ pub struct Crash {
     pub hung: Option<Hung>,
     /// What the tracer looked for, if the guest was traced.
     pub traced: Option<Traced>,
+    /// What became of a dump of its memory, and the build id that it should have; none in a guest that has no port for
+    /// one.
+    pub capture: Option<(Capture, String)>,
 }
 
 /// How a guest was traced.
@@ -244,6 +255,7 @@ async fn crash(
     stage: &Stage,
     source: &Source<'_>,
     assignment: &Assignment,
+    full: Option<&Path>,
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
     let machine = &stage.machine;
@@ -275,7 +287,11 @@ async fn crash(
     let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
     let waiting = Waiting::new(stage, assignment, traced.as_ref().map(|traced| &*traced.probes));
     let (end, hung) = waiting.end(&mut guest).await?;
-    Ok(Crash { end, remains: guest.remains().await?, hung, traced })
+    let capture = match &stage.dumps {
+        Some(dumps) => Some((dumps.capture(stage, &mut guest, &end, full).await?, dumps.build_id.clone())),
+        None => None,
+    };
+    Ok(Crash { end, remains: guest.remains().await?, hung, traced, capture })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]

@@ -9,17 +9,20 @@ use tokio::sync::RwLock;
 
 use super::BOOT_DEADLINE;
 use super::alive::{self, Fault};
+use super::dump::Dumps;
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{GuestError, ListHead, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
+use crate::guest::{
+    CRASH_COMMAND_LINE, GuestError, ListHead, Machine, Ram, Start, Template, TemplateError, Time, Tracing,
+};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::probes::{Image, Probes, ProbesError};
 use crate::tracer::Tracer;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "4";
+const RECIPE: &str = "5";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Stage {
     symbols: PathBuf,
     /// Its crashlab.
     crashlab: PathBuf,
+    /// What it takes to read dumps of its memory, if its guests have a crash kernel.
+    pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
     pub(super) workplace: Arc<Workplace>,
     /// Names the kernel in errors.
@@ -97,6 +102,8 @@ pub struct StageOptions<'a> {
     pub tracer: Option<&'a Tracer>,
     /// Words for the kernel's command line, behind those of the kernel's variant.
     pub command_line: &'a [String],
+    /// The crash kernel, `bzImage`, where one is loaded; the kernel itself if none is named.
+    pub crash_kernel: Option<&'a Path>,
 }
 
 /// Why a kernel cannot be tried.
@@ -161,7 +168,26 @@ impl Stage {
     pub async fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;
-        let bytes = image::initramfs(&agent, &crashlab).map_err(io("pack an initramfs with", options.agent))?;
+        let dumps = machine.crashkernel_mib.map(|_| {
+            let map = kernel.system_map();
+            let text = std::fs::read_to_string(&map).map_err(io("read", &map))?;
+            Ok(Dumps::new(&text, &kernel.record.build_id))
+        });
+        let dumps = dumps.transpose()?;
+        let packing = || io("pack an initramfs with", options.agent);
+        let crash = match machine.crashkernel_mib {
+            Some(_) => {
+                let image = options.crash_kernel.map_or_else(|| kernel.bzimage(), Path::to_owned);
+                Some((read(&image)?, image::capture_initramfs(&agent).map_err(packing())?))
+            }
+            None => None,
+        };
+        let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash {
+            kernel,
+            initramfs,
+            command_line: CRASH_COMMAND_LINE,
+        });
+        let bytes = image::initramfs(&agent, &crashlab, crash).map_err(packing())?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
         if !initramfs.is_file() {
@@ -180,6 +206,7 @@ impl Stage {
             tracer,
             symbols: kernel.system_map(),
             crashlab: kernel.crashlab(),
+            dumps,
             workplace: Arc::clone(options.workplace),
             kernel: name,
         };

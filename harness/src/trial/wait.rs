@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::hung::{Hung, Stand};
 use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Moment, NotBefore, Patience, Progress, Signs, Suspicion};
@@ -13,7 +11,7 @@ use crate::evidence::activity;
 use crate::evidence::registers::{self, Standing};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
-use crate::guest::{Clock, End, Guest, GuestError, Look, Time};
+use crate::guest::{Clock, End, Guest, GuestError, Look, Time, monotonic_ns};
 use crate::probes::Probes;
 
 /// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
@@ -227,10 +225,4 @@ impl<'a> Waiting<'a> {
 /// Whether an actor is still to come, or sleeps.
 fn waits(actor: &Actor) -> bool {
     actor.entered_tsc.is_none() || (actor.action == Action::Block && actor.left_tsc.is_none())
-}
-
-/// The host's monotonic clock, as the tracer reads it.
-fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }

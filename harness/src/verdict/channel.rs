@@ -98,7 +98,14 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
         ChannelOutcome::Saved | ChannelOutcome::Kept => 3,
         ChannelOutcome::Truncated => 2,
         ChannelOutcome::Corrupt => 1,
-        ChannelOutcome::Unreadable | ChannelOutcome::Lost | ChannelOutcome::Broken => 0,
+        ChannelOutcome::Unreadable
+        | ChannelOutcome::Lost
+        | ChannelOutcome::VmcoreBad
+        | ChannelOutcome::NoVmcore
+        | ChannelOutcome::CaptureHung
+        | ChannelOutcome::NotEntered
+        | ChannelOutcome::NotLoaded
+        | ChannelOutcome::Broken => 0,
     }
 }
 

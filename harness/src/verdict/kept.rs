@@ -80,6 +80,12 @@ impl Truth {
         self.kept_by(&console.text)
     }
 
+    /// What the log in a dump has of it.
+    pub fn kept_by_dump(&self, log: Option<&Log>) -> Kept {
+        let text = log.map(ToString::to_string).unwrap_or_default();
+        self.kept_by(&console::decode(text.as_bytes()).text)
+    }
+
     /// What pstore has of it: the dump of a panic by which it is judged.
     pub fn kept_by_pstore(&self, pstore: &Pstore, tail: &Tail) -> Kept {
         let text = best_panic(pstore, tail).map(|(dump, _)| dump.text()).unwrap_or_default();

@@ -5,7 +5,8 @@
 //! Console ─> channel::judge_console ─┐
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
-//! Log ─────> kept::Truth ──────────────> model::Kept, of each of the two
+//! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
+//! Log ─────> kept::Truth ──────────────> model::Kept, of each channel of the log
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! every byte of a witness line is known beforehand, "there", "missing" and "damaged" are told apart exactly.
 
 pub mod channel;
+pub mod kdump;
 pub mod kept;
 pub mod meet;
 pub mod order;
@@ -21,6 +23,7 @@ pub mod tail;
 pub mod witness;
 
 pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+pub use kdump::{Due, dumped, judge_kdump};
 pub use kept::Truth;
 pub use order::judge_order;
 pub use tail::{Tail, judge_text};

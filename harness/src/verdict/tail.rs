@@ -30,6 +30,8 @@ pub struct Tail {
     pub of: u32,
     /// What the panic's text begins with, behind [`PANIC`]. Empty: any panic is the trial's.
     pub panic_marker: String,
+    /// Whether the panic's line is a part of it. An oops may boot the crash kernel before there is a panic.
+    pub panic_due: bool,
 }
 
 impl Tail {
@@ -45,7 +47,13 @@ impl Tail {
 
     /// The tail of a trial that ends in a panic whose text begins with `text`.
     pub fn beginning_with(nonce: &str, of: u32, text: &str) -> Self {
-        Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned() }
+        Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned(), panic_due: true }
+    }
+
+    /// The same without the panic's line, which the kernel never came to.
+    #[must_use]
+    pub fn without_panic(self) -> Self {
+        Self { panic_due: false, ..self }
     }
 }
 
@@ -57,7 +65,7 @@ pub fn judge_text(text: &str, tail: &Tail) -> ChannelVerdict {
 /// Judges what was found in a text. `record_damage`: what is known to be damaged of the records that it came from.
 pub(super) fn judge_scan(scan: &Scan, tail: &Tail, record_damage: Option<&str>) -> ChannelVerdict {
     let whole: BTreeSet<u32> = scan.events.iter().filter_map(|event| event.witness()).collect();
-    let panic = scan.events.contains(&Event::Panic);
+    let panic = !tail.panic_due || scan.events.contains(&Event::Panic);
     let missing = ranges::missing(whole.iter().copied(), tail.of);
     let complete = missing.is_empty() && panic;
     let disorder = disorder(&scan.events, &whole, panic);

@@ -60,6 +60,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         hung_at: vec![],
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,
+        dump: None,
     }
 }
 

@@ -13,7 +13,12 @@
 //! | `await-tracer` | before firing, wait until a tracer outside of the guest is awake |
 //! | `fire` | write the witness lines, fire, and wait for the end |
 //! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
+//!
+//! If its initramfs has a crash kernel, that is loaded before it says that it is ready. Booted by that kernel, which is
+//! told so on its command line, it hands over what the dead kernel left: see [`capture`].
 
+mod capture;
+mod crash_kernel;
 mod crc;
 mod directive;
 
@@ -84,6 +89,11 @@ impl Host {
 }
 
 fn main() {
+    if std::env::args().any(|word| word == capture::WORD) {
+        let Err(error) = mount_all().and_then(|()| capture::serve());
+        eprintln!("agent: {error}");
+        wait_for_the_end();
+    }
     let Err(error) = prepare().and_then(|mut host| {
         serve(&mut host).inspect_err(|error| {
             let _ = host.say(&format!("error {error}"));
@@ -96,16 +106,22 @@ fn main() {
     wait_for_the_end();
 }
 
-fn prepare() -> Result<Host, String> {
+fn mount_all() -> Result<(), String> {
     for (what, on) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
         mount(what, on, what, MountFlags::empty(), None).map_err(|e| format!("mount {what} on {on}: {e}"))?;
     }
+    Ok(())
+}
+
+fn prepare() -> Result<Host, String> {
+    mount_all()?;
     let port =
         OpenOptions::new().read(true).write(true).open("/dev/ttyS1").map_err(|e| format!("open /dev/ttyS1: {e}"))?;
     Ok(Host(port))
 }
 
 fn serve(host: &mut Host) -> Result<(), String> {
+    crash_kernel::load()?;
     let module = File::open("/crashlab.ko").map_err(|e| format!("open /crashlab.ko: {e}"))?;
     rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;

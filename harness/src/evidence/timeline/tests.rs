@@ -46,7 +46,7 @@ fn actors() -> Vec<String> {
 }
 
 fn decoded(events: &[(u64, usize, u32, u32)]) -> Timeline {
-    decode(&memory(State::Ready, events), &probes(), &actors(), 4).unwrap()
+    decode(&memory(State::Ready, events), &probes(), &actors(), 4, &[]).unwrap()
 }
 
 /// `ns CPU step of edge`
@@ -94,7 +94,7 @@ fn what_is_no_stamp_of_an_actors_is_no_event() {
 
 #[test]
 fn without_a_tracer_or_the_firing_there_is_no_timeline() {
-    let decode = |memory: &[u8]| decode(memory, &probes(), &actors(), 4).unwrap_err().to_string();
+    let decode = |memory: &[u8]| decode(memory, &probes(), &actors(), 4, &[]).unwrap_err().to_string();
     assert_eq!(decode(&[]), "0 bytes are no memory of the tracer's");
     assert_eq!(decode(&vec![0; EVENTS_AT]), format!("{EVENTS_AT} bytes are no memory of the tracer's"));
     assert_eq!(decode(&memory(State::Absent, &[])), "the tracer did not look (QEMU has not loaded it)");
@@ -108,13 +108,13 @@ fn what_was_not_kept_is_counted() {
     // 5 messages, of which 2 may be events; a dumper within its limit.
     bytes[HITS_AT + 3 * 8] = 5;
     bytes[HITS_AT + 8] = 9;
-    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    let timeline = decode(&bytes, &probes(), &actors(), 4, &[]).unwrap();
     assert_eq!(timeline.beyond_limit, BTreeMap::from([("printk".to_owned(), 3)]));
     // No room for all that asked for a place.
     let asked = MAX_EVENTS as u64 + 7;
     bytes[CLAIMED..CLAIMED + 8].copy_from_slice(&asked.to_le_bytes());
     bytes.resize(EVENTS_AT + MAX_EVENTS * EVENT, 0);
-    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    let timeline = decode(&bytes, &probes(), &actors(), 4, &[]).unwrap();
     assert_eq!(timeline.dropped, asked - 2);
 }
 
@@ -122,7 +122,7 @@ fn what_was_not_kept_is_counted() {
 fn an_event_that_was_being_written_is_none() {
     let mut bytes = memory(State::Ready, &[FIRED, (1, 0, 1, 0), (2, 0, 2, 0)]);
     bytes[EVENTS_AT + EVENT + 24] = 0;
-    let timeline = decode(&bytes, &probes(), &actors(), 4).unwrap();
+    let timeline = decode(&bytes, &probes(), &actors(), 4, &[]).unwrap();
     assert_eq!((shown(&timeline).len(), timeline.dropped), (1, 1));
 }
 
@@ -133,6 +133,6 @@ proptest! {
         bytes[STATE..STATE + 4].copy_from_slice(&state.to_le_bytes());
         bytes[CLAIMED..CLAIMED + 8].copy_from_slice(&claimed.to_le_bytes());
         bytes.extend(tail);
-        let _ = decode(&bytes, &probes(), &actors(), 4);
+        let _ = decode(&bytes, &probes(), &actors(), 4, &[]);
     }
 }

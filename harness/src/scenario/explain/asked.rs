@@ -139,6 +139,11 @@ pub(super) fn expectations(scenario: &Scenario, meant: &[&Instance]) -> Vec<Stri
             ChannelOutcome::Corrupt => format!("`{}` has the log's end, damaged", expectation.channel),
             ChannelOutcome::Lost => format!("`{}` has nothing of the log's end", expectation.channel),
             ChannelOutcome::Unreadable => format!("`{}` has what the next boot does not read", expectation.channel),
+            ChannelOutcome::VmcoreBad => "the crash kernel finds a dump in which something is wrong".to_owned(),
+            ChannelOutcome::NoVmcore => "the crash kernel comes up and has no dump".to_owned(),
+            ChannelOutcome::CaptureHung => "the crash kernel is entered, and does not come up".to_owned(),
+            ChannelOutcome::NotEntered => "the crash kernel is not entered".to_owned(),
+            ChannelOutcome::NotLoaded => "no crash kernel is loaded when the kernel dies".to_owned(),
             ChannelOutcome::Kept => "the order is kept".to_owned(),
             ChannelOutcome::Broken => "the order is broken".to_owned(),
         };

@@ -1,0 +1,100 @@
+//! The judgement over what a crash kernel could read of the dead one's memory.
+
+use std::collections::BTreeSet;
+
+use crate::evidence::console;
+use crate::evidence::printk_ring::{self, Log};
+use crate::evidence::vmcore::{Capture, Dump};
+use crate::model::{ChannelOutcome, ChannelVerdict, Dumped, DumpedCpu};
+use crate::verdict::tail::{Tail, judge_text};
+
+/// What must be in a dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The build id of the kernel that died.
+    pub build_id: String,
+    /// CPUs that were seen saving their registers: those that took the crash stop, and the one that jumped to the crash
+    /// kernel; empty where nobody has looked.
+    pub saved_registers: BTreeSet<u32>,
+}
+
+/// What a capture came to: the verdict, and the log that it holds if it holds one.
+pub fn judge_kdump(capture: &Capture, due: &Due, tail: &Tail) -> (ChannelVerdict, Option<Log>) {
+    let failed = |outcome, detail: &str| ChannelVerdict {
+        outcome,
+        witnesses: 0,
+        of: tail.of,
+        detail: detail.to_owned(),
+        log: None,
+    };
+    let verdict = match capture {
+        Capture::NotLoaded => failed(ChannelOutcome::NotLoaded, "no crash kernel was loaded"),
+        Capture::NotEntered => failed(ChannelOutcome::NotEntered, "the crash kernel was loaded, and not entered"),
+        Capture::Hung(how) => failed(ChannelOutcome::CaptureHung, how),
+        Capture::NoVmcore(why) => failed(ChannelOutcome::NoVmcore, why),
+        Capture::Bad(why) => failed(ChannelOutcome::VmcoreBad, why),
+        Capture::Read(dump) => return judge_dump(dump, due, tail),
+    };
+    (verdict, None)
+}
+
+fn judge_dump(dump: &Dump, due: &Due, tail: &Tail) -> (ChannelVerdict, Option<Log>) {
+    let log = dump.log.as_ref().ok_or_else(|| "it has no log".to_owned());
+    let log = log.and_then(|raw| printk_ring::decode(raw).map_err(|error| error.to_string()));
+    let text = log.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut verdict = judge_text(&console::decode(text.as_bytes()).text, tail);
+    let faults: Vec<String> = faults(dump, due).into_iter().chain(log.as_ref().err().cloned()).collect();
+    if !faults.is_empty() {
+        verdict.outcome = ChannelOutcome::VmcoreBad;
+        verdict.detail = faults.join("; ");
+    }
+    (verdict, log.ok())
+}
+
+/// What of a dump is not as it should be.
+fn faults(dump: &Dump, due: &Due) -> Vec<String> {
+    let mut faults = Vec::new();
+    match dump.core.info.text("BUILD-ID") {
+        Some(id) if id != due.build_id => {
+            faults.push(format!("it is of the kernel with the build id {id}, not {}", due.build_id));
+        }
+        Some(_) => {}
+        None => faults.push("it does not tell its kernel's build id".to_owned()),
+    }
+    let (noted, saved) = (dump.core.registers.len(), dump.cpus.len());
+    if noted != saved {
+        faults
+            .push(format!("it has the registers of {noted} CPUs in its notes, and of {saved} in the kernel's memory"));
+    }
+    let there: BTreeSet<u32> = dump.cpus.iter().map(|cpu| cpu.cpu).collect();
+    let missing: Vec<String> = due.saved_registers.difference(&there).map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        faults.push(format!("it lacks registers of CPUs that were seen saving them: {}", missing.join(", ")));
+    }
+    faults
+}
+
+/// What is recorded of a dump.
+pub fn dumped(dump: &Dump, log: Option<&Log>) -> Dumped {
+    let panicked = dump.panic_cpu.and_then(|cpu| dump.cpus.iter().find(|there| there.cpu == cpu));
+    let task = panicked.and_then(|cpu| log.and_then(|log| name_of(log, cpu.registers.pid)));
+    let cpu = |cpu: &crate::evidence::vmcore::DumpedCpu| DumpedCpu {
+        cpu: cpu.cpu,
+        pid: cpu.registers.pid,
+        at: cpu.at.clone(),
+    };
+    Dumped { free_kib: dump.free_kib, panic_cpu: dump.panic_cpu, task, cpus: dump.cpus.iter().map(cpu).collect() }
+}
+
+/// The name of a task, by the last report of an oops or panic of its: `CPU: 0 UID: 0 PID: 47 Comm: crashlab/0 Not
+/// tainted`.
+fn name_of(log: &Log, pid: u32) -> Option<String> {
+    let of = |text: &str| {
+        let (_, rest) = text.split_once(&format!(" PID: {pid} Comm: "))?;
+        rest.split(' ').next().map(str::to_owned)
+    };
+    log.records.iter().rev().find_map(|record| of(&record.text))
+}
+
+#[cfg(test)]
+mod tests;
