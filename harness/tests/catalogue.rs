@@ -53,6 +53,11 @@ fn mended_bugs() {
 }
 
 #[test]
+fn crash_kernels() {
+    comes_to_what_it_expects("kdump");
+}
+
+#[test]
 fn derived_cases() {
     comes_to_what_it_expects("derived");
 }

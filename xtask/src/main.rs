@@ -70,13 +70,15 @@ fn bench(arguments: &[String]) -> Result<()> {
     step("bench", command.args(arguments))
 }
 
-/// Programs that only the tests need, and the packages that have them: a validator for XML, and a clock that jumps.
-const FOR_TESTS: [(&str, &str); 2] = [("xmllint", "libxml2-utils"), ("faketime", "faketime")];
+/// Programs that only the tests need, and the packages that have them: a validator for XML, a clock that jumps, and
+/// another reader of crash dumps.
+const FOR_TESTS: [(&str, &str); 3] =
+    [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile")];
 
 /// `harness doctor --install` knows what the harness needs.
 fn set_up() -> Result<()> {
     let missing: Vec<&str> =
-        FOR_TESTS.into_iter().filter(|(program, _)| !runs(program)).map(|(_, package)| package).collect();
+        FOR_TESTS.into_iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| package).collect();
     if !missing.is_empty() {
         step("package lists", &mut apt(&["update"]))?;
         let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
@@ -88,8 +90,9 @@ fn set_up() -> Result<()> {
     )
 }
 
-fn runs(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+/// Whether there is such a program: not all of them know `--version`.
+fn is_there(program: &str) -> bool {
+    Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().is_ok_and(|output| output.status.success())
 }
 
 /// apt-get, by sudo unless we are root.

@@ -40,4 +40,6 @@ pub mod vmcoreinfo;
 #[cfg(test)]
 pub(crate) mod encode;
 #[cfg(test)]
+pub(crate) mod encode_core;
+#[cfg(test)]
 pub(crate) mod encode_ring;

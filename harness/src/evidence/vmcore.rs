@@ -261,7 +261,8 @@ impl Core {
 
 impl Segment {
     fn offset_of(&self, far: u64, bytes: u64) -> Option<u64> {
-        (far.checked_add(bytes)? <= self.bytes).then(|| self.offset.checked_add(far)).flatten()
+        self.offset.checked_add(self.bytes)?;
+        (far.checked_add(bytes)? <= self.bytes).then(|| self.offset.saturating_add(far))
     }
 }
 

@@ -70,10 +70,10 @@ fn the_projects_own_set_is_in_order() {
     let project = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let set = ProbeSet::load(&project.guest_kernel().join("probes/panic.yaml")).unwrap();
     assert!(set.steps.iter().all(|step| !step.is.is_empty() && step.limit > 0));
-    // What scenarios may speak of is what is looked for, and crashlab's actors.
+    // What scenarios may speak of is what is looked for, crashlab's actors, and what is heard of a crash kernel.
     let several = |seen: &Seen| matches!(seen, Seen::Each(_) | Seen::Notifiers(_) | Seen::Dumpers(_));
     let mut found: Vec<_> = set.steps.iter().map(|it| (it.name.as_str(), several(&it.seen), it.returns)).collect();
-    found.push((Event::ACTOR, true, true));
+    found.extend([(Event::ACTOR, true, true), (Event::CAPTURE, true, false)]);
     found.sort_unstable();
     let mut known: Vec<_> = STEPS.iter().map(|step| (step.name, step.several, step.ends)).collect();
     known.sort_unstable();

@@ -161,6 +161,9 @@ fn guest(instance: &Instance) -> Vec<String> {
              is the channel `kdump`."
         ));
     }
+    if let Some(cpu) = instance.reload_on {
+        sentences.push(format!("Once all is fired, the agent loads it anew, on CPU {cpu}."));
+    }
     if !guest.command_line.is_empty() {
         sentences.push(format!("Its kernel's command line ends with `{}`.", guest.command_line.join(" ")));
     }

@@ -92,6 +92,10 @@ pub(super) struct GuestFile {
     /// Default: none. `loaded` reserves 32MiB.
     #[schemars(with = "Option<schema::Kdump>")]
     pub kdump: Option<At<Scalar>>,
+    /// The CPU on which the agent loads the crash kernel anew, in place of the one that is loaded, once the faults are
+    /// fired. Default: it does not.
+    #[schemars(range(max = 7))]
+    pub reload_crash_kernel_on: Option<At<u32>>,
 }
 
 /// What the kernel must have.

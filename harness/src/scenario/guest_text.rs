@@ -47,6 +47,9 @@ impl Display for GuestText<'_> {
         for actor in actors {
             arm(f, actor, self.drawn.instance.guest.pstore)?;
         }
+        if let Some(cpu) = self.drawn.instance.reload_on {
+            writeln!(f, "reload-crash-kernel {cpu}")?;
+        }
         writeln!(f, "fire")
     }
 }

@@ -24,6 +24,8 @@ pub struct Instance {
     pub needs: Needs,
     /// What the agent sets before it arms the actors, in this order.
     pub knobs: Vec<Knob>,
+    /// The CPU on which the agent loads the crash kernel anew once the faults are fired, if it does.
+    pub reload_on: Option<u32>,
     /// Who does what on which CPU, before it is drawn.
     pub actors: Vec<Actor<Cpu, Span>>,
     /// What the panic's line begins with behind `Kernel panic - not syncing: `, where that is not what follows from the

@@ -162,6 +162,7 @@ impl Point<'_> {
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
         let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
         let crashkernel_mib = self.crashkernel_mib()?;
+        let reload_on = self.reload_on(crashkernel_mib)?;
         Ok(Instance {
             scenario: self.file.name.value.clone(),
             guest: Guest { crashkernel_mib, ..self.guest.clone() },
@@ -169,6 +170,7 @@ impl Point<'_> {
             quiet: self.quiet(deadline)?,
             needs: needs::needs(&self.file.needs, self.guest.pstore, crashkernel_mib.is_some(), &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
+            reload_on,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
             expectations: expected
@@ -224,6 +226,19 @@ impl Point<'_> {
                     .ok_or_else(|| self.source.error(mark, "that is no part of the guest's memory", Some(hint)))
             }
         }
+    }
+
+    /// The CPU on which the crash kernel is loaded anew, at points where there is one.
+    fn reload_on(&self, crashkernel_mib: Option<u32>) -> Result<Option<u32>, InputError> {
+        let Some(At { value: cpu, mark }) = self.file.guest.reload_crash_kernel_on else { return Ok(None) };
+        if self.file.guest.kdump.is_none() {
+            let hint = "load one, `guest: { kdump: loaded }`".to_owned();
+            return Err(self.source.error(mark, "the guest has no crash kernel", Some(hint)));
+        }
+        if cpu >= self.guest.cpus {
+            return Err(self.source.error(mark, format!("the guest has no CPU {cpu}"), None));
+        }
+        Ok(crashkernel_mib.map(|_| cpu))
     }
 
     fn expectation(

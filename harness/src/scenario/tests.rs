@@ -74,7 +74,10 @@ fn an_instance_has_everything_resolved() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
     let instance = scenario.at(&held("700ms", 1)).unwrap();
-    assert_eq!(instance.guest, Guest { cpus: 4, memory_mib: 256, command_line: Vec::new(), pstore: Backend::Erst });
+    assert_eq!(
+        instance.guest,
+        Guest { cpus: 4, memory_mib: 256, command_line: Vec::new(), pstore: Backend::Erst, crashkernel_mib: None }
+    );
     assert_eq!(instance.deadline.as_secs(), 30);
     let budgets: Vec<u64> = instance.draw(0).actors.iter().map(|actor| actor.action.budget_us()).collect();
     assert_eq!(budgets, [700_000, 0, 0]);
@@ -191,7 +194,13 @@ expect:
     let instance = scenario.at(&points[1]).unwrap();
     assert_eq!(
         instance.guest,
-        Guest { cpus: 8, memory_mib: 1024, command_line: vec!["apic_extnmi=all".to_owned()], pstore: Backend::Erst }
+        Guest {
+            cpus: 8,
+            memory_mib: 1024,
+            command_line: vec!["apic_extnmi=all".to_owned()],
+            pstore: Backend::Erst,
+            crashkernel_mib: None
+        }
     );
     assert_eq!(instance.deadline.as_secs(), 90);
     let expectation = Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Truncated, at_least: 0.5 };

@@ -8,6 +8,7 @@ use super::stage::{Source, Stage};
 use super::{Assignment, judge};
 use crate::guest::GuestError;
 use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
+use crate::scenario::Knob;
 use crate::verdict::Tail;
 
 const WITNESSES: u32 = 4;
@@ -57,14 +58,17 @@ pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
 }
 
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
-    let assignment = known_crash();
+    let assignment = known_crash(stage.dumps.is_some());
     let crash = super::crash(stage, &source, &assignment, None, None).await?;
     Ok(judge(&assignment, &crash).outcome)
 }
 
-/// A panic on CPU 0, while the others idle.
-fn known_crash() -> Assignment {
+/// A panic on CPU 0, while the others idle. Of a guest with a crash kernel that has its turn last, so that every channel
+/// should have the log.
+fn known_crash(has_crash_kernel: bool) -> Assignment {
     let nonce = crate::plan::nonce(0);
+    let knob = Knob::parameter("kernel", "crash_kexec_post_notifiers", "1".to_owned());
+    let knob = if has_crash_kernel { format!("set {} {}\n", knob.path, knob.value) } else { String::new() };
     let cell = CellKey {
         variant: String::new(),
         base: String::new(),
@@ -75,7 +79,9 @@ fn known_crash() -> Assignment {
         index: 0,
         cell,
         seed: 0,
-        directives: format!("nonce {nonce}\nwitnesses {WITNESSES}\narm panic panic cpu=0 in=thread at_us=0\nfire\n"),
+        directives: format!(
+            "nonce {nonce}\nwitnesses {WITNESSES}\n{knob}arm panic panic cpu=0 in=thread at_us=0\nfire\n"
+        ),
         deadline: Duration::from_secs(30),
         quiet: Duration::from_secs(3),
         longest_wait: Duration::ZERO,

@@ -6,12 +6,10 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::{Crash, records};
+use super::{Crash, Judged, records};
 use crate::evidence::console;
-use crate::evidence::printk_ring::Log;
 use crate::evidence::vmcore::{Capture, Dump};
 use crate::guest::{PstoreFile, RamoopsMemory};
-use crate::model::timeline::Timeline;
 use crate::results::{CONSOLE, write_timeline};
 
 /// The file with what was read of a dead kernel's memory.
@@ -19,13 +17,7 @@ pub(super) const VMCORE: &str = "vmcore";
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
 /// was asked.
-pub fn keep(
-    folder: &Path,
-    crash: &Crash,
-    timeline: Option<&Timeline>,
-    log: Option<&Log>,
-    found: Option<&[PstoreFile]>,
-) -> io::Result<()> {
+pub fn keep(folder: &Path, crash: &Crash, judged: &Judged, found: Option<&[PstoreFile]>) -> io::Result<()> {
     let remains = &crash.remains;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
@@ -73,12 +65,15 @@ pub fn keep(
     if let Some((Capture::Read(dump), _)) = &crash.capture {
         vmcore(folder, dump)?;
     }
-    if let Some(log) = log {
+    if let Some(log) = &judged.log {
         let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);
         write!(file, "{log}")?;
         file.flush()?;
     }
-    if let Some(timeline) = timeline {
+    if let Some(difference) = &judged.difference {
+        std::fs::write(folder.join("difference.txt"), difference)?;
+    }
+    if let Some(timeline) = &judged.timeline {
         write_timeline(folder, timeline)?;
     }
     Ok(())

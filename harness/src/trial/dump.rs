@@ -181,16 +181,33 @@ impl Reader<'_> {
         Ok(RawRing { layout, arrays, ring, descs, infos, text })
     }
 
-    /// What makedumpfile and crash look at first: who the kernel says it is, and by which tables its image is mapped.
+    /// What makedumpfile looks at before the log: who the kernel says it is, what memory it has, and the page tables by
+    /// which all of these are mapped.
     async fn for_other_tools(&mut self) -> Result<(), Fault> {
-        let Some(names) = self.dump.core.info.symbol("init_uts_ns") else { return Ok(()) };
-        for page in [names, names.wrapping_add(PAGE)].map(|address| address - address % PAGE) {
-            self.walk(page).await?;
-            if let Some(at) = self.dump.core.mapped(page, PAGE) {
-                self.file(at, PAGE_BYTES).await?;
-            }
+        let (names, sections) = {
+            let info = &self.dump.core.info;
+            (info.symbol("init_uts_ns"), info.symbol("mem_section"))
+        };
+        for address in names.into_iter().flat_map(|names| [names, names.wrapping_add(PAGE)]) {
+            self.keep_page(address).await?;
+        }
+        // A pointer to pointers to arrays of `struct mem_section` (CONFIG_SPARSEMEM_EXTREME).
+        let mut next = sections;
+        for _ in 0..3 {
+            let Some(address) = next else { break };
+            self.keep_page(address).await?;
+            next = match self.dump.core.mapped(address, 8) {
+                Some(_) => Some(self.word("mem_section", address).await?),
+                None => None,
+            };
         }
         Ok(())
+    }
+
+    async fn keep_page(&mut self, address: u64) -> Result<(), Fault> {
+        let page = address - address % PAGE;
+        self.walk(page).await?;
+        self.page(page).await.map(drop)
     }
 
     /// Where a CPU stood, by the registers that it saved and its stack.

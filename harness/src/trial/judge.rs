@@ -14,7 +14,7 @@ use crate::timeline::place_console;
 use crate::verdict::meet::{self, Passage};
 use crate::verdict::{
     Due, Tail, Truth, dumped, judge_console, judge_kdump, judge_next_boot, judge_order, judge_pstore,
-    judge_pstore_console,
+    judge_pstore_console, text_of_dump, text_of_pstore,
 };
 
 /// What a trial came to.
@@ -30,8 +30,8 @@ pub struct Judged {
     pub log: Option<Log>,
     /// What the trial logged, or why that is not known.
     pub truth: Result<Truth, String>,
-    /// The log that a dump of the kernel's memory has, if there is one.
-    pub dumped_log: Option<Log>,
+    /// Which channel has which line of what was logged, where one lacks some.
+    pub difference: Option<String>,
     /// That dump, in short.
     pub dump: Option<Dumped>,
 }
@@ -71,8 +71,8 @@ pub fn judge(assignment: &Assignment, crash: &Crash) -> Judged {
         Err(why) => (None, Err(why)),
     };
     let outcome = TrialOutcome::InfraError { cause: String::new() };
-    let (dumped_log, dump) = (None, None);
-    let mut judged = Judged { outcome, stamps: Vec::new(), timeline: None, log, truth, dumped_log, dump };
+    let (difference, dump) = (None, None);
+    let mut judged = Judged { outcome, stamps: Vec::new(), timeline: None, log, truth, difference, dump };
     judged.outcome = look(assignment, crash, &mut judged).unwrap_or_else(|outcome| outcome);
     judged
 }
@@ -137,6 +137,9 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
         }
         channels.insert(Channel::PstoreConsole, verdict);
     }
+    let text_of_pstore = text_of_pstore(&records.pstore, tail);
+    let mut texts = vec![('c', console.text.as_str()), ('p', text_of_pstore.as_str())];
+    let dumped_text;
     if let Some((capture, build_id)) = &crash.capture {
         let due = Due { build_id: build_id.clone(), saved_registers: saved_registers(judged.timeline.as_ref()) };
         let (mut verdict, log) = judge_kdump(capture, &due, tail);
@@ -146,9 +149,11 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
         if let Capture::Read(dump) = capture {
             judged.dump = Some(dumped(dump, log.as_ref()));
         }
-        judged.dumped_log = log;
+        dumped_text = text_of_dump(log.as_ref());
+        texts.push(('k', &dumped_text));
         channels.insert(Channel::Kdump, verdict);
     }
+    judged.difference = judged.truth.as_ref().ok().and_then(|truth| truth.difference(&texts));
     channels.extend(order(assignment, crash, judged).map(|verdict| (Channel::Order, verdict)));
     Ok(TrialOutcome::Counted { hung: crash.end.is_hung(), channels })
 }

@@ -194,14 +194,13 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
             } else {
                 None
             };
-            (record.outcome, record.stamps) = (judged.outcome, judged.stamps);
+            (record.outcome, record.stamps) = (judged.outcome.clone(), judged.stamps.clone());
             match &judged.truth {
                 Ok(truth) => record.log = Some(truth.logged()),
                 Err(why) => record.log_unknown = Some(why.clone()),
             }
             record.dump.clone_from(&judged.dump);
-            let (timeline, log) = (judged.timeline.as_ref(), judged.log.as_ref());
-            if let Err(error) = artifacts::keep(artifacts, &crash, timeline, log, found.as_deref()) {
+            if let Err(error) = artifacts::keep(artifacts, &crash, &judged, found.as_deref()) {
                 let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
                 record.outcome = TrialOutcome::InfraError { cause };
             }

@@ -56,23 +56,38 @@ impl Truth {
     /// What a text, oldest line first, has of it. A line is kept if it is there whole, with its time where the text
     /// shows times, and as often as it was logged.
     fn kept_by(&self, text: &str) -> Kept {
-        let mut there: HashMap<(Option<u64>, &str), usize> = HashMap::new();
-        for line in text.lines().map(Line::parse) {
-            *there.entry((line.micros, line.message)).or_default() += 1;
-        }
-        let mut take = |micros, message| {
-            let left = there.get_mut(&(micros, message)).filter(|left| **left > 0);
-            left.map(|left| *left -= 1).is_some()
-        };
+        let mut there = There::new(text);
         let mut kept = Kept { lines: 0, of: self.logged.lines, first_lost: None };
-        for (record, line) in self.records.iter().flat_map(|record| record.lines().map(move |line| (record, line))) {
-            if take(Some(record.micros()), line) || take(None, line) {
+        for (record, line) in self.lines() {
+            if there.take(record, line) {
                 kept.lines += 1;
             } else if kept.first_lost.is_none() {
                 kept.first_lost = Some(record.shown(line).chars().take(MAX_SHOWN).collect());
             }
         }
         kept
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (&Record, &str)> {
+        self.records.iter().flat_map(|record| record.lines().map(move |line| (record, line)))
+    }
+
+    /// Every line that was logged, and before it who has it: the letter of each channel's text, or a dot. None if all
+    /// have all of it.
+    pub fn difference(&self, texts: &[(char, &str)]) -> Option<String> {
+        let mut channels: Vec<_> = texts.iter().map(|(letter, text)| (*letter, There::new(text))).collect();
+        let (mut shown, mut differs) = (String::new(), false);
+        for (record, line) in self.lines() {
+            for (letter, there) in &mut channels {
+                let has = there.take(record, line);
+                differs |= !has;
+                shown.push(if has { *letter } else { '.' });
+            }
+            shown.push(' ');
+            shown.push_str(&record.shown(line));
+            shown.push('\n');
+        }
+        differs.then_some(shown)
     }
 
     /// What the console has of it.
@@ -82,14 +97,44 @@ impl Truth {
 
     /// What the log in a dump has of it.
     pub fn kept_by_dump(&self, log: Option<&Log>) -> Kept {
-        let text = log.map(ToString::to_string).unwrap_or_default();
-        self.kept_by(&console::decode(text.as_bytes()).text)
+        self.kept_by(&text_of_dump(log))
     }
 
     /// What pstore has of it: the dump of a panic by which it is judged.
     pub fn kept_by_pstore(&self, pstore: &Pstore, tail: &Tail) -> Kept {
-        let text = best_panic(pstore, tail).map(|(dump, _)| dump.text()).unwrap_or_default();
-        self.kept_by(&console::decode(text.as_bytes()).text)
+        self.kept_by(&text_of_pstore(pstore, tail))
+    }
+}
+
+/// The text of the dump by which pstore is judged, as the console would have it.
+pub fn text_of_pstore(pstore: &Pstore, tail: &Tail) -> String {
+    let text = best_panic(pstore, tail).map(|(dump, _)| dump.text()).unwrap_or_default();
+    console::decode(text.as_bytes()).text
+}
+
+/// The text of the log in a dump of memory, as the console would have it.
+pub fn text_of_dump(log: Option<&Log>) -> String {
+    console::decode(log.map(ToString::to_string).unwrap_or_default().as_bytes()).text
+}
+
+/// The lines of a text, to be taken from it one by one.
+struct There<'a>(HashMap<(Option<u64>, &'a str), usize>);
+
+impl<'a> There<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut there: HashMap<_, usize> = HashMap::new();
+        for line in text.lines().map(Line::parse) {
+            *there.entry((line.micros, line.message)).or_default() += 1;
+        }
+        Self(there)
+    }
+
+    /// Whether a line of a record is there once more: with its time, or without if the text has none.
+    fn take(&mut self, record: &Record, line: &'a str) -> bool {
+        [Some(record.micros()), None].into_iter().any(|micros| {
+            let left = self.0.get_mut(&(micros, line)).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        })
     }
 }
 
@@ -162,6 +207,19 @@ mod tests {
         assert_eq!(kept, lost("[    0.009000][    C0] behind"));
         let nothing = truth.kept_by("");
         assert_eq!((nothing.lines, nothing.first_lost.unwrap().contains(" 01/12 ")), (0, true));
+    }
+
+    #[test]
+    fn the_difference_tells_of_each_line_who_has_it() {
+        let log = of_panic();
+        let truth = Truth::of(&log, &tail()).unwrap();
+        let all = shown(&log);
+        assert_eq!(truth.difference(&[('c', &all), ('p', &all)]), None);
+        let without = all.replacen("[    0.009000][    C0] twice\n", "", 1);
+        let difference = truth.difference(&[('c', &all), ('p', &without), ('k', "")]).unwrap();
+        assert_eq!(difference.lines().count(), usize::try_from(OF).unwrap() + 7);
+        let twice: Vec<_> = difference.lines().filter(|line| line.ends_with("twice")).collect();
+        assert_eq!(twice, ["cp. [    0.009000][    C0] twice", "c.. [    0.009000][    C0] twice"]);
     }
 
     #[test]

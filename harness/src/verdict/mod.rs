@@ -24,7 +24,7 @@ pub mod witness;
 
 pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use kdump::{Due, dumped, judge_kdump};
-pub use kept::Truth;
+pub use kept::{Truth, text_of_dump, text_of_pstore};
 pub use order::judge_order;
 pub use tail::{Tail, judge_text};
 

@@ -65,9 +65,9 @@ pub fn judge_text(text: &str, tail: &Tail) -> ChannelVerdict {
 /// Judges what was found in a text. `record_damage`: what is known to be damaged of the records that it came from.
 pub(super) fn judge_scan(scan: &Scan, tail: &Tail, record_damage: Option<&str>) -> ChannelVerdict {
     let whole: BTreeSet<u32> = scan.events.iter().filter_map(|event| event.witness()).collect();
-    let panic = !tail.panic_due || scan.events.contains(&Event::Panic);
+    let panic = scan.events.contains(&Event::Panic);
     let missing = ranges::missing(whole.iter().copied(), tail.of);
-    let complete = missing.is_empty() && panic;
+    let complete = missing.is_empty() && (panic || !tail.panic_due);
     let disorder = disorder(&scan.events, &whole, panic);
     let verdict = |outcome, detail| ChannelVerdict {
         outcome,
@@ -98,7 +98,7 @@ pub(super) fn judge_scan(scan: &Scan, tail: &Tail, record_damage: Option<&str>) 
         ChannelOutcome::Truncated
     };
     let mut reasons: Vec<String> = Vec::new();
-    reasons.extend((!complete).then(|| describe_missing(&missing, tail.of, panic)));
+    reasons.extend((!complete).then(|| describe_missing(&missing, tail.of, panic || !tail.panic_due)));
     reasons.extend(disorder);
     reasons.extend(describe_damage(&damage));
     reasons.extend(record_damage.map(str::to_owned));

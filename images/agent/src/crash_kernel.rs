@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 /// Where the initramfs has it, what boots on it, and what it is told.
 const KERNEL: &str = "/crash/kernel";
 const INITRAMFS: &str = "/crash/initramfs";
@@ -13,7 +15,15 @@ const COMMAND_LINE: &str = "/crash/command-line";
 /// `KEXEC_FILE_ON_CRASH` (Linux: `include/uapi/linux/kexec.h`).
 const ON_CRASH: c_ulong = 2;
 
-/// Loads the crash kernel, if there is one, and gives back the memory that its files took.
+/// Loads it once more, on one CPU, in place of the one that is loaded.
+pub fn load_on(cpu: usize) -> Result<(), String> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only).map_err(|e| format!("go to CPU {cpu}: {e}"))?;
+    load()
+}
+
+/// Loads the crash kernel, if there is one.
 pub fn load() -> Result<(), String> {
     let kernel = match File::open(KERNEL) {
         Ok(kernel) => kernel,
@@ -38,9 +48,6 @@ pub fn load() -> Result<(), String> {
     };
     if status != 0 {
         return Err(format!("load the crash kernel: {}", why(&io::Error::last_os_error())));
-    }
-    for path in [KERNEL, INITRAMFS, COMMAND_LINE] {
-        fs::remove_file(path).map_err(|e| format!("remove {path}: {e}"))?;
     }
     Ok(())
 }

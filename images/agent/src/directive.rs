@@ -9,6 +9,7 @@ pub enum Directive<'a> {
     Arm,
     AwaitHost,
     AwaitTracer,
+    ReloadCrashKernel(usize),
     Fire,
     ReadPstore,
 }
@@ -26,6 +27,7 @@ impl<'a> Directive<'a> {
             "arm" if !rest.is_empty() => Ok(Self::Arm),
             "await-host" if rest.is_empty() => Ok(Self::AwaitHost),
             "await-tracer" if rest.is_empty() => Ok(Self::AwaitTracer),
+            "reload-crash-kernel" => rest.parse().map(Self::ReloadCrashKernel).map_err(|e| e.to_string()),
             "fire" if rest.is_empty() => Ok(Self::Fire),
             "read-pstore" if rest.is_empty() => Ok(Self::ReadPstore),
             _ => Err("not a directive".to_owned()),
@@ -48,13 +50,24 @@ mod tests {
         assert_eq!(Directive::parse("arm oops oops cpu=1 at_us=0"), Ok(Directive::Arm));
         assert_eq!(Directive::parse("await-host"), Ok(Directive::AwaitHost));
         assert_eq!(Directive::parse("await-tracer"), Ok(Directive::AwaitTracer));
+        assert_eq!(Directive::parse("reload-crash-kernel 1"), Ok(Directive::ReloadCrashKernel(1)));
         assert_eq!(Directive::parse("fire"), Ok(Directive::Fire));
         assert_eq!(Directive::parse("read-pstore"), Ok(Directive::ReadPstore));
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for line in ["", "fire now", "await-tracer please", "set /proc", "witnesses many", "arm", "nonce", "reboot"] {
+        for line in [
+            "",
+            "fire now",
+            "await-tracer please",
+            "set /proc",
+            "witnesses many",
+            "reload-crash-kernel",
+            "arm",
+            "nonce",
+            "reboot",
+        ] {
             assert!(Directive::parse(line).is_err(), "{line}");
         }
     }

@@ -11,6 +11,7 @@
 //! | `arm …` | handed to crashlab as it is |
 //! | `await-host` | wait for a line from the host |
 //! | `await-tracer` | before firing, wait until a tracer outside of the guest is awake |
+//! | `reload-crash-kernel CPU` | once fired, load the crash kernel anew, on that CPU |
 //! | `fire` | write the witness lines, fire, and wait for the end |
 //! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
 //!
@@ -139,6 +140,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let mut nonce = String::new();
     let mut witnesses = 0;
     let mut traced = false;
+    let mut reload_on = None;
     for line in text.lines() {
         match Directive::parse(line).map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
@@ -150,12 +152,16 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::Arm => files.command(line)?,
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
+            Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
             Directive::Fire => {
                 bear_witness(&files, &nonce, witnesses, traced)?;
                 if traced {
                     files.command("await-tracer")?;
                 }
                 files.command("fire")?;
+                if let Some(cpu) = reload_on {
+                    crash_kernel::load_on(cpu)?;
+                }
                 wait_for_the_end();
             }
             Directive::ReadPstore => {

@@ -86,6 +86,33 @@ fn time_begins_with_the_firing_and_stamps_become_actors() {
 }
 
 #[test]
+fn a_crash_kernels_steps_are_not_the_dead_ones_and_what_was_heard_of_it_comes_last() {
+    let mut probes = probes();
+    let (probe, meaning) = step(Event::MACHINE_KEXEC, "", StepEdge::Begin, 9);
+    probes.probes.push(probe);
+    probes.meanings.push(meaning);
+    let heard = [("first_line", 3000), ("ready", 4000)];
+    let of = |events: &[(u64, usize, u32, u32)]| {
+        let mut memory = memory(State::Ready, events);
+        // More than there was room for: the crash kernel's.
+        memory[CLAIMED..CLAIMED + 8].copy_from_slice(&(MAX_EVENTS as u64 + 5).to_le_bytes());
+        decode(&memory, &probes, &actors(), 4, &heard).unwrap()
+    };
+    let timeline = of(&[FIRED, (1100, 0, 3, 1), (1200, 0, 4, 2), (1300, 0, 3, 0), (1400, 0, 1, 0)]);
+    let expected = [
+        "100 1 printk  begin",
+        "200 2 machine_kexec  begin",
+        "2000 2 capture first_line begin",
+        "3000 2 capture ready begin",
+    ];
+    assert_eq!((shown(&timeline), timeline.dropped), (expected.map(str::to_owned).to_vec(), 0));
+    // A kernel that was never left has no crash kernel.
+    let without = of(&[FIRED, (1100, 0, 3, 1)]);
+    assert_eq!(shown(&without), ["100 1 printk  begin"]);
+    assert!(without.dropped > 0);
+}
+
+#[test]
 fn what_is_no_stamp_of_an_actors_is_no_event() {
     let third = SLOTS_AT + 2 * SLOT + ENTERED_AT;
     let timeline = decoded(&[FIRED, (1, third, 0, 0), (2, SLOTS_AT + 1, 0, 0), (3, 8, 0, 0), (4, 0, 99, 0)]);

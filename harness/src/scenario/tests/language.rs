@@ -310,3 +310,33 @@ fn a_lock_that_need_not_be_got_is_not_asked_for() {
     };
     assert_eq!((asked(""), asked(", optional: true")), (2, 1));
 }
+
+#[test]
+fn a_crash_kernel_at_some_points() {
+    let scenario = |guest: &str| {
+        let text = format!(
+            "name: one\ntitle: t\nwhy: w\nsource: s\nparams: {{ image: [none, loaded, 48MiB] }}\nguest: {{ {guest} }}\n\
+             actors: [panic: {{ name: p, cpu: 0, at: 0ms }}]\nexpect:\n  \
+             - {{ channel: kdump, outcome: saved, where: {{ image: [loaded] }} }}\n"
+        );
+        read("one", &text).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let sweep = scenario("kdump: $image, reload-crash-kernel-on: 3");
+    let instances = |scenario: &Scenario| {
+        scenario.points().iter().map(|point| scenario.at(point).unwrap().clone()).collect::<Vec<Instance>>()
+    };
+    let points: Vec<_> = instances(&sweep)
+        .iter()
+        .map(|instance| {
+            let needs = instance.needs.config.contains(&"CONFIG_VIRTIO_CONSOLE".to_owned());
+            (instance.guest.crashkernel_mib, instance.reload_on, needs, instance.expectations.len())
+        })
+        .collect();
+    assert_eq!(points, [(None, None, false, 0), (Some(32), Some(3), true, 1), (Some(48), Some(3), true, 0)]);
+    let told = instances(&sweep)[1].draw(1).to_guest(NONCE, 1);
+    assert!(told.ends_with("reload-crash-kernel 3\nfire\n"), "{told}");
+    let mut everywhere = sweep;
+    everywhere.load_crash_kernel();
+    let loaded: Vec<_> = instances(&everywhere).iter().map(|instance| instance.guest.crashkernel_mib).collect();
+    assert_eq!(loaded, [Some(32), Some(32), Some(48)]);
+}

@@ -44,6 +44,24 @@ fn the_good_one_is_accepted() {
 }
 
 #[test]
+fn crash_kernels_that_cannot_be() {
+    let cause = |guest: &str| {
+        let said = with("guest: { cpus: 4, memory: 256MiB }", &format!("guest: {{ cpus: 4, {guest} }}"));
+        let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default().to_owned();
+        (said.lines().next().unwrap().rsplit_once("bad.yaml: ").unwrap().1.to_owned(), hint)
+    };
+    let is = |guest, expected: &str, hint: &str| assert_eq!(cause(guest), (expected.to_owned(), hint.to_owned()));
+    let write = "write `loaded`, `none`, or a size such as 32MiB";
+    is("kdump: 0MiB", "that is no part of the guest's memory", write);
+    is("kdump: 256MiB", "that is no part of the guest's memory", write);
+    is("kdump: loaded, reload-crash-kernel-on: 4", "the guest has no CPU 4", "");
+    is("reload-crash-kernel-on: 1", "the guest has no crash kernel", "load one, `guest: { kdump: loaded }`");
+    let expected = with("channel: console, outcome: saved", "channel: kdump, outcome: saved");
+    assert!(expected.contains("the guest has no crash kernel"), "{expected}");
+    assert!(with("cpus: 4", "cpus: 4, kdump: always").contains("bad.yaml:5:"), "it is no size");
+}
+
+#[test]
 fn wrong_keys() {
     assert_snapshot!(with("cpus: 4", "cpu: 4"), @"
     reading scenarios/bad.yaml: unknown key `cpu` in `guest`
@@ -52,7 +70,7 @@ fn wrong_keys() {
     5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, memory, command-line, pstore)
+    hint: did you mean `cpus`? (known: cpus, memory, command-line, pstore, kdump, reload-crash-kernel-on)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`

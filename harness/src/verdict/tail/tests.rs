@@ -286,3 +286,12 @@ proptest! {
         prop_assert_eq!((verdict.outcome, verdict.witnesses as usize), (Truncated, keep.len()));
     }
 }
+
+#[test]
+fn a_panic_line_that_never_came_is_not_asked_for() {
+    let tail = tail().without_panic();
+    check("all there is", &witnesses(1..=OF), &tail, (Saved, OF, ""));
+    check("with one all the same", &(witnesses(1..=OF) + &own_panic()), &tail, (Saved, OF, ""));
+    check("not all", &witnesses(1..=3), &tail, (Truncated, 3, "missing: witnesses 4-12 of 12"));
+    check("none", "", &tail, (Lost, 0, "missing: witnesses 1-12 of 12"));
+}

@@ -162,7 +162,7 @@ fn expectations() {
     20 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
-    hint: did you mean `console`? (known: console, pstore, pstore-console, order)
+    hint: did you mean `console`? (known: console, pstore, pstore-console, kdump, order)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
@@ -171,7 +171,7 @@ fn expectations() {
     21 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
        |                                 ^^^^^^
 
-    hint: known: saved, truncated, corrupt, unreadable, lost, kept, broken
+    hint: known: saved, truncated, corrupt, unreadable, lost, vmcore-bad, no-vmcore, capture-hung, not-entered, not-loaded, kept, broken
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 90"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
