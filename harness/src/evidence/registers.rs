@@ -49,6 +49,12 @@ impl Standing {
         self.rip >> 63 == 1
     }
 
+    /// It executes neither a kernel's code nor user space's, which always takes interrupts: code at its physical address,
+    /// such as what checks and unpacks a crash kernel.
+    pub const fn between_kernels(&self) -> bool {
+        !self.in_kernel() && !self.interrupts
+    }
+
     /// In words, with who called whom: `delay_tsc+0x2d < __const_udelay+0x28 < panic+0x30e, interrupts off`.
     pub fn describe(&self, callers: &[Caller], symbols: &Symbols) -> String {
         let mut text = symbols.describe(self.rip);

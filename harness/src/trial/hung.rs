@@ -12,6 +12,9 @@ use crate::model::HungCpu;
 /// No more pages are read of a vCPU's stacks at one look: three stacks in two pages each, and code beside calls.
 const PAGES: usize = 12;
 
+/// What a CPU is in that has left its kernel, and is not in the next one yet.
+const BETWEEN_KERNELS: &str = "purgatory";
+
 /// A hung guest.
 #[derive(Debug, Clone)]
 pub struct Hung {
@@ -45,6 +48,9 @@ impl Stand {
     /// The function that some vCPU waits in and comes back from by the kernel's own doing.
     pub fn bounded(&self, symbols: &Symbols) -> Option<&'static str> {
         let of_cpu = |(standing, callers): &(Standing, Vec<Caller>)| {
+            if standing.between_kernels() {
+                return Some(BETWEEN_KERNELS);
+            }
             let own = symbols.function(standing.rip).map(|function| function.name);
             progress::bounded(own.into_iter().chain(callers.iter().filter_map(|caller| caller.name(symbols))))
         };
@@ -98,6 +104,11 @@ mod tests {
         let stopping = stand(&[(0, panic, &[]), (1, delay, &[stop, panic])]);
         assert_eq!(stopping.bounded(&symbols), Some("native_stop_other_cpus"));
         assert_eq!(stand(&[(0, stop, &[])]).bounded(&symbols), Some("native_stop_other_cpus"));
+        // Where the crash kernel's checksums are taken, and where it is unpacked.
+        let mut leaving = stand(&[(0, 0x0eff_b330, &[])]);
+        assert_eq!(leaving.bounded(&symbols), None, "user space");
+        leaving.cpus[0].0.interrupts = false;
+        assert_eq!(leaving.bounded(&symbols), Some("purgatory"));
     }
 
     #[test]
