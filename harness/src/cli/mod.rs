@@ -36,7 +36,7 @@ pub use failure::Failure;
 /// What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
 ///
 /// Builds kernels with patch variants, boots multi-vCPU guests, crashes them in ways a scenario describes, and compares
-/// what pstore and the console kept.
+/// what pstore, kdump and the console kept.
 #[derive(Debug, Parser)]
 #[command(
     version,
