@@ -24,7 +24,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     memory[STATE] = State::Ready as u8;
     memory.extend(events);
     activity::decode(&memory, &probes);
-    if let Ok(timeline) = decode(&memory, &probes, &["panic".to_owned()], 4) {
+    if let Ok(timeline) = decode(&memory, &probes, &["panic".to_owned()], 4, &[("ready", 7)]) {
         let placed = place_console(&timeline, &console);
         assert!(placed.iter().all(|line| line.before <= timeline.events.len()));
     }

@@ -77,6 +77,7 @@ enum UntilChoice {
 
 /// How trials are run.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct How {
     /// What every trial's seed is derived from; of `trial`: the trial's own seed [default: the clock]
     #[arg(long, value_name = "N")]

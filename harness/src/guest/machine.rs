@@ -213,7 +213,9 @@ impl Machine {
             line.push_str(&ramoops(zones));
         }
         if let Some(mib) = self.crashkernel_mib {
-            line.push_str(&format!(" crashkernel={mib}M"));
+            line.push_str(" crashkernel=");
+            line.push_str(&mib.to_string());
+            line.push('M');
         }
         args.word("-append").word(line);
         args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);

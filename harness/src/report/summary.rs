@@ -112,7 +112,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let n = counts.n();
     if n == 0 {
-        return none_counted(cell);
+        return none_counted(cell, channel);
     }
     let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
     let word = word.map_or("mixed", |outcome| outcome.name());
@@ -123,16 +123,21 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
 fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let good = counts.good();
-    let Some(share) = good.share() else { return none_counted(cell) };
+    let Some(share) = good.share() else { return none_counted(cell, channel) };
     let interval = counts.ci95();
     let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
     (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
 }
 
 /// What stands where there is no figure.
-fn none_counted(cell: &CellSummary) -> (String, Tone) {
+fn none_counted(cell: &CellSummary, channel: Channel) -> (String, Tone) {
+    let counted = cell.trials > cell.missed + cell.infra_errors;
     match &cell.skipped {
         Some(_) => ("skipped".to_owned(), Tone::Plain),
+        // The guests of this cell have no such channel.
+        None if counted && matches!(channel, Channel::PstoreConsole | Channel::Kdump) => {
+            ("not there".to_owned(), Tone::Plain)
+        }
         None => ("none counted".to_owned(), Tone::Between),
     }
 }

@@ -90,6 +90,7 @@ pub struct HostInfo {
 
 /// Which QEMU it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct QemuInfo {
     /// The program.
     pub path: String,
