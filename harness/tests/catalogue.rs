@@ -12,7 +12,8 @@ use serde_json::Value;
 
 /// For what needs two CPUs at one moment, or has one that never pauses beside one that waits, virtual time is not made, in
 /// which the CPUs take turns: see `docs/architecture.md`, "Time". It is run, and may come to anything.
-const NOT_IN_VIRTUAL_TIME: [&str; 3] = ["flood-during-panic", "panics-in-two-nmis", "two-panics-at-once"];
+const NOT_IN_VIRTUAL_TIME: [&str; 4] =
+    ["flood-during-panic", "kdump-two-panics", "panics-in-two-nmis", "two-panics-at-once"];
 
 /// Every cell of the suite is run or has a reason to be skipped, is counted, and is as expected.
 fn comes_to_what_it_expects(suite: &str) {
