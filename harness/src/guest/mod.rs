@@ -14,6 +14,7 @@
 mod agent;
 mod capture;
 mod console;
+mod death;
 mod drain;
 mod error;
 mod hooks;

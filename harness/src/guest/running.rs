@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::agent::{Lines, Note, PstoreFile, Word};
 use super::capture::{Greeting, Port};
 use super::console::Printing;
+use super::death;
 use super::drain::Captured;
 use super::error::GuestError;
 use super::log::{LogPlace, is_ram};
@@ -356,14 +357,14 @@ impl Guest {
     pub(super) async fn death(&mut self, during: &'static str) -> GuestError {
         let status = within(QMP_DEADLINE, self.process.wait()).await;
         let stderr = std::mem::replace(&mut self.stderr, tokio::spawn(async { Captured::default() }));
-        described_death(status, stderr, during).await
+        death::described(status, stderr, during).await
     }
 
     async fn console_tail(&mut self) -> String {
         let _ = self.process.kill().await;
         self.console_over.notify_one();
         let console = std::mem::replace(&mut self.console, tokio::spawn(async { Captured::default() }));
-        last_lines(&console.await.unwrap_or_default().into_bytes(), 25)
+        death::last_lines(&console.await.unwrap_or_default().into_bytes(), 25)
     }
 }
 
@@ -381,31 +382,6 @@ async fn greeting(port: &mut Option<Port>) -> Option<Greeting> {
         Some(port) => port.greeting().await,
         None => std::future::pending().await,
     }
-}
-
-pub(super) async fn died(mut process: Process, stderr: JoinHandle<Captured>, during: &'static str) -> GuestError {
-    let status = within(QMP_DEADLINE, process.wait()).await;
-    described_death(status, stderr, during).await
-}
-
-async fn described_death(
-    status: Option<io::Result<std::process::ExitStatus>>,
-    stderr: JoinHandle<Captured>,
-    during: &'static str,
-) -> GuestError {
-    let Some(Ok(status)) = status else {
-        return GuestError::Died { status: "its sockets are closed".into(), during, stderr: String::new() };
-    };
-    let said = last_lines(&stderr.await.unwrap_or_default().into_bytes(), 10);
-    let stderr = if said.is_empty() { said } else { format!(":\n{said}") };
-    GuestError::Died { status: status.to_string(), during, stderr }
-}
-
-/// The last lines of what a guest or QEMU wrote, made safe for a message.
-fn last_lines(bytes: &[u8], count: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<_> = text.lines().map(|line| line.replace(|c: char| c.is_control(), "")).collect();
-    lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
 }
 
 /// The host's monotonic clock, as the tracer reads it.

@@ -13,11 +13,12 @@ use tokio::process::Command;
 use super::agent::Lines;
 use super::capture::Port;
 use super::console::Console;
+use super::death::died;
 use super::drain::{Captured, drain};
 use super::error::{DIRECTIVES_BYTES, GuestError};
 use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, Ram};
 use super::process::Process;
-use super::running::{Guest, QMP_DEADLINE, Watch, died};
+use super::running::{Guest, QMP_DEADLINE, Watch};
 use super::template::Template;
 use super::trace::{Memory, Tracing};
 

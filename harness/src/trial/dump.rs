@@ -8,6 +8,9 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::stage::Stage;
 use crate::evidence::printk_ring::{Layout, RawRing, Span};
@@ -28,6 +31,8 @@ const CPUS: u32 = 8;
 const NOTES: usize = 512;
 /// What a full dump is read in.
 const CHUNK: usize = 1 << 20;
+/// How long all of it may take: 40 ms as a rule, of a full one a second for 200 MB.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Where the kernel keeps what is read of its memory, by its own symbols; none where it has no such symbol.
 #[derive(Debug, Clone, Copy)]
@@ -60,9 +65,38 @@ impl Dumps {
         end: &End,
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
+        match end {
+            End::Captured(Greeting::Vmcore { free_kib }) => self.read(stage, guest, *free_kib, full).await,
+            End::Captured(Greeting::None(why)) => Ok(Capture::NoVmcore(why.clone())),
+            _ if guest.has_captured() > 0 => Ok(Capture::Hung(match end {
+                End::Ended(reason) => format!("it ended ({reason}) before its agent had said anything"),
+                _ => "it did nothing any more before its agent had said anything".to_owned(),
+            })),
+            _ => is_loaded(guest, self.variables).await.map(|loaded| match loaded {
+                Some(false) => Capture::NotLoaded,
+                _ => Capture::NotEntered,
+            }),
+        }
+    }
+
+    async fn read(
+        &self,
+        stage: &Stage,
+        guest: &mut Guest,
+        free_kib: u64,
+        full: Option<&Path>,
+    ) -> Result<Capture, GuestError> {
         let what = "read the kernel's symbols, for the dump of its memory".to_owned();
         let symbols = stage.symbols(guest.crashlab_code()).map_err(|source| GuestError::Io { what, source })?;
-        capture(guest, end, self.variables, &symbols, full).await
+        let most = u64::from(stage.machine.memory_mib) << 21;
+        let mut reader = Reader { guest, most, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
+        match timeout(DEADLINE, reader.all(self.variables, &symbols, full)).await {
+            Ok(Ok(())) => Ok(Capture::Read(Box::new(reader.dump))),
+            Ok(Err(Fault::Bad(why))) => Ok(Capture::Bad(why)),
+            Ok(Err(Fault::Stuck(CaptureError::Guest(error)))) => Err(error),
+            Ok(Err(Fault::Stuck(stuck))) => Ok(Capture::Hung(stuck.to_string())),
+            Err(_) => Ok(Capture::Hung(format!("its /proc/vmcore was not read within {DEADLINE:?}"))),
+        }
     }
 }
 
@@ -72,38 +106,6 @@ impl Variables {
         let names = ["crash_notes", "__per_cpu_offset", "panic_cpu", "kexec_crash_image"];
         let [crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image] = addresses(map, names);
         Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image }
-    }
-}
-
-async fn capture(
-    guest: &mut Guest,
-    end: &End,
-    variables: Variables,
-    symbols: &Symbols,
-    full: Option<&Path>,
-) -> Result<Capture, GuestError> {
-    let free_kib = match end {
-        End::Captured(Greeting::Vmcore { free_kib }) => *free_kib,
-        End::Captured(Greeting::None(why)) => return Ok(Capture::NoVmcore(why.clone())),
-        _ if guest.has_captured() > 0 => {
-            return Ok(Capture::Hung(match end {
-                End::Ended(reason) => format!("it ended ({reason}) before its agent had said anything"),
-                _ => "it did nothing any more before its agent had said anything".to_owned(),
-            }));
-        }
-        _ => {
-            return is_loaded(guest, variables).await.map(|loaded| match loaded {
-                Some(false) => Capture::NotLoaded,
-                _ => Capture::NotEntered,
-            });
-        }
-    };
-    let mut reader = Reader { guest, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
-    match reader.all(variables, symbols, full).await {
-        Ok(()) => Ok(Capture::Read(Box::new(reader.dump))),
-        Err(Fault::Bad(why)) => Ok(Capture::Bad(why)),
-        Err(Fault::Stuck(CaptureError::Guest(error))) => Err(error),
-        Err(Fault::Stuck(stuck)) => Ok(Capture::Hung(stuck.to_string())),
     }
 }
 
@@ -135,6 +137,8 @@ impl From<CaptureError> for Fault {
 
 struct Reader<'a> {
     guest: &'a mut Guest,
+    /// No honest dump has more bytes: all of the machine's memory, of which some is in two segments.
+    most: u64,
     dump: Dump,
     /// What was read to find where other things are.
     pages: Pages,
@@ -144,6 +148,10 @@ impl Reader<'_> {
     async fn all(&mut self, variables: Variables, symbols: &Symbols, full: Option<&Path>) -> Result<(), Fault> {
         let head = self.file(0, HEAD).await?;
         self.dump.core = Core::parse(&head).map_err(|error| Fault::Bad(error.to_string()))?;
+        let bytes = self.dump.core.bytes();
+        if bytes > self.most {
+            return Err(Fault::Bad(format!("it says that it has {bytes} bytes, more than twice the machine's memory")));
+        }
         self.dump.log = Some(self.log().await?);
         self.for_other_tools().await?;
         if let Some(address) = variables.panic_cpu {
