@@ -37,6 +37,11 @@ impl Channel {
     /// Those that keep the log of every guest: every trial that counts is judged by each of them.
     pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
 
+    /// Whether it is there or not by what guests have: a cell whose trials count may have no such channel.
+    pub const fn is_of_some_guests(self) -> bool {
+        matches!(self, Self::PstoreConsole | Self::Kdump)
+    }
+
     /// The name used in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

@@ -129,15 +129,16 @@ fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
 }
 
+/// What stands where the guests of a cell have no such channel.
+pub(super) const NOT_THERE: &str = "not there";
+
 /// What stands where there is no figure.
 fn none_counted(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counted = cell.trials > cell.missed + cell.infra_errors;
     match &cell.skipped {
         Some(_) => ("skipped".to_owned(), Tone::Plain),
         // The guests of this cell have no such channel.
-        None if counted && matches!(channel, Channel::PstoreConsole | Channel::Kdump) => {
-            ("not there".to_owned(), Tone::Plain)
-        }
+        None if counted && channel.is_of_some_guests() => (NOT_THERE.to_owned(), Tone::Plain),
         None => ("none counted".to_owned(), Tone::Between),
     }
 }

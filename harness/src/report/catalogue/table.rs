@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::in_table;
 use super::measured::{Measured, MeasuredCell};
 use crate::model::{Channel, ParamValue, Params};
-use crate::report::summary::assignments;
+use crate::report::summary::{NOT_THERE, assignments};
 use crate::scenario::Scenario;
 use crate::stats::{Proportion, percent, wilson};
 
@@ -32,7 +32,10 @@ pub(super) fn measured(scenario: &Scenario, measured: &Measured) -> String {
             None => vec!["-".to_owned(); columns],
             Some(MeasuredCell { skipped: Some(_), .. }) => vec!["skipped".to_owned(); columns],
             Some(cell) => {
-                let of_channels = channels.iter().map(|channel| figure(cell.channels.get(channel).copied()));
+                let of_channels = channels.iter().map(|channel| match cell.channels.get(channel) {
+                    None if channel.is_of_some_guests() => NOT_THERE.to_owned(),
+                    counts => figure(counts.copied()),
+                });
                 of_channels.chain([cell.hung, cell.missed].map(|count| count.to_string())).collect()
             }
         }

@@ -1,18 +1,37 @@
 //! The order in tables and in the `JUnit` report.
 
+use std::collections::BTreeMap;
+
 use insta::assert_snapshot;
 
 use super::{TEXT, report_of, widest, xmllint};
 use crate::compare::{Options, compare};
 use crate::model::Channel;
-use crate::model::ChannelOutcome::{Broken, Kept, Saved};
+use crate::model::ChannelOutcome::{Broken, Kept, NotEntered, Saved};
 use crate::report::{Format, compare_table, summary_table, variant_table};
 use crate::results::sample::{cell, cell_with_order, counted, expect, info, key, ordered, trial};
-use crate::results::{CellSummary, PlannedCell, Summary};
+use crate::results::{CellSummary, Counts, PlannedCell, Summary};
 
 /// A cell of `variant` whose log was saved.
 fn saved(variant: &str, scenario: &str) -> CellSummary {
     cell(key(variant, scenario, ""), (10, 10), (10, 10))
+}
+
+#[test]
+fn a_channel_that_guests_do_not_have_is_not_one_of_which_nothing_counted() {
+    let with_kdump = |mut cell: CellSummary| {
+        cell.channels.insert(Channel::Kdump, Counts::new([(NotEntered, 10)]).unwrap());
+        cell
+    };
+    let mut missed = saved("stock", "c");
+    (missed.missed, missed.channels) = (10, BTreeMap::new());
+    let cells = vec![with_kdump(saved("stock", "a")), saved("stock", "b"), missed];
+    let text = variant_table(&Summary { run_id: "x".into(), cells }, TEXT);
+    let rows: Vec<&str> = text.split_once("\nkdump").unwrap().1.lines().skip(3).take(3).collect();
+    assert_eq!(
+        rows,
+        ["a  not-entered 0/10", "b  not there", "c  none counted"]
+    );
 }
 
 #[test]
