@@ -28,10 +28,7 @@ fn a_channel_that_guests_do_not_have_is_not_one_of_which_nothing_counted() {
     let cells = vec![with_kdump(saved("stock", "a")), saved("stock", "b"), missed];
     let text = variant_table(&Summary { run_id: "x".into(), cells }, TEXT);
     let rows: Vec<&str> = text.split_once("\nkdump").unwrap().1.lines().skip(3).take(3).collect();
-    assert_eq!(
-        rows,
-        ["a  not-entered 0/10", "b  not there", "c  none counted"]
-    );
+    assert_eq!(rows, ["a  not-entered 0/10", "b  not there", "c  none counted"]);
 }
 
 #[test]
