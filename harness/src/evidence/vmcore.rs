@@ -18,7 +18,6 @@ pub const HEAD: usize = 64 << 10;
 /// A page of memory, in bytes.
 pub const PAGE: u64 = 4096;
 
-const ELF_HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 const ET_CORE: u16 = 4;
 const EM_X86_64: u16 = 62;
@@ -191,7 +190,6 @@ impl Core {
         {
             return Err(CoreError::NoCore);
         }
-        debug_assert!(head.len() >= ELF_HEADER - 6, "its fields have been read");
         let (mut segments, mut noted) = (Vec::new(), &[][..]);
         for index in 0..usize::from(count) {
             let header = usize::try_from(table).ok().and_then(|table| {

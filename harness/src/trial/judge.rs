@@ -125,31 +125,31 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     let tail = &tail_of(assignment, crash, judged);
     let console = console::decode(&crash.remains.console);
     let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records.pstore, tail));
+    let text_of_pstore = text_of_pstore(&records.pstore, tail);
     if let Ok(truth) = &judged.truth {
-        of_console.log = Some(truth.kept_by_console(&console));
-        of_pstore.log = Some(truth.kept_by_pstore(&records.pstore, tail));
+        of_console.log = Some(truth.kept_by(&console.text));
+        of_pstore.log = Some(truth.kept_by(&text_of_pstore));
     }
     let mut channels = BTreeMap::from([(Channel::Console, of_console), (Channel::Pstore, of_pstore)]);
     if let Some(zone) = &records.console {
         let mut verdict = judge_pstore_console(zone.as_ref(), tail);
         if let (Ok(truth), Ok(zone)) = (&judged.truth, zone) {
-            verdict.log = Some(truth.kept_by_console(&console::decode(&zone.bytes)));
+            verdict.log = Some(truth.kept_by(&console::decode(&zone.bytes).text));
         }
         channels.insert(Channel::PstoreConsole, verdict);
     }
-    let text_of_pstore = text_of_pstore(&records.pstore, tail);
     let mut texts = vec![('c', console.text.as_str()), ('p', text_of_pstore.as_str())];
     let dumped_text;
     if let Some((capture, build_id)) = &crash.capture {
         let due = Due { build_id: build_id.clone(), saved_registers: saved_registers(judged.timeline.as_ref()) };
         let (mut verdict, log) = judge_kdump(capture, &due, tail);
+        dumped_text = text_of_dump(log.as_ref());
         if let Ok(truth) = &judged.truth {
-            verdict.log = Some(truth.kept_by_dump(log.as_ref()));
+            verdict.log = Some(truth.kept_by(&dumped_text));
         }
         if let Capture::Read(dump) = capture {
             judged.dump = Some(dumped(dump, log.as_ref()));
         }
-        dumped_text = text_of_dump(log.as_ref());
         texts.push(('k', &dumped_text));
         channels.insert(Channel::Kdump, verdict);
     }

@@ -55,7 +55,7 @@ impl Truth {
 
     /// What a text, oldest line first, has of it. A line is kept if it is there whole, with its time where the text
     /// shows times, and as often as it was logged.
-    fn kept_by(&self, text: &str) -> Kept {
+    pub fn kept_by(&self, text: &str) -> Kept {
         let mut there = There::new(text);
         let mut kept = Kept { lines: 0, of: self.logged.lines, first_lost: None };
         for (record, line) in self.lines() {
@@ -88,21 +88,6 @@ impl Truth {
             shown.push('\n');
         }
         differs.then_some(shown)
-    }
-
-    /// What the console has of it.
-    pub fn kept_by_console(&self, console: &console::Console) -> Kept {
-        self.kept_by(&console.text)
-    }
-
-    /// What the log in a dump has of it.
-    pub fn kept_by_dump(&self, log: Option<&Log>) -> Kept {
-        self.kept_by(&text_of_dump(log))
-    }
-
-    /// What pstore has of it: the dump of a panic by which it is judged.
-    pub fn kept_by_pstore(&self, pstore: &Pstore, tail: &Tail) -> Kept {
-        self.kept_by(&text_of_pstore(pstore, tail))
     }
 }
 
@@ -248,14 +233,14 @@ mod tests {
         };
         let syslog = |log: &Log| format!("\n{}", log.to_string().trim_end()).replace('\n', "\n<6>") + "\n";
         let all = dump(Reason::Panic, syslog(&log));
-        assert_eq!(truth.kept_by_pstore(&all, &tail()), Kept { lines: OF + 7, of: OF + 7, first_lost: None });
+        assert_eq!(truth.kept_by(&text_of_pstore(&all, &tail())), Kept { lines: OF + 7, of: OF + 7, first_lost: None });
         // What was logged behind the dump cannot be in it.
         let cut = syslog(&log).split("<6>[    0.009000][    C0] behind").next().unwrap().to_owned();
         let first_lost = Some("[    0.009000][    C0] behind".to_owned());
-        let kept = truth.kept_by_pstore(&dump(Reason::Panic, cut), &tail());
+        let kept = truth.kept_by(&text_of_pstore(&dump(Reason::Panic, cut), &tail()));
         assert_eq!(kept, Kept { lines: OF + 6, of: OF + 7, first_lost });
-        assert_eq!(truth.kept_by_pstore(&dump(Reason::Oops, syslog(&log)), &tail()).lines, 0);
-        assert_eq!(truth.kept_by_pstore(&Pstore::default(), &tail()).lines, 0);
+        assert_eq!(truth.kept_by(&text_of_pstore(&dump(Reason::Oops, syslog(&log)), &tail())).lines, 0);
+        assert_eq!(truth.kept_by(&text_of_pstore(&Pstore::default(), &tail())).lines, 0);
     }
 
     #[test]
