@@ -201,6 +201,39 @@ impl fmt::Display for ParamValue {
 /// One point of a sweep: every parameter with its value, by name.
 pub type Params = BTreeMap<String, ParamValue>;
 
+/// A variant of a base, as it is named: `NAME@BASE`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelName {
+    /// The variant, with what is set about it.
+    pub variant: String,
+    /// The base.
+    pub base: String,
+}
+
+impl KernelName {
+    /// Reads `NAME` or `NAME@BASE`; without a base it is `default`.
+    pub fn parse(text: &str, default: &str) -> Self {
+        let (variant, base) = text.split_once('@').unwrap_or((text, default));
+        Self { variant: variant.to_owned(), base: base.to_owned() }
+    }
+}
+
+impl fmt::Display for KernelName {
+    /// `stock@6.12`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.variant, self.base)
+    }
+}
+
+/// What a variant asks for in place of the guest's shape that a scenario has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct GuestChange {
+    /// Virtual CPUs, 1 to 8.
+    pub cpus: Option<u32>,
+    /// What its pstore writes to.
+    pub pstore: Option<pstore::Backend>,
+}
+
 /// Which trials are counted together: one variant of one base, one scenario, one point of its sweep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CellKey {
@@ -212,6 +245,13 @@ pub struct CellKey {
     pub scenario: String,
     /// The point of the scenario's sweep.
     pub params: Params,
+}
+
+impl CellKey {
+    /// The kernel.
+    pub fn kernel(&self) -> KernelName {
+        KernelName { variant: self.variant.clone(), base: self.base.clone() }
+    }
 }
 
 impl fmt::Display for CellKey {

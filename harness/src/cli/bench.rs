@@ -49,7 +49,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu) = doctor::machine(&report, Time::Real)?;
-    let kernels = [build::kernel(&context, VARIANT, &base).await?];
+    let kernels = [build::kernel(&context, &cell.kernel()).await?];
     let cells = [Arc::new(cell)];
     let (time, trace) = (Time::Real, Trace::Auto);
     let how = How {

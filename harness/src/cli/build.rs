@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use super::context::Context;
 use super::progress::Progress;
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{BuildEvent, Kernel, KernelError, Store};
+use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, Store};
+use crate::model::KernelName;
 use crate::project::Project;
 
 /// Build kernels.
@@ -14,9 +15,9 @@ use crate::project::Project;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harness build stock kmsg-dump-before-stop")]
 pub struct Arguments {
-    /// The variants [default: all that the base has]
+    /// The variants, each perhaps with a base of its own, as in stock@6.1 [default: all that are for the base]
     variants: Vec<String>,
-    /// The base that they are made from
+    /// The base that they are made from [default: 6.12]
     #[arg(long, value_name = "NAME")]
     base: Option<String>,
 }
@@ -24,15 +25,30 @@ pub struct Arguments {
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?;
     let base = arguments.base.clone().unwrap_or_else(|| context.default_base());
-    context.known().base(&base)?;
-    let variants = if arguments.variants.is_empty() {
-        context.variants.iter().map(|variant| variant.name.clone()).collect()
-    } else {
-        arguments.variants.clone()
+    let named = |name: &String| KernelName::parse(name, &base);
+    let all =
+        || context.variants.iter().map(|variant| KernelName { variant: variant.name.clone(), base: base.clone() });
+    let names: Vec<KernelName> = match arguments.variants.as_slice() {
+        [] => all().collect(),
+        variants => variants.iter().map(named).collect(),
     };
     let mut kernels = Vec::new();
-    for variant in &variants {
-        kernels.push(kernel(&context, variant, &base).await?);
+    let mut failed = None;
+    for name in &names {
+        match try_kernel(&context, name).await? {
+            Ok(kernel) => kernels.push(kernel),
+            // Nobody has asked for it by name.
+            Err(error @ KernelError::NotForBase { .. }) if arguments.variants.is_empty() => {
+                eprintln!("left out: {}", first_line(&error));
+            }
+            // What is wrong with one of them stops none of the others.
+            Err(error) if error.fault() == Fault::Input => {
+                if let Some(earlier) = failed.replace(Failure::from(error)) {
+                    earlier.report();
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     match global.format {
         Output::Json => print_json(&kernels.iter().map(|kernel| &kernel.record).collect::<Vec<_>>())?,
@@ -42,16 +58,26 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// Builds one kernel, or takes it from the cache. Ctrl-C ends the build.
-pub async fn kernel(context: &Context, variant: &str, base: &str) -> Result<Kernel, Failure> {
-    context.known().variant(variant)?;
+pub async fn kernel(context: &Context, name: &KernelName) -> Result<Kernel, Failure> {
+    Ok(try_kernel(context, name).await??)
+}
+
+/// What an error says first, without what may be done about it.
+pub fn first_line(error: &KernelError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// As [`kernel`], with the reason why it cannot be built apart from what else may go wrong.
+pub async fn try_kernel(context: &Context, name: &KernelName) -> Result<Result<Kernel, KernelError>, Failure> {
+    context.known().kernel(name)?;
     let store = Store::open(&context.cache)?;
     let canceller = store.canceller();
     let project = context.project.clone();
-    let job = Job { store, project, variant: variant.to_owned(), base: base.to_owned() };
+    let job = Job { store, project, name: name.clone() };
     let mut building = tokio::task::spawn_blocking(move || job.run());
     let built = tokio::select! {
         built = &mut building => built,
@@ -60,22 +86,22 @@ pub async fn kernel(context: &Context, variant: &str, base: &str) -> Result<Kern
             building.await
         }
     };
-    Ok(built.map_err(|error| Failure::host(format!("build {variant}@{base}: {error}")))??)
+    built.map_err(|error| Failure::host(format!("build {name}: {error}")))
 }
 
 struct Job {
     store: Store,
     project: Project,
-    variant: String,
-    base: String,
+    name: KernelName,
 }
 
 impl Job {
     fn run(self) -> Result<Kernel, KernelError> {
-        let mut progress = Progress::begin(format!("kernel {}@{}", self.variant, self.base));
+        let mut progress = Progress::begin(format!("kernel {}", self.name));
         let mut cached = false;
-        let built = self.store.build(&self.project, &self.variant, &self.base, &mut |event| match event {
+        let built = self.store.build(&self.project, &self.name, &mut |event| match event {
             BuildEvent::Cached => cached = true,
+            BuildEvent::Fetching => progress.at(0, 0, "fetching the source package"),
             BuildEvent::Reading { bytes, of } => progress.at(bytes >> 20, of >> 20, "MiB read of a new source"),
             BuildEvent::Waiting => progress.at(0, 0, "waiting for another build to end"),
             BuildEvent::Repairing => progress.at(0, 0, "repairing what a killed build left"),

@@ -1,9 +1,11 @@
 //! What most subcommands need: the project, what is in it, and where things are kept.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Failure, Global};
 use crate::kernel::{self, Base, Variant};
+use crate::model::{CellKey, GuestChange, KernelName};
 use crate::plan::{Known, Suite};
 use crate::project::{Project, cache_dir};
 use crate::scenario::Scenario;
@@ -19,6 +21,11 @@ pub struct Context {
     pub suites: Vec<Suite>,
     variant_names: Vec<String>,
     base_names: Vec<String>,
+    crash_kernels: bool,
+    /// The scenarios for guests of another shape than they ask for, or why they are not possible there.
+    changed: BTreeMap<GuestChange, BTreeMap<String, Result<Scenario, String>>>,
+    /// The variants that ask for such guests.
+    asking: BTreeMap<String, GuestChange>,
 }
 
 impl Context {
@@ -39,6 +46,9 @@ impl Context {
             bases,
             scenarios,
             suites,
+            crash_kernels: false,
+            changed: BTreeMap::new(),
+            asking: BTreeMap::new(),
         })
     }
 
@@ -47,7 +57,52 @@ impl Context {
         if asked {
             self.scenarios.iter_mut().for_each(Scenario::load_crash_kernel);
         }
+        self.crash_kernels = asked;
         self
+    }
+
+    /// With the scenarios for guests of the shape that these kernels' variants ask for.
+    pub fn with_guests_of(mut self, kernels: &[KernelName]) -> Result<Self, Failure> {
+        for KernelName { variant, .. } in kernels {
+            let guest = Variant::find(&self.project, variant)?.guest;
+            if guest == GuestChange::default() {
+                continue;
+            }
+            self.asking.insert(variant.clone(), guest);
+            if !self.changed.contains_key(&guest) {
+                let scenarios = self.scenarios.iter().map(|it| (it.name.clone(), self.for_guest(&it.name, guest)));
+                let scenarios = scenarios.collect();
+                self.changed.insert(guest, scenarios);
+            }
+        }
+        Ok(self)
+    }
+
+    fn for_guest(&self, scenario: &str, guest: GuestChange) -> Result<Scenario, String> {
+        let path = self.project.scenarios().join(format!("{scenario}.yaml"));
+        let mut scenario = Scenario::load_for(&path, guest).map_err(|error| error.cause().to_owned())?;
+        if self.crash_kernels {
+            scenario.load_crash_kernel();
+        }
+        Ok(scenario)
+    }
+
+    /// The scenario of a cell, for the guest that the cell's variant asks for.
+    pub fn scenario(&self, cell: &CellKey) -> Result<&Scenario, Failure> {
+        match self.changed_for(cell) {
+            None => Ok(Scenario::find(&self.scenarios, &cell.scenario)?),
+            Some(Ok(scenario)) => Ok(scenario),
+            Some(Err(cause)) => Err(Failure::input(format!("{cell} is not possible: {cause}"))),
+        }
+    }
+
+    /// Why a cell's scenario is not possible with the guest that the cell's variant asks for.
+    pub fn impossible(&self, cell: &CellKey) -> Option<&str> {
+        self.changed_for(cell)?.as_ref().err().map(String::as_str)
+    }
+
+    fn changed_for(&self, cell: &CellKey) -> Option<&Result<Scenario, String>> {
+        self.changed.get(self.asking.get(&cell.variant)?)?.get(&cell.scenario)
     }
 
     /// The names there are, for looking up a selection.

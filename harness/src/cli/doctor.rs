@@ -58,8 +58,9 @@ pub fn options(global: &Global) -> Result<Options, Failure> {
     options.source_packages = kernel::list_bases(&project)?
         .into_iter()
         .filter_map(|base| match base.origin {
-            Origin::Package(name) => Some(name),
-            Origin::Tarball(_) | Origin::Git(_) => None,
+            // One of a suite is fetched by who needs it.
+            Origin::Package(package) if package.suite.is_none() => Some(package.name),
+            Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
         })
         .collect();
     Ok(options)

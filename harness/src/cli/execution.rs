@@ -15,8 +15,8 @@ use super::run::How;
 use super::stages::Stages;
 use super::{Failure, Output, build, doctor, print, print_json, skips};
 use crate::compare::{self, Evidence, open_cells};
-use crate::kernel::Kernel;
-use crate::model::CellKey;
+use crate::kernel::{Fault, Kernel, KernelError};
+use crate::model::{CellKey, KernelName};
 use crate::plan::{self, Plan, Selection, Shard};
 use crate::preflight::Report;
 use crate::report::{Format, Junit, TAIL_BYTES, TrialNotes, junit, variant_table};
@@ -35,6 +35,8 @@ pub struct Execution<'a> {
     pub info: RunInfo,
     pub log: TrialLog,
     pub jobs: u32,
+    /// Whether a kernel could not be built.
+    pub failed: bool,
 }
 
 /// A run that has come to its end, or to Ctrl-C.
@@ -46,6 +48,8 @@ pub struct Done {
     pub planned: u64,
     /// Trials that were finished.
     pub finished: u64,
+    /// Whether a kernel of it could not be built.
+    pub failed: bool,
 }
 
 /// What a new run is made from.
@@ -63,17 +67,18 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let New { selection, suite, shard, until, how, report } = new;
     let seed = how.seed();
     let mut plan = plan::plan(selection, &context.known(), seed, shard)?;
-    let kernels = kernels(context, &selection.variants, &selection.base).await?;
+    let kernels = kernels(context, &selection.kernels).await?;
     skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
-    let stages = Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, how, tracer).await?;
+    let stages =
+        Stages::prepare(context, &kernels.built, &plan.cells_to_run(), machine, &qemu_version, how, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let inputs = Inputs {
-        kernels: &kernels,
+        kernels: &kernels.built,
         report,
         selection,
         suite,
@@ -88,14 +93,43 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let info = inputs::describe(context, &run, &inputs)?;
     run.write_info(&info)?;
     let log = run.log()?;
-    Execution { context, plan, stages, run, info, log, jobs }.go(Finished::default(), SummaryBuilder::default()).await
+    let failed = kernels.failed;
+    Execution { context, plan, stages, run, info, log, jobs, failed }
+        .go(Finished::default(), SummaryBuilder::default())
+        .await
 }
 
-/// The kernels of these variants.
-pub async fn kernels(context: &Context, variants: &[String], base: &str) -> Result<Vec<Kernel>, Failure> {
-    let mut kernels = Vec::new();
-    for variant in variants {
-        kernels.push(build::kernel(context, variant, base).await?);
+/// The kernels of a run.
+pub struct Kernels {
+    /// Those that can be booted.
+    pub built: Vec<Kernel>,
+    /// Why there is none of these.
+    pub missing: BTreeMap<KernelName, String>,
+    /// Whether something was to be built and could not.
+    pub failed: bool,
+}
+
+/// The kernels of these names. One that cannot be had does not keep the others from being run, if there are any.
+pub async fn kernels(context: &Context, names: &[KernelName]) -> Result<Kernels, Failure> {
+    let mut kernels = Kernels { built: Vec::new(), missing: BTreeMap::new(), failed: false };
+    let mut last = None;
+    for name in names {
+        match build::try_kernel(context, name).await? {
+            Ok(kernel) => kernels.built.push(kernel),
+            Err(error) if error.fault() == Fault::Input => {
+                kernels.missing.insert(name.clone(), build::first_line(&error));
+                kernels.failed |= !matches!(error, KernelError::NotForBase { .. });
+                if let Some(earlier) = last.replace(error) {
+                    Failure::from(earlier).report();
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match last {
+        Some(error) if kernels.built.is_empty() => return Err(error.into()),
+        Some(error) => drop(Failure::from(error).report()),
+        None => {}
     }
     Ok(kernels)
 }
@@ -121,14 +155,14 @@ impl Execution<'_> {
         let resumable = |failure: Failure| failure.resumable(self.run.id());
         let planned = ended.map_err(resumable)?;
         let (summary, judged, finished) = reported.map_err(resumable)?;
-        Ok(Done { run: self.run, summary, judged, planned, finished: finished.len() })
+        Ok(Done { run: self.run, summary, judged, planned, finished: finished.len(), failed: self.failed })
     }
 
     /// Runs the plan; how many trials the whole of it has.
     async fn fixed(&self, finished: &Finished, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
-        let mut missing: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut missing: BTreeMap<KernelName, u64> = BTreeMap::new();
         for (cell, _) in self.plan.indices().filter(|(_, index)| !finished.contains(*index)) {
-            *missing.entry(&cell.variant).or_default() += 1;
+            *missing.entry(cell.kernel()).or_default() += 1;
         }
         live.plan(missing);
         // Once more what was given up before: the cause may have gone.
@@ -158,7 +192,7 @@ impl Execution<'_> {
                 let trials = (0..until.at_most).filter_map(missing).take(more.try_into().unwrap_or(usize::MAX));
                 let before = round.len();
                 round.extend(trials.map(|trial| (trial, 0)));
-                live.plan([(cell.variant.as_str(), (round.len() - before) as u64)]);
+                live.plan([(cell.kernel(), (round.len() - before) as u64)]);
             }
             if round.is_empty() || *stop.borrow() != Stop::No {
                 return Ok(finished.len() + round.len() as u64);
@@ -267,16 +301,20 @@ impl Done {
         }
     }
 
-    /// 1 if an expectation failed; 3 if trials could not be run; else 0.
+    /// 1 if an expectation failed; 2 if a kernel could not be built; 3 if trials could not be run; else 0.
     pub fn exit_code(&self) -> ExitCode {
         let failed = self.judged.iter().any(|judged| matches!(judged.judgement, Judgement::Failed(_)));
         if failed { ExitCode::from(FOUND) } else { self.infra_code() }
     }
 
-    /// 3 if trials could not be run, else 0: what is measured without judgement.
+    /// 3 if trials could not be run, 2 if a kernel could not be built, else 0: what is measured without judgement.
     pub fn infra_code(&self) -> ExitCode {
         let unusable = self.summary.cells.iter().any(|cell| cell.trials > 0 && cell.trials == cell.infra_errors);
         let cut_short = self.finished < self.planned;
-        if unusable || cut_short { Failure::host_code() } else { ExitCode::SUCCESS }
+        match (unusable || cut_short, self.failed) {
+            (true, _) => Failure::host_code(),
+            (false, true) => Failure::input_code(),
+            (false, false) => ExitCode::SUCCESS,
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Failure {
         ExitCode::from(HOST)
     }
 
+    /// The exit code of input that cannot be used.
+    pub fn input_code() -> ExitCode {
+        ExitCode::from(BAD_INPUT)
+    }
+
     /// Says it on standard error; the exit code to end with.
     pub fn report(self) -> ExitCode {
         eprintln!("error: {}", self.message.trim_end());
@@ -106,6 +111,7 @@ impl From<KernelError> for Failure {
             | Error::ToolMissing { .. }
             | Error::Tool { .. }
             | Error::PackageMissing { .. }
+            | Error::PackageNotFetched { .. }
             | Error::Io { .. }
             | Error::Cancelled => Self::host(error),
             _ => Self::input(error),

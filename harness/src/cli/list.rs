@@ -73,7 +73,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
 
 fn origin(origin: &Origin) -> String {
     match origin {
-        Origin::Package(name) => format!("source package {name}"),
+        Origin::Package(package) => format!("source package {package}"),
         Origin::Tarball(path) => format!("tarball {}", path.display()),
         Origin::Git(git) => format!("commit {} of {}", git.commit, git.tree.display()),
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::progress::seconds;
-use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Channel, ChannelOutcome, KernelName, TrialOutcome, TrialRecord};
 use crate::results::{CellSummary, SummaryBuilder};
 
 /// Away from a terminal a line is printed at most this often.
@@ -21,62 +21,62 @@ const LETTERS: usize = 40;
 pub struct Live {
     began: Instant,
     said: Option<Instant>,
-    /// The variants, in the plan's order.
-    variants: Vec<String>,
+    /// The kernels, in the plan's order.
+    kernels: Vec<KernelName>,
     cells: Vec<CellKey>,
     counts: SummaryBuilder,
-    bars: Option<(MultiProgress, BTreeMap<String, ProgressBar>)>,
+    bars: Option<(MultiProgress, BTreeMap<KernelName, ProgressBar>)>,
     /// Trials to be run by this process, and those that were.
     planned: u64,
     done: u64,
-    /// The same, by variant.
-    by_variant: BTreeMap<String, (u64, u64)>,
+    /// The same, by kernel.
+    by_kernel: BTreeMap<KernelName, (u64, u64)>,
     retried: u64,
 }
 
 impl Live {
     /// Begins. `earlier` are the counts of a run that is resumed.
     pub fn begin(cells: &[CellKey], counts: SummaryBuilder) -> Self {
-        let mut variants: Vec<String> = Vec::new();
+        let mut kernels: Vec<KernelName> = Vec::new();
         for cell in cells {
-            if !variants.contains(&cell.variant) {
-                variants.push(cell.variant.clone());
+            if !kernels.contains(&cell.kernel()) {
+                kernels.push(cell.kernel());
             }
         }
         let bars = std::io::stderr().is_terminal().then(|| {
             let multi = MultiProgress::new();
-            let width = variants.iter().map(String::len).max().unwrap_or(0);
+            let width = kernels.iter().map(|kernel| kernel.to_string().len()).max().unwrap_or(0);
             let template = format!("{{prefix:{width}}} {{bar:24}} {{pos}}/{{len}} {{msg}}");
-            let bar = |variant: &String| {
+            let bar = |kernel: &KernelName| {
                 let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-                let bar = multi.add(ProgressBar::new(0).with_style(style).with_prefix(variant.clone()));
+                let bar = multi.add(ProgressBar::new(0).with_style(style).with_prefix(kernel.to_string()));
                 bar.enable_steady_tick(Duration::from_millis(500));
-                (variant.clone(), bar)
+                (kernel.clone(), bar)
             };
-            let bars = variants.iter().map(bar).collect();
+            let bars = kernels.iter().map(bar).collect();
             (multi, bars)
         });
         Self {
             began: Instant::now(),
             said: None,
-            variants,
+            kernels,
             cells: cells.to_vec(),
             counts,
             bars,
             planned: 0,
             done: 0,
-            by_variant: BTreeMap::new(),
+            by_kernel: BTreeMap::new(),
             retried: 0,
         }
     }
 
-    /// More trials are to be run: so many of each variant.
-    pub fn plan<'a>(&mut self, trials: impl IntoIterator<Item = (&'a str, u64)>) {
-        for (variant, count) in trials {
+    /// More trials are to be run: so many of each kernel.
+    pub fn plan(&mut self, trials: impl IntoIterator<Item = (KernelName, u64)>) {
+        for (kernel, count) in trials {
             self.planned += count;
-            let (_, planned) = self.by_variant.entry(variant.to_owned()).or_default();
+            let (_, planned) = self.by_kernel.entry(kernel.clone()).or_default();
             *planned += count;
-            if let Some(bar) = self.bars.as_ref().and_then(|(_, bars)| bars.get(variant)) {
+            if let Some(bar) = self.bars.as_ref().and_then(|(_, bars)| bars.get(&kernel)) {
                 bar.set_length(*planned);
             }
         }
@@ -101,20 +101,20 @@ impl Live {
             self.retried += 1;
         } else {
             self.done += 1;
-            let (done, _) = self.by_variant.entry(record.cell.variant.clone()).or_default();
+            let (done, _) = self.by_kernel.entry(record.cell.kernel()).or_default();
             *done += 1;
         }
-        self.show(&record.cell.variant);
+        self.show(&record.cell.kernel());
     }
 
-    fn show(&mut self, variant: &str) {
+    fn show(&mut self, kernel: &KernelName) {
         if let Some((_, bars)) = &self.bars {
-            if let Some(bar) = bars.get(variant) {
-                let (done, planned) = self.by_variant.get(variant).copied().unwrap_or_default();
+            if let Some(bar) = bars.get(kernel) {
+                let (done, planned) = self.by_kernel.get(kernel).copied().unwrap_or_default();
                 bar.set_position(done);
                 let left = self.left(done, planned).map(|left| format!(" {} left", HumanDuration(left)));
                 let rate = self.rate(done);
-                bar.set_message(format!("{rate:.1}/s{} {}", left.unwrap_or_default(), self.verdicts(variant)));
+                bar.set_message(format!("{rate:.1}/s{} {}", left.unwrap_or_default(), self.verdicts(kernel)));
             }
             return;
         }
@@ -124,7 +124,7 @@ impl Live {
             let left = self.left(self.done, self.planned);
             let left = left.map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
             let verdicts: Vec<String> =
-                self.variants.iter().map(|variant| format!("{variant} {}", self.verdicts(variant))).collect();
+                self.kernels.iter().map(|kernel| format!("{kernel} {}", self.verdicts(kernel))).collect();
             let (done, planned, rate) = (self.done, self.planned, self.rate(self.done));
             eprintln!("trials: {done}/{planned}, {rate:.1}/s{left}; {}", verdicts.join("; "));
         }
@@ -168,9 +168,9 @@ impl Live {
         Some(elapsed / done * rest)
     }
 
-    /// `console SSSS pstore SSLM`: a letter for each cell of the variant, in the plan's order.
-    fn verdicts(&self, variant: &str) -> String {
-        let cells: Vec<&CellKey> = self.cells.iter().filter(|cell| cell.variant == variant).collect();
+    /// `console SSSS pstore SSLM`: a letter for each cell of the kernel, in the plan's order.
+    fn verdicts(&self, kernel: &KernelName) -> String {
+        let cells: Vec<&CellKey> = self.cells.iter().filter(|cell| cell.kernel() == *kernel).collect();
         let of_channel = |channel: Channel| {
             let letters = cells.iter().map(|key| letter(self.counts.cell(key), channel));
             if cells.len() <= LETTERS {

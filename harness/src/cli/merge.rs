@@ -31,7 +31,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let merged = parts.merge(&results, SystemTime::now(), std::env::args().collect())?;
     let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
     let run = merged.publish()?;
-    let done = Done { run, summary, judged, planned: parts.planned(), finished: parts.recorded() };
+    let done = Done { run, summary, judged, planned: parts.planned(), finished: parts.recorded(), failed: false };
     done.print(global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");

@@ -7,6 +7,7 @@ use super::run::{How, Trace};
 use super::stages::Stages;
 use super::{Failure, Global, doctor, skips};
 use crate::guest::Time;
+use crate::model::KernelName;
 use crate::plan::{Plan, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Difference, QemuInfo, Run, RunInfo, SummaryBuilder, first_difference};
@@ -39,18 +40,18 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     let crash_kernel = info.qemu.crash_kernel.clone();
     let seed = Some(info.seed);
     let how = How { seed, jobs: asked.jobs, time, cold, read_back, kdump, crash_kernel, full_vmcore, trace };
-    let context = &Context::load(global)?.with_crash_kernels(kdump);
+    let context = &Context::load(global)?.with_crash_kernels(kdump).with_guests_of(&selection.kernels)?;
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 
     let report = preflight::check(&doctor::options(global)?).await;
-    let kernels = execution::kernels(context, &selection.variants, &selection.base).await?;
+    let kernels = execution::kernels(context, &selection.kernels).await?;
     skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(&report, time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
     let inputs = Inputs {
-        kernels: &kernels,
+        kernels: &kernels.built,
         report: &report,
         selection: &selection,
         suite: info.suite.as_deref(),
@@ -69,25 +70,28 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
-    let stages = Stages::prepare(context, &kernels, &plan.cells_to_run(), machine, &qemu_version, &how, tracer).await?;
+    let stages =
+        Stages::prepare(context, &kernels.built, &plan.cells_to_run(), machine, &qemu_version, &how, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
-    Execution { context, plan, stages, run, info, log, jobs }.go(finished, earlier).await
+    let failed = kernels.failed;
+    Execution { context, plan, stages, run, info, log, jobs, failed }.go(finished, earlier).await
 }
 
 /// What was selected, as far as it is needed again: the cells are known.
 fn selection(info: &RunInfo) -> Result<Selection, Failure> {
-    let mut variants: Vec<String> = Vec::new();
+    let mut kernels: Vec<KernelName> = Vec::new();
     for cell in &info.cells {
-        if !variants.contains(&cell.key.variant) {
-            variants.push(cell.key.variant.clone());
+        if !kernels.contains(&cell.key.kernel()) {
+            kernels.push(cell.key.kernel());
         }
     }
-    let first = info.cells.first().ok_or_else(|| Failure::input(format!("run {} has no cells", info.run_id)))?;
+    if kernels.is_empty() {
+        return Err(Failure::input(format!("run {} has no cells", info.run_id)));
+    }
     let scenario = |name: &String| SelectedScenario { name: name.clone(), only: PointFilter::default() };
     Ok(Selection {
-        variants,
-        base: first.key.base.clone(),
+        kernels,
         scenarios: info.scenarios.iter().map(|file| scenario(&file.name)).collect(),
         params: Vec::new(),
         trials: info.trials_per_cell,

@@ -8,6 +8,7 @@ use super::execution::{self, New};
 use super::{Failure, Global, doctor, resume};
 use crate::compare;
 use crate::guest::{Machine, Time};
+use crate::model::KernelName;
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight;
 use crate::results::Until;
@@ -31,12 +32,14 @@ pub struct Arguments {
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// A variant to run them on (repeatable) [default: the suite's, else stock]
+    /// A variant to run them on (repeatable), with what is set about it: stock+post_notifiers=1 [default: the suite's,
+    /// else stock]
     #[arg(long, value_name = "NAME")]
     variant: Vec<String>,
-    /// The base that the variants are made from [default: the suite's, else 6.12]
+    /// A base that the variants are made from (repeatable), but for those that name their own, as in stock@6.1
+    /// [default: the suite's, else 6.12]
     #[arg(long, value_name = "NAME")]
-    base: Option<String>,
+    base: Vec<String>,
     /// Only points with this value of a parameter (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<ParamFilter>,
@@ -161,6 +164,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         resume::resume(&context, global, run, &arguments.how).await?
     } else {
         let mut selection = selection(&context, &arguments)?;
+        let context = context.with_guests_of(&selection.kernels)?;
         let shard = shard(arguments.shard)?;
         let Arguments { error_rate, margin, at_most, .. } = arguments;
         let until = arguments.until.map(|UntilChoice::Decided| Until { error_rate, margin, at_most });
@@ -196,8 +200,7 @@ fn selection(context: &Context, arguments: &Arguments) -> Result<Selection, Fail
     let mut selection = match &arguments.suite {
         Some(name) => suite(context, name)?,
         None => Selection {
-            variants: vec!["stock".to_owned()],
-            base: context.default_base(),
+            kernels: vec![KernelName::parse("stock", &context.default_base())],
             scenarios: Vec::new(),
             params: Vec::new(),
             trials: 10,
@@ -213,16 +216,33 @@ fn selection(context: &Context, arguments: &Arguments) -> Result<Selection, Fail
         }
     }
     if !arguments.variant.is_empty() {
-        selection.variants.clone_from(&arguments.variant);
+        let base = context.default_base();
+        selection.kernels = arguments.variant.iter().map(|name| KernelName::parse(name, &base)).collect();
     }
-    if let Some(base) = &arguments.base {
-        selection.base.clone_from(base);
+    if !arguments.base.is_empty() {
+        selection.kernels = on_bases(&selection.kernels, &arguments.variant, &arguments.base);
+    }
+    for kernel in &selection.kernels {
+        known.kernel(kernel)?;
     }
     if let Some(trials) = arguments.trials {
         selection.trials = trials;
     }
     selection.params.clone_from(&arguments.param);
     Ok(selection)
+}
+
+/// The kernels on each of these bases, but for those that were asked for with a base of their own.
+fn on_bases(kernels: &[KernelName], asked: &[String], bases: &[String]) -> Vec<KernelName> {
+    let mut all = Vec::new();
+    for kernel in kernels {
+        if asked.contains(&kernel.to_string()) {
+            all.push(kernel.clone());
+        } else {
+            all.extend(bases.iter().map(|base| KernelName { base: base.clone(), ..kernel.clone() }));
+        }
+    }
+    all
 }
 
 /// A suite's selection.

@@ -11,19 +11,19 @@ use super::run::How;
 use super::{Failure, build};
 use crate::guest::Machine;
 use crate::kernel::Kernel;
-use crate::model::CellKey;
+use crate::model::{CellKey, KernelName};
 use crate::parts;
 use crate::plan::PlannedTrial;
 use crate::run::Work;
-use crate::scenario::{Guest, Instance, Knob, Scenario};
+use crate::scenario::{Guest, Instance, Knob};
 use crate::tracer::Tracer;
 use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 
-/// One stage, by its kernel's variant and guest shape, with the variant's settings.
-type Prepared = ((String, Guest), (Arc<Stage>, Vec<Knob>));
+/// One stage, by its kernel and guest shape, with the variant's settings.
+type Prepared = ((KernelName, Guest), (Arc<Stage>, Vec<Knob>));
 
 /// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
-pub struct Stages(BTreeMap<(String, Guest), (Arc<Stage>, Vec<Knob>)>);
+pub struct Stages(BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>);
 
 impl Stages {
     /// Makes or finds every template that the cells need, all at once: a guest that settles leaves the processors idle.
@@ -42,14 +42,17 @@ impl Stages {
             .map_err(Failure::host)?
             .map_err(Failure::host)?;
         let crash_kernel = match (&how.crash_kernel, kernels.first()) {
-            (Some(variant), Some(kernel)) => Some(build::kernel(context, variant, &kernel.base).await?.bzimage()),
+            (Some(variant), Some(kernel)) => {
+                let name = KernelName::parse(variant, &kernel.base);
+                Some(build::kernel(context, &name).await?.bzimage())
+            }
             _ => None,
         };
         let cold = how.cold;
         let workplace = Arc::new(Workplace::default());
         let mut preparing = JoinSet::new();
         for kernel in kernels {
-            for shape in shapes(context, cells, &kernel.variant)? {
+            for shape in shapes(context, cells, &kernel.name())? {
                 let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = shape;
                 let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..machine.clone() };
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
@@ -68,7 +71,7 @@ impl Stages {
                         crash_kernel: crash_kernel.as_deref(),
                     };
                     let stage = Stage::prepare(machine, &kernel, options).await?;
-                    Ok(((kernel.variant.clone(), shape), (Arc::new(stage), knobs(&kernel))))
+                    Ok(((kernel.name(), shape), (Arc::new(stage), knobs(&kernel))))
                 });
             }
         }
@@ -98,10 +101,10 @@ impl Stages {
         let instance = instance(context, &trial.cell)?;
         let (stage, knobs) = self
             .0
-            .get(&(trial.cell.variant.clone(), instance.guest.clone()))
+            .get(&(trial.cell.kernel(), instance.guest.clone()))
             .ok_or_else(|| Failure::host(format!("no guest was prepared for {}", trial.cell)))?;
         let mut instance = instance.clone();
-        // The variant's own settings first: a scenario that sweeps one of them has the last word.
+        // None of the variant's own settings is one of the scenario's: such a cell is not run.
         instance.knobs.splice(0..0, knobs.iter().cloned());
         Ok(Work { stage: Arc::clone(stage), assignment: Assignment::new(trial, &instance), attempt })
     }
@@ -117,10 +120,10 @@ impl Stages {
     }
 }
 
-/// The shapes of guest that a variant's cells need, each once.
-fn shapes(context: &Context, cells: &[Arc<CellKey>], variant: &str) -> Result<Vec<Guest>, Failure> {
+/// The shapes of guest that a kernel's cells need, each once.
+fn shapes(context: &Context, cells: &[Arc<CellKey>], kernel: &KernelName) -> Result<Vec<Guest>, Failure> {
     let mut shapes = Vec::new();
-    for cell in cells.iter().filter(|cell| cell.variant == variant) {
+    for cell in cells.iter().filter(|cell| cell.kernel() == *kernel) {
         let shape = instance(context, cell)?.guest.clone();
         if !shapes.contains(&shape) {
             shapes.push(shape);
@@ -131,13 +134,11 @@ fn shapes(context: &Context, cells: &[Arc<CellKey>], variant: &str) -> Result<Ve
 
 /// A cell's scenario at its point.
 pub fn instance<'a>(context: &'a Context, cell: &CellKey) -> Result<&'a Instance, Failure> {
-    Scenario::find(&context.scenarios, &cell.scenario)?
-        .at(&cell.params)
-        .ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))
+    context.scenario(cell)?.at(&cell.params).ok_or_else(|| Failure::host(format!("{cell} is no point of its scenario")))
 }
 
 /// A variant's run-time settings, in the scenario's form.
-fn knobs(kernel: &Kernel) -> Vec<Knob> {
+pub fn knobs(kernel: &Kernel) -> Vec<Knob> {
     use crate::kernel::Knob as Of;
     let knob = |knob: &Of| match knob.clone() {
         Of::Parameter(parameter) => Knob::parameter(&parameter.module, &parameter.name, parameter.value),

@@ -10,7 +10,7 @@ use super::run::How;
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, inputs, print, print_json, skips};
 use crate::guest::Watch;
-use crate::model::{ActorStamps, CellKey, Dumped, DumpedCpu, HungCpu, TrialOutcome, TrialRecord};
+use crate::model::{ActorStamps, CellKey, Dumped, DumpedCpu, HungCpu, KernelName, TrialOutcome, TrialRecord};
 use crate::plan::{self, ParamFilter, Plan, SelectedScenario, Selection};
 use crate::preflight;
 use crate::results::{Run, Summary};
@@ -42,9 +42,12 @@ pub struct Arguments {
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     Scenario::find(&context.scenarios, &arguments.scenario)?;
+    let base = arguments.base.clone().unwrap_or_else(|| context.default_base());
+    let name = KernelName::parse(&arguments.variant, &base);
+    context.known().kernel(&name)?;
+    let context = context.with_guests_of(std::slice::from_ref(&name))?;
     let selection = Selection {
-        variants: vec![arguments.variant.clone()],
-        base: arguments.base.clone().unwrap_or_else(|| context.default_base()),
+        kernels: vec![name.clone()],
         scenarios: vec![SelectedScenario { name: arguments.scenario.clone(), only: PointFilter::default() }],
         params: arguments.param.clone(),
         trials: 1,
@@ -57,7 +60,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let cells = std::slice::from_ref(&trial.cell);
     let report = preflight::check(&doctor::options(global)?).await;
     let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
-    let kernels = [build::kernel(&context, &arguments.variant, &selection.base).await?];
+    let kernels = [build::kernel(&context, &name).await?];
     if let Some(reason) = skips::why_skipped(&context, &kernels[0], &trial.cell, &mut BTreeMap::new())? {
         return Err(Failure::input(format!("{} cannot be run: {reason}", trial.cell)));
     }

@@ -10,8 +10,8 @@ use crate::stats::Interval;
 /// The cells of a plan that more trials may decide, in the plan's order. May be asked after every trial: whatever
 /// `options` says, the evidence is sequential.
 ///
-/// On each base the plan's first variant is what the others are compared with, all at once: point by point, channel by
-/// channel, p-values adjusted over all of it. Both cells of a pair are open while one of its channels is undecided.
+/// On each base the plan's first variant is what the others are compared with, and that variant itself with what it is on the
+/// plan's first base; all at once: point by point, channel by channel, p-values adjusted over all of it. Both cells of a pair are open while one of its channels is undecided.
 ///
 /// A cell that has no other to be compared with is open while an expectation of it is neither shown nor refuted, by the
 /// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is
@@ -37,16 +37,19 @@ pub fn open_cells(cells: &[CellSummary], planned: &[PlannedCell], options: Optio
     planned.iter().map(|cell| &cell.key).filter(|key| open.contains(key)).cloned().collect()
 }
 
-/// The cells that are compared: of the first variant of their base, and of another.
+/// The cells that are compared: of the first variant of their base, and of another; or of a variant on the first base, and
+/// of the same on another.
 fn pairs(planned: &[PlannedCell]) -> Vec<(&CellKey, &CellKey)> {
     let keys: BTreeSet<&CellKey> = planned.iter().filter(|cell| is_run(cell)).map(|cell| &cell.key).collect();
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     let mut pairs = Vec::new();
+    let Some(PlannedCell { key: CellKey { base: first_base, .. }, .. }) = planned.first() else { return pairs };
     for PlannedCell { key, .. } in planned {
         let variant = *first.entry(&key.base).or_insert(&key.variant);
-        if variant != key.variant && keys.contains(key) {
-            let base = CellKey { variant: variant.to_owned(), ..key.clone() };
-            pairs.extend(keys.get(&base).map(|&base| (base, key)));
+        let base = if variant == key.variant { first_base } else { &key.base };
+        let other = CellKey { variant: variant.to_owned(), base: base.clone(), ..key.clone() };
+        if other != *key && keys.contains(key) {
+            pairs.extend(keys.get(&other).map(|&other| (other, key)));
         }
     }
     pairs

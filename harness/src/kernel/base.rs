@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::KernelError;
+use super::{KernelError, Package};
 use crate::project::Project;
 use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
 
@@ -21,8 +21,8 @@ pub struct Base {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// A distribution's source package, which leaves a tarball of its own name in `/usr/src`.
-    Package(String),
+    /// A distribution's source package: of those that are installed, or of a suite of the distribution's archive.
+    Package(Package),
     /// Any kernel tarball. A relative path counts from the folder of `bases.yaml`.
     Tarball(PathBuf),
     /// A commit of the user's own tree, which is only read.
@@ -73,7 +73,7 @@ impl Base {
 impl Origin {
     fn below(self, folder: &Path) -> Self {
         match self {
-            Self::Package(name) => Self::Package(name),
+            Self::Package(package) => Self::Package(package),
             Self::Tarball(path) => Self::Tarball(folder.join(path)),
             Self::Git(git) => Self::Git(GitOrigin { tree: folder.join(git.tree), ..git }),
         }
@@ -114,7 +114,7 @@ mod tests {
         let bases = list_bases(&project).unwrap();
         let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
         assert_eq!(names, ["6.12", "local", "mine"]);
-        assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".into()));
+        assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".parse().unwrap()));
         assert_eq!(bases[1].origin, Origin::Tarball(root.path().join("guest-kernel/../linux.tar.xz")));
         let git = GitOrigin { tree: "/src/linux".into(), commit: "v6.12".into() };
         assert_eq!(bases[2].origin, Origin::Git(git));

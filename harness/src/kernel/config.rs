@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::KernelError;
+use super::{KernelError, Version};
 
 /// What a config is asked to be: the project's `guest.config` and a variant's fragments, later ones winning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +42,35 @@ impl fmt::Display for Unmet {
         write!(f, "{option}: asked {asked}, got {got} ({}:{line})", path.display())?;
         if why.is_empty() { Ok(()) } else { write!(f, "\n    {why}") }
     }
+}
+
+/// The fragments that every guest's kernel of this version has, in order: `guest.config`, then those for some versions
+/// alone, `guest.since-6.5.config` and `guest.until-6.4.config`, by name.
+pub(super) fn for_version(configs: &Path, version: &Version) -> Result<Vec<PathBuf>, KernelError> {
+    let fail = KernelError::io("reading the config fragments in", configs);
+    let mut fragments = vec![configs.join("guest.config")];
+    let mut further = Vec::new();
+    for entry in fs::read_dir(configs).map_err(&fail)? {
+        let path = entry.map_err(&fail)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(range) = name.strip_prefix("guest.").and_then(|name| name.strip_suffix(".config")) else { continue };
+        let at = |prefix: &str| range.strip_prefix(prefix).and_then(|version| version.parse::<Version>().ok());
+        let is_for = match (at("since-"), at("until-")) {
+            (Some(first), _) => first.line() <= version.line(),
+            (_, Some(last)) => version.line() <= last.line(),
+            (None, None) => {
+                let error =
+                    io::Error::other("its name is not guest.since-VERSION.config or guest.until-VERSION.config");
+                return Err(KernelError::io("reading config fragment", &path)(error));
+            }
+        };
+        if is_for {
+            further.push(path);
+        }
+    }
+    further.sort();
+    fragments.extend(further);
+    Ok(fragments)
 }
 
 impl Fragments {

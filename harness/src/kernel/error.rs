@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::config::Unmet;
 use super::diagnose::Diagnosis;
-use super::variant::Range;
 use super::{Version, files};
 use crate::yaml::{InputError, UnknownName};
 
@@ -26,17 +25,29 @@ pub enum KernelError {
     /// The variant is for other kernels.
     #[error(
         "variant `{variant}` is not for base `{base}`: that is Linux {version}, the variant is for {range}\n\n\
-         hint: choose another base, or widen `bases` in its variant.yaml if the patches apply there too"
+         hint: choose another base, or give it a series for that one in its variant.yaml"
     )]
     NotForBase {
         /// The variant.
         variant: String,
         /// What it is for.
-        range: Range,
+        range: String,
         /// The base.
         base: String,
         /// What that is.
         version: Version,
+    },
+    /// What is set about a variant cannot be.
+    #[error("variant `{variant}` cannot have `{setting}`: {cause}\n\nhint: {hint}")]
+    Axis {
+        /// The variant without it.
+        variant: String,
+        /// The setting.
+        setting: String,
+        /// What is wrong.
+        cause: String,
+        /// What would not be.
+        hint: String,
     },
     /// A distribution's source package is not installed.
     #[error(
@@ -46,6 +57,17 @@ pub enum KernelError {
     PackageMissing {
         /// The package.
         package: String,
+    },
+    /// A distribution's source package cannot be had.
+    #[error(
+        "fetching the kernel source package {package}: {said}\n\nhint: a suite goes on without its older packages. Name \
+         another one in guest-kernel/bases.yaml, or the kernel's `tarball`"
+    )]
+    PackageNotFetched {
+        /// The package and its suite.
+        package: String,
+        /// What apt said.
+        said: String,
     },
     /// A base's tarball is not there.
     #[error("base `{base}` has no source: {} does not exist\n\nhint: correct its `tarball` in guest-kernel/bases.yaml", path.display())]
@@ -206,6 +228,7 @@ impl KernelError {
             Self::Input(_)
             | Self::Unknown(_)
             | Self::NotForBase { .. }
+            | Self::Axis { .. }
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }
@@ -214,6 +237,7 @@ impl KernelError {
             | Self::Unmet { .. }
             | Self::Build { .. } => Fault::Input,
             Self::PackageMissing { .. }
+            | Self::PackageNotFetched { .. }
             | Self::SourceCorrupt { .. }
             | Self::DiskFull { .. }
             | Self::ToolMissing { .. }
@@ -281,7 +305,7 @@ pub enum PatchFault {
     },
     /// It changes a file that is not there.
     #[error(
-        "it changes {file}, which is not there\n\nhint: the patch is for another kernel; limit `bases` in the variant.yaml"
+        "it changes {file}, which is not there\n\nhint: the patch is for another kernel; limit the `bases` of its series in the variant.yaml"
     )]
     NoSuchFile {
         /// The file.
@@ -328,7 +352,7 @@ impl fmt::Display for RejectReason {
                  since what is tested must be what was meant. Rebase the patch on this kernel"
             }
             Self::AlreadyThere => "the kernel already has this patch; drop it from the series or limit `bases`",
-            Self::Other => "rebase the patch on this kernel, or limit `bases` in the variant.yaml",
+            Self::Other => "rebase the patch on this kernel, or limit the `bases` of its series in the variant.yaml",
         })
     }
 }

@@ -5,6 +5,8 @@
 pub enum BuildEvent {
     /// The kernel was there already; nothing is done.
     Cached,
+    /// A source package is fetched from the distribution's archive.
+    Fetching,
     /// A source that was not seen before is read to tell what it is.
     Reading {
         /// Bytes read.

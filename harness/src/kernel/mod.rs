@@ -11,6 +11,7 @@
 //! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
 //! compiled again. [`KernelFacts`] tells what a kernel has. Everything is kept below the cache folder; a source is read and never written.
 
+mod axis;
 mod base;
 mod build;
 mod cancel;
@@ -25,6 +26,7 @@ mod kconfig;
 mod key;
 mod make;
 mod module;
+mod package;
 mod patch;
 mod process;
 mod record;
@@ -37,13 +39,15 @@ mod variant;
 mod version;
 mod workbench;
 
+pub use self::axis::{Axis, GuestAxis, ModuleParameter, Setting, axes_of, list_axes};
 pub use self::base::{Base, Origin, list_bases};
 pub use self::cancel::Canceller;
 pub use self::config::Unmet;
 pub use self::error::{Fault, KernelError, PatchFault};
 pub use self::event::BuildEvent;
 pub use self::facts::KernelFacts;
+pub use self::package::Package;
 pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
 pub use self::store::{Kernel, Store};
-pub use self::variant::{Knob, Range, Variant, list_variants};
+pub use self::variant::{Knob, Range, Series, Variant, list_variants};
 pub use self::version::Version;

@@ -14,8 +14,8 @@ use super::error::WORKBENCH_BYTES;
 use super::process::{Group, drain, ended, feed, program, run_quiet};
 use super::{BuildEvent, Canceller, KernelError, Version, files};
 
-/// Where distributions' source packages leave their tarballs.
-const PACKAGES: &str = "/usr/src";
+/// What helps against a damaged tarball.
+const FETCH_AGAIN: &str = "the tarball is damaged; fetch it again";
 
 /// A source that is there and known by its content.
 #[derive(Debug, Clone)]
@@ -26,8 +26,8 @@ pub(super) struct Source {
     pub name: String,
     /// What decides whether two sources are the same: of a tarball its SHA-256, of a commit its hash.
     pub digest: String,
-    /// The version, where it can be known before unpacking; the patch level may be missing.
-    pub version: Option<Version>,
+    /// The version. Of a package it is what its name says, without the patch level.
+    pub version: Version,
     archive: Archive,
 }
 
@@ -47,13 +47,12 @@ impl Source {
     ) -> Result<Self, KernelError> {
         match &base.origin {
             Origin::Package(package) => {
-                let path = package_tarball(Path::new(PACKAGES), package)
-                    .ok_or_else(|| KernelError::PackageMissing { package: package.clone() })?;
-                let version = package.strip_prefix("linux-source-").and_then(|version| version.parse().ok());
-                Self::of_tarball("package", package.clone(), path, version, cache, report)
+                let path = package.tarball(cache, canceller, report)?;
+                let version = package.name.strip_prefix("linux-source-").and_then(|version| version.parse().ok());
+                Self::of_tarball("package", package.to_string(), path, version, cache, canceller, report)
             }
             Origin::Tarball(path) if path.is_file() => {
-                Self::of_tarball("tarball", path.display().to_string(), path.clone(), None, cache, report)
+                Self::of_tarball("tarball", path.display().to_string(), path.clone(), None, cache, canceller, report)
             }
             Origin::Tarball(path) => Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() }),
             Origin::Git(git) => Self::of_commit(git, canceller),
@@ -66,9 +65,14 @@ impl Source {
         path: PathBuf,
         version: Option<Version>,
         cache: &Path,
+        canceller: &Canceller,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Self, KernelError> {
         let (digest, bytes) = known_digest(&path, cache, report)?;
+        let version = match version {
+            Some(version) => version,
+            None => version_of_tarball(&path, canceller)?,
+        };
         Ok(Self { kind, name, digest, version, archive: Archive::Tarball { path, bytes } })
     }
 
@@ -83,9 +87,9 @@ impl Source {
         };
         let hash = ask(&["rev-parse", "--verify", "--end-of-options", &format!("{}^{{commit}}", git.commit)])?;
         let name = format!("{}@{}", git.tree.display(), git.commit);
-        let makefile = ask(&["show", &format!("{hash}:Makefile")])
-            .map_err(|_| KernelError::NotAKernel { source_name: name.clone() })?;
-        let version = Version::of_makefile(&makefile);
+        let makefile = ask(&["show", &format!("{hash}:Makefile")]).ok();
+        let version = makefile.as_deref().and_then(Version::of_makefile);
+        let version = version.ok_or_else(|| KernelError::NotAKernel { source_name: name.clone() })?;
         // The hash of a commit is not the digest of an archive that happens to begin like it.
         let digest = files::sha256(format!("git commit {hash}").as_bytes());
         Ok(Self { kind: "git", name, digest, version, archive: Archive::Commit { tree: git.tree.clone(), hash } })
@@ -161,10 +165,32 @@ impl Source {
 
     fn hint(&self) -> String {
         match (self.kind, &self.archive) {
+            ("package", Archive::Tarball { path, .. }) if self.name.contains('/') => {
+                format!("remove {}; it is fetched again", path.display())
+            }
             ("package", _) => format!("apt install --reinstall {}", self.name),
-            (_, Archive::Tarball { .. }) => "the tarball is damaged; fetch it again".to_owned(),
+            (_, Archive::Tarball { .. }) => FETCH_AGAIN.to_owned(),
             (_, Archive::Commit { tree, .. }) => format!("git -C {} fsck", tree.display()),
         }
+    }
+}
+
+/// What the Makefile in a tarball's top folder says. That file comes early in kernel.org's tarballs, and late in Debian's.
+fn version_of_tarball(path: &Path, canceller: &Canceller) -> Result<Version, KernelError> {
+    let mut tar = program("tar");
+    tar.arg("--file").arg(path);
+    tar.args(["--extract", "--to-stdout", "--occurrence=1", "--wildcards", "--no-wildcards-match-slash", "*/Makefile"]);
+    tar.env("XZ_DEFAULTS", "--threads=0");
+    let (status, said) = run_quiet(&mut tar, canceller, "reading a tarball's Makefile")?;
+    let source_name = path.display().to_string();
+    match Version::of_makefile(&said) {
+        // A tarball that is damaged behind it is told when it is unpacked.
+        Some(version) => Ok(version),
+        // Tar has not found it, or has not come so far.
+        None if status.success() || said.contains("Not found in archive") => {
+            Err(KernelError::NotAKernel { source_name })
+        }
+        None => Err(KernelError::SourceCorrupt { source_name, said, hint: FETCH_AGAIN.to_owned() }),
     }
 }
 
@@ -174,13 +200,6 @@ fn git_in(tree: &Path) -> std::process::Command {
     git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
     git.arg("-C").arg(tree).arg("--no-pager");
     git
-}
-
-/// Debian leaves `/usr/src/<package>.tar.xz`; Ubuntu a folder of the package's name with a `.tar.bz2` in it.
-fn package_tarball(sources: &Path, package: &str) -> Option<PathBuf> {
-    let folders = [sources.to_owned(), sources.join(package)];
-    let names = ["xz", "zst", "bz2", "gz"].map(|suffix| format!("{package}.tar.{suffix}"));
-    folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file())
 }
 
 /// From a pipe, tar cannot tell by itself how an archive is compressed.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::base::Base;
 use super::build::{Order, build};
-use super::config::Fragments;
+use super::config::{Fragments, for_version};
 use super::key::Ingredients;
 use super::module::{MODULE, ModuleSources};
 use super::series::Patch;
@@ -14,6 +14,7 @@ use super::source::Source;
 use super::variant::{Knob, Variant};
 use super::workbench::Workbench;
 use super::{BuildEvent, BuildRecord, Canceller, KernelError, Version, files, toolchain};
+use crate::model::{GuestChange, KernelName};
 use crate::project::Project;
 
 /// What is kept of a build.
@@ -43,11 +44,18 @@ pub struct Kernel {
     pub command_line: Vec<String>,
     /// What is to be set once it has booted.
     pub knobs: Vec<Knob>,
+    /// What its variant changes about the guests of scenarios.
+    pub guest: GuestChange,
     /// Where it came from and how it was made.
     pub record: BuildRecord,
 }
 
 impl Kernel {
+    /// What it was asked for as.
+    pub fn name(&self) -> KernelName {
+        KernelName { variant: self.variant.clone(), base: self.base.clone() }
+    }
+
     /// The image that QEMU boots and `kexec_file_load` takes.
     pub fn bzimage(&self) -> PathBuf {
         self.dir.join("bzImage")
@@ -92,26 +100,23 @@ impl Store {
         self.canceller.clone()
     }
 
-    /// The kernel of a variant on a base, built unless there is one of the same content. Blocks until it is there;
-    /// `report` is called as it comes along.
+    /// The kernel of that name, built unless there is one of the same content. Blocks until it is there; `report` is
+    /// called as it comes along.
     pub fn build(
         &self,
         project: &Project,
-        variant: &str,
-        base: &str,
+        name: &KernelName,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Kernel, KernelError> {
-        let variant = Variant::find(project, variant)?;
-        let base = Base::find(project, base)?;
-        let patches = variant.patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
-        let guest = project.guest_kernel().join("configs/guest.config");
-        let fragments = Fragments::read(&[&[guest], variant.config.as_slice()].concat())?;
+        let variant = Variant::find(project, &name.variant)?;
+        let base = Base::find(project, &name.base)?;
         let module = ModuleSources::read(&project.guest_kernel().join("crashlab"))?;
         let tools = toolchain::identify(&self.canceller)?;
         let source = Source::identify(&base, &self.cache, &self.canceller, report)?;
-        if let Some(version) = &source.version {
-            is_for(&variant, &base, version)?;
-        }
+        let guest = for_version(&project.guest_kernel().join("configs"), &source.version)?;
+        let fragments = Fragments::read(&[guest, variant.config.clone()].concat())?;
+        let patches = patches(&variant, &base, &source.version)?;
+        let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
         let key = Ingredients {
             source: &source.digest,
             patches: patches.iter().map(|patch| files::sha256(&patch.content)).collect(),
@@ -127,10 +132,10 @@ impl Store {
             base: base.name.clone(),
             command_line: variant.command_line.clone(),
             knobs: variant.knobs.clone(),
+            guest: variant.guest,
             record,
         };
         if let Some(record) = self.find(&key) {
-            is_for(&variant, &base, &record.source.version)?;
             report(BuildEvent::Cached);
             return Ok(kernel(record));
         }
@@ -145,7 +150,6 @@ impl Store {
             report(event);
         })?;
         let unpacked = if unpacking { began.elapsed() } else { Duration::ZERO };
-        is_for(&variant, &base, workbench.version())?;
         // Whoever had the workbench may have built the same.
         if let Some(record) = self.find(&key) {
             report(BuildEvent::Cached);
@@ -188,14 +192,12 @@ impl Store {
     }
 }
 
-fn is_for(variant: &Variant, base: &Base, version: &Version) -> Result<(), KernelError> {
-    match &variant.bases {
-        Some(range) if !range.contains(version) => Err(KernelError::NotForBase {
-            variant: variant.name.clone(),
-            range: range.clone(),
-            base: base.name.clone(),
-            version: version.clone(),
-        }),
-        _ => Ok(()),
-    }
+/// The variant's patches for this kernel.
+fn patches<'a>(variant: &'a Variant, base: &Base, version: &Version) -> Result<&'a [PathBuf], KernelError> {
+    variant.patches(version).ok_or_else(|| KernelError::NotForBase {
+        variant: variant.name.clone(),
+        range: variant.versions(),
+        base: base.name.clone(),
+        version: version.clone(),
+    })
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::axis::{axes_of, list_axes};
 use super::base::is_plain_name;
 use super::{KernelError, Version};
+use crate::model::GuestChange;
 use crate::project::Project;
 use crate::yaml::{At, Mark, Source as YamlFile, UnknownName};
 
@@ -22,16 +24,31 @@ pub struct Variant {
     pub claim: String,
     /// Where the idea comes from.
     pub source: String,
-    /// The kernel versions it is for; all, if not given.
-    pub bases: Option<Range>,
-    /// The series, in order.
-    pub patches: Vec<PathBuf>,
+    /// The patch series, each for some kernel versions; without any, every kernel is left as it is.
+    pub series: Vec<Series>,
     /// Config fragments that follow `guest.config`, in order.
     pub config: Vec<PathBuf>,
     /// Words for the kernel's command line.
     pub command_line: Vec<String>,
     /// What is set in the booted guest before the faults are armed.
     pub knobs: Vec<Knob>,
+    /// What it changes about the guests of scenarios.
+    pub guest: GuestChange,
+}
+
+/// A patch series for some kernel versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Series {
+    /// The versions; all, if not given.
+    pub bases: Option<Range>,
+    /// The patches, in order.
+    pub patches: Vec<PathBuf>,
+}
+
+impl Series {
+    fn is_for(&self, version: &Version) -> bool {
+        self.bases.as_ref().is_none_or(|range| range.contains(version))
+    }
 }
 
 /// From one kernel version to another, both included. Compared by major and minor.
@@ -97,15 +114,22 @@ struct VariantFile {
     title: String,
     claim: String,
     source: String,
-    bases: Option<RangeFile>,
     #[serde(default)]
-    patches: Vec<At<String>>,
+    series: Vec<SeriesFile>,
     #[serde(default)]
     config: Vec<At<String>>,
     #[serde(default)]
     command_line: Vec<At<String>>,
     #[serde(default)]
     knobs: Vec<At<Knob>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesFile {
+    bases: Option<RangeFile>,
+    #[serde(default)]
+    patches: Vec<At<String>>,
 }
 
 #[derive(Deserialize)]
@@ -121,14 +145,34 @@ pub fn list_variants(project: &Project) -> Result<Vec<Variant>, KernelError> {
 }
 
 impl Variant {
-    /// The variant of that name.
+    /// The variant of that name, which may go on with what is set about it: `stock+post_notifiers=1`.
     pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
+        let (own, settings) = axes_of(name);
         let names = names(project)?;
-        if names.iter().any(|known| known == name) {
-            Self::read(project, name)
-        } else {
-            Err(UnknownName::new("variant", name, names.iter().map(String::as_str)).into())
+        if !names.iter().any(|known| known == own) {
+            return Err(UnknownName::new("variant", own, names.iter().map(String::as_str)).into());
         }
+        let variant = Self::read(project, own)?;
+        if settings.is_empty() {
+            return Ok(variant);
+        }
+        let axes = list_axes(project)?;
+        settings.into_iter().try_fold(variant, |variant, setting| variant.with(&axes, setting))
+    }
+
+    /// The patches for a kernel of this version, in order; `None` if it is not for such a kernel.
+    pub fn patches(&self, version: &Version) -> Option<&[PathBuf]> {
+        if self.series.is_empty() {
+            return Some(&[]);
+        }
+        self.series.iter().find(|series| series.is_for(version)).map(|series| series.patches.as_slice())
+    }
+
+    /// Which kernels it is for, in words.
+    pub fn versions(&self) -> String {
+        let ranges: Vec<String> =
+            self.series.iter().filter_map(|series| Some(series.bases.as_ref()?.to_string())).collect();
+        if ranges.is_empty() { "all kernels".to_owned() } else { ranges.join(", ") }
     }
 
     fn read(project: &Project, name: &str) -> Result<Self, KernelError> {
@@ -140,7 +184,6 @@ impl Variant {
         if *read.name != name {
             return Err(wrong(read.name.mark, format!("the variant is called `{name}` after its folder")));
         }
-        let bases = read.bases.map(|range| range.parse(&file)).transpose()?;
         let paths = |names: Vec<At<String>>, folder: &Path, kind: &str| -> Result<Vec<PathBuf>, KernelError> {
             let path = |name: At<String>| {
                 let path = folder.join(&*name);
@@ -154,7 +197,11 @@ impl Variant {
             };
             names.into_iter().map(path).collect()
         };
-        let patches = paths(read.patches, &folder, "patch")?;
+        let series = read.series.into_iter().map(|SeriesFile { bases, patches }| {
+            let bases = bases.map(|range| range.parse(&file)).transpose()?;
+            Ok(Series { bases, patches: paths(patches, &folder, "patch")? })
+        });
+        let series = series.collect::<Result<_, KernelError>>()?;
         let config = paths(read.config, &project.guest_kernel().join("configs"), "config fragment")?;
         for word in &read.command_line {
             if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -170,11 +217,11 @@ impl Variant {
             title: read.title,
             claim: read.claim,
             source: read.source,
-            bases,
-            patches,
+            series,
             config,
             command_line: read.command_line.into_iter().map(|word| word.value).collect(),
             knobs: read.knobs.into_iter().map(|knob| knob.value).collect(),
+            guest: GuestChange::default(),
         })
     }
 }

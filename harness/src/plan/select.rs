@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{CellKey, Params};
+use crate::kernel::axes_of;
+use crate::model::{CellKey, KernelName, Params};
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::{UnknownName, visible};
 
@@ -13,10 +14,8 @@ const MAX_TRIALS: usize = 1_000_000;
 /// What is to be run, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// Variants, in the order to run and show them.
-    pub variants: Vec<String>,
-    /// The base that all of them are made from.
-    pub base: String,
+    /// Kernels, in the order to run and show them.
+    pub kernels: Vec<KernelName>,
     /// Scenarios, in the order to run and show them.
     pub scenarios: Vec<SelectedScenario>,
     /// Only points with these values. Values of one parameter are alternatives; a scenario which lacks a parameter that
@@ -107,14 +106,10 @@ impl fmt::Display for ParamFilter {
 }
 
 impl Known<'_> {
-    /// That there is such a variant.
-    pub fn variant(&self, name: &str) -> Result<(), UnknownName> {
-        one_of("variant", name, self.variants)
-    }
-
-    /// That there is such a base.
-    pub fn base(&self, name: &str) -> Result<(), UnknownName> {
-        one_of("base", name, self.bases)
+    /// That there are such a variant and such a base. What is set about the variant is not looked at.
+    pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), UnknownName> {
+        one_of("base", base, self.bases)?;
+        one_of("variant", axes_of(variant).0, self.variants)
     }
 }
 
@@ -127,12 +122,11 @@ fn one_of(kind: &'static str, name: &str, known: &[String]) -> Result<(), Unknow
 
 /// The cells of `selection`, each once: by scenario, then point, then variant.
 pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>, SelectError> {
-    known.base(&selection.base)?;
-    for variant in &selection.variants {
-        known.variant(variant)?;
+    for kernel in &selection.kernels {
+        known.kernel(kernel)?;
     }
     for (what, missing) in [
-        ("no variant is selected", selection.variants.is_empty()),
+        ("no variant is selected", selection.kernels.is_empty()),
         ("no scenario is selected", selection.scenarios.is_empty()),
         ("no trial is selected", selection.trials == 0),
     ] {
@@ -156,10 +150,10 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
                 others.push(params);
                 continue;
             }
-            for variant in &selection.variants {
+            for KernelName { variant, base } in &selection.kernels {
                 let cell = CellKey {
                     variant: variant.clone(),
-                    base: selection.base.clone(),
+                    base: base.clone(),
                     scenario: scenario.name.clone(),
                     params: params.clone(),
                 };

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Known, SelectedScenario, Selection};
-use crate::scenario::{NameSchema, PointFilter, Scenario, Where, WhereSchema};
+use crate::model::KernelName;
+use crate::scenario::{KernelNameSchema, NameSchema, PointFilter, Scenario, Where, WhereSchema};
 use crate::yaml::{At, InputError, Mark, Source};
 
 /// A suite, read; its names are looked up by [`selection`](Self::selection).
@@ -31,10 +32,11 @@ struct File {
     name: At<String>,
     /// What it is for, in one line.
     title: String,
-    /// The variants to compare, the first being what the others are compared with.
-    #[schemars(with = "Vec<NameSchema>", length(min = 1))]
+    /// The variants to compare, the first being what the others are compared with. Each may name its own base,
+    /// `stock@6.1`, and what is set about it, `stock+post_notifiers=1`.
+    #[schemars(with = "Vec<KernelNameSchema>", length(min = 1))]
     variants: Vec<At<String>>,
-    /// The base that all of them are made from.
+    /// The base that the others are made from.
     base: At<String>,
     /// Trials in each cell.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -112,9 +114,13 @@ impl Suite {
     /// What it selects; names that are not there are shown in its file.
     pub fn selection(&self, known: &Known) -> Result<Selection, InputError> {
         let Self { source, file } = self;
-        known.base(&file.base).map_err(|unknown| source.unknown(file.base.mark, &unknown))?;
+        let mut kernels = Vec::new();
         for variant in &file.variants {
-            known.variant(variant).map_err(|unknown| source.unknown(variant.mark, &unknown))?;
+            let kernel = KernelName::parse(variant, &file.base);
+            let mark =
+                if variant.contains('@') || known.bases.contains(&kernel.base) { variant.mark } else { file.base.mark };
+            known.kernel(&kernel).map_err(|unknown| source.unknown(mark, &unknown))?;
+            kernels.push(kernel);
         }
         let mut scenarios = Vec::new();
         for Entry { name, only } in &file.scenarios {
@@ -123,13 +129,7 @@ impl Suite {
             let only = PointFilter::resolve(source, only, &scenario.parameters)?;
             scenarios.push(SelectedScenario { name: name.value.clone(), only });
         }
-        Ok(Selection {
-            variants: file.variants.iter().map(|variant| variant.value.clone()).collect(),
-            base: file.base.value.clone(),
-            scenarios,
-            params: Vec::new(),
-            trials: file.trials.value,
-        })
+        Ok(Selection { kernels, scenarios, params: Vec::new(), trials: file.trials.value })
     }
 }
 

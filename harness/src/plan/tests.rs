@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::KernelName;
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::Source;
 
@@ -50,6 +51,10 @@ impl World {
         change(&mut selection);
         self.plan(&selection).unwrap_err().to_string()
     }
+}
+
+fn kernel(text: &str) -> KernelName {
+    KernelName::parse(text, "6.12")
 }
 
 fn filters(texts: &[&str]) -> Vec<ParamFilter> {
@@ -141,7 +146,7 @@ fn filters_leave_only_the_points_that_have_the_values() {
     let world = world();
     let cells = |params: &[&str]| {
         let selection =
-            Selection { variants: vec!["stock".to_owned()], params: filters(params), trials: 1, ..world.sweep() };
+            Selection { kernels: vec![kernel("stock")], params: filters(params), trials: 1, ..world.sweep() };
         let trials = world.plan(&selection).unwrap();
         trials.iter().map(|trial| trial.cell.to_string().replace("stock@6.12 ", "")).collect::<Vec<_>>().join("\n")
     };
@@ -184,7 +189,7 @@ fn what_is_named_twice_is_run_once() {
     let world = world();
     let mut selection = world.sweep();
     let once = world.plan(&selection).unwrap();
-    selection.variants.push("stock".to_owned());
+    selection.kernels.push(kernel("stock"));
     selection.scenarios.push(SelectedScenario { name: "panic-alone".to_owned(), only: PointFilter::default() });
     assert_eq!(world.plan(&selection).unwrap(), once);
 }
@@ -192,12 +197,12 @@ fn what_is_named_twice_is_run_once() {
 #[test]
 fn names_that_are_not_there() {
     let world = world();
-    assert_snapshot!(world.refused(|s| s.variants[0] = "stokc".to_owned()), @"
+    assert_snapshot!(world.refused(|s| s.kernels[0] = kernel("stokc+post_notifiers=1")), @"
     no variant `stokc`
 
     hint: did you mean `stock`? (known: kmsg-dump-before-notifiers, kmsg-dump-before-stop, stock)
     ");
-    assert_snapshot!(world.refused(|s| s.base = "6.21".to_owned()), @"
+    assert_snapshot!(world.refused(|s| s.kernels[1] = kernel("stock@6.21")), @"
     no base `6.21`
 
     hint: did you mean `6.12`? (known: 6.12)
@@ -245,7 +250,7 @@ fn filters_that_match_nothing() {
 #[test]
 fn nothing_or_too_much() {
     let world = world();
-    assert_snapshot!(world.refused(|s| s.variants.clear()), @"
+    assert_snapshot!(world.refused(|s| s.kernels.clear()), @"
     selecting trials: no variant is selected
 
     hint: name at least one
@@ -449,7 +454,7 @@ proptest! {
         let world = &*WORLD;
         let all = Selection { trials: 5, ..world.sweep() };
         let mut some = all.clone();
-        some.variants = variants.iter().map(|&index| all.variants[index].clone()).collect();
+        some.kernels = variants.iter().map(|&index| all.kernels[index].clone()).collect();
         some.scenarios = scenarios.iter().map(|&index| all.scenarios[index].clone()).collect();
         some.trials = trials;
         if let Some(hold) = hold.filter(|_| scenarios.contains(&2)) {

@@ -40,8 +40,8 @@ pub use self::filter::PointFilter;
 pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
 pub use self::schema::schema;
-pub(crate) use self::schema::{Name as NameSchema, Where as WhereSchema};
-use crate::model::{ParamValue, Params};
+pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
+use crate::model::{GuestChange, ParamValue, Params};
 use crate::yaml::{InputError, Source, UnknownName};
 
 /// A scenario, read and checked.
@@ -92,10 +92,18 @@ impl Scenario {
         Self::parse(&Source::read(path)?)
     }
 
+    /// The scenario in the file at `path`, for another guest than it asks for. What it expects is of its own guest, and is
+    /// left out.
+    pub fn load_for(path: &Path, guest: GuestChange) -> Result<Self, InputError> {
+        let source = Source::read(path)?;
+        let mut scenario = resolve::scenario(&source, &source.parse()?, guest)?;
+        scenario.instances.iter_mut().for_each(|instance| instance.expectations.clear());
+        Ok(scenario)
+    }
+
     /// The scenario in `source`; the file's name counts, as the scenario must be named like it.
     pub fn parse(source: &Source) -> Result<Self, InputError> {
-        let file: file::File = source.parse()?;
-        resolve::scenario(source, &file)
+        resolve::scenario(source, &source.parse()?, GuestChange::default())
     }
 
     /// Every scenario in the folder `dir` (its `*.yaml`), by name.

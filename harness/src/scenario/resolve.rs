@@ -16,7 +16,7 @@ use super::{
 };
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
-use crate::model::{Channel, Expectation, Meeting, ParamValue, Params};
+use crate::model::{Channel, Expectation, GuestChange, Meeting, ParamValue, Params};
 use crate::yaml::{At, InputError, Mark, Source, UnknownName};
 
 mod actor;
@@ -31,10 +31,12 @@ const DEFAULT_AT_LEAST: f64 = 0.9;
 /// Below this the guest's kernel does not boot; above it the host of a whole suite would suffer.
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
 
-/// The scenario that `file`, read from `source`, describes.
-pub(super) fn scenario(source: &Source, file: &File) -> Result<Scenario, InputError> {
+/// The scenario that `file`, read from `source`, describes, for its own guest but for what `change` says.
+pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Result<Scenario, InputError> {
     check::texts(source, file)?;
     let guest = guest(source, file)?;
+    let (cpus, pstore) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
+    let guest = Guest { cpus, pstore, ..guest };
     let cast = Cast::of(source, file, guest.cpus)?;
     rules::check(source, file, &cast)?;
     order::names(source, file, &cast)?;

@@ -77,6 +77,11 @@ macro_rules! words {
 words! {
     /// A name: small letters, digits and `-`.
     Name = json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 64 });
+    /// A variant: its name, what is set about it, and perhaps its base, as in `stock+post_notifiers=1@6.1`.
+    KernelName = json_schema!({
+        "type": "string",
+        "pattern": "^[a-z0-9][a-z0-9-]*([+][A-Za-z0-9._-]+=[A-Za-z0-9._,:-]+)*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$",
+    });
     /// A name: at most 15 small letters, digits and `-`.
     ActorName = json_schema!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$", "maxLength": 15 });
     /// A name of the kernel's: letters, digits, `_`, `-`, and dots between them.

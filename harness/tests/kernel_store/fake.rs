@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::kernel::{BuildEvent, Kernel, KernelError, Store};
+use harness::model::KernelName;
 use harness::project::Project;
 use tempfile::TempDir;
 
@@ -97,7 +98,9 @@ impl Fake {
 
     pub fn variant(&self, name: &str, more: &str, patches: &[(&str, &str)]) {
         let list: Vec<&str> = patches.iter().map(|(name, _)| *name).collect();
-        let yaml = format!("name: {name}\ntitle: t\nclaim: c\nsource: s\npatches: [{}]\n{more}", list.join(", "));
+        let series =
+            if list.is_empty() { String::new() } else { format!("series: [ {{ patches: [{}] }} ]\n", list.join(", ")) };
+        let yaml = format!("name: {name}\ntitle: t\nclaim: c\nsource: s\n{series}{more}");
         self.write(&format!("guest-kernel/variants/{name}/variant.yaml"), &yaml);
         for (file, text) in patches {
             self.write(&format!("guest-kernel/variants/{name}/{file}"), text);
@@ -120,7 +123,8 @@ impl Fake {
     /// test starts has this one's lock, between its fork and its exec.
     pub fn build(&self, variant: &str) -> (Result<Kernel, KernelError>, Vec<BuildEvent>) {
         let mut events = Vec::new();
-        let kernel = self.store().build(&self.project(), variant, "6.12", &mut |event| events.push(event));
+        let kernel =
+            self.store().build(&self.project(), &KernelName::parse(variant, "6.12"), &mut |event| events.push(event));
         events.retain(|event| *event != BuildEvent::Waiting);
         (kernel, events)
     }

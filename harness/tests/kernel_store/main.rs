@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use harness::kernel::{BuildEvent, Fault, KernelError, Store, list_bases, list_variants};
+use harness::model::KernelName;
 use insta::assert_snapshot;
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -122,7 +123,7 @@ fn child() {
     let mut seen = 0;
     let project = harness::project::Project::at(&root);
     let store = Store::open(&Path::new(&root).join("cache")).unwrap();
-    let _ = store.build(&project, &variant, "6.12", &mut |_| {
+    let _ = store.build(&project, &KernelName::parse(&variant, "6.12"), &mut |_| {
         seen += 1;
         if seen == die_at {
             kill_process(getpid(), Signal::KILL).unwrap();
@@ -203,7 +204,7 @@ fn a_second_build_waits_for_the_first() {
     let fake = &fake;
     std::thread::scope(|scope| {
         let first = scope.spawn(move || {
-            fake.store().build(&fake.project(), "patched", "6.12", &mut |event| {
+            fake.store().build(&fake.project(), &KernelName::parse("patched", "6.12"), &mut |event| {
                 if event == BuildEvent::Configuring {
                     arrived.send(()).unwrap();
                     released.recv().unwrap();
@@ -212,7 +213,7 @@ fn a_second_build_waits_for_the_first() {
         });
         first_has_it.recv().unwrap();
         let mut waited = false;
-        let second = fake.store().build(&fake.project(), "stock", "6.12", &mut |event| {
+        let second = fake.store().build(&fake.project(), &KernelName::parse("stock", "6.12"), &mut |event| {
             if event == BuildEvent::Waiting {
                 waited = true;
                 go_on.send(()).unwrap();
@@ -234,7 +235,7 @@ fn a_build_that_outlived_its_harness_is_waited_for() {
     fs::write(bench.join("trap"), trap).unwrap();
     assert!(build_and_die(&fake, "patched", 0));
     let mut waited = false;
-    let kernel = fake.store().build(&fake.project(), "patched", "6.12", &mut |event| {
+    let kernel = fake.store().build(&fake.project(), &KernelName::parse("patched", "6.12"), &mut |event| {
         if event == BuildEvent::Waiting {
             waited = true;
             fs::write(bench.join("go-on"), "").unwrap();
@@ -249,7 +250,7 @@ fn a_cancelled_build_ends_and_the_next_goes_on() {
     let fake = Fake::new();
     let store = fake.store();
     let canceller = store.canceller();
-    let result = store.build(&fake.project(), "patched", "6.12", &mut |event| {
+    let result = store.build(&fake.project(), &KernelName::parse("patched", "6.12"), &mut |event| {
         if matches!(event, BuildEvent::Compiling { done: 1, .. }) {
             canceller.cancel();
         }
@@ -269,7 +270,7 @@ fn unknown_names_get_the_nearest() {
 
     hint: did you mean `patched`? (known: other, patched, stock)
     ");
-    let error = fake.store().build(&fake.project(), "stock", "6.21", &mut |_| {}).unwrap_err();
+    let error = fake.store().build(&fake.project(), &KernelName::parse("stock", "6.21"), &mut |_| {}).unwrap_err();
     assert_eq!(error.fault(), Fault::Input);
     assert_snapshot!(error, @r"
     no base `6.21`
@@ -284,12 +285,12 @@ fn unknown_names_get_the_nearest() {
 #[test]
 fn a_variant_for_other_kernels_is_refused_whether_or_not_it_is_in_the_store() {
     let fake = Fake::new();
-    let range = "bases: { from: \"5.10\", to: \"6.6\" }\n";
+    let range = "series: [ { bases: { from: \"5.10\", to: \"6.6\" } } ]\n";
     fake.variant("old", range, &[]);
     assert_snapshot!(fake.error("old"), @r"
     variant `old` is not for base `6.12`: that is Linux 6.12.7, the variant is for 5.10 to 6.6
 
-    hint: choose another base, or widen `bases` in its variant.yaml if the patches apply there too
+    hint: choose another base, or give it a series for that one in its variant.yaml
     ");
     fake.kernel("stock");
     assert!(fake.error("old").contains("is not for base"));

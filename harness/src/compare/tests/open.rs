@@ -162,3 +162,24 @@ fn what_is_skipped_is_never_open_and_its_partner_stands_alone() {
     }
     assert!(open(&[], &plan).is_empty());
 }
+
+#[test]
+fn a_variant_on_several_bases_is_compared_with_itself_on_the_first() {
+    let on = |base: &str, pstore| {
+        let mut cell = counted("stock", "", pstore);
+        base.clone_into(&mut cell.key.base);
+        cell
+    };
+    let planned = |cells: &[CellSummary]| -> Vec<PlannedCell> {
+        let plan =
+            |cell: &CellSummary| PlannedCell { key: cell.key.clone(), trials: 20, expect: vec![], skipped: None };
+        cells.iter().map(plan).collect()
+    };
+    let open = |cells: &[CellSummary]| -> Vec<String> {
+        let open = open_cells(cells, &planned(cells), Options::default());
+        open.iter().map(|key| key.base.clone()).collect()
+    };
+    assert_eq!(open(&[on("6.1", (4, 4)), on("6.12", (0, 4))]), ["6.1", "6.12"]);
+    assert!(open(&[on("6.1", (5, 5)), on("6.12", (0, 5))]).is_empty());
+    assert_eq!(open(&[on("6.1", (5, 5)), on("6.12", (0, 5)), on("7.2", (5, 5))]), ["6.1", "7.2"]);
+}

@@ -67,3 +67,24 @@ fn the_fragments_go_over_the_trees_own_tinyconfig() {
     CONFIG_KERNEL_GZIP=y
     ");
 }
+
+#[test]
+fn some_fragments_are_for_some_versions() {
+    let configs = tempfile::tempdir().unwrap();
+    for name in
+        ["guest.config", "guest.since-6.5.config", "guest.until-6.5.config", "guest.until-6.1.config", "more.config"]
+    {
+        fs::write(configs.path().join(name), "").unwrap();
+    }
+    let names = |version: &str| -> Vec<String> {
+        let fragments = for_version(configs.path(), &version.parse().unwrap()).unwrap();
+        fragments.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(names("5.10.223"), ["guest.config", "guest.until-6.1.config", "guest.until-6.5.config"]);
+    assert_eq!(names("6.1.192"), ["guest.config", "guest.until-6.1.config", "guest.until-6.5.config"]);
+    assert_eq!(names("6.5.3"), ["guest.config", "guest.since-6.5.config", "guest.until-6.5.config"]);
+    assert_eq!(names("6.12.117"), ["guest.config", "guest.since-6.5.config"]);
+    fs::write(configs.path().join("guest.sicne-7.0.config"), "").unwrap();
+    let error = for_version(configs.path(), &"7.2".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("guest.sicne-7.0.config"), "{error}");
+}

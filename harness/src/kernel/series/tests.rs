@@ -106,7 +106,7 @@ fn a_hunk_that_does_not_fit_is_shown() {
     +new 30;
      line 31;
 
-    hint: rebase the patch on this kernel, or limit `bases` in the variant.yaml
+    hint: rebase the patch on this kernel, or limit the `bases` of its series in the variant.yaml
     ");
 }
 
@@ -146,7 +146,7 @@ fn a_file_that_is_not_there_is_named() {
     assert_snapshot!(Bench::new().error(&[&replace(10, 10).replace("f.c", "h.c")]), @r"
     patch ROOT/0.patch: it changes dir/h.c, which is not there
 
-    hint: the patch is for another kernel; limit `bases` in the variant.yaml
+    hint: the patch is for another kernel; limit the `bases` of its series in the variant.yaml
     ");
 }
 

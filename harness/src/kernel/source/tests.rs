@@ -60,19 +60,40 @@ fn a_digest_is_taken_once_until_the_file_changes() {
     let digest = read(true);
     assert_eq!(digest, files::sha256(&fs::read(&path).unwrap()));
     assert_eq!(read(false), digest);
-    fs::write(&path, b"another file of another size").unwrap();
+    let mut tar = program("tar");
+    tar.arg("-cf").arg(&path).arg("-C").arg(folder.path().join("src")).arg("top");
+    assert!(tar.status().unwrap().success());
     assert_ne!(read(true), digest);
     fs::write(folder.path().join("digests.json"), b"damaged").unwrap();
     read(true);
 }
 
 #[test]
+fn a_tarball_without_a_kernel_is_told_so() {
+    let (folder, path) = tarball("a.tar.xz", "-J");
+    for makefile in [Some("all:\n"), None] {
+        let file = folder.path().join("src/top/Makefile");
+        match makefile {
+            Some(text) => fs::write(file, text).unwrap(),
+            None => fs::rename(&file, folder.path().join("src/top/other")).unwrap(),
+        }
+        let mut tar = program("tar");
+        tar.arg("-cJf").arg(&path).arg("-C").arg(folder.path().join("src")).arg("top");
+        assert!(tar.status().unwrap().success());
+        let error = identify(Origin::Tarball(path.clone()), folder.path(), &mut quiet()).unwrap_err();
+        assert!(matches!(error, KernelError::NotAKernel { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_tarball_cut_short_is_told_so() {
     let (folder, path) = tarball("a.tar.xz", "-J");
+    let whole = identify(Origin::Tarball(path.clone()), folder.path(), &mut quiet()).unwrap();
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let source = identify(Origin::Tarball(path), folder.path(), &mut quiet()).unwrap();
-    let error = unpack(&source, &folder.path().join("out")).unwrap_err();
+    let error = identify(Origin::Tarball(path), folder.path(), &mut quiet()).unwrap_err();
+    assert!(matches!(error, KernelError::SourceCorrupt { .. }), "{error}");
+    let error = unpack(&whole, &folder.path().join("out")).unwrap_err();
     assert!(matches!(error, KernelError::SourceCorrupt { .. }));
     assert_snapshot!(error.to_string().replace(&folder.path().display().to_string(), "ROOT"), @r"
     unpacking ROOT/a.tar.xz: xz: (stdin): Unexpected end of input
@@ -90,7 +111,7 @@ fn what_is_not_there_is_told_with_the_way_to_get_it() {
         let error = identify(origin, folder.path(), &mut quiet()).unwrap_err().to_string();
         error.replace(&folder.path().display().to_string(), "ROOT")
     };
-    assert_snapshot!(error(Origin::Package("linux-source-0.99".into())), @r"
+    assert_snapshot!(error(Origin::Package("linux-source-0.99".parse().unwrap())), @r"
     the kernel source package `linux-source-0.99` is not installed: there is no /usr/src/linux-source-0.99.tar.*
 
     hint: apt install linux-source-0.99
@@ -102,18 +123,6 @@ fn what_is_not_there_is_told_with_the_way_to_get_it() {
     ");
     let git = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into() };
     assert!(error(Origin::Git(git)).starts_with("reading commit `v1` of ROOT: fatal: not a git repository"));
-}
-
-#[test]
-fn debian_and_ubuntu_leave_their_packages_in_different_places() {
-    let folder = tempfile::tempdir().unwrap();
-    let (xz, bz2) = (folder.path().join("linux-source-6.12.tar.xz"), "linux-source-6.8.0/linux-source-6.8.0.tar.bz2");
-    fs::write(&xz, "").unwrap();
-    fs::create_dir(folder.path().join("linux-source-6.8.0")).unwrap();
-    fs::write(folder.path().join(bz2), "").unwrap();
-    assert_eq!(package_tarball(folder.path(), "linux-source-6.12"), Some(xz));
-    assert_eq!(package_tarball(folder.path(), "linux-source-6.8.0"), Some(folder.path().join(bz2)));
-    assert_eq!(package_tarball(folder.path(), "linux-source-6.1"), None);
 }
 
 /// A repository with one commit of a Makefile, tagged v1, and uncommitted work in the tree.
@@ -160,7 +169,7 @@ fn a_commit_is_taken_as_it_was_committed_and_the_tree_is_left_alone() {
 
     let cache = tempfile::tempdir().unwrap();
     let source = identify(Origin::Git(origin.clone()), cache.path(), &mut quiet()).unwrap();
-    assert_eq!(source.version.as_ref().unwrap().full, "6.12.0-rc1");
+    assert_eq!(source.version.full, "6.12.0-rc1");
     let by_hash = GitOrigin { commit: "HEAD".into(), ..origin };
     assert_eq!(identify(Origin::Git(by_hash), cache.path(), &mut quiet()).unwrap().digest, source.digest);
     unpack(&source, &cache.path().join("out")).unwrap();

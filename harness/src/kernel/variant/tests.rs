@@ -31,25 +31,41 @@ fn error(rest: &str) -> String {
     error.to_string().replace(&root.path().display().to_string(), "ROOT")
 }
 
+fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+#[test]
+fn each_kernel_gets_the_series_that_is_for_it() {
+    let variant = read(
+        "series:\n  - { bases: { from: \"6.12\", to: \"7.2\" }, patches: [0001.patch] }\n  \
+         - { bases: { from: \"5.10\", to: \"5.10\" } }\n",
+    );
+    let patches = |text: &str| variant.patches(&version(text)).map(<[PathBuf]>::len);
+    assert_eq!(["5.10.223", "6.1.192", "6.12.117", "7.2.13"].map(patches), [Some(0), None, Some(1), Some(1)]);
+    assert_eq!(variant.versions(), "6.12 to 7.2, 5.10");
+}
+
 #[test]
 fn what_is_not_said_changes_nothing() {
     let variant = read("");
-    assert!(variant.bases.is_none() && variant.patches.is_empty() && variant.config.is_empty());
+    assert_eq!(variant.patches(&version("6.12.7")), Some(&[][..]));
+    assert!(variant.series.is_empty() && variant.config.is_empty());
     assert!(variant.command_line.is_empty() && variant.knobs.is_empty());
 }
 
 #[test]
 fn everything_that_can_be_said() {
     let variant = read(
-        "bases: { from: \"6.1\", to: \"6.12\" }\npatches: [0001.patch]\nconfig: [more.config]\n\
+        "series:\n  - { bases: { from: \"6.1\", to: \"6.12\" }, patches: [0001.patch] }\nconfig: [more.config]\n\
          command-line: [nosmt, panic_print=0x1]\nknobs:\n  - sysctl: { name: kernel.panic_print, value: 1 }\n  \
          - parameter: { module: kernel, name: crash_kexec_post_notifiers, value: true }\n",
     );
-    let range = variant.bases.unwrap();
-    let within = |version: &str| range.contains(&version.parse().unwrap());
+    let within = |text: &str| variant.patches(&version(text)).is_some();
     assert!(within("6.1.99") && within("6.6") && within("6.12.117"));
     assert!(!within("6.0") && !within("6.13.0-rc1") && !within("5.10") && !within("7.2"));
-    assert!(variant.patches[0].ends_with("variants/probe/0001.patch"));
+    assert!(variant.series[0].patches[0].ends_with("variants/probe/0001.patch"));
+    assert_eq!(variant.versions(), "6.1 to 6.12");
     assert!(variant.config[0].ends_with("guest-kernel/configs/more.config"));
     assert_eq!(variant.command_line, ["nosmt", "panic_print=0x1"]);
     let sysctl = Sysctl { name: "kernel.panic_print".into(), value: "1".into() };
@@ -69,14 +85,14 @@ fn an_unknown_name_gets_the_nearest() {
 
 #[test]
 fn wrong_keys_are_shown_with_their_line() {
-    assert_snapshot!(error("patchs: [0001.patch]\n"), @r"
-    reading ROOT/guest-kernel/variants/probe/variant.yaml: unknown key `patchs`
+    assert_snapshot!(error("serie: []\n"), @r"
+    reading ROOT/guest-kernel/variants/probe/variant.yaml: unknown key `serie`
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:1
       |
-    5 | patchs: [0001.patch]
-      | ^^^^^^
+    5 | serie: []
+      | ^^^^^
 
-    hint: did you mean `patches`? (known: name, title, claim, source, bases, patches, config, command-line, knobs)
+    hint: did you mean `series`? (known: name, title, claim, source, series, config, command-line, knobs)
     ");
     assert_snapshot!(error("title: twice\n"), @r"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: the key `title` is given twice
@@ -113,19 +129,19 @@ fn the_name_is_the_folders() {
 
 #[test]
 fn files_that_are_not_there_or_lie_elsewhere_are_refused() {
-    assert_snapshot!(error("patches: [0002.patch]\n"), @r"
+    assert_snapshot!(error("series: [ { patches: [0002.patch] } ]\n"), @r"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: there is no patch ROOT/guest-kernel/variants/probe/0002.patch
-      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:11
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:23
       |
-    5 | patches: [0002.patch]
-      |           ^^^^^^^^^^
+    5 | series: [ { patches: [0002.patch] } ]
+      |                       ^^^^^^^^^^
     ");
-    assert_snapshot!(error("patches: [../../configs/more.config]\n"), @r"
+    assert_snapshot!(error("series: [ { patches: [../../configs/more.config] } ]\n"), @r"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: a patch is a file below ROOT/guest-kernel/variants/probe
-      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:11
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:23
       |
-    5 | patches: [../../configs/more.config]
-      |           ^^^^^^^^^^^^^^^^^^^^^^^^^
+    5 | series: [ { patches: [../../configs/more.config] } ]
+      |                       ^^^^^^^^^^^^^^^^^^^^^^^^^
     ");
     assert_snapshot!(error("config: [/etc/passwd]\n"), @r"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: a config fragment is a file below ROOT/guest-kernel/configs
@@ -138,21 +154,21 @@ fn files_that_are_not_there_or_lie_elsewhere_are_refused() {
 
 #[test]
 fn a_range_without_kernels_is_refused() {
-    assert_snapshot!(error("bases: { from: \"6.12\", to: \"6.1\" }\n"), @r#"
+    assert_snapshot!(error("series: [ { bases: { from: \"6.12\", to: \"6.1\" } } ]\n"), @r#"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: no kernel lies in this range
-      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:16
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:28
       |
-    5 | bases: { from: "6.12", to: "6.1" }
-      |                ^^^^^^
+    5 | series: [ { bases: { from: "6.12", to: "6.1" } } ]
+      |                            ^^^^^^
 
     hint: `from` is the older one
     "#);
-    assert_snapshot!(error("bases: { from: six, to: \"6.1\" }\n"), @r#"
+    assert_snapshot!(error("series: [ { bases: { from: six, to: \"6.1\" } } ]\n"), @r#"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: `six` is not a kernel version such as 6.12
-      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:16
+      --> ROOT/guest-kernel/variants/probe/variant.yaml:5:28
       |
-    5 | bases: { from: six, to: "6.1" }
-      |                ^^^
+    5 | series: [ { bases: { from: six, to: "6.1" } } ]
+      |                            ^^^
     "#);
 }
 

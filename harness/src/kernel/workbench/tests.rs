@@ -207,16 +207,19 @@ fn a_program_that_got_the_lock_keeps_it() {
 }
 
 #[test]
-fn a_source_that_is_no_kernel_is_refused() {
+fn a_source_that_is_no_kernel_any_more_is_refused() {
     let (cache, _) = source();
-    let top = cache.path().join("src/top");
-    fs::write(top.join("Makefile"), "all:\n").unwrap();
     let path = cache.path().join("other.tar");
-    let mut tar = program("tar");
-    tar.arg("-cf").arg(&path).arg("-C").arg(cache.path().join("src")).arg("top");
-    assert!(tar.status().unwrap().success());
-    let base = Base { name: "probe".into(), origin: Origin::Tarball(path) };
+    let pack = || {
+        let mut tar = program("tar");
+        tar.arg("-cf").arg(&path).arg("-C").arg(cache.path().join("src")).arg("top");
+        assert!(tar.status().unwrap().success());
+    };
+    pack();
+    let base = Base { name: "probe".into(), origin: Origin::Tarball(path.clone()) };
     let source = Source::identify(&base, cache.path(), &Canceller::default(), &mut |_| {}).unwrap();
+    fs::write(cache.path().join("src/top/Makefile"), "all:\n").unwrap();
+    pack();
     let error = Workbench::open(cache.path(), &source, &Canceller::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, KernelError::NotAKernel { .. }), "{error}");
 }

@@ -1,0 +1,135 @@
+//! `guest-kernel/axes.yaml`: what can be set about a kernel, or its guest, without building it.
+
+use serde::Deserialize;
+
+use super::base::is_plain_name;
+use super::variant::{Knob, Parameter, Sysctl};
+use super::{KernelError, Variant};
+use crate::model::pstore::{Backend, Ramoops};
+use crate::project::Project;
+use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
+
+/// Something that can be set, by a name that is short enough for the name of a variant: `stock+post_notifiers=1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// What goes between `+` and `=`.
+    pub name: String,
+    /// Where its value goes.
+    pub setting: Setting,
+}
+
+/// Where an axis' value goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// To a parameter of a module.
+    Parameter(ModuleParameter),
+    /// To a sysctl.
+    Sysctl(String),
+    /// Behind this word and a `=` on the kernel's command line.
+    CommandLine(String),
+    /// To the guest's shape.
+    Guest(GuestAxis),
+}
+
+/// A parameter of a module, or of a part of the kernel that goes by a module's name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleParameter {
+    /// E.g. `kernel`.
+    pub module: String,
+    /// E.g. `crash_kexec_post_notifiers`.
+    pub name: String,
+}
+
+/// What can be set about a guest's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestAxis {
+    /// Its CPUs.
+    Cpus,
+    /// The back end of its pstore.
+    Pstore,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AxesFile {
+    axes: Ordered<At<Setting>>,
+}
+
+/// The axes of a project, in the order of its `axes.yaml`; none if it has no such file.
+pub fn list_axes(project: &Project) -> Result<Vec<Axis>, KernelError> {
+    let path = project.guest_kernel().join("axes.yaml");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let file = YamlFile::read(&path)?;
+    let AxesFile { axes: Ordered(axes) } = file.parse()?;
+    axes.into_iter()
+        .map(|(name, setting)| {
+            if !is_plain_name(&name) {
+                return Err(file.error(name.mark, "an axis' name is letters, digits, `.`, `_`, `-`", None).into());
+            }
+            Ok(Axis { name: name.value, setting: setting.value })
+        })
+        .collect()
+}
+
+/// Splits `stock+post_notifiers=1` into the variant's own name and what is set about it.
+pub fn axes_of(name: &str) -> (&str, Vec<&str>) {
+    let mut parts = name.split('+');
+    (parts.next().unwrap_or_default(), parts.collect())
+}
+
+impl Variant {
+    /// The variant with `setting`, as in `post_notifiers=1`, besides what it has.
+    pub(super) fn with(mut self, axes: &[Axis], setting: &str) -> Result<Self, KernelError> {
+        let wrong = |cause: String, hint: &str| KernelError::Axis {
+            variant: self.name.clone(),
+            setting: setting.escape_debug().to_string(),
+            cause,
+            hint: hint.to_owned(),
+        };
+        let Some((name, value)) = setting.split_once('=') else {
+            return Err(wrong("it has no value".to_owned(), "write it as in `stock+post_notifiers=1`"));
+        };
+        let Some(axis) = axes.iter().find(|axis| axis.name == name) else {
+            return Err(UnknownName::new("axis", name, axes.iter().map(|axis| axis.name.as_str())).into());
+        };
+        // It becomes part of names, of a command line and of a file's content.
+        if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || "._,:-".contains(c)) {
+            return Err(wrong(
+                "its value is no plain word".to_owned(),
+                "letters, digits and `.`, `_`, `,`, `:`, `-` are",
+            ));
+        }
+        let full = format!("{}+{setting}", self.name);
+        match &axis.setting {
+            Setting::Parameter(ModuleParameter { module, name }) => {
+                let (module, name) = (module.clone(), name.clone());
+                self.knobs.push(Knob::Parameter(Parameter { module, name, value: value.to_owned() }));
+            }
+            Setting::Sysctl(name) => {
+                self.knobs.push(Knob::Sysctl(Sysctl { name: name.clone(), value: value.to_owned() }));
+            }
+            Setting::CommandLine(word) => self.command_line.push(format!("{word}={value}")),
+            Setting::Guest(GuestAxis::Cpus) => match value.parse() {
+                Ok(cpus @ 1..=8) => self.guest.cpus = Some(cpus),
+                _ => return Err(wrong("a guest has 1 to 8 CPUs".to_owned(), "write a number")),
+            },
+            Setting::Guest(GuestAxis::Pstore) => {
+                self.guest.pstore = Some(match value {
+                    "erst" => Backend::Erst,
+                    "ramoops" => Backend::Ramoops(Ramoops::default()),
+                    _ => return Err(UnknownName::new("back end", value, ["erst", "ramoops"]).into()),
+                });
+            }
+        }
+        self.name = full;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
