@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = stamps::decode(bytes);
-    let mut page = [&b"CRASHLAB\x01\0\0\0"[..], bytes].concat();
+    let mut page = [&b"CRASHLAB"[..], &stamps::VERSION.to_le_bytes(), bytes].concat();
     page.resize(stamps::PAGE, 0);
     if let Ok(stamps) = stamps::decode(&page) {
         assert_eq!(stamps.actor_stamps().len(), stamps.actors.len());

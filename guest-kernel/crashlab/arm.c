@@ -42,6 +42,10 @@ static const struct word contexts[] = {
 	{ "stop-machine", CRASHLAB_IN_STOP_MACHINE },
 	{ "notifier-first", CRASHLAB_IN_NOTIFIER_FIRST },
 	{ "notifier-last", CRASHLAB_IN_NOTIFIER_LAST },
+	{ "notifier-hypervisor", CRASHLAB_IN_NOTIFIER_HYPERVISOR },
+	{ "notifier-info", CRASHLAB_IN_NOTIFIER_INFO },
+	{ "notifier-pre-reboot", CRASHLAB_IN_NOTIFIER_PRE_REBOOT },
+	{ "notifier-post-reboot", CRASHLAB_IN_NOTIFIER_POST_REBOOT },
 	{ "function", CRASHLAB_IN_FUNCTION },
 	{}
 };

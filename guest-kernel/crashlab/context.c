@@ -4,18 +4,13 @@
  * notifier and a function are come by: the actor acts there the first time that its CPU does so.
  */
 #include <linux/cpumask.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/preempt.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
-#include <linux/version.h>
 #include <asm/apic.h>
 #include <asm/nmi.h>
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 14, 0)
-#include <linux/panic_notifier.h>
-#else
-#include <linux/kernel.h>
-#endif
 
 #include "crashlab.h"
 
@@ -24,15 +19,42 @@ static struct actor *sent[CRASHLAB_CPUS];
 /* Who waits for an NMI from outside on each CPU. */
 static struct actor *awaiting[CRASHLAB_CPUS];
 
+/*
+ * Where a class of panic notifiers is called. Kernels as they are have one list for all of them, where the priority has to
+ * do; the series of 2022 split it, each under names of its own.
+ */
+struct notifier_class {
+	enum crashlab_context context;
+	int priority;
+	const char *lists[3];
+};
+
+static const struct notifier_class notifier_classes[] = {
+	{ CRASHLAB_IN_NOTIFIER_FIRST, INT_MAX, { "panic_info_list", "panic_notifier_list" } },
+	{ CRASHLAB_IN_NOTIFIER_LAST, INT_MIN, { "panic_info_list", "panic_notifier_list" } },
+	{ CRASHLAB_IN_NOTIFIER_HYPERVISOR, INT_MAX, { "panic_hypervisor_list", "panic_notifier_list" } },
+	{ CRASHLAB_IN_NOTIFIER_INFO, INT_MAX - 1, { "panic_info_list", "panic_notifier_list" } },
+	{ CRASHLAB_IN_NOTIFIER_PRE_REBOOT, INT_MIN + 1,
+	  { "panic_pre_reboot_list", "panic_reboot_list", "panic_notifier_list" } },
+	{ CRASHLAB_IN_NOTIFIER_POST_REBOOT, INT_MIN,
+	  { "panic_post_reboot_list", "panic_loop_list", "panic_notifier_list" } },
+};
+
+static const struct notifier_class *notifier_class(enum crashlab_context context)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(notifier_classes); i++)
+		if (notifier_classes[i].context == context)
+			return &notifier_classes[i];
+	return NULL;
+}
+
 bool comes_by(const struct actor *a)
 {
 	switch (a->context) {
-	case CRASHLAB_IN_NOTIFIER_FIRST:
-	case CRASHLAB_IN_NOTIFIER_LAST:
 	case CRASHLAB_IN_FUNCTION:
 		return true;
 	default:
-		return a->action == CRASHLAB_NMI;
+		return notifier_class(a->context) || a->action == CRASHLAB_NMI;
 	}
 }
 
@@ -66,6 +88,20 @@ static int in_notifier(struct notifier_block *block, unsigned long event, void *
 	if (is_due(a))
 		act(a, NULL);
 	return NOTIFY_DONE;
+}
+
+static int prepare_notifier(struct actor *a)
+{
+	const struct notifier_class *class = notifier_class(a->context);
+	struct atomic_notifier_head *list = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(class->lists) && !list && class->lists[i]; i++)
+		list = find_symbol(class->lists[i]);
+	if (!list)
+		return -ENOENT;
+	a->notifier.notifier_call = in_notifier;
+	a->notifier.priority = class->priority;
+	return atomic_notifier_chain_register(list, &a->notifier);
 }
 
 /*
@@ -119,15 +155,10 @@ int prepare_context(struct actor *a)
 		return 0;
 	case CRASHLAB_IN_NMI:
 		return a->cpu < CRASHLAB_CPUS ? prepare_nmi() : -ENXIO;
-	case CRASHLAB_IN_NOTIFIER_FIRST:
-	case CRASHLAB_IN_NOTIFIER_LAST:
-		a->notifier.notifier_call = in_notifier;
-		a->notifier.priority = a->context == CRASHLAB_IN_NOTIFIER_FIRST ? INT_MAX : INT_MIN;
-		return atomic_notifier_chain_register(&panic_notifier_list, &a->notifier);
 	case CRASHLAB_IN_FUNCTION:
 		return prepare_detour(a);
 	default:
-		return 0;
+		return notifier_class(a->context) ? prepare_notifier(a) : 0;
 	}
 }
 

@@ -11,7 +11,7 @@
 #include <asm/page.h>
 
 #define CRASHLAB_MAGIC "CRASHLAB"
-#define CRASHLAB_VERSION 2
+#define CRASHLAB_VERSION 3
 #define CRASHLAB_SLOTS 32
 
 /* A critical section that is to last until the CPU is stopped. */
@@ -43,6 +43,10 @@ enum crashlab_context {
 	CRASHLAB_IN_NOTIFIER_FIRST = 8,
 	CRASHLAB_IN_NOTIFIER_LAST = 9,
 	CRASHLAB_IN_FUNCTION = 10,
+	CRASHLAB_IN_NOTIFIER_HYPERVISOR = 11,
+	CRASHLAB_IN_NOTIFIER_INFO = 12,
+	CRASHLAB_IN_NOTIFIER_PRE_REBOOT = 13,
+	CRASHLAB_IN_NOTIFIER_POST_REBOOT = 14,
 };
 
 /* A tracer outside of the guest may sleep until it is needed: it costs time while it is awake. */

@@ -105,7 +105,7 @@ pub fn page(tsc_khz: u64, fired: u64, nonce: &str, actors: &[ActorRow]) -> Vec<u
     let mut page = vec![0; 4096];
     let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"CRASHLAB");
-    put(8, &2u32.to_le_bytes());
+    put(8, &3u32.to_le_bytes());
     put(12, &u32::try_from(actors.len()).unwrap().to_le_bytes());
     put(16, &tsc_khz.to_le_bytes());
     put(24, &fired.to_le_bytes());

@@ -1,7 +1,7 @@
 //! The page that crashlab shares with the host: when each actor entered and left its critical section.
 //!
 //! The page lies in the guest's memory, where QEMU reads it whatever the guest has come to. The
-//! layout (version 2, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
+//! layout (version 3, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -32,7 +32,8 @@ use crate::model::ActorStamps;
 pub const PAGE: usize = 4096;
 
 const MAGIC: [u8; 8] = *b"CRASHLAB";
-const VERSION: u32 = 2;
+/// The version of the layout.
+pub const VERSION: u32 = 3;
 const MAX_SLOTS: usize = 32;
 /// Where the counter of the firing stands.
 pub(super) const FIRED_AT: usize = 24;
@@ -128,6 +129,14 @@ words! {
         NotifierLast = 9, "notifier-last";
         /// The entry of a function of the kernel's.
         Function = 10, "function";
+        /// A panic notifier that tells the hypervisor.
+        NotifierHypervisor = 11, "notifier-hypervisor";
+        /// A panic notifier that tells something about the panic.
+        NotifierInfo = 12, "notifier-info";
+        /// A panic notifier that must be called before a reboot.
+        NotifierPreReboot = 13, "notifier-pre-reboot";
+        /// A panic notifier for a machine that is not rebooted.
+        NotifierPostReboot = 14, "notifier-post-reboot";
     }
 }
 

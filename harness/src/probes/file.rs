@@ -49,16 +49,16 @@ pub enum Seen {
     First(Vec<String>),
     /// One of these functions is entered; the event names it.
     Each(Vec<String>),
-    /// A notifier of this chain is entered.
-    Notifiers(String),
+    /// A notifier of one of these chains is entered.
+    Notifiers(Vec<String>),
     /// A dumper of this list is entered.
     Dumpers(String),
-    /// One of the functions reads or writes a variable.
+    /// One of the functions reads or writes one of the variables.
     Access {
         /// The functions.
         functions: Vec<String>,
-        /// The variable.
-        symbol: String,
+        /// The variables.
+        symbols: Vec<String>,
         /// Reading is meant, not writing.
         reads: bool,
     },
@@ -77,7 +77,7 @@ struct File {
 enum StepFile {
     EntersFirst(Entered),
     EntersEach(Entered),
-    Notifiers(Called),
+    Notifiers(Chains),
     Dumpers(Called),
     Writes(Access),
     Reads(Access),
@@ -100,6 +100,19 @@ struct Entered {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Chains {
+    step: At<String>,
+    lists: Vec<String>,
+    is: String,
+    #[serde(default)]
+    returns: bool,
+    limit: Option<u32>,
+    since: Option<At<String>>,
+    until: Option<At<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Called {
     step: At<String>,
     list: String,
@@ -116,7 +129,7 @@ struct Called {
 struct Access {
     step: At<String>,
     functions: Vec<String>,
-    symbol: String,
+    symbols: Vec<String>,
     is: String,
     limit: Option<u32>,
     since: Option<At<String>>,
@@ -147,17 +160,17 @@ impl StepFile {
             Self::EntersEach(Entered { step, functions, is, returns, limit, detail, since, until }) => {
                 (step, is, Seen::Each(functions), returns, limit, detail, since, until)
             }
-            Self::Notifiers(Called { step, list, is, returns, limit, since, until }) => {
-                (step, is, Seen::Notifiers(list), returns, limit, false, since, until)
+            Self::Notifiers(Chains { step, lists, is, returns, limit, since, until }) => {
+                (step, is, Seen::Notifiers(lists), returns, limit, false, since, until)
             }
             Self::Dumpers(Called { step, list, is, returns, limit, since, until }) => {
                 (step, is, Seen::Dumpers(list), returns, limit, false, since, until)
             }
-            Self::Writes(Access { step, functions, symbol, is, limit, since, until }) => {
-                (step, is, Seen::Access { functions, symbol, reads: false }, false, limit, false, since, until)
+            Self::Writes(Access { step, functions, symbols, is, limit, since, until }) => {
+                (step, is, Seen::Access { functions, symbols, reads: false }, false, limit, false, since, until)
             }
-            Self::Reads(Access { step, functions, symbol, is, limit, since, until }) => {
-                (step, is, Seen::Access { functions, symbol, reads: true }, false, limit, false, since, until)
+            Self::Reads(Access { step, functions, symbols, is, limit, since, until }) => {
+                (step, is, Seen::Access { functions, symbols, reads: true }, false, limit, false, since, until)
             }
         };
         if before.iter().any(|other| other.name == step.value) {

@@ -181,32 +181,46 @@ impl Probes {
                     }
                 }
             }
-            Seen::Notifiers(symbol) | Seen::Dumpers(symbol) => match image.variable(symbol) {
-                Ok((from, to)) => {
+            Seen::Notifiers(symbols) => {
+                for (_, to) in self.variables(step, image, symbols) {
                     // `struct atomic_notifier_head` ends with the pointer to the first block, whatever its lock takes.
-                    let notifiers = matches!(step.seen, Seen::Notifiers(_));
-                    let head = if notifiers { to.saturating_sub(8) } else { from };
-                    self.lists.push(if notifiers { ListHead::Notifiers(head) } else { ListHead::Dumpers(head) });
+                    self.lists.push(ListHead::Notifiers(to.saturating_sub(8)));
                     self.of_lists.push(step.clone());
                 }
-                Err(missing) => self.absent(step, "", format!("{} {symbol}", says(missing, "variable"))),
-            },
-            Seen::Access { functions, symbol, reads } => match image.variable(symbol) {
-                Ok((from, to)) => {
-                    let found: Vec<_> =
-                        functions.iter().filter_map(|name| image.function(name).ok()).flatten().collect();
-                    if found.is_empty() {
-                        self.lacks(step, image, functions);
-                    }
-                    for extent in found {
+            }
+            Seen::Dumpers(symbol) => {
+                for (from, _) in self.variables(step, image, std::slice::from_ref(symbol)) {
+                    self.lists.push(ListHead::Dumpers(from));
+                    self.of_lists.push(step.clone());
+                }
+            }
+            Seen::Access { functions, symbols, reads } => {
+                let variables = self.variables(step, image, symbols);
+                let found: Vec<_> = functions.iter().filter_map(|name| image.function(name).ok()).flatten().collect();
+                if found.is_empty() && !variables.is_empty() {
+                    self.lacks(step, image, functions);
+                }
+                for extent in found {
+                    for &(from, to) in &variables {
                         let place = Place::Access { code: extent, watched: (from, to, true), reads: *reads };
                         self.add(place, true, step, "", StepEdge::Begin);
                     }
                 }
-                Err(missing) => self.absent(step, "", format!("{} {symbol}", says(missing, "variable"))),
-            },
+            }
         }
         Ok(())
+    }
+
+    /// Where those of the variables lie that the kernel has: names that it had over time, or has with patches.
+    fn variables(&mut self, step: &Step, image: &Image, symbols: &[String]) -> Vec<Extent> {
+        let found: Vec<Extent> = symbols.iter().filter_map(|symbol| image.variable(symbol).ok()).collect();
+        if found.is_empty() {
+            let missing =
+                symbols.iter().find_map(|name| image.variable(name).err().filter(|why| *why == Missing::Ambiguous));
+            let why = says(missing.unwrap_or(Missing::Unknown), "variable");
+            self.absent(step, "", format!("{why} {}", symbols.join(" or ")));
+        }
+        found
     }
 
     fn functions(&mut self, step: &Step, image: &Image, name: &str, of: &str) -> io::Result<()> {

@@ -147,9 +147,9 @@ fn a_part_that_the_compiler_moved_away_belongs_to_its_function() {
 #[test]
 fn a_variable_is_watched_in_the_functions_that_there_are() {
     let image = elf(&[("f", RET)], &[("panic_cpu", 0x40, 4)]);
-    let steps = "- writes: { step: a, functions: [f, g], symbol: panic_cpu, is: x }\n\
-                 - reads: { step: b, functions: [g], symbol: panic_cpu, is: x }\n\
-                 - writes: { step: c, functions: [f], symbol: no_such, is: x }\n";
+    let steps = "- writes: { step: a, functions: [f, g], symbols: [panic_cpu], is: x }\n\
+                 - reads: { step: b, functions: [g], symbols: [panic_cpu], is: x }\n\
+                 - writes: { step: c, functions: [f], symbols: [no_such], is: x }\n";
     let probes = resolve(steps, &image, "6.12");
     assert_eq!(shown(&probes), ["a  begin Access { code: (0, 2), watched: (64, 68, true), reads: false }"]);
     let absent: Vec<_> = probes.absent.iter().map(|absent| absent.step.as_str()).collect();
@@ -159,7 +159,7 @@ fn a_variable_is_watched_in_the_functions_that_there_are() {
 #[test]
 fn what_a_booted_guest_tells_is_looked_for_where_it_runs() {
     let image = elf(&[("hung_task_panic", RET), ("dump", RET)], &[("chain", 0x100, 16), ("list", 0x200, 16)]);
-    let steps = "- notifiers: { step: notifier, list: chain, is: x, returns: true }\n\
+    let steps = "- notifiers: { step: notifier, lists: [no_such, chain], is: x, returns: true }\n\
                  - dumpers: { step: dumper, list: list, is: x }\n";
     let linked = resolve(steps, &image, "6.12");
     assert_eq!(linked.lists, [ListHead::Notifiers(0x108), ListHead::Dumpers(0x200)]);

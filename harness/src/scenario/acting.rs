@@ -88,7 +88,7 @@ fn brings(actor: &Planned, at: &Planned, instance: &Instance) -> bool {
     let there = !its_own || may_be_one(&actor.cpu, &at.cpu);
     there
         && match at.context {
-            Context::NotifierFirst | Context::NotifierLast => panics,
+            Context::Notifier(_) => panics,
             _ => ends || matches!(actor.action, Action::Oops { .. }),
         }
 }
@@ -108,8 +108,7 @@ fn waits_for<'a>(actor: &Planned, instance: &'a Instance) -> Vec<Vec<&'a Planned
         groups.push(instance.actors.iter().filter(|other| other.name == *name).collect());
     }
     // Others than these may come by for any reason.
-    let known = [Context::NotifierFirst, Context::NotifierLast, Context::Dumper, Context::BackendWrite];
-    if known.contains(&actor.context) {
+    if matches!(actor.context, Context::Notifier(_) | Context::Dumper | Context::BackendWrite) {
         let comers = instance.actors.iter().filter(|other| other.name != actor.name && brings(other, actor, instance));
         groups.push(comers.collect());
     }
@@ -132,7 +131,7 @@ fn acting(source: &Source, instance: &Instance, written: &[(&Planned, Mark)]) ->
             let mark = written.iter().find(|(actor, _)| actor.name == last.name).map(|(_, mark)| *mark);
             let (cause, hint) = if waits_for(last, instance).iter().any(Vec::is_empty) {
                 let (nothing, missing) = match last.context {
-                    Context::NotifierFirst | Context::NotifierLast => ("panics", "a `panic`"),
+                    Context::Notifier(_) => ("panics", "a `panic`"),
                     _ => ("dumps the log", "an `oops` or a `panic`"),
                 };
                 let cpu = match &last.cpu {

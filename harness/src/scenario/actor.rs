@@ -76,10 +76,8 @@ pub enum Context {
     StopMachine,
     /// When its CPU begins to idle.
     Idle,
-    /// In a panic notifier that is called before all others.
-    NotifierFirst,
-    /// In a panic notifier that is called after all others.
-    NotifierLast,
+    /// In a panic notifier.
+    Notifier(Notifier),
     /// When its CPU gets to pstore's kmsg dumper.
     Dumper,
     /// When its CPU writes to pstore's back end.
@@ -88,6 +86,23 @@ pub enum Context {
     ConsoleWrite,
     /// When its CPU enters this function.
     Function(String),
+}
+
+/// Which panic notifier. Kernels as they are have one list of them; the series of 2022 have a list for each class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notifier {
+    /// Called before all others; where there are several lists, of those that tell something about the panic.
+    First,
+    /// Called after all others; likewise.
+    Last,
+    /// One that tells the hypervisor.
+    Hypervisor,
+    /// One that tells something about the panic, in the log or elsewhere.
+    Info,
+    /// One that must be called before a reboot.
+    PreReboot,
+    /// One that is for a machine which is not rebooted.
+    PostReboot,
 }
 
 /// When an actor acts; in a context where something has to come by: from when on.
@@ -191,14 +206,13 @@ impl Context {
             | Self::Hardirq
             | Self::Nmi
             | Self::StopMachine
-            | Self::NotifierFirst
-            | Self::NotifierLast => None,
+            | Self::Notifier(_) => None,
         }
     }
 
     /// Whether something has to come by for an actor to act.
     pub fn comes_by(&self) -> bool {
-        matches!(self, Self::NotifierFirst | Self::NotifierLast) || self.function(Backend::default()).is_some()
+        matches!(self, Self::Notifier(_)) || self.function(Backend::default()).is_some()
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Action, Actor, Context, Drawn, Enough, OopsKind, Start, Stay};
+use super::{Action, Actor, Context, Drawn, Enough, Notifier, OopsKind, Start, Stay};
 use crate::model::pstore::Backend;
 
 impl Drawn<'_> {
@@ -118,8 +118,12 @@ const fn word(context: &Context) -> &'static str {
         Context::Hardirq => "hardirq",
         Context::Nmi => "nmi",
         Context::StopMachine => "stop-machine",
-        Context::NotifierFirst => "notifier-first",
-        Context::NotifierLast => "notifier-last",
+        Context::Notifier(Notifier::First) => "notifier-first",
+        Context::Notifier(Notifier::Last) => "notifier-last",
+        Context::Notifier(Notifier::Hypervisor) => "notifier-hypervisor",
+        Context::Notifier(Notifier::Info) => "notifier-info",
+        Context::Notifier(Notifier::PreReboot) => "notifier-pre-reboot",
+        Context::Notifier(Notifier::PostReboot) => "notifier-post-reboot",
         Context::Idle | Context::Dumper | Context::BackendWrite | Context::ConsoleWrite | Context::Function(_) => {
             "function"
         }

@@ -32,7 +32,7 @@ mod units;
 use std::path::Path;
 use std::time::Duration;
 
-pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, OopsKind, Span, Start, Stay};
+pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier, OopsKind, Span, Start, Stay};
 use self::cast::Cast;
 pub use self::draw::Drawn;
 pub use self::explain::{Explanation, OnCpu};

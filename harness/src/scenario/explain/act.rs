@@ -2,7 +2,7 @@
 
 use super::words::{capital, is_none, lasting, span};
 use crate::scenario::acting::{LOCKUPS, NMIS, Planned, any_set, ends_guest};
-use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, OopsKind, Span, Start, Stay};
+use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Span, Start, Stay};
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.
 pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
@@ -15,9 +15,7 @@ pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
     let mut text = match notifiers(&actor.context) {
         Some(place) => {
             let when = from(actor, instance).map(|from| format!(", {from},")).unwrap_or_default();
-            format!(
-                "When this CPU{when} panics and calls the panic notifiers, `{name}` is the {place} of them: it {does}."
-            )
+            format!("When this CPU{when} panics and calls the panic notifiers, `{name}` is {place}: it {does}.")
         }
         None => match comes(&actor.context) {
             Some(comes) => format!("{}{comes}, `{name}` {does}.", first_time(actor, instance)),
@@ -96,8 +94,14 @@ fn comes(context: &Context) -> Option<String> {
 
 const fn notifiers(context: &Context) -> Option<&'static str> {
     match context {
-        Context::NotifierFirst => Some("first"),
-        Context::NotifierLast => Some("last"),
+        Context::Notifier(notifier) => Some(match notifier {
+            Notifier::First => "the first of them",
+            Notifier::Last => "the last of them",
+            Notifier::Hypervisor => "among those for the hypervisor",
+            Notifier::Info => "among those that inform",
+            Notifier::PreReboot => "among those before a reboot",
+            Notifier::PostReboot => "among those for when there is no reboot",
+        }),
         _ => None,
     }
 }
@@ -112,7 +116,7 @@ const fn place(context: &Context) -> &'static str {
         Context::Hardirq => " in a hard interrupt",
         Context::Nmi => " in an NMI",
         Context::StopMachine => " inside of stop_machine(), while all other CPUs wait with interrupts off,",
-        Context::NotifierFirst | Context::NotifierLast => "",
+        Context::Notifier(_) => "",
         _ => " there",
     }
 }

@@ -230,6 +230,15 @@ pub(in crate::scenario) enum ContextFile {
     Notifier,
     /// When the CPU panics: in a panic notifier that is called after all others.
     NotifierLast,
+    /// When the CPU panics: in a notifier that tells the hypervisor. Kernels with one list have it called first.
+    NotifierHypervisor,
+    /// When the CPU panics: in a notifier that tells something about the panic. Kernels with one list have it called behind that.
+    NotifierInfo,
+    /// When the CPU panics: in a notifier that must be called before a reboot. Kernels with one list have it called behind those.
+    NotifierPreReboot,
+    /// When the CPU panics: in a notifier for a machine that is not rebooted. Kernels with one list have it called last, and
+    /// whether or not there is a reboot.
+    NotifierPostReboot,
     /// When the CPU gets to pstore's kmsg dumper.
     Dumper,
     /// When the CPU writes to pstore's back end.
@@ -328,6 +337,10 @@ impl ContextFile {
             Self::Idle
                 | Self::Notifier
                 | Self::NotifierLast
+                | Self::NotifierHypervisor
+                | Self::NotifierInfo
+                | Self::NotifierPreReboot
+                | Self::NotifierPostReboot
                 | Self::Dumper
                 | Self::BackendWrite
                 | Self::ConsoleWrite

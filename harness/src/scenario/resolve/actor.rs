@@ -12,7 +12,7 @@ use crate::scenario::acting::Planned;
 use crate::scenario::cast::Role;
 use crate::scenario::file::actor::{ActorFile, After, Common, ContextFile, Hold, Oops, Print};
 use crate::scenario::scalar::{Scalar, Swept};
-use crate::scenario::{Action, Actor, Context, Enough, OopsKind, Span, Start, Stay, rules, units};
+use crate::scenario::{Action, Actor, Context, Enough, Notifier, OopsKind, Span, Start, Stay, rules, units};
 use crate::yaml::{At, InputError, Mark, visible};
 
 /// crashlab makes a thread for each oops of an actor.
@@ -143,8 +143,12 @@ fn resolved(written: &ContextFile) -> Context {
         ContextFile::Nmi => Context::Nmi,
         ContextFile::StopMachine => Context::StopMachine,
         ContextFile::Idle => Context::Idle,
-        ContextFile::Notifier => Context::NotifierFirst,
-        ContextFile::NotifierLast => Context::NotifierLast,
+        ContextFile::Notifier => Context::Notifier(Notifier::First),
+        ContextFile::NotifierLast => Context::Notifier(Notifier::Last),
+        ContextFile::NotifierHypervisor => Context::Notifier(Notifier::Hypervisor),
+        ContextFile::NotifierInfo => Context::Notifier(Notifier::Info),
+        ContextFile::NotifierPreReboot => Context::Notifier(Notifier::PreReboot),
+        ContextFile::NotifierPostReboot => Context::Notifier(Notifier::PostReboot),
         ContextFile::Dumper => Context::Dumper,
         ContextFile::BackendWrite => Context::BackendWrite,
         ContextFile::ConsoleWrite => Context::ConsoleWrite,

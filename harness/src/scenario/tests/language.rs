@@ -75,6 +75,10 @@ fn every_context() {
         "idle",
         "notifier",
         "notifier-last",
+        "notifier-hypervisor",
+        "notifier-info",
+        "notifier-pre-reboot",
+        "notifier-post-reboot",
         "dumper",
         "backend-write",
         "console-write",
@@ -93,10 +97,14 @@ fn every_context() {
     arm s7 spin cpu=0 in=function function=tick_nohz_idle_enter for_us=1 at_us=0
     arm s8 spin cpu=0 in=notifier-first for_us=1 at_us=0
     arm s9 spin cpu=0 in=notifier-last for_us=1 at_us=0
-    arm s10 spin cpu=0 in=function function=pstore_dump for_us=1 at_us=0
-    arm s11 spin cpu=0 in=function function=erst_write for_us=1 at_us=0
-    arm s12 spin cpu=0 in=function function=serial8250_console_write for_us=1 at_us=0
-    arm s13 spin cpu=0 in=function function=vprintk_emit for_us=1 at_us=0
+    arm s10 spin cpu=0 in=notifier-hypervisor for_us=1 at_us=0
+    arm s11 spin cpu=0 in=notifier-info for_us=1 at_us=0
+    arm s12 spin cpu=0 in=notifier-pre-reboot for_us=1 at_us=0
+    arm s13 spin cpu=0 in=notifier-post-reboot for_us=1 at_us=0
+    arm s14 spin cpu=0 in=function function=pstore_dump for_us=1 at_us=0
+    arm s15 spin cpu=0 in=function function=erst_write for_us=1 at_us=0
+    arm s16 spin cpu=0 in=function function=serial8250_console_write for_us=1 at_us=0
+    arm s17 spin cpu=0 in=function function=vprintk_emit for_us=1 at_us=0
     ");
 }
 

@@ -31,9 +31,9 @@ fn contexts() {
     assert_snapshot!(actor("hold: { name: h, cpu: 1, lock: tasklist, for: 1s, at: 0ms }"), @"6:36: `tasklist` cannot be a lock (known: pstore-buf, erst, ramoops-zone, console, console-sem, uart-port, die, module, logbuf)");
     assert_snapshot!(actor("oops: { name: o, cpu: 1, in: hardirq, count: 2, at: 0ms }"), @"6:34: `o` oopses once in its context (only threads can oops again)");
     assert_snapshot!(actor("oops: { name: o, cpu: 1, kind: segfault, at: 0ms }"), @"6:36: `segfault` cannot be a kind of oops (known: bug, page-fault, gpf, stack)");
-    assert_snapshot!(actor("spin: { name: s, cpu: 1, in: smm, for: 1s, at: 0ms }"), @"6:34: `smm` cannot be a context (known: thread, preempt-off, irqs-off, softirq, hardirq, nmi, stop-machine, idle, notifier, notifier-last, dumper, backend-write, console-write, function)");
+    assert_snapshot!(actor("spin: { name: s, cpu: 1, in: smm, for: 1s, at: 0ms }"), @"6:34: `smm` cannot be a context (known: thread, preempt-off, irqs-off, softirq, hardirq, nmi, stop-machine, idle, notifier, notifier-last, notifier-hypervisor, notifier-info, notifier-pre-reboot, notifier-post-reboot, dumper, backend-write, console-write, function)");
     assert_snapshot!(actor("spin: { name: s, cpu: 1, in: { function: \"a b\" }, for: 1s }"), @"6:46: `a b` cannot be a symbol of the kernel's (a symbol is at most 63 letters, digits, `_` and `.`, the first none of the digits)");
-    assert_snapshot!(actor("spin: { name: s, cpu: 1, in: { symbol: vpanic }, for: 1s }"), @"6:36: `actors[0].spin.in` cannot be `symbol` (known: thread, preempt-off, irqs-off, softirq, hardirq, nmi, stop-machine, idle, notifier, notifier-last, dumper, backend-write, console-write, function)");
+    assert_snapshot!(actor("spin: { name: s, cpu: 1, in: { symbol: vpanic }, for: 1s }"), @"6:36: `actors[0].spin.in` cannot be `symbol` (known: thread, preempt-off, irqs-off, softirq, hardirq, nmi, stop-machine, idle, notifier, notifier-last, notifier-hypervisor, notifier-info, notifier-pre-reboot, notifier-post-reboot, dumper, backend-write, console-write, function)");
     assert_snapshot!(actor("nmi: { name: n, cpu: 1, in: thread, at: 0ms }"), @"6:29: unknown key `in` in `actors[0].nmi` (known: name, cpu, optional, at, after)");
 }
 
