@@ -12,6 +12,7 @@
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/version.h>
 #include <asm/msr.h>
 
 #include "crashlab.h"
@@ -131,7 +132,9 @@ static void harvest_once(struct pstore_info *psi)
 			if (psi->erase)
 				psi->erase(record);
 			kvfree(record->buf);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0)
 			kfree(record->priv);
+#endif
 			kfree(record);
 		}
 		if (psi->close)

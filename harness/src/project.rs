@@ -35,6 +35,11 @@ impl Project {
         self.root.join("guest-kernel")
     }
 
+    /// Variants that are this machine's alone, for a run or two: in the build cache.
+    pub fn throw_away(&self) -> PathBuf {
+        cache_dir().join("variants")
+    }
+
     /// `scenarios/`: one file a scenario, `suites/` below it.
     pub fn scenarios(&self) -> PathBuf {
         self.root.join("scenarios")

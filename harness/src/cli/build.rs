@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::context::Context;
 use super::progress::Progress;
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, Store};
+use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, Store, Variant};
 use crate::model::KernelName;
 use crate::project::Project;
 
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// The base that they are made from [default: 6.12]
     #[arg(long, value_name = "NAME")]
     base: Option<String>,
+    /// Build each variant patch by patch, from none of its series to all of it: NAME~2, NAME~1, NAME
+    #[arg(long, requires = "variants")]
+    each: bool,
 }
 
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -32,6 +35,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         [] => all().collect(),
         variants => variants.iter().map(named).collect(),
     };
+    let names = if arguments.each { patch_by_patch(&context, &names)? } else { names };
     let mut kernels = Vec::new();
     let mut failed = None;
     for name in &names {
@@ -64,6 +68,20 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
 /// Builds one kernel, or takes it from the cache. Ctrl-C ends the build.
 pub async fn kernel(context: &Context, name: &KernelName) -> Result<Kernel, Failure> {
     Ok(try_kernel(context, name).await??)
+}
+
+/// Of each kernel those with ever more of its patches.
+fn patch_by_patch(context: &Context, names: &[KernelName]) -> Result<Vec<KernelName>, Failure> {
+    let mut all = Vec::new();
+    for name in names {
+        let variant = Variant::find(&context.project, &name.variant)?;
+        let most = variant.series.iter().map(|series| series.patches.len()).max().unwrap_or(0);
+        for last in (1..=most).rev() {
+            all.push(KernelName { variant: format!("{}~{last}", name.variant), base: name.base.clone() });
+        }
+        all.push(name.clone());
+    }
+    Ok(all)
 }
 
 /// What an error says first, without what may be done about it.
@@ -99,18 +117,9 @@ impl Job {
     fn run(self) -> Result<Kernel, KernelError> {
         let mut progress = Progress::begin(format!("kernel {}", self.name));
         let mut cached = false;
-        let built = self.store.build(&self.project, &self.name, &mut |event| match event {
-            BuildEvent::Cached => cached = true,
-            BuildEvent::Fetching => progress.at(0, 0, "fetching the source package"),
-            BuildEvent::Reading { bytes, of } => progress.at(bytes >> 20, of >> 20, "MiB read of a new source"),
-            BuildEvent::Waiting => progress.at(0, 0, "waiting for another build to end"),
-            BuildEvent::Repairing => progress.at(0, 0, "repairing what a killed build left"),
-            BuildEvent::Unpacking { bytes, of } => progress.at(bytes >> 20, of.unwrap_or(0) >> 20, "MiB unpacked"),
-            BuildEvent::Patching { patches } => progress.at(0, 0, &format!("applying {patches} patches")),
-            BuildEvent::Configuring => progress.at(0, 0, "configuring"),
-            BuildEvent::Compiling { done, expected } => progress.at(done.into(), expected.into(), "compiled"),
-            BuildEvent::Module => progress.at(0, 0, "building crashlab"),
-            BuildEvent::Done => (),
+        let built = self.store.build(&self.project, &self.name, &mut |event| {
+            cached |= event == BuildEvent::Cached;
+            show(&mut progress, event);
         });
         match &built {
             Ok(kernel) if cached => progress.end(&format!("cached, {}", short(&kernel.key))),
@@ -118,6 +127,22 @@ impl Job {
             Err(_) => progress.end("failed"),
         }
         built
+    }
+}
+
+/// Shows what a build does.
+pub fn show(progress: &mut Progress, event: BuildEvent) {
+    match event {
+        BuildEvent::Fetching => progress.at(0, 0, "fetching the source package"),
+        BuildEvent::Reading { bytes, of } => progress.at(bytes >> 20, of >> 20, "MiB read of a new source"),
+        BuildEvent::Waiting => progress.at(0, 0, "waiting for another build to end"),
+        BuildEvent::Repairing => progress.at(0, 0, "repairing what a killed build left"),
+        BuildEvent::Unpacking { bytes, of } => progress.at(bytes >> 20, of.unwrap_or(0) >> 20, "MiB unpacked"),
+        BuildEvent::Patching { patches } => progress.at(0, 0, &format!("applying {patches} patches")),
+        BuildEvent::Configuring => progress.at(0, 0, "configuring"),
+        BuildEvent::Compiling { done, expected } => progress.at(done.into(), expected.into(), "compiled"),
+        BuildEvent::Module => progress.at(0, 0, "building crashlab"),
+        BuildEvent::Cached | BuildEvent::Done => (),
     }
 }
 

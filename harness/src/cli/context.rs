@@ -33,13 +33,14 @@ impl Context {
     pub fn load(global: &Global) -> Result<Self, Failure> {
         let project = project(global)?;
         let variants = kernel::list_variants(&project)?;
+        let throw_aways = kernel::list_throw_aways(&project)?;
         let bases = kernel::list_bases(&project)?;
         let scenarios = Scenario::load_all(&project.scenarios())?;
         let suites = Suite::load_all(&project.scenarios().join("suites"))?;
         Ok(Self {
             cache: cache_dir(),
             results: results(global, &project),
-            variant_names: variants.iter().map(|variant| variant.name.clone()).collect(),
+            variant_names: variants.iter().map(|variant| variant.name.clone()).chain(throw_aways).collect(),
             base_names: bases.iter().map(|base| base.name.clone()).collect(),
             project,
             variants,

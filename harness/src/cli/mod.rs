@@ -25,6 +25,7 @@ mod skips;
 mod stages;
 mod timeline;
 mod trial;
+mod variant;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,6 +90,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Build kernels
     Build(build::Arguments),
+    /// Make variants of patches
+    Variant(variant::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
     Run(run::Arguments),
     /// Run one trial with its console shown, and keep everything
@@ -140,6 +143,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::main(&global, &arguments),
         Command::Explain(arguments) => explain::main(&global, &arguments),
         Command::Build(arguments) => build::main(&global, &arguments).await,
+        Command::Variant(arguments) => variant::main(&global, arguments),
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),

@@ -1,13 +1,15 @@
 //! `harness run`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use super::context::Context;
+use super::context::{Context, project};
 use super::execution::{self, New};
 use super::{Failure, Global, doctor, resume};
 use crate::compare;
 use crate::guest::{Machine, Time};
+use crate::kernel;
 use crate::model::KernelName;
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight;
@@ -64,9 +66,12 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "param", "trials", "shard",
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
           "until", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
+    /// A patch to try, on stock, beside the variants (repeatable: all of them together, in this order)
+    #[arg(long, value_name = "FILE")]
+    patch: Vec<PathBuf>,
     #[command(flatten)]
     how: How,
 }
@@ -159,11 +164,16 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
+    // What is made of the patches is one of the variants that are there.
+    let patched = match arguments.patch.as_slice() {
+        [] => None,
+        patches => Some(kernel::throw_away(&project(global)?.throw_away(), patches)?),
+    };
     let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     let done = if let Some(run) = &arguments.resume {
         resume::resume(&context, global, run, &arguments.how).await?
     } else {
-        let mut selection = selection(&context, &arguments)?;
+        let mut selection = selection(&context, &arguments, patched)?;
         let context = context.with_guests_of(&selection.kernels)?;
         let shard = shard(arguments.shard)?;
         let Arguments { error_rate, margin, at_most, .. } = arguments;
@@ -195,7 +205,7 @@ fn shard(choice: Option<ShardChoice>) -> Result<Option<Shard>, Failure> {
 }
 
 /// What the arguments select, with the suite's own as defaults.
-fn selection(context: &Context, arguments: &Arguments) -> Result<Selection, Failure> {
+fn selection(context: &Context, arguments: &Arguments, patched: Option<String>) -> Result<Selection, Failure> {
     let known = context.known();
     let mut selection = match &arguments.suite {
         Some(name) => suite(context, name)?,
@@ -218,6 +228,10 @@ fn selection(context: &Context, arguments: &Arguments) -> Result<Selection, Fail
     if !arguments.variant.is_empty() {
         let base = context.default_base();
         selection.kernels = arguments.variant.iter().map(|name| KernelName::parse(name, &base)).collect();
+    }
+    if let Some(variant) = patched {
+        let base = selection.kernels.first().map_or_else(|| context.default_base(), |first| first.base.clone());
+        selection.kernels.push(KernelName { variant, base });
     }
     if !arguments.base.is_empty() {
         selection.kernels = on_bases(&selection.kernels, &arguments.variant, &arguments.base);

@@ -76,13 +76,49 @@ pub fn list_axes(project: &Project) -> Result<Vec<Axis>, KernelError> {
         .collect()
 }
 
-/// Splits `stock+post_notifiers=1` into the variant's own name and what is set about it.
-pub fn axes_of(name: &str) -> (&str, Vec<&str>) {
-    let mut parts = name.split('+');
-    (parts.next().unwrap_or_default(), parts.collect())
+/// A variant as it is asked for: `NAME~K+AXIS=VALUE`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// Its own name.
+    pub name: &'a str,
+    /// How many of its last patches are left out, as git's `~` goes back.
+    pub without: Option<&'a str>,
+    /// What is set about it.
+    pub settings: Vec<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// Takes a name apart.
+    pub fn of(name: &'a str) -> Self {
+        let mut parts = name.split('+');
+        let own = parts.next().unwrap_or_default();
+        let (name, without) = match own.split_once('~') {
+            Some((name, without)) => (name, Some(without)),
+            None => (own, None),
+        };
+        Self { name, without, settings: parts.collect() }
+    }
 }
 
 impl Variant {
+    /// The variant without the last patches of its series.
+    pub(super) fn without(mut self, last: &str) -> Result<Self, KernelError> {
+        let most = self.series.iter().map(|series| series.patches.len()).max().unwrap_or(0);
+        let Some(last) = last.parse::<usize>().ok().filter(|last| *last <= most) else {
+            return Err(KernelError::Axis {
+                variant: self.name,
+                setting: format!("~{}", last.escape_debug()),
+                cause: format!("it has {most} patches"),
+                hint: "`NAME~1` is the variant without its last patch".to_owned(),
+            });
+        };
+        for series in &mut self.series {
+            series.patches.truncate(series.patches.len().saturating_sub(last));
+        }
+        self.name = format!("{}~{last}", self.name);
+        Ok(self)
+    }
+
     /// The variant with `setting`, as in `post_notifiers=1`, besides what it has.
     pub(super) fn with(mut self, axes: &[Axis], setting: &str) -> Result<Self, KernelError> {
         let wrong = |cause: String, hint: &str| KernelError::Axis {

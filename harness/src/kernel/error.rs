@@ -69,6 +69,14 @@ pub enum KernelError {
         /// What apt said.
         said: String,
     },
+    /// Patches that are no series, or cannot become a variant.
+    #[error("{}: {cause}\n\nhint: a series is a mailbox, a folder of patches, or a range of commits, with each of its patches once", from.display())]
+    Series {
+        /// Where they are, or were to be.
+        from: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
     /// A base's tarball is not there.
     #[error("base `{base}` has no source: {} does not exist\n\nhint: correct its `tarball` in guest-kernel/bases.yaml", path.display())]
     TarballMissing {
@@ -229,6 +237,7 @@ impl KernelError {
             | Self::Unknown(_)
             | Self::NotForBase { .. }
             | Self::Axis { .. }
+            | Self::Series { .. }
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }
@@ -246,6 +255,11 @@ impl KernelError {
             | Self::Io { .. } => Fault::Host,
             Self::Cancelled => Fault::Cancelled,
         }
+    }
+
+    /// These patches are no series.
+    pub(super) fn series(from: &Path, cause: &str) -> Self {
+        Self::Series { from: from.to_owned(), cause: cause.to_owned() }
     }
 
     /// Turns what the operating system says while `doing` something to `path` into an error. A full disk is told apart.

@@ -95,6 +95,11 @@ impl Store {
         Ok(Self { cache: std::path::absolute(cache).map_err(&fail)?, canceller: Canceller::default() })
     }
 
+    /// The folder that everything is kept in.
+    pub(super) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// What ends this store's builds from another thread.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::axis::{axes_of, list_axes};
+use super::axis::{Asked, list_axes};
 use super::base::is_plain_name;
 use super::{KernelError, Version};
 use crate::model::GuestChange;
@@ -141,18 +141,32 @@ struct RangeFile {
 
 /// The variants of a project, by name.
 pub fn list_variants(project: &Project) -> Result<Vec<Variant>, KernelError> {
-    names(project)?.iter().map(|name| Variant::read(project, name)).collect()
+    let folder = folder(project);
+    names(&folder)?.iter().map(|name| Variant::read(project, &folder, name)).collect()
+}
+
+/// The names of the variants that are this machine's alone, by name.
+pub fn list_throw_aways(project: &Project) -> Result<Vec<String>, KernelError> {
+    let folder = project.throw_away();
+    if folder.is_dir() { names(&folder) } else { Ok(Vec::new()) }
 }
 
 impl Variant {
-    /// The variant of that name, which may go on with what is set about it: `stock+post_notifiers=1`.
+    /// The variant of that name, which may go on with how many of its last patches are left out, and with what is set about it:
+    /// `notifier-lists~2+post_notifiers=1`.
     pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let (own, settings) = axes_of(name);
-        let names = names(project)?;
-        if !names.iter().any(|known| known == own) {
+        let Asked { name: own, without, settings } = Asked::of(name);
+        let names = names(&folder(project))?;
+        let mut variant = if names.iter().any(|known| known == own) {
+            Self::read(project, &folder(project), own)?
+        } else if is_plain_name(own) && project.throw_away().join(own).is_dir() {
+            Self::read(project, &project.throw_away(), own)?
+        } else {
             return Err(UnknownName::new("variant", own, names.iter().map(String::as_str)).into());
+        };
+        if let Some(last) = without {
+            variant = variant.without(last)?;
         }
-        let variant = Self::read(project, own)?;
         if settings.is_empty() {
             return Ok(variant);
         }
@@ -175,8 +189,8 @@ impl Variant {
         if ranges.is_empty() { "all kernels".to_owned() } else { ranges.join(", ") }
     }
 
-    fn read(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let folder = folder(project).join(name);
+    fn read(project: &Project, variants: &Path, name: &str) -> Result<Self, KernelError> {
+        let folder = variants.join(name);
         let file = YamlFile::read(&folder.join("variant.yaml"))?;
         let read: VariantFile = file.parse()?;
         let wrong = |mark: Mark, cause: String| KernelError::from(file.error(mark, cause, None));
@@ -260,16 +274,16 @@ fn stays_below(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_))) && !path.is_empty()
 }
 
-fn folder(project: &Project) -> PathBuf {
+/// Where the project's variants are.
+pub(super) fn folder(project: &Project) -> PathBuf {
     project.guest_kernel().join("variants")
 }
 
 /// The folders that have a `variant.yaml`, sorted.
-fn names(project: &Project) -> Result<Vec<String>, KernelError> {
-    let folder = folder(project);
-    let fail = KernelError::io("reading the variants in", &folder);
+fn names(folder: &Path) -> Result<Vec<String>, KernelError> {
+    let fail = KernelError::io("reading the variants in", folder);
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).map_err(&fail)? {
+    for entry in std::fs::read_dir(folder).map_err(&fail)? {
         let entry = entry.map_err(&fail)?;
         if let Ok(name) = entry.file_name().into_string()
             && is_plain_name(&name)

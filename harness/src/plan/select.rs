@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kernel::axes_of;
+use crate::kernel::Asked;
 use crate::model::{CellKey, KernelName, Params};
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::{UnknownName, visible};
@@ -109,7 +109,7 @@ impl Known<'_> {
     /// That there are such a variant and such a base. What is set about the variant is not looked at.
     pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), UnknownName> {
         one_of("base", base, self.bases)?;
-        one_of("variant", axes_of(variant).0, self.variants)
+        one_of("variant", Asked::of(variant).name, self.variants)
     }
 }
 

@@ -213,7 +213,10 @@ impl Probes {
 
     /// Where those of the variables lie that the kernel has: names that it had over time, or has with patches.
     fn variables(&mut self, step: &Step, image: &Image, symbols: &[String]) -> Vec<Extent> {
-        let found: Vec<Extent> = symbols.iter().filter_map(|symbol| image.variable(symbol).ok()).collect();
+        let mut found: Vec<Extent> = symbols.iter().filter_map(|symbol| image.variable(symbol).ok()).collect();
+        // An old name may live on as an alias of a new one.
+        found.sort_unstable();
+        found.dedup();
         if found.is_empty() {
             let missing =
                 symbols.iter().find_map(|name| image.variable(name).err().filter(|why| *why == Missing::Ambiguous));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fake;
+mod import;
 
 use std::fs;
 use std::path::Path;

@@ -209,5 +209,11 @@ fn the_projects_own_variants_are_whole() {
     let project = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
     let variants = list_variants(&project).unwrap();
     let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
-    assert_eq!(names, ["kmsg-dump-before-notifiers", "kmsg-dump-before-stop", "stock"]);
+    for name in ["stock", "kmsg-dump-before-stop", "notifier-lists", "crash-stop-with-grace"] {
+        assert!(names.contains(&name), "{name} of {names:?}");
+    }
+    for variant in &variants {
+        let patched = |text: &str| variant.patches(&text.parse().unwrap()).is_some_and(|patches| !patches.is_empty());
+        assert!(variant.name == "stock" || patched("6.12.117"), "{} is not for 6.12", variant.name);
+    }
 }

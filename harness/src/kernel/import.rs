@@ -1,0 +1,206 @@
+//! Anybody's patch series as a variant.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::base::{Base, is_plain_name};
+use super::mail::{self, Mail};
+use super::process::{program, run_quiet};
+use super::series::{self, Patch};
+use super::source::Source;
+use super::variant;
+use super::workbench::Workbench;
+use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
+use crate::project::Project;
+
+/// Where a series comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// A mailbox, a single patch, or a folder of patches.
+    Path(PathBuf),
+    /// The commits of a range, of a git tree, which is only read.
+    Commits {
+        /// The tree.
+        tree: PathBuf,
+        /// E.g. `v6.12..fix`.
+        range: String,
+    },
+}
+
+/// What is to become a variant.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Its name.
+    pub name: String,
+    /// Where its patches come from.
+    pub from: From,
+    /// The base that they are for.
+    pub base: String,
+    /// One line on what it is; the cover letter's or the first patch's subject, if not given.
+    pub title: Option<String>,
+    /// What it is said to do.
+    pub claim: Option<String>,
+}
+
+/// A series that has become a variant.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its patches, in order, each with how it applied.
+    pub patches: Vec<PatchRecord>,
+}
+
+impl Store {
+    /// Makes a variant of a series: takes it apart, orders it, sees that it applies to the base, and writes the variant's folder. A
+    /// series that does not apply leaves nothing behind.
+    pub fn import(
+        &self,
+        project: &Project,
+        import: &Import,
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<Imported, KernelError> {
+        let Import { name, from, base, title, claim } = import;
+        let folder = variant::folder(project).join(name);
+        if !is_plain_name(name) || name.contains(['+', '@', '~']) {
+            return Err(KernelError::series(&folder, "a variant's name is letters, digits, `.`, `_`, `-`"));
+        }
+        if folder.exists() {
+            return Err(KernelError::series(&folder, "there is such a variant already"));
+        }
+        let mails = self.mails(from)?;
+        let shown = from.to_string();
+        let ordered = mail::order(mails).map_err(|cause| KernelError::series(Path::new(&shown), &cause))?;
+        let title = title.clone().or(ordered.cover).unwrap_or_else(|| ordered.patches[0].subject.clone());
+        let fresh = write(&variant::folder(project), &ordered.patches)?;
+        let paths: Vec<PathBuf> =
+            (1..).zip(&ordered.patches).map(|(n, mail)| fresh.path().join(mail::file_name(n, &mail.subject))).collect();
+        let (version, patches) = self.try_series(project, base, &paths, report)?;
+        let yaml = yaml(name, &title, claim.as_deref(), &shown, &version, &patches);
+        let path = fresh.path().join("variant.yaml");
+        fs::write(&path, yaml).map_err(KernelError::io("writing", &path))?;
+        fs::rename(fresh.path(), &folder).map_err(KernelError::io("writing", &folder))?;
+        Ok(Imported { folder, patches })
+    }
+
+    fn mails(&self, from: &From) -> Result<Vec<Mail>, KernelError> {
+        let scratch = tempfile::tempdir().map_err(KernelError::io("making a folder in", &std::env::temp_dir()))?;
+        match from {
+            From::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
+            From::Commits { tree, range } => {
+                let folder = scratch.path().join("commits");
+                let mut git = program("git");
+                git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").arg("-C").arg(tree);
+                git.args(["format-patch", "--quiet", "--no-signature", "--no-renames", "--output-directory"])
+                    .arg(&folder);
+                git.args(["--end-of-options", range]);
+                let (status, said) = run_quiet(&mut git, &self.canceller(), "reading commits")?;
+                if !status.success() {
+                    return Err(KernelError::Git {
+                        tree: tree.clone(),
+                        commit: range.clone(),
+                        said: said.trim().to_owned(),
+                    });
+                }
+                fs::create_dir_all(&folder).map_err(KernelError::io("reading", &folder))?;
+                mail::read(&folder, scratch.path(), &self.canceller())
+            }
+        }
+    }
+
+    /// Sees that patches apply to a base, one after the other; which version that is, and how they applied.
+    fn try_series(
+        &self,
+        project: &Project,
+        base: &str,
+        paths: &[PathBuf],
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<(Version, Vec<PatchRecord>), KernelError> {
+        let base = Base::find(project, base)?;
+        let patches = paths.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let canceller = self.canceller();
+        let source = Source::identify(&base, self.cache(), &canceller, report)?;
+        let workbench = Workbench::open(self.cache(), &source, &canceller, report)?;
+        let (_, records) = series::apply(&patches, workbench.folder(), &canceller, &|path| workbench.pristine(path))?;
+        Ok((source.version, records))
+    }
+}
+
+impl std::fmt::Display for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Commits { tree, range } => write!(f, "{range} of {}", tree.display()),
+        }
+    }
+}
+
+/// The patches' files in a new folder beside the variants.
+fn write(variants: &Path, patches: &[Mail]) -> Result<TempDir, KernelError> {
+    let fail = KernelError::io("writing patches in", variants);
+    let folder = tempfile::Builder::new().prefix(".new-").tempdir_in(variants).map_err(&fail)?;
+    for (number, mail) in (1..).zip(patches) {
+        fs::write(folder.path().join(mail::file_name(number, &mail.subject)), &mail.text).map_err(&fail)?;
+    }
+    Ok(folder)
+}
+
+fn yaml(
+    name: &str,
+    title: &str,
+    claim: Option<&str>,
+    from: &str,
+    version: &Version,
+    patches: &[PatchRecord],
+) -> String {
+    // JSON's strings are YAML's, and need no thought about what is special where.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let claim = claim.unwrap_or("not said");
+    let line = format!("{}.{}", version.major, version.minor);
+    let mut text = format!(
+        "name: {name}\ntitle: {}\nclaim: {}\nsource: {}\nseries:\n  - bases: {{ from: \"{line}\", to: \"{line}\" }}\n    patches:\n",
+        quoted(title),
+        quoted(claim),
+        quoted(from)
+    );
+    for patch in patches {
+        text.push_str(&format!("      - {}\n", quoted(&patch.name)));
+    }
+    text
+}
+
+/// Makes a variant of patches for this machine alone, under a name that tells them from others: `fix-0a1b2c3d`. It is kept in the
+/// cache, so that a run of it can be gone on with.
+pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, KernelError> {
+    let read = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let all: Vec<u8> = read.iter().flat_map(|patch| files::sha256(&patch.content).into_bytes()).collect();
+    let stem = patches.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy().to_lowercase();
+    let stem: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(24).collect();
+    let stem = stem.trim_matches('-');
+    let sum = files::sha256(&all);
+    let name = format!("{}-{}", if stem.is_empty() { "patch" } else { stem }, sum.get(..8).unwrap_or(&sum));
+    let folder = variants.join(&name);
+    let fail = KernelError::io("keeping patches in", &folder);
+    if folder.exists() {
+        return Ok(name);
+    }
+    fs::create_dir_all(variants).map_err(&fail)?;
+    let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(variants).map_err(&fail)?;
+    let mut list = String::new();
+    for (number, patch) in (1..).zip(&read) {
+        fs::write(fresh.path().join(format!("{number:04}.patch")), &patch.content).map_err(&fail)?;
+        list.push_str(&format!("      - {number:04}.patch\n"));
+    }
+    let from: Vec<String> = patches.iter().map(|path| path.display().to_string()).collect();
+    let from = serde_json::Value::from(from.join(", "));
+    let text =
+        format!("name: {name}\ntitle: {from}\nclaim: a throw-away\nsource: {from}\nseries:\n  - patches:\n{list}");
+    fs::write(fresh.path().join("variant.yaml"), text).map_err(&fail)?;
+    match fs::rename(fresh.path(), &folder) {
+        // Somebody else was as fast; the name tells that it is the same.
+        Err(_) if folder.exists() => Ok(name),
+        renamed => renamed.map_err(&fail).map(|()| name),
+    }
+}
