@@ -25,7 +25,7 @@ fn what_cannot_be_built_is_told_by_its_cause() {
     // A patch whose context is not there.
     let patch = "--- a/kernel/panic.c\n+++ b/kernel/panic.c\n@@ -425,3 +425,4 @@\n \tif (this_is_not_there)\n+\t\treturn;\n \
                  \t\tnothing();\n \n";
-    variant(&project, "misfit", "patches: [misfit.patch]\n");
+    variant(&project, "misfit", "series: [ { patches: [misfit.patch] } ]\n");
     project.write("guest-kernel/variants/misfit/misfit.patch", patch);
     let said = refused(&project, "misfit");
     assert!(said.contains("misfit.patch") && said.contains("kernel/panic.c") && said.contains("425"), "{said}");
@@ -45,7 +45,7 @@ fn what_cannot_be_built_is_told_by_its_cause() {
     let patch = std::fs::read_to_string(patch).unwrap();
     let broken = patch.replace("+	kmsg_dump_desc(KMSG_DUMP_PANIC, buf);", "+	kmsg_dump_desc(KMSG_DUMP_PANIC, buffer);");
     assert_ne!(patch, broken);
-    variant(&project, "broken", "patches: [broken.patch]\n");
+    variant(&project, "broken", "series: [ { patches: [broken.patch] } ]\n");
     project.write("guest-kernel/variants/broken/broken.patch", &broken);
     let said = refused(&project, "broken");
     assert!(said.contains("kernel/panic.c") && said.contains("'buffer' undeclared"), "{said}");

@@ -56,7 +56,7 @@ fn where_everything_is_skipped_nothing_has_failed_but_one_trial_is_refused() {
     let (said, progress) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{progress}");
     assert!(said.contains(&format!("skipped, 1 cell: {REASON}\n")), "{said}");
-    assert!(progress.contains("skipped: 1 of 1 cells need what their kernel does not have"), "{progress}");
+    assert!(progress.contains("skipped: 1 of 1 cells, which their kernel or guest is not fit for"), "{progress}");
 
     let output = project.run(&["trial", "logbuf"]);
     let said = text(&output.stderr);
