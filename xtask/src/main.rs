@@ -18,6 +18,8 @@ enum Chore {
     Test,
     /// The checks that need neither kernels nor guests
     Lint,
+    /// The tests on the kernels besides 6.12, which fetch and build three more: some 20 minutes once
+    Versions,
     /// Measure how fast trials are, beside the least they could cost; further arguments go to `harness bench`
     Bench {
         /// e.g. --format json
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
         Chore::Test => test(),
         Chore::Lint => lint(),
+        Chore::Versions => versions(),
         Chore::Bench { arguments } => bench(&arguments),
     };
     match done {
@@ -62,6 +65,11 @@ fn lint() -> Result<()> {
         "docs",
         cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"),
     )
+}
+
+fn versions() -> Result<()> {
+    set_up()?;
+    step("tests on all bases", cargo(&["test", "--locked", "-p", "harness", "--test", "versions", "--", "--ignored"]))
 }
 
 /// As users run it: optimised, and with nothing on standard output but the figures.
