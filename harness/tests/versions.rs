@@ -19,7 +19,8 @@ const SCENARIOS: [&str; 5] =
 #[ignore = "three more kernels are built and fetched: cargo xtask versions"]
 fn every_base_is_crashed_traced_and_decoded() {
     let project = Project::new();
-    let mut run = vec!["run", "--time", "virtual", "--seed", "7", "--trials", "2", "--format", "json"];
+    // In virtual time kernels before 6.12 do not get beyond starting their second CPU.
+    let mut run = vec!["run", "--seed", "7", "--trials", "2", "--format", "json"];
     for base in BASES {
         run.extend(["--base", base]);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::context::Context;
@@ -19,6 +20,9 @@ use crate::scenario::{Guest, Instance, Knob};
 use crate::tracer::Tracer;
 use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 
+/// How many guests boot or settle at once, for each processor. With many more a QEMU does not answer in time.
+const AT_ONCE: usize = 2;
+
 /// One stage, by its kernel and guest shape, with the variant's settings.
 type Prepared = ((KernelName, Guest), (Arc<Stage>, Vec<Knob>));
 
@@ -26,7 +30,7 @@ type Prepared = ((KernelName, Guest), (Arc<Stage>, Vec<Knob>));
 pub struct Stages(BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>);
 
 impl Stages {
-    /// Makes or finds every template that the cells need, all at once: a guest that settles leaves the processors idle.
+    /// Makes or finds every template that the cells need, several at once: a guest that settles leaves the processors idle.
     pub async fn prepare(
         context: &Context,
         kernels: &[Kernel],
@@ -51,6 +55,8 @@ impl Stages {
         let cold = how.cold;
         let workplace = Arc::new(Workplace::default());
         let mut preparing = JoinSet::new();
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let room = Arc::new(Semaphore::new(processors * AT_ONCE));
         for kernel in kernels {
             for shape in shapes(context, cells, &kernel.name())? {
                 let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = shape;
@@ -58,7 +64,10 @@ impl Stages {
                 let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
                 let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
                 let (tracer, crash_kernel) = (tracer.cloned(), crash_kernel.clone());
+                let room = Arc::clone(&room);
                 preparing.spawn(async move {
+                    // It is never closed.
+                    let _place = room.acquire_owned().await;
                     let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
                     let options = StageOptions {
                         cache: &cache,
