@@ -28,17 +28,17 @@ pub struct Arguments {
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let context = Context::load(global)?;
     let base = arguments.base.clone().unwrap_or_else(|| context.default_base());
-    let named = |name: &String| KernelName::parse(name, &base);
+    let parse = |name: &String| KernelName::parse(name, &base);
     let all =
         || context.variants.iter().map(|variant| KernelName { variant: variant.name.clone(), base: base.clone() });
-    let names: Vec<KernelName> = match arguments.variants.as_slice() {
+    let asked: Vec<KernelName> = match arguments.variants.as_slice() {
         [] => all().collect(),
-        variants => variants.iter().map(named).collect(),
+        variants => variants.iter().map(parse).collect(),
     };
-    let names = if arguments.each { patch_by_patch(&context, &names)? } else { names };
+    let asked = if arguments.each { patch_by_patch(&context, &asked)? } else { asked };
     let mut kernels = Vec::new();
     let mut failed = None;
-    for name in &names {
+    for name in &asked {
         match try_kernel(&context, name).await? {
             Ok(kernel) => kernels.push(kernel),
             // Nobody has asked for it by name.

@@ -103,15 +103,16 @@ fn cells(context: &Context, inputs: &Inputs<'_>) -> Result<Vec<PlannedCell>, Fai
     let cells = inputs.plan.cells().iter().enumerate().map(|(position, key)| {
         let skipped = inputs.plan.skipped(position).map(str::to_owned);
         let trials = if skipped.is_some() { 0 } else { inputs.selection.trials };
-        let (key, expect) = (CellKey::clone(key), expectations(context, key)?);
+        let (key, expect) = (CellKey::clone(key), expectations(context, key));
         Ok(PlannedCell { key, trials, skipped, expect })
     });
     cells.collect()
 }
 
-fn expectations(context: &Context, cell: &CellKey) -> Result<Vec<Expectation>, Failure> {
-    let Ok(scenario) = context.scenario(cell) else { return Ok(Vec::new()) };
-    Ok(scenario.at(&cell.params).map(|instance| instance.expectations.clone()).unwrap_or_default())
+/// What is expected of a cell; nothing where its scenario is not possible.
+fn expectations(context: &Context, cell: &CellKey) -> Vec<Expectation> {
+    let instance = context.scenario(cell).ok().and_then(|scenario| scenario.at(&cell.params));
+    instance.map(|instance| instance.expectations.clone()).unwrap_or_default()
 }
 
 /// Memory that the host could give to guests, in MiB; `None` if it does not say.

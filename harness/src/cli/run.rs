@@ -34,12 +34,12 @@ pub struct Arguments {
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// A variant to run them on (repeatable), with what is set about it: stock+post_notifiers=1 [default: the suite's,
-    /// else stock]
+    /// A variant to run them on (repeatable), perhaps with a setting, as in `stock+post_notifiers=1`, or a base, as in
+    /// `stock@6.1` [default: the suite's, else stock]
     #[arg(long, value_name = "NAME")]
     variant: Vec<String>,
-    /// A base that the variants are made from (repeatable), but for those that name their own, as in stock@6.1
-    /// [default: the suite's, else 6.12]
+    /// A base that the variants are made from (repeatable), but for those that name their own [default: the suite's,
+    /// else 6.12]
     #[arg(long, value_name = "NAME")]
     base: Vec<String>,
     /// Only points with this value of a parameter (repeatable)

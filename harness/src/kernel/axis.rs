@@ -130,7 +130,7 @@ impl Variant {
         let Some((name, value)) = setting.split_once('=') else {
             return Err(wrong("it has no value".to_owned(), "write it as in `stock+post_notifiers=1`"));
         };
-        let Some(axis) = axes.iter().find(|axis| axis.name == name) else {
+        let Some(Axis { setting: place, .. }) = axes.iter().find(|axis| axis.name == name) else {
             return Err(UnknownName::new("axis", name, axes.iter().map(|axis| axis.name.as_str())).into());
         };
         // It becomes part of names, of a command line and of a file's content.
@@ -141,7 +141,7 @@ impl Variant {
             ));
         }
         let full = format!("{}+{setting}", self.name);
-        match &axis.setting {
+        match place {
             Setting::Parameter(ModuleParameter { module, name }) => {
                 let (module, name) = (module.clone(), name.clone());
                 self.knobs.push(Knob::Parameter(Parameter { module, name, value: value.to_owned() }));

@@ -166,7 +166,7 @@ fn yaml(
         quoted(from)
     );
     for patch in patches {
-        text.push_str(&format!("      - {}\n", quoted(&patch.name)));
+        text.extend(["      - ", &quoted(&patch.name), "\n"]);
     }
     text
 }
@@ -190,8 +190,9 @@ pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, Kernel
     let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(variants).map_err(&fail)?;
     let mut list = String::new();
     for (number, patch) in (1..).zip(&read) {
-        fs::write(fresh.path().join(format!("{number:04}.patch")), &patch.content).map_err(&fail)?;
-        list.push_str(&format!("      - {number:04}.patch\n"));
+        let file = format!("{number:04}.patch");
+        fs::write(fresh.path().join(&file), &patch.content).map_err(&fail)?;
+        list.extend(["      - ", &file, "\n"]);
     }
     let from: Vec<String> = patches.iter().map(|path| path.display().to_string()).collect();
     let from = serde_json::Value::from(from.join(", "));

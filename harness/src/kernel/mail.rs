@@ -135,9 +135,9 @@ fn mail(file: &Path, scratch: &Path, canceller: &Canceller) -> Result<Option<Mai
     let mut text = format!("From: {} <{}>\n", field("Author"), field("Email"));
     let date = field("Date");
     if !date.is_empty() {
-        text.push_str(&format!("Date: {date}\n"));
+        text.extend(["Date: ", &date, "\n"]);
     }
-    text.push_str(&format!("Subject: [PATCH] {subject}\n\n"));
+    text.extend(["Subject: [PATCH] ", &subject, "\n\n"]);
     let mut text = text.into_bytes();
     text.extend(fs::read(&message).map_err(&fail)?);
     text.extend(fs::read(&patch).map_err(&fail)?);

@@ -140,10 +140,10 @@ struct PrivateApt<'a> {
 }
 
 impl<'a> PrivateApt<'a> {
-    fn new(folder: &'a Path, site: &str, suite: &str) -> std::io::Result<Self> {
+    fn new(folder: &'a Path, archive: &str, suite: &str) -> std::io::Result<Self> {
         fs::create_dir_all(folder.join("lists/partial"))?;
         fs::create_dir_all(folder.join("archives/partial"))?;
-        files::replace(&folder.join("sources.list"), format!("deb {site} {suite}\n").as_bytes())?;
+        files::replace(&folder.join("sources.list"), format!("deb {archive} {suite}\n").as_bytes())?;
         files::replace(&folder.join("status"), b"")?;
         Ok(Self { folder })
     }

@@ -117,9 +117,9 @@ fn a_throw_away_is_called_by_what_it_is() {
     fake.write("My Fix.patch", &diff("kernel/panic.c", "void panic(void);", "void panic(int);"));
     let (variants, patch) = (fake.path("scratch"), fake.path("My Fix.patch"));
     let make = |patches: &[PathBuf]| throw_away(Path::new(&variants), patches).unwrap();
-    let name = make(&[patch.clone()]);
+    let name = make(std::slice::from_ref(&patch));
     assert!(name.starts_with("my-fix-") && name.len() == "my-fix-01234567".len(), "{name}");
-    assert_eq!(make(&[patch.clone()]), name);
+    assert_eq!(make(std::slice::from_ref(&patch)), name);
     fake.write("My Fix.patch", &diff("kernel/panic.c", "void panic(void);", "void panic(long);"));
     assert_ne!(make(&[patch]), name);
     assert_eq!(fs::read_dir(&variants).unwrap().count(), 2);
