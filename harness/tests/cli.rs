@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 17);
+    assert_eq!(seen, 18);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn lists_are_for_people_and_programs() {
     let project = Project::new();
     insta::assert_snapshot!(text(&project.run(&["list"]).stdout));
     let names = project.json(&["list", "variants", "--format", "json"], 0);
-    assert_eq!(names["variants"][2]["name"], "stock");
+    assert!(names["variants"].as_array().unwrap().iter().any(|variant| variant["name"] == "stock"), "{names:#}");
 }
 
 #[test]

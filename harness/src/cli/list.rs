@@ -6,20 +6,21 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::Origin;
+use crate::kernel::{self, Origin};
 use crate::results;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum What {
     All,
     Variants,
+    Axes,
     Bases,
     Scenarios,
     Suites,
     Runs,
 }
 
-/// List what there is.
+/// List what there is: variants, what can be set about them, bases, scenarios, suites.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harness list scenarios")]
 pub struct Arguments {
@@ -33,13 +34,14 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let wanted = |what: &str| match arguments.what {
         What::All => what != "runs",
         What::Variants => what == "variants",
+        What::Axes => what == "axes",
         What::Bases => what == "bases",
         What::Scenarios => what == "scenarios",
         What::Suites => what == "suites",
         What::Runs => what == "runs",
     };
     let mut lists = Vec::new();
-    for what in ["variants", "bases", "scenarios", "suites", "runs"] {
+    for what in ["variants", "axes", "bases", "scenarios", "suites", "runs"] {
         if wanted(what) {
             lists.push((what, entries(&context, what)?));
         }
@@ -82,6 +84,10 @@ fn origin(origin: &Origin) -> String {
 fn entries(context: &Context, what: &str) -> Result<Vec<(String, String)>, Failure> {
     Ok(match what {
         "variants" => context.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
+        "axes" => {
+            let axes = kernel::list_axes(&context.project)?;
+            axes.iter().map(|axis| (axis.name.clone(), axis.setting.to_string())).collect()
+        }
         "bases" => context.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect(),
         "scenarios" => context.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
         "suites" => context.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),

@@ -84,7 +84,7 @@ enum Command {
     Quickstart(quickstart::Arguments),
     /// Check that this machine can build kernels and crash guests
     Doctor(doctor::Arguments),
-    /// List variants, bases, scenarios, suites or runs
+    /// List variants, what can be set about them, bases, scenarios, suites or runs
     List(list::Arguments),
     /// Tell in plain English what a scenario does
     Explain(explain::Arguments),

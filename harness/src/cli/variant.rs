@@ -11,6 +11,7 @@ use crate::project::cache_dir;
 
 /// Make variants of patches.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness variant add flush-early --from series.mbox")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -1,5 +1,7 @@
 //! `guest-kernel/axes.yaml`: what can be set about a kernel, or its guest, without building it.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use super::base::is_plain_name;
@@ -50,6 +52,18 @@ pub enum GuestAxis {
     Cpus,
     /// The back end of its pstore.
     Pstore,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(ModuleParameter { module, name }) => write!(f, "the parameter {module}.{name}"),
+            Self::Sysctl(name) => write!(f, "the sysctl {name}"),
+            Self::CommandLine(word) => write!(f, "{word}= on the kernel's command line"),
+            Self::Guest(GuestAxis::Cpus) => f.write_str("the guest's CPUs"),
+            Self::Guest(GuestAxis::Pstore) => f.write_str("what the guest's pstore writes to: erst, ramoops"),
+        }
+    }
 }
 
 #[derive(Deserialize)]

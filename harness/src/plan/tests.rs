@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::kernel::{Variant, list_bases, list_variants};
 use crate::model::KernelName;
+use crate::project::Project;
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::Source;
 
@@ -398,7 +400,10 @@ fn suites_that_are_refused() {
 
 #[test]
 fn every_shipped_suite_validates_against_the_schema_and_can_be_planned() {
-    let world = world();
+    let here = Project::at(project(""));
+    let variants = list_variants(&here).unwrap().into_iter().map(|variant| variant.name).collect();
+    let bases = list_bases(&here).unwrap().into_iter().map(|base| base.name).collect();
+    let world = World { variants, bases, ..world() };
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let dir = project("scenarios/suites");
     let suites = Suite::load_all(&dir).unwrap();
@@ -409,6 +414,10 @@ fn every_shipped_suite_validates_against_the_schema_and_can_be_planned() {
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         let selection = suite.selection(&world.known()).unwrap();
         assert!(!world.plan(&selection).unwrap().is_empty());
+        for kernel in &selection.kernels {
+            // With what is set about it.
+            Variant::find(&here, &kernel.variant).unwrap();
+        }
     }
 }
 
