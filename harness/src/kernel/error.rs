@@ -70,12 +70,14 @@ pub enum KernelError {
         said: String,
     },
     /// Patches that are no series, or cannot become a variant.
-    #[error("{}: {cause}\n\nhint: a series is a mailbox, a folder of patches, or a range of commits, with each of its patches once", from.display())]
+    #[error("making a variant of {}: {cause}\n\nhint: {hint}", from.display())]
     Series {
         /// Where they are, or were to be.
         from: PathBuf,
         /// What is wrong.
         cause: String,
+        /// What would be right.
+        hint: &'static str,
     },
     /// A base's tarball is not there.
     #[error("base `{base}` has no source: {} does not exist\n\nhint: correct its `tarball` in guest-kernel/bases.yaml", path.display())]
@@ -259,7 +261,8 @@ impl KernelError {
 
     /// These patches are no series.
     pub(super) fn series(from: &Path, cause: &str) -> Self {
-        Self::Series { from: from.to_owned(), cause: cause.to_owned() }
+        let hint = "a series is a mailbox, a folder of patches, or a range of commits, with each of its patches once";
+        Self::Series { from: from.to_owned(), cause: cause.to_owned(), hint }
     }
 
     /// Turns what the operating system says while `doing` something to `path` into an error. A full disk is told apart.

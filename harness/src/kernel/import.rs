@@ -1,6 +1,8 @@
 //! Anybody's patch series as a variant.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -17,7 +19,7 @@ use crate::project::Project;
 
 /// Where a series comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum SeriesFrom {
     /// A mailbox, a single patch, or a folder of patches.
     Path(PathBuf),
     /// The commits of a range, of a git tree, which is only read.
@@ -35,7 +37,7 @@ pub struct Import {
     /// Its name.
     pub name: String,
     /// Where its patches come from.
-    pub from: From,
+    pub from: SeriesFrom,
     /// The base that they are for.
     pub base: String,
     /// One line on what it is; the cover letter's or the first patch's subject, if not given.
@@ -64,11 +66,13 @@ impl Store {
     ) -> Result<Imported, KernelError> {
         let Import { name, from, base, title, claim } = import;
         let folder = variant::folder(project).join(name);
-        if !is_plain_name(name) || name.contains(['+', '@', '~']) {
-            return Err(KernelError::series(&folder, "a variant's name is letters, digits, `.`, `_`, `-`"));
+        let taken = |cause: &str, hint| KernelError::Series { from: folder.clone(), cause: cause.to_owned(), hint };
+        if !is_plain_name(name) {
+            let cause = format!("`{}` cannot be its name", name.escape_debug());
+            return Err(taken(&cause, "a variant's name is letters, digits, `.`, `_`, `-`"));
         }
         if folder.exists() {
-            return Err(KernelError::series(&folder, "there is such a variant already"));
+            return Err(taken("there is such a variant already", "choose another name, or remove that one"));
         }
         let mails = self.mails(from)?;
         let shown = from.to_string();
@@ -81,15 +85,15 @@ impl Store {
         let yaml = yaml(name, &title, claim.as_deref(), &shown, &version, &patches);
         let path = fresh.path().join("variant.yaml");
         fs::write(&path, yaml).map_err(KernelError::io("writing", &path))?;
-        fs::rename(fresh.path(), &folder).map_err(KernelError::io("writing", &folder))?;
+        finish(&fresh, &folder).map_err(KernelError::io("writing", &folder))?;
         Ok(Imported { folder, patches })
     }
 
-    fn mails(&self, from: &From) -> Result<Vec<Mail>, KernelError> {
+    fn mails(&self, from: &SeriesFrom) -> Result<Vec<Mail>, KernelError> {
         let scratch = tempfile::tempdir().map_err(KernelError::io("making a folder in", &std::env::temp_dir()))?;
         match from {
-            From::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
-            From::Commits { tree, range } => {
+            SeriesFrom::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
+            SeriesFrom::Commits { tree, range } => {
                 let folder = scratch.path().join("commits");
                 let mut git = program("git");
                 git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").arg("-C").arg(tree);
@@ -128,7 +132,7 @@ impl Store {
     }
 }
 
-impl std::fmt::Display for From {
+impl std::fmt::Display for SeriesFrom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
@@ -145,6 +149,12 @@ fn write(variants: &Path, patches: &[Mail]) -> Result<TempDir, KernelError> {
         fs::write(folder.path().join(mail::file_name(number, &mail.subject)), &mail.text).map_err(&fail)?;
     }
     Ok(folder)
+}
+
+/// Moves a new folder, which nobody else could read until now, to its place.
+fn finish(fresh: &TempDir, folder: &Path) -> io::Result<()> {
+    fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o755))?;
+    fs::rename(fresh.path(), folder)
 }
 
 fn yaml(
@@ -199,7 +209,7 @@ pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, Kernel
     let text =
         format!("name: {name}\ntitle: {from}\nclaim: a throw-away\nsource: {from}\nseries:\n  - patches:\n{list}");
     fs::write(fresh.path().join("variant.yaml"), text).map_err(&fail)?;
-    match fs::rename(fresh.path(), &folder) {
+    match finish(&fresh, &folder) {
         // Somebody else was as fast; the name tells that it is the same.
         Err(_) if folder.exists() => Ok(name),
         renamed => renamed.map_err(&fail).map(|()| name),

@@ -48,7 +48,7 @@ pub use self::config::Unmet;
 pub use self::error::{Fault, KernelError, PatchFault};
 pub use self::event::BuildEvent;
 pub use self::facts::KernelFacts;
-pub use self::import::{From as SeriesFrom, Import, Imported, throw_away};
+pub use self::import::{Import, Imported, SeriesFrom, throw_away};
 pub use self::package::Package;
 pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
 pub use self::store::{Kernel, Store};
