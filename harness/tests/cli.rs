@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 19);
 }
 
 #[test]
@@ -256,6 +256,29 @@ fn curves_are_drawn_and_tabled() {
     let refused = |more: &[&str]| said(&project, &[&curve[..], more].concat());
     assert!(refused(&["--channel", "tape"]).contains("the channels are console, pstore, pstore-console, kdump, order"));
     assert!(refused(&["--param", "hold=9ms"]).starts_with("exit code 2\nerror: no cell of panic-during-oops-dump"));
+}
+
+#[test]
+fn variants_are_ranked_for_people_and_programs() {
+    let project = Project::new();
+    traced_run(&project);
+    let report = ["report", "orders"];
+    let shown = |more: &[&str]| text(&project.run(&[&report[..], more].concat()).stdout);
+    let table = shown(&["latest"]);
+    assert!(table.contains(": 2 variants in 2 cases.\n\nStandings\n"), "{table}");
+    assert!(table.contains("  stock (reference)      6 of 6 "), "{table}");
+    assert_eq!(shown(&[]), table, "the latest run, if none is named");
+    assert!(shown(&["--as", "markdown"]).contains("| 6.12 | stock (reference) | 6 of 6 |"));
+    let csv = shown(&["--as", "csv", "--variant", "stock"]);
+    assert_eq!((csv.lines().count(), csv.contains("kmsg-dump")), (7, false), "{csv}");
+    let json =
+        project.json(&[&report[..], &["--variant", "kmsg-dump-before-stop@6.12", "--format", "json"]].concat(), 0);
+    assert_eq!(json["bases"][0]["reference"], "kmsg-dump-before-stop");
+    let refused = |more: &[&str]| said(&project, &[&report[..], more].concat());
+    assert_eq!(refused(&["./nowhere"]), said(&project, &["curve", "./nowhere", "--scenario", "late", "--x", "hold"]));
+    assert!(refused(&["--variant", "stop"]).starts_with("exit code 2\nerror: run "));
+    let help = text(&project.run(&["report", "orders", "--help"]).stdout);
+    assert!(help.contains("Example:\n  harness report orders "), "{help}");
 }
 
 /// A run of two variants, two trials each at two points; the last one at each point has no timeline.

@@ -19,6 +19,7 @@ mod merge;
 mod order;
 mod progress;
 mod quickstart;
+mod report;
 mod resume;
 mod run;
 mod skips;
@@ -106,6 +107,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Show how often a scenario came to the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
+    /// Report on a whole run: rank its variants in each failure case
+    Report(report::Arguments),
     /// Write docs/scenarios.md: what each scenario does and why, and what was measured of it
     Catalogue(catalogue::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
@@ -151,6 +154,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::Curve(arguments) => curve::main(&global, &arguments),
+        Command::Report(arguments) => report::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),
         Command::Bench(arguments) => bench::main(&global, &arguments).await,
         Command::Schema(arguments) => generate::schema(&arguments),

@@ -182,7 +182,8 @@ fn compared(
 }
 
 impl Point {
-    fn of(cell: &CellSummary) -> Self {
+    /// That of a cell.
+    pub(super) fn of(cell: &CellSummary) -> Self {
         Self { scenario: cell.key.scenario.clone(), params: cell.key.params.clone() }
     }
 }

@@ -5,14 +5,17 @@
 //! "VARIANT"     ─> Side::parse ─> load ─> Column ─┴─> compare ─> Comparison
 //!
 //! a run that is going on: its counts, its plan ─────> open_cells ─> what still needs trials
+//!
+//! a run of many variants: its counts ───────────────> rank ─> Ranking
 //! ```
-//! [`compare`] and [`open_cells`] read nothing; [`Side::load`] reads one run's counts. Both decide by the same rules,
-//! in `pair`.
+//! [`compare`], [`open_cells`] and [`rank`] read nothing; [`Side::load`] reads one run's counts. All decide by the same
+//! rules, in `pair`.
 
 mod cells;
 mod error;
 mod needed;
 mod open;
+mod orders;
 mod pair;
 mod side;
 #[cfg(test)]
@@ -21,5 +24,9 @@ mod tests;
 pub use cells::{ComparedCell, Comparison, Point, Share, SkippedPoint, compare};
 pub use error::Error;
 pub use open::open_cells;
+pub use orders::{
+    BaseRanking, Domination, Measure, PairCounts, Place, RankedCase, RankedMeasure, RankedShare, Ranking,
+    SkippedVariant, Standing, rank,
+};
 pub use pair::{Evidence, Options, Verdict};
 pub use side::{Column, Side};

@@ -1,6 +1,7 @@
 //! One comparison of two shares, and what follows from it. Whatever decides, decides here: the comparison, the number
 //! of trials still needed, and whether a run may stop.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -74,7 +75,7 @@ impl fmt::Display for Verdict {
 }
 
 /// How often each side came to the good outcome, on one channel of one cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
     /// Without the change.
     pub(super) base: Proportion,
@@ -132,7 +133,10 @@ impl Pair {
 /// Statist. Soc. B 84 (2022)).
 pub(super) fn adjusted(pairs: &[Pair], evidence: Evidence) -> Vec<Option<f64>> {
     let tested = |pair: &&Pair| pair.difference().is_some();
-    let p_values: Vec<f64> = pairs.iter().filter(tested).map(|pair| pair.p_value(evidence)).collect();
+    // The same counts come up again and again, and an exact test takes its time.
+    let mut known: HashMap<Pair, f64> = HashMap::new();
+    let mut p_value = |pair: &Pair| *known.entry(*pair).or_insert_with(|| pair.p_value(evidence));
+    let p_values: Vec<f64> = pairs.iter().filter(tested).map(&mut p_value).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
     pairs.iter().map(|pair| pair.difference().and_then(|_| adjusted.next())).collect()
 }

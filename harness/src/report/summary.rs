@@ -190,7 +190,8 @@ fn skipped(summary: &Summary, format: Format) -> String {
     if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
 }
 
-fn heading(text: &str, format: Format) -> String {
+/// The title of a table.
+pub(super) fn heading(text: &str, format: Format) -> String {
     match format {
         Format::Text { .. } => format!("{text}\n"),
         Format::Markdown => format!("**{text}**\n\n"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// So many of so many; `hits` is never above `of`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Proportion {
     hits: u32,
     of: u32,

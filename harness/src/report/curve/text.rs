@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Curve, CurvePoint, Series};
 use crate::report::Format;
+use crate::report::csv::field;
 use crate::report::grid::{Grid, Tone};
 use crate::stats::percent;
 
@@ -18,11 +19,6 @@ pub(super) fn csv(curve: &Curve) -> String {
         }
     }
     text
-}
-
-/// As RFC 4180 has it.
-fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 pub(super) fn table(curve: &Curve) -> String {

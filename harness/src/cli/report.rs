@@ -1,0 +1,74 @@
+//! `harness report`
+
+use std::process::ExitCode;
+
+use super::context::{project, results};
+use super::{Failure, Global, Output, print, print_json};
+use crate::compare::{Evidence, Options, rank};
+use crate::report::{Format, ranking_csv, ranking_text};
+use crate::results::{LATEST, Run};
+
+/// Report on a whole run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness report orders latest --as markdown > orders.md")]
+pub struct Arguments {
+    #[command(subcommand)]
+    report: Report,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Report {
+    /// Rank variants in each failure case, and tell which are dominated
+    Orders(Orders),
+}
+
+/// Rank variants in each failure case, and tell which are dominated.
+///
+/// In each case, by each channel and by whether guests ended, a variant ranks behind those that are shown to be better;
+/// who is not shown to differ ties. Variants of one base are ranked together. The exit code is 0, whatever the ranks.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  harness report orders latest --variant stock --variant kmsg-dump-before-stop --as csv"
+)]
+struct Orders {
+    /// The run: its id, `latest`, or a path with a `/`
+    #[arg(default_value = LATEST)]
+    run: String,
+    /// Only this variant, NAME or NAME@BASE (repeatable); the first one is what the others are compared with [default:
+    /// all of the run's]
+    #[arg(long, value_name = "NAME")]
+    variant: Vec<String>,
+    /// The false discovery rate over all pairs below which one of them is better
+    #[arg(long, default_value_t = Options::default().alpha, value_name = "RATE")]
+    alpha: f64,
+    /// Shares that differ by less are the same
+    #[arg(long, default_value_t = Options::default().margin, value_name = "SHARE")]
+    margin: f64,
+    /// Write another form than --format knows
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<Form>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Form {
+    /// Tables for a page
+    Markdown,
+    /// Comma-separated values: a row for each case, channel and variant
+    Csv,
+}
+
+pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Report::Orders(Orders { run, variant, alpha, margin, form }) = &arguments.report;
+    let run = Run::find(&results(global, &project(global)?), run)?;
+    // A summary kept alone, as a baseline, has nothing that says how it came about.
+    let sequential = run.info().is_ok_and(|info| info.until.is_some());
+    let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
+    let ranking = rank(&run.summary()?, variant, Options { alpha: *alpha, margin: *margin, evidence })?;
+    match (form, global.format) {
+        (Some(Form::Markdown), _) => print(&ranking_text(&ranking, Format::Markdown))?,
+        (Some(Form::Csv), _) => print(&ranking_csv(&ranking))?,
+        (None, Output::Text) => print(&ranking_text(&ranking, Format::Text { colour: false }))?,
+        (None, Output::Json) => print_json(&ranking)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
