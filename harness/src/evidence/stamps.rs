@@ -34,6 +34,8 @@ pub const PAGE: usize = 4096;
 const MAGIC: [u8; 8] = *b"CRASHLAB";
 /// The version of the layout.
 pub const VERSION: u32 = 3;
+/// The oldest that is read too: since then there are only more contexts.
+const OLDEST: u32 = 2;
 const MAX_SLOTS: usize = 32;
 /// Where the counter of the firing stands.
 pub(super) const FIRED_AT: usize = 24;
@@ -241,7 +243,7 @@ pub fn decode(bytes: &[u8]) -> Result<Stamps, StampsError> {
         return Err(StampsError::Magic { found: magic.escape_ascii().to_string() });
     }
     let version = u32_at(page, 8).ok_or_else(short)?;
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(StampsError::Version { found: version });
     }
     let slots = u32_at(page, 12).ok_or_else(short)?;
