@@ -74,8 +74,7 @@ pub async fn kernel(context: &Context, name: &KernelName) -> Result<Kernel, Fail
 fn patch_by_patch(context: &Context, names: &[KernelName]) -> Result<Vec<KernelName>, Failure> {
     let mut all = Vec::new();
     for name in names {
-        let variant = Variant::find(&context.project, &name.variant)?;
-        let most = variant.series.iter().map(|series| series.patches.len()).max().unwrap_or(0);
+        let most = Variant::find(&context.project, &name.variant)?.most_patches();
         for last in (1..=most).rev() {
             all.push(KernelName { variant: format!("{}~{last}", name.variant), base: name.base.clone() });
         }

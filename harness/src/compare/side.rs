@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Error;
+use crate::model::KernelName;
 use crate::results::{CellSummary, LATEST, Run, is_run_id, list};
 
 /// Which run and which of its variants: `RUN:VARIANT`, `RUN` or `VARIANT`.
@@ -78,10 +79,11 @@ impl Side {
     /// Takes the chosen variant's cells out of a run's.
     fn choose(&self, run: &Run, mut cells: Vec<CellSummary>) -> Result<Column, Error> {
         let there = names(&cells);
-        let fits = |name: &Name| self.variant.as_ref().is_none_or(|wanted| name.is(wanted));
-        let chosen: Vec<&Name> = there.iter().filter(|name| fits(name)).collect();
-        let [Name { variant, base }] = chosen.as_slice() else {
-            let text = |names: &[&Name]| names.iter().map(ToString::to_string).collect();
+        let is = |name: &KernelName, wanted: &String| *wanted == name.variant || *wanted == name.to_string();
+        let fits = |name: &KernelName| self.variant.as_ref().is_none_or(|wanted| is(name, wanted));
+        let chosen: Vec<&KernelName> = there.iter().filter(|name| fits(name)).collect();
+        let [KernelName { variant, base }] = chosen.as_slice() else {
+            let text = |names: &[&KernelName]| names.iter().map(ToString::to_string).collect();
             let run = run.id().to_owned();
             return Err(match &self.variant {
                 _ if there.is_empty() => Error::Empty { run },
@@ -107,30 +109,11 @@ impl Side {
     }
 }
 
-/// A variant of a base.
-#[derive(PartialEq)]
-struct Name {
-    variant: String,
-    base: String,
-}
-
-impl Name {
-    fn is(&self, wanted: &str) -> bool {
-        wanted == self.variant || wanted == self.to_string()
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.variant, self.base)
-    }
-}
-
 /// What a run has, in the plan's order.
-fn names(cells: &[CellSummary]) -> Vec<Name> {
+fn names(cells: &[CellSummary]) -> Vec<KernelName> {
     let mut names = Vec::new();
     for cell in cells {
-        let name = Name { variant: cell.key.variant.clone(), base: cell.key.base.clone() };
+        let name = cell.key.kernel();
         if !names.contains(&name) {
             names.push(name);
         }

@@ -117,7 +117,7 @@ impl<'a> Asked<'a> {
 impl Variant {
     /// The variant without the last patches of its series.
     pub(super) fn without(mut self, last: &str) -> Result<Self, KernelError> {
-        let most = self.series.iter().map(|series| series.patches.len()).max().unwrap_or(0);
+        let most = self.most_patches();
         let Some(last) = last.parse::<usize>().ok().filter(|last| *last <= most) else {
             return Err(KernelError::Axis {
                 variant: self.name,

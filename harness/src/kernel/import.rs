@@ -9,9 +9,9 @@ use tempfile::TempDir;
 
 use super::base::{Base, is_plain_name};
 use super::mail::{self, Mail};
-use super::process::{program, run_quiet};
+use super::process::run_quiet;
 use super::series::{self, Patch};
-use super::source::Source;
+use super::source::{Source, git_in};
 use super::variant;
 use super::workbench::Workbench;
 use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
@@ -95,8 +95,7 @@ impl Store {
             SeriesFrom::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
             SeriesFrom::Commits { tree, range } => {
                 let folder = scratch.path().join("commits");
-                let mut git = program("git");
-                git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").arg("-C").arg(tree);
+                let mut git = git_in(tree);
                 git.args(["format-patch", "--quiet", "--no-signature", "--no-renames", "--output-directory"])
                     .arg(&folder);
                 git.args(["--end-of-options", range]);

@@ -195,7 +195,7 @@ fn version_of_tarball(path: &Path, canceller: &Canceller) -> Result<Version, Ker
 }
 
 /// Git, with nothing that would write to the tree or fetch from elsewhere.
-fn git_in(tree: &Path) -> std::process::Command {
+pub(super) fn git_in(tree: &Path) -> std::process::Command {
     let mut git = program("git");
     git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
     git.arg("-C").arg(tree).arg("--no-pager");

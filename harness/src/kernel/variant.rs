@@ -182,6 +182,11 @@ impl Variant {
         self.series.iter().find(|series| series.is_for(version)).map(|series| series.patches.as_slice())
     }
 
+    /// How many patches the longest of its series has.
+    pub fn most_patches(&self) -> usize {
+        self.series.iter().map(|series| series.patches.len()).max().unwrap_or(0)
+    }
+
     /// Which kernels it is for, in words.
     pub fn versions(&self) -> String {
         let ranges: Vec<String> =
