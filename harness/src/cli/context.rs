@@ -20,6 +20,7 @@ pub struct Context {
     pub scenarios: Vec<Scenario>,
     pub suites: Vec<Suite>,
     variant_names: Vec<String>,
+    throw_aways: Vec<String>,
     base_names: Vec<String>,
     crash_kernels: bool,
     /// The scenarios for guests of another shape than they ask for, or why they are not possible there.
@@ -40,7 +41,8 @@ impl Context {
         Ok(Self {
             cache: cache_dir(),
             results: results(global, &project),
-            variant_names: variants.iter().map(|variant| variant.name.clone()).chain(throw_aways).collect(),
+            variant_names: variants.iter().map(|variant| variant.name.clone()).collect(),
+            throw_aways,
             base_names: bases.iter().map(|base| base.name.clone()).collect(),
             project,
             variants,
@@ -108,7 +110,12 @@ impl Context {
 
     /// The names there are, for looking up a selection.
     pub fn known(&self) -> Known<'_> {
-        Known { variants: &self.variant_names, bases: &self.base_names, scenarios: &self.scenarios }
+        Known {
+            variants: &self.variant_names,
+            throw_aways: &self.throw_aways,
+            bases: &self.base_names,
+            scenarios: &self.scenarios,
+        }
     }
 
     /// The base to use when none is named: the only one, or 6.12.

@@ -46,8 +46,10 @@ pub struct ParamFilter {
 /// The names there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// Of variants.
+    /// Of the project's variants.
     pub variants: &'a [String],
+    /// Of variants that are this machine's alone: taken as well, but never offered, their names mean nothing to others.
+    pub throw_aways: &'a [String],
     /// Of bases.
     pub bases: &'a [String],
     /// The scenarios themselves.
@@ -109,7 +111,11 @@ impl Known<'_> {
     /// That there are such a variant and such a base. What is set about the variant is not looked at.
     pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), UnknownName> {
         one_of("base", base, self.bases)?;
-        one_of("variant", Asked::of(variant).name, self.variants)
+        let own = Asked::of(variant).name;
+        if self.throw_aways.iter().any(|known| known == own) {
+            return Ok(());
+        }
+        one_of("variant", own, self.variants)
     }
 }
 

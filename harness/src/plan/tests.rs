@@ -36,7 +36,7 @@ static WORLD: LazyLock<World> = LazyLock::new(world);
 
 impl World {
     fn known(&self) -> Known<'_> {
-        Known { variants: &self.variants, bases: &self.bases, scenarios: &self.scenarios }
+        Known { variants: &self.variants, throw_aways: &[], bases: &self.bases, scenarios: &self.scenarios }
     }
 
     fn sweep(&self) -> Selection {
@@ -482,4 +482,15 @@ proptest! {
             prop_assert_eq!(&some[..], &all[&cell][..some.len()]);
         }
     }
+}
+
+#[test]
+fn a_throw_away_is_taken_but_not_offered() {
+    let world = world();
+    let throw_aways = ["fix-0123abcd".to_owned()];
+    let known = Known { throw_aways: &throw_aways, ..world.known() };
+    let kernel = |variant: &str| KernelName { variant: variant.into(), base: "6.12".into() };
+    assert_eq!(known.kernel(&kernel("fix-0123abcd+post_notifiers=1")), Ok(()));
+    let unknown = known.kernel(&kernel("fix-0123abce")).unwrap_err().to_string();
+    assert!(unknown.contains("stock") && !unknown.contains("fix-0123abcd"), "{unknown}");
 }
