@@ -3,6 +3,7 @@
 //! Nothing here does I/O. These types are what is written to `trials.jsonl` and `summary.json`, so their serde form is
 //! part of the harness's interface and changes only together with `docs/results.md`.
 
+pub mod bisection;
 pub mod order;
 pub mod pstore;
 pub mod timeline;

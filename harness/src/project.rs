@@ -40,6 +40,11 @@ impl Project {
         cache_dir().join("variants")
     }
 
+    /// Commits of git trees that are bases for this machine alone: in the build cache.
+    pub fn commits(&self) -> PathBuf {
+        cache_dir().join("commits")
+    }
+
     /// `scenarios/`: one file a scenario, `suites/` below it.
     pub fn scenarios(&self) -> PathBuf {
         self.root.join("scenarios")

@@ -34,7 +34,7 @@ impl Context {
     pub fn load(global: &Global) -> Result<Self, Failure> {
         let project = project(global)?;
         let variants = kernel::list_variants(&project)?;
-        let throw_aways = kernel::list_throw_aways(&project)?;
+        let throw_aways = [kernel::list_throw_aways(&project)?, kernel::list_commits(&project)?].concat();
         let bases = kernel::list_bases(&project)?;
         let scenarios = Scenario::load_all(&project.scenarios())?;
         let suites = Suite::load_all(&project.scenarios().join("suites"))?;

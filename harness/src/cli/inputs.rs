@@ -73,13 +73,15 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
         jobs: inputs.jobs,
         shard: inputs.shard,
         until: inputs.until,
+        bisected: None,
         merged_from: Vec::new(),
         hosts: Vec::new(),
         cells: cells(context, inputs)?,
     })
 }
 
-fn kernel(kernel: &Kernel) -> KernelInfo {
+/// What is written down of a kernel.
+pub fn kernel(kernel: &Kernel) -> KernelInfo {
     let record = &kernel.record;
     KernelInfo {
         variant: kernel.variant.clone(),

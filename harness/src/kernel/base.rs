@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{KernelError, Package};
+use super::{KernelError, Package, files};
 use crate::project::Project;
 use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
 
@@ -37,6 +37,9 @@ pub struct GitOrigin {
     pub tree: PathBuf,
     /// Anything that git takes for a commit: a hash, a tag, a branch.
     pub commit: String,
+    /// Another commit of the tree, whose unpacked and built files are gone on from: only what differs is compiled.
+    #[serde(default)]
+    pub near: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,8 +50,44 @@ struct BasesFile {
 
 /// The bases of a project, in the order of its `bases.yaml`.
 pub fn list_bases(project: &Project) -> Result<Vec<Base>, KernelError> {
-    let folder = project.guest_kernel();
-    let file = YamlFile::read(&folder.join("bases.yaml"))?;
+    read(&project.guest_kernel().join("bases.yaml"))
+}
+
+/// The names of the bases that are this machine's alone.
+pub fn list_commits(project: &Project) -> Result<Vec<String>, KernelError> {
+    let folder = project.commits();
+    let fail = KernelError::io("reading the commits in", &folder);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(&fail)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(&fail)?.file_name();
+        names.extend(name.to_str().and_then(|name| name.strip_suffix(".yaml")).map(ToOwned::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a base of a commit, for this machine alone, called by the first twelve digits of `hash`; which name that is.
+/// `near` is a commit whose files are gone on from.
+pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) -> Result<String, KernelError> {
+    let folder = project.commits();
+    let name = hash.get(..12).unwrap_or(hash).to_owned();
+    let path = folder.join(format!("{name}.yaml"));
+    let fail = KernelError::io("keeping a commit in", &path);
+    let tree = std::path::absolute(tree).map_err(&fail)?;
+    // JSON is YAML, and needs no thought about what is special where.
+    let git = serde_json::json!({"tree": tree, "commit": hash, "near": near});
+    let text = serde_json::json!({"bases": {&name: {"git": git}}}).to_string();
+    std::fs::create_dir_all(&folder).and_then(|()| files::replace(&path, text.as_bytes())).map_err(&fail)?;
+    Ok(name)
+}
+
+fn read(path: &Path) -> Result<Vec<Base>, KernelError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let file = YamlFile::read(path)?;
     let BasesFile { bases: Ordered(bases) } = file.parse()?;
     bases
         .into_iter()
@@ -56,7 +95,7 @@ pub fn list_bases(project: &Project) -> Result<Vec<Base>, KernelError> {
             if !is_plain_name(&name) {
                 return Err(file.error(name.mark, "a base's name is letters, digits, `.`, `_`, `-`", None).into());
             }
-            Ok(Base { name: name.value, origin: origin.value.below(&folder) })
+            Ok(Base { name: name.value, origin: origin.value.below(folder) })
         })
         .collect()
 }
@@ -64,7 +103,11 @@ pub fn list_bases(project: &Project) -> Result<Vec<Base>, KernelError> {
 impl Base {
     /// The base of that name.
     pub(super) fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let bases = list_bases(project)?;
+        let mut bases = list_bases(project)?;
+        let commit = project.commits().join(format!("{name}.yaml"));
+        if is_plain_name(name) && commit.is_file() {
+            bases.extend(read(&commit)?);
+        }
         let unknown = UnknownName::new("base", name, bases.iter().map(|base| base.name.as_str()));
         bases.into_iter().find(|base| base.name == name).ok_or_else(|| unknown.into())
     }
@@ -116,7 +159,7 @@ mod tests {
         assert_eq!(names, ["6.12", "local", "mine"]);
         assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".parse().unwrap()));
         assert_eq!(bases[1].origin, Origin::Tarball(root.path().join("guest-kernel/../linux.tar.xz")));
-        let git = GitOrigin { tree: "/src/linux".into(), commit: "v6.12".into() };
+        let git = GitOrigin { tree: "/src/linux".into(), commit: "v6.12".into(), near: None };
         assert_eq!(bases[2].origin, Origin::Git(git));
     }
 
@@ -148,7 +191,7 @@ mod tests {
         2 |   a: { git: { tree: /x, comit: y } }
           |                         ^^^^^
 
-        hint: did you mean `commit`? (known: tree, commit)
+        hint: did you mean `commit`? (known: tree, commit, near)
         ");
         assert_snapshot!(error("bases:\n  a: { package: x }\n  a: { package: y }\n"), @r"
         reading ROOT/guest-kernel/bases.yaml: the key `a` is given twice

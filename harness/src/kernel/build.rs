@@ -10,7 +10,7 @@ use super::diagnose::{disk_full, first_error};
 use super::make::Make;
 use super::module::{MODULE, ModuleSources};
 use super::record::{BuildRecord, Durations, Sizes, SourceRecord};
-use super::series::{self, Patch};
+use super::series::{self, Overlay, Patch};
 use super::source::Source;
 use super::store::{BUILD_RECORD, FILES};
 use super::workbench::Workbench;
@@ -54,10 +54,16 @@ pub(super) fn build(
 
     let began = Instant::now();
     report(BuildEvent::Patching { patches: order.patches.len() });
-    let (overlay, patches) =
-        series::apply(order.patches, workbench.folder(), canceller, &|path| workbench.pristine(path))?;
-    workbench.lay(&overlay)?;
-    drop(overlay);
+    let change = order.source.change.as_ref();
+    let commit = change.map(|change| change.overlay(workbench.folder(), canceller)).transpose()?;
+    let pristine = |path: &Path| match commit.as_ref().and_then(|commit| commit.find(path)) {
+        Some(content) => content,
+        None => workbench.pristine(path),
+    };
+    let (overlay, patches) = series::apply(order.patches, workbench.folder(), canceller, &pristine)?;
+    let overlays: Vec<&Overlay> = commit.iter().chain([&overlay]).collect();
+    workbench.lay(&overlays)?;
+    drop((commit, overlay));
     durations.patch_ms = milliseconds(began.elapsed());
 
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
@@ -212,7 +218,11 @@ impl Order<'_> {
                 kind: self.source.kind.to_owned(),
                 name: self.source.name.clone(),
                 digest: self.source.digest.clone(),
-                version: workbench.version().clone(),
+                // The patch level too, which a package's name does not tell.
+                version: match self.source.change {
+                    Some(_) => self.source.version.clone(),
+                    None => workbench.version().clone(),
+                },
             },
             patches,
             config: files::sha256(self.fragments.text().as_bytes()),

@@ -163,13 +163,18 @@ impl Config {
     }
 }
 
-enum Line<'a> {
+/// What a line of a configuration is.
+pub(super) enum Line<'a> {
+    /// An option and its value.
     Option(&'a str, &'a str),
+    /// A comment, or empty.
     Nothing,
+    /// Neither.
     Wrong,
 }
 
-fn option_of(line: &str) -> Line<'_> {
+/// The option of a line; `# CONFIG_NAME is not set` is one that is off.
+pub(super) fn option_of(line: &str) -> Line<'_> {
     let line = line.trim();
     let name = |text: &str| {
         text.strip_prefix("CONFIG_")
@@ -197,7 +202,8 @@ fn is_value(value: &str) -> bool {
         || value.strip_prefix("0x").is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-fn line_of(option: &str, value: &str) -> String {
+/// The line of an option.
+pub(super) fn line_of(option: &str, value: &str) -> String {
     if value == "n" { format!("# {option} is not set\n") } else { format!("{option}={value}\n") }
 }
 

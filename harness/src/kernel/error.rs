@@ -116,6 +116,18 @@ pub enum KernelError {
         /// What git said.
         said: String,
     },
+    /// Two commits have nothing between them that could be bisected.
+    #[error("from {good} to {bad} in {}: {cause}\n\nhint: the good one has to be an ancestor of the bad one", tree.display())]
+    Range {
+        /// The tree.
+        tree: PathBuf,
+        /// The good commit.
+        good: String,
+        /// The bad commit.
+        bad: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// A patch cannot be applied.
     #[error("patch {}: {fault}", patch.display())]
     Patch {
@@ -243,6 +255,7 @@ impl KernelError {
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }
+            | Self::Range { .. }
             | Self::Patch { .. }
             | Self::Fragment { .. }
             | Self::Unmet { .. }

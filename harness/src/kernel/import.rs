@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::base::{Base, is_plain_name};
+use super::git::{git_in, lines_of};
 use super::mail::{self, Mail};
-use super::process::run_quiet;
 use super::series::{self, Patch};
-use super::source::{Source, git_in};
+use super::source::Source;
 use super::variant;
 use super::workbench::Workbench;
 use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
@@ -99,14 +99,7 @@ impl Store {
                 git.args(["format-patch", "--quiet", "--no-signature", "--no-renames", "--output-directory"])
                     .arg(&folder);
                 git.args(["--end-of-options", range]);
-                let (status, said) = run_quiet(&mut git, &self.canceller(), "reading commits")?;
-                if !status.success() {
-                    return Err(KernelError::Git {
-                        tree: tree.clone(),
-                        commit: range.clone(),
-                        said: said.trim().to_owned(),
-                    });
-                }
+                lines_of(&mut git, &self.canceller(), tree, range)?;
                 fs::create_dir_all(&folder).map_err(KernelError::io("reading", &folder))?;
                 mail::read(&folder, scratch.path(), &self.canceller())
             }

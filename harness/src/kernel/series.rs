@@ -80,6 +80,16 @@ impl Overlay {
         Ok(Self { folder, paths })
     }
 
+    /// The files below `folder`; of `paths` those that it does not have are removed.
+    pub fn new(folder: TempDir, paths: BTreeSet<PathBuf>) -> Self {
+        Self { folder, paths }
+    }
+
+    /// Where the new content of a file is, or that it is removed; `None` for a file that is not changed.
+    pub fn find(&self, path: &Path) -> Option<std::io::Result<Option<PathBuf>>> {
+        self.paths.contains(path).then(|| self.content(path))
+    }
+
     /// The files, and for each where its new content is; `None` for one that is removed.
     pub fn files(&self) -> std::io::Result<BTreeMap<&Path, Option<PathBuf>>> {
         self.paths.iter().map(|path| Ok((path.as_path(), self.content(path)?))).collect()

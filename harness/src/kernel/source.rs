@@ -10,7 +10,9 @@ use std::process::Stdio;
 use serde::{Deserialize, Serialize};
 
 use super::base::{Base, GitOrigin, Origin};
+use super::change::Change;
 use super::error::WORKBENCH_BYTES;
+use super::git::{git_in, lines_of};
 use super::process::{Group, drain, ended, feed, program, run_quiet};
 use super::{BuildEvent, Canceller, KernelError, Version, files};
 
@@ -26,6 +28,10 @@ pub(super) struct Source {
     pub name: String,
     /// What decides whether two sources are the same: of a tarball its SHA-256, of a commit its hash.
     pub digest: String,
+    /// The digest of what is unpacked: the source's own, or that of the commit that it is near to.
+    pub unpacked: String,
+    /// What makes the source of what is unpacked.
+    pub change: Option<Change>,
     /// The version. Of a package it is what its name says, without the patch level.
     pub version: Version,
     archive: Archive,
@@ -73,26 +79,29 @@ impl Source {
             Some(version) => version,
             None => version_of_tarball(&path, canceller)?,
         };
-        Ok(Self { kind, name, digest, version, archive: Archive::Tarball { path, bytes } })
+        let (unpacked, change) = (digest.clone(), None);
+        Ok(Self { kind, name, digest, unpacked, change, version, archive: Archive::Tarball { path, bytes } })
     }
 
     fn of_commit(git: &GitOrigin, canceller: &Canceller) -> Result<Self, KernelError> {
         let ask = |arguments: &[&str]| -> Result<String, KernelError> {
-            let (status, said) = run_quiet(git_in(&git.tree).args(arguments), canceller, "reading a git tree")?;
-            let said = said.trim().to_owned();
-            if status.success() {
-                return Ok(said);
-            }
-            Err(KernelError::Git { tree: git.tree.clone(), commit: git.commit.clone(), said })
+            let lines = lines_of(git_in(&git.tree).args(arguments), canceller, &git.tree, &git.commit)?;
+            Ok(lines.join("\n").trim().to_owned())
         };
-        let hash = ask(&["rev-parse", "--verify", "--end-of-options", &format!("{}^{{commit}}", git.commit)])?;
+        let hash_of =
+            |commit: &str| ask(&["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{commit}}")]);
+        let hash = hash_of(&git.commit)?;
+        let near = git.near.as_deref().map_or_else(|| Ok(hash.clone()), hash_of)?;
         let name = format!("{}@{}", git.tree.display(), git.commit);
         let makefile = ask(&["show", &format!("{hash}:Makefile")]).ok();
         let version = makefile.as_deref().and_then(Version::of_makefile);
         let version = version.ok_or_else(|| KernelError::NotAKernel { source_name: name.clone() })?;
         // The hash of a commit is not the digest of an archive that happens to begin like it.
-        let digest = files::sha256(format!("git commit {hash}").as_bytes());
-        Ok(Self { kind: "git", name, digest, version, archive: Archive::Commit { tree: git.tree.clone(), hash } })
+        let digest = |hash: &str| files::sha256(format!("git commit {hash}").as_bytes());
+        let (unpacked, digest) = (digest(&near), digest(&hash));
+        let tree = git.tree.clone();
+        let change = (hash != near).then(|| Change { tree: tree.clone(), from: near.clone(), to: hash });
+        Ok(Self { kind: "git", name, digest, unpacked, change, version, archive: Archive::Commit { tree, hash: near } })
     }
 
     /// How much room the source takes, unpacked and built: of 6.12.117, whose tarball has 145 MiB, 1.7 GiB and 0.2 GiB
@@ -192,14 +201,6 @@ fn version_of_tarball(path: &Path, canceller: &Canceller) -> Result<Version, Ker
         }
         None => Err(KernelError::SourceCorrupt { source_name, said, hint: FETCH_AGAIN.to_owned() }),
     }
-}
-
-/// Git, with nothing that would write to the tree or fetch from elsewhere.
-pub(super) fn git_in(tree: &Path) -> std::process::Command {
-    let mut git = program("git");
-    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
-    git.arg("-C").arg(tree).arg("--no-pager");
-    git
 }
 
 /// From a pipe, tar cannot tell by itself how an archive is compressed.

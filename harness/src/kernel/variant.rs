@@ -221,7 +221,9 @@ impl Variant {
             Ok(Series { bases, patches: paths(patches, &folder, "patch")? })
         });
         let series = series.collect::<Result<_, KernelError>>()?;
-        let config = paths(read.config, &project.guest_kernel().join("configs"), "config fragment")?;
+        let throw_away = variants == project.throw_away();
+        let configs = if throw_away { folder.clone() } else { project.guest_kernel().join("configs") };
+        let config = paths(read.config, &configs, "config fragment")?;
         for word in &read.command_line {
             if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
                 let cause = "each entry is one word of the kernel's command line".to_owned();

@@ -5,6 +5,7 @@
 //! files are compared by content before they are written: wherever a build was killed, the next one puts right what has
 //! to be, and a file that is as it should be keeps its time, so that make does not build it again.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,13 +43,13 @@ impl Workbench {
         canceller: &Canceller,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Self, KernelError> {
-        let folder = cache.join("workbench").join(source.digest.get(..12).unwrap_or(&source.digest));
+        let folder = cache.join("workbench").join(source.unpacked.get(..12).unwrap_or(&source.unpacked));
         fs::create_dir_all(&folder).map_err(KernelError::io("creating", &folder))?;
         let lock = lock(&folder.join("lock"), canceller, report)?;
         remove_temporary(&folder)?;
         let killed = killed_since(&folder)?;
         let found = State::read(&folder.join("state.json")).filter(|state| {
-            let usable = state.source == source.digest && folder.join("tree").is_dir();
+            let usable = state.source == source.unpacked && folder.join("tree").is_dir();
             // Had the clock been set back in between, what the killed build wrote could not be told from the source.
             usable && killed.is_none_or(|since| state.unpacked < since)
         });
@@ -111,11 +112,15 @@ impl Workbench {
         self.folder.join("pristine").join(path)
     }
 
-    /// Makes the tree the source plus `overlay`. Files that are so already are not written.
-    pub fn lay(&mut self, overlay: &Overlay) -> Result<(), KernelError> {
+    /// Makes the tree what was unpacked plus `overlays`, each over the one before. Files that are so already are not
+    /// written.
+    pub fn lay(&mut self, overlays: &[&Overlay]) -> Result<(), KernelError> {
         let tree = self.tree();
         let fail = KernelError::io("patching files in", &tree);
-        let wanted = overlay.files().map_err(&fail)?;
+        let mut wanted = BTreeMap::new();
+        for overlay in overlays {
+            wanted.extend(overlay.files().map_err(&fail)?);
+        }
 
         let mut touched = self.state.touched.clone();
         for path in wanted.keys() {
@@ -235,7 +240,7 @@ fn unpack(
         return Err(KernelError::NotAKernel { source_name: source.name.clone() });
     };
     fs::rename(fresh.path(), folder.join("tree")).map_err(&fail)?;
-    let state = State::new(source.digest.clone(), version);
+    let state = State::new(source.unpacked.clone(), version);
     state.write(&folder.join("state.json"))?;
     Ok(state)
 }

@@ -48,7 +48,8 @@ pub struct ParamFilter {
 pub struct Known<'a> {
     /// Of the project's variants.
     pub variants: &'a [String],
-    /// Of variants that are this machine's alone: taken as well, but never offered, their names mean nothing to others.
+    /// Of variants and bases that are this machine's alone: taken as well, but never offered, since their names mean
+    /// nothing to others.
     pub throw_aways: &'a [String],
     /// Of bases.
     pub bases: &'a [String],
@@ -110,20 +111,16 @@ impl fmt::Display for ParamFilter {
 impl Known<'_> {
     /// That there are such a variant and such a base. What is set about the variant is not looked at.
     pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), UnknownName> {
-        one_of("base", base, self.bases)?;
-        let own = Asked::of(variant).name;
-        if self.throw_aways.iter().any(|known| known == own) {
+        self.one_of("base", base, self.bases)?;
+        self.one_of("variant", Asked::of(variant).name, self.variants)
+    }
+
+    fn one_of(&self, kind: &'static str, name: &str, offered: &[String]) -> Result<(), UnknownName> {
+        if offered.iter().chain(self.throw_aways).any(|known| known == name) {
             return Ok(());
         }
-        one_of("variant", own, self.variants)
+        Err(UnknownName::new(kind, name, offered.iter().map(String::as_str)))
     }
-}
-
-fn one_of(kind: &'static str, name: &str, known: &[String]) -> Result<(), UnknownName> {
-    if known.iter().any(|known| known == name) {
-        return Ok(());
-    }
-    Err(UnknownName::new(kind, name, known.iter().map(String::as_str)))
 }
 
 /// The cells of `selection`, each once: by scenario, then point, then variant.
@@ -212,7 +209,10 @@ impl ParamFilter {
             let known = unique(parameters().map(|parameter| parameter.name.clone()));
             return Err(UnknownName::new("parameter", &self.name, known.iter().map(String::as_str)));
         }
-        one_of("value", &self.value, &values).map_err(|unknown| unknown.of(&self.name))
+        if values.contains(&self.value) {
+            return Ok(());
+        }
+        Err(UnknownName::new("value", &self.value, values.iter().map(String::as_str)).of(&self.name))
     }
 }
 

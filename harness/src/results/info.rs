@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::bisection::Bisected;
 use crate::model::{CellKey, Expectation};
 use crate::plan::Shard;
 
@@ -43,6 +44,9 @@ pub struct RunInfo {
     /// When it had enough trials of a cell, if that was left to what they showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What was looked for and where, if it is a bisection. Its kernels come as they are built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bisected: Option<Bisected>,
     /// The ids of the runs it was merged from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<String>,

@@ -167,6 +167,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
         jobs: 2,
         shard: None,
         until: None,
+        bisected: None,
         merged_from: vec![],
         hosts: vec![],
         cells,

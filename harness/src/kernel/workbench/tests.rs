@@ -45,7 +45,7 @@ fn lay(workbench: &mut Workbench, patches: &[&str]) -> Result<(), KernelError> {
         .collect();
     let (overlay, _) =
         series::apply(&series, workbench.folder(), &Canceller::default(), &|path| workbench.pristine(path))?;
-    workbench.lay(&overlay)
+    workbench.lay(&[&overlay])
 }
 
 const A: &str = "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+A\n";

@@ -1,0 +1,34 @@
+//! Reading a git tree: never written to, never fetched for.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::process::{program, run_lines};
+use super::{Canceller, KernelError};
+
+/// Git, with nothing that would write to the tree or fetch from elsewhere.
+pub(super) fn git_in(tree: &Path) -> Command {
+    let mut git = program("git");
+    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0");
+    git.arg("-C").arg(tree).arg("--no-pager");
+    git
+}
+
+/// The lines that git says about a commit or a range of a tree.
+pub(super) fn lines_of(
+    git: &mut Command,
+    canceller: &Canceller,
+    tree: &Path,
+    commit: &str,
+) -> Result<Vec<String>, KernelError> {
+    let mut lines = Vec::new();
+    let status = run_lines(git, canceller, "reading a git tree", &mut |line| {
+        lines.push(line.to_owned());
+        Ok(())
+    })?;
+    if status.success() {
+        return Ok(lines);
+    }
+    let said = lines.iter().rev().take(8).rev().cloned().collect::<Vec<_>>().join("\n");
+    Err(KernelError::Git { tree: tree.to_owned(), commit: commit.to_owned(), said })
+}

@@ -1,0 +1,154 @@
+//! What a bisection looks for, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Channel, ChannelOutcome, TrialOutcome};
+
+/// What happens in some trials and not in others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Criterion {
+    /// The channel does not come to its good outcome: the log is not saved whole, the order is not kept.
+    Channel(Channel),
+    /// An assertion on the order, by its words, is broken.
+    Order(String),
+    /// The guest hangs.
+    Hang,
+}
+
+impl Criterion {
+    /// Whether it happened in a trial; `None` if the trial does not tell: its faults did not meet, the harness failed, or
+    /// there is no such channel.
+    pub fn happened(&self, outcome: &TrialOutcome) -> Option<bool> {
+        let TrialOutcome::Counted { hung, channels } = outcome else { return None };
+        match self {
+            Self::Hang => Some(*hung),
+            Self::Channel(channel) => channels.get(channel).map(|verdict| verdict.outcome != channel.good()),
+            Self::Order(words) => channels.get(&Channel::Order).map(|verdict| {
+                let broken = verdict.detail.lines().any(|line| line.starts_with(words.as_str()));
+                verdict.outcome == ChannelOutcome::Broken && broken
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Criterion {
+    /// `pstore: not saved`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel(channel) => write!(f, "{channel}: not {}", channel.good()),
+            Self::Order(words) => write!(f, "order broken: {words}"),
+            Self::Hang => f.write_str("the guest hangs"),
+        }
+    }
+}
+
+/// What is between the good end and the bad one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Between {
+    /// The commits of a git tree.
+    Commits {
+        /// The tree.
+        tree: PathBuf,
+    },
+    /// The patches of a variant's series.
+    Patches,
+    /// Options of the kernel's configuration.
+    Options,
+}
+
+/// A bisection, as far as it is known when it begins. Its nodes are the cells of its run, in the same order: first the
+/// good end, last the bad one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bisected {
+    /// What lies between the ends.
+    pub between: Between,
+    /// What is looked for.
+    pub criterion: Criterion,
+    /// Whether what is looked for is where it ceased to happen.
+    #[serde(default)]
+    pub fixed: bool,
+    /// How sure an answer has to be, 0 to 1.
+    pub confidence: f64,
+    /// Trials in all, at most.
+    pub at_most: u32,
+    /// The good end, what is between, and the bad end; parents come before children.
+    pub nodes: Vec<Node>,
+}
+
+/// A kernel of a bisection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it is called: a commit's hash, a patch's file, an option.
+    pub id: String,
+    /// One line on it: a commit's subject, what becomes of an option.
+    pub subject: String,
+    /// What it was made from, by position. Empty of the good end alone.
+    pub parents: Vec<usize>,
+    /// How likely it was held to be what is looked for before anything was tried, beside the others.
+    pub weight: f64,
+    /// Trials of another bisection's log that were taken over.
+    #[serde(default, skip_serializing_if = "Tally::is_empty")]
+    pub earlier: Tally,
+}
+
+/// Trials, and how many of them had what is looked for. Only trials that tell are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Trials that tell.
+    pub trials: u32,
+    /// Those in which it happened.
+    pub events: u32,
+}
+
+impl Tally {
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.trials == 0
+    }
+
+    /// Adds another trial.
+    pub fn add(&mut self, event: bool) {
+        self.trials += 1;
+        self.events += u32::from(event);
+    }
+}
+
+impl Bisected {
+    /// Whether a trial is of the kind that becomes more frequent towards the bad end.
+    pub fn event(&self, outcome: &TrialOutcome) -> Option<bool> {
+        self.criterion.happened(outcome).map(|happened| happened != self.fixed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelOutcome::{Broken, Kept, Lost, Saved};
+    use crate::results::sample::{counted, ordered};
+
+    #[test]
+    fn only_trials_that_tell_are_counted() {
+        let pstore = Criterion::Channel(Channel::Pstore);
+        assert_eq!(pstore.happened(&counted(Saved, Lost)), Some(true));
+        assert_eq!(pstore.happened(&counted(Lost, Saved)), Some(false));
+        assert_eq!(pstore.happened(&TrialOutcome::Missed { reason: String::new() }), None);
+        assert_eq!(pstore.happened(&TrialOutcome::InfraError { cause: String::new() }), None);
+        assert_eq!(Criterion::Channel(Channel::Kdump).happened(&counted(Saved, Saved)), None);
+        assert_eq!(Criterion::Hang.happened(&counted(Saved, Saved)), Some(false));
+    }
+
+    #[test]
+    fn of_several_assertions_the_one_that_was_named_counts() {
+        let stopped = Criterion::Order("all other CPUs stopped before kmsg_dump".to_owned());
+        let other = Criterion::Order("panic_cpu before smp_send_stop".to_owned());
+        let broken = ordered(counted(Saved, Saved), Broken);
+        assert_eq!((stopped.happened(&broken), other.happened(&broken)), (Some(true), Some(false)));
+        assert_eq!(stopped.happened(&ordered(counted(Saved, Saved), Kept)), Some(false));
+        assert_eq!(stopped.happened(&counted(Saved, Saved)), None);
+    }
+}
