@@ -96,6 +96,15 @@ impl Fake {
         fs::write(path, text).unwrap();
     }
 
+    /// Git in the source's folder.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.path("src/top")).args(["-c", "user.name=N", "-c", "user.email=n@example.org"]);
+        let output = git.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     pub fn variant(&self, name: &str, more: &str, patches: &[(&str, &str)]) {
         let list: Vec<&str> = patches.iter().map(|(name, _)| *name).collect();
         let series =
@@ -123,8 +132,8 @@ impl Fake {
     /// test starts has this one's lock, between its fork and its exec.
     pub fn build(&self, variant: &str) -> (Result<Kernel, KernelError>, Vec<BuildEvent>) {
         let mut events = Vec::new();
-        let kernel =
-            self.store().build(&self.project(), &KernelName::parse(variant, "6.12"), &mut |event| events.push(event));
+        let name = KernelName::parse(variant, "6.12");
+        let kernel = self.store().build(&self.project(), &name, &mut |event| events.push(event));
         events.retain(|event| *event != BuildEvent::Waiting);
         (kernel, events)
     }

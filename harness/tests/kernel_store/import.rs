@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use harness::kernel::{Fault, Import, KernelError, SeriesFrom, Variant, throw_away};
 use harness::model::KernelName;
@@ -76,16 +75,11 @@ fn a_folder_and_commits_become_variants_too() {
     );
 
     let tree = fake.path("src/top");
-    let git = |arguments: &[&str]| {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(&tree).args(["-c", "user.name=N", "-c", "user.email=n@example.org"]).args(arguments);
-        assert!(git.output().unwrap().status.success(), "{arguments:?}");
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "-m", "base"]);
+    fake.git(&["init", "--quiet"]);
+    fake.git(&["add", "."]);
+    fake.git(&["commit", "--quiet", "-m", "base"]);
     fake.write("src/top/kernel/panic.c", "void panic(char);\n");
-    git(&["commit", "--quiet", "-a", "-m", "panic: char"]);
+    fake.git(&["commit", "--quiet", "-a", "-m", "panic: char"]);
     let commits = |range: &str| SeriesFrom::Commits { tree: tree.clone(), range: range.to_owned() };
     assert_eq!(import(&fake, "commits", commits("HEAD~1..HEAD")).unwrap(), ["0001-panic-char.patch"]);
     let patch = fs::read_to_string(fake.path("guest-kernel/variants/commits/0001-panic-char.patch")).unwrap();
