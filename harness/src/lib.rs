@@ -7,6 +7,7 @@
 //! ```
 
 pub mod bench;
+pub mod bisect;
 pub mod cli;
 pub mod compare;
 pub mod evidence;

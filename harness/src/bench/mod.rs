@@ -7,9 +7,11 @@
 //!                    └─> Stage, cold      one at a time ─────┘
 //! ```
 
+mod bisect;
 mod floor;
 mod simulated;
 
+pub use bisect::Bisections;
 pub use floor::Phases;
 
 use std::fmt;

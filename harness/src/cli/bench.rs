@@ -7,7 +7,7 @@ use super::context::Context;
 use super::run::{How, Trace};
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, print, print_json};
-use crate::bench::{Bench, BenchError};
+use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
 use crate::model::{CellKey, Params};
 use crate::preflight;
@@ -18,8 +18,13 @@ use crate::trial::Stage;
 ///
 /// For the harness's developers; the machine should have nothing else to do meanwhile.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  harness bench --format json")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  harness bench --format json\n  harness bench bisect --runs 2000"
+)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Trials, and guests of the floor's
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=10_000))]
     trials: u32,
@@ -31,10 +36,28 @@ pub struct Arguments {
     jobs: Option<u32>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// How often a bisection names the right commit, beside what `git bisect` would do: simulated
+    Bisect {
+        /// Simulated bisections for each row
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        runs: u32,
+    },
+}
+
 const SCENARIO: &str = "panic-alone";
 const VARIANT: &str = "stock";
 
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Command::Bisect { runs }) = arguments.command {
+        let bisections = Bisections::simulate(runs);
+        match global.format {
+            Output::Json => print_json(&bisections)?,
+            Output::Text => print(&bisections.to_string())?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let context = Context::load(global)?;
     let base = context.default_base();
     let cell = CellKey {

@@ -108,6 +108,11 @@ impl Context {
         self.changed.get(self.asking.get(&cell.variant)?)?.get(&cell.scenario)
     }
 
+    /// Takes a base or variant for known that was made since: one of this machine's alone.
+    pub fn also(&mut self, name: String) {
+        self.throw_aways.push(name);
+    }
+
     /// The names there are, for looking up a selection.
     pub fn known(&self) -> Known<'_> {
         Known {

@@ -47,7 +47,8 @@ enum Form {
     Svg,
 }
 
-fn channel(text: &str) -> Result<Channel, String> {
+/// Reads a channel's name.
+pub fn channel(text: &str) -> Result<Channel, String> {
     let names = || Channel::ALL.map(Channel::name).join(", ");
     Channel::ALL
         .into_iter()

@@ -249,7 +249,7 @@ pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>,
 }
 
 /// The first Ctrl-C, or SIGTERM of a CI server that cancels, lets what is running finish; the second does not.
-async fn listen(stop: watch::Sender<Stop>) {
+pub async fn listen(stop: watch::Sender<Stop>) {
     // One listener for both times, or a second that comes while the first is being answered would be lost.
     let (Ok(mut interrupts), Ok(mut terminations)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {

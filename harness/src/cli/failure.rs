@@ -43,6 +43,16 @@ impl Failure {
         ExitCode::from(BAD_INPUT)
     }
 
+    /// Whether it is what the user gave, a kernel that does not boot included.
+    pub fn is_input(&self) -> bool {
+        self.code == BAD_INPUT
+    }
+
+    /// What it says first, without what may be done about it.
+    pub fn first_line(&self) -> String {
+        self.message.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Says it on standard error; the exit code to end with.
     pub fn report(self) -> ExitCode {
         eprintln!("error: {}", self.message.trim_end());
@@ -56,10 +66,16 @@ impl Failure {
 
     /// The same failure of a run that can be gone on with.
     #[must_use]
-    pub fn resumable(mut self, run: &str) -> Self {
+    pub fn resumable(self, run: &str) -> Self {
+        self.resumable_by("run", run)
+    }
+
+    /// The same failure of what that subcommand can go on with.
+    #[must_use]
+    pub fn resumable_by(mut self, subcommand: &str, run: &str) -> Self {
         use std::fmt::Write as _;
         // Writing to a string does not fail.
-        let _ = write!(self.message, "\nhint: what was finished is kept; then: harness run --resume {run}");
+        let _ = write!(self.message, "\nhint: what was finished is kept; then: harness {subcommand} --resume {run}");
         self
     }
 

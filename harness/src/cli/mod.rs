@@ -2,6 +2,7 @@
 //! error.
 
 mod bench;
+mod bisect;
 mod build;
 mod catalogue;
 mod compare;
@@ -105,6 +106,8 @@ enum Command {
     Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Find the commit, patch or option that lost your log, although the loss is a matter of luck
+    Bisect(Box<bisect::Arguments>),
     /// Show how often a scenario came to the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
     /// Report on a whole run: rank its variants in each failure case
@@ -153,6 +156,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::Bisect(arguments) => bisect::main(&global, *arguments).await,
         Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Report(arguments) => report::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),

@@ -27,6 +27,10 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             info.merged_from.join(", ")
         )));
     }
+    if info.bisected.is_some() {
+        let id = run.id();
+        return Err(Failure::input(format!("run {id} is a bisection\n\nhint: harness bisect --resume {id}")));
+    }
     // Before anything is made: from here on nobody else writes to it.
     let (log, finished) = run.reopen_log()?;
     let mut earlier = SummaryBuilder::default();

@@ -156,7 +156,7 @@ impl How {
 }
 
 /// A share strictly between none and all.
-fn share(text: &str) -> Result<f64, String> {
+pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if 0.0 < share && share < 1.0 => Ok(share),
         _ => Err("it must lie between 0 and 1".to_owned()),

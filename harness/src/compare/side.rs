@@ -66,7 +66,7 @@ impl Side {
         let run = Run::find(results, self.run.as_deref().unwrap_or(LATEST))?;
         let summary = run.summary()?;
         // A summary kept alone, as a baseline, has nothing that says how it came about.
-        let sequential = run.info().is_ok_and(|info| info.until.is_some());
+        let sequential = run.info().is_ok_and(|info| info.until.is_some() || info.bisected.is_some());
         match self.choose(&run, summary.cells).map(|column| Column { sequential, ..column }) {
             Err(Error::NoVariant { run, variant, there, .. }) => {
                 let elsewhere = self.elsewhere(results, &run);

@@ -70,19 +70,23 @@ pub fn list_commits(project: &Project) -> Result<Vec<String>, KernelError> {
     Ok(names)
 }
 
-/// Makes a base of a commit, for this machine alone, called by the first twelve digits of `hash`; which name that is.
+/// What a commit is called as a base.
+pub fn commit_name(hash: &str) -> String {
+    hash.get(..12).unwrap_or(hash).to_owned()
+}
+
+/// Makes a base of a commit, for this machine alone, called by the first twelve digits of `hash`.
 /// `near` is a commit whose files are gone on from.
-pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) -> Result<String, KernelError> {
+pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) -> Result<(), KernelError> {
     let folder = project.commits();
-    let name = hash.get(..12).unwrap_or(hash).to_owned();
+    let name = commit_name(hash);
     let path = folder.join(format!("{name}.yaml"));
     let fail = KernelError::io("keeping a commit in", &path);
     let tree = std::path::absolute(tree).map_err(&fail)?;
     // JSON is YAML, and needs no thought about what is special where.
     let git = serde_json::json!({"tree": tree, "commit": hash, "near": near});
     let text = serde_json::json!({"bases": {&name: {"git": git}}}).to_string();
-    std::fs::create_dir_all(&folder).and_then(|()| files::replace(&path, text.as_bytes())).map_err(&fail)?;
-    Ok(name)
+    std::fs::create_dir_all(&folder).and_then(|()| files::replace(&path, text.as_bytes())).map_err(&fail)
 }
 
 fn read(path: &Path) -> Result<Vec<Base>, KernelError> {

@@ -46,7 +46,7 @@ mod version;
 mod workbench;
 
 pub use self::axis::{Asked, Axis, GuestAxis, ModuleParameter, Setting, list_axes};
-pub use self::base::{Base, Origin, commit_as_base, list_bases, list_commits};
+pub use self::base::{Base, Origin, commit_as_base, commit_name, list_bases, list_commits};
 pub use self::cancel::Canceller;
 pub use self::config::Unmet;
 pub use self::error::{Fault, KernelError, PatchFault};
@@ -57,6 +57,7 @@ pub use self::import::{Import, Imported, SeriesFrom, throw_away};
 pub use self::options::{OptionChange, options_as_variant};
 pub use self::package::Package;
 pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
+pub use self::series::PatchHead;
 pub use self::store::{Kernel, Store};
 pub use self::variant::{Knob, Range, Series, Variant, list_throw_aways, list_variants};
 pub use self::version::Version;

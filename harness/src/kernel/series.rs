@@ -33,9 +33,32 @@ impl Patch {
         Ok(Self { path: path.to_owned(), content, text })
     }
 
+    /// What it is called and what it changes.
+    pub fn head(&self) -> PatchHead {
+        let text = String::from_utf8_lossy(&self.content);
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let subject = text.lines().take_while(|line| !line.starts_with("---")).find_map(|line| {
+            let subject = line.strip_prefix("Subject: ")?;
+            Some(subject.rsplit_once("] ").map_or(subject, |(_, subject)| subject).to_owned())
+        });
+        let paths = self.text.touched().map(|path| path.display().to_string()).collect();
+        PatchHead { subject: subject.unwrap_or_else(|| name.clone()), name, paths }
+    }
+
     fn fault(&self, fault: PatchFault) -> KernelError {
         KernelError::Patch { patch: self.path.clone(), fault }
     }
+}
+
+/// A patch in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatchHead {
+    /// Its file's name.
+    pub name: String,
+    /// Its subject, without what is in brackets; its file's name, if it has none.
+    pub subject: String,
+    /// The files that it changes.
+    pub paths: Vec<String>,
 }
 
 /// What a series makes of a source: every file it changes, creates or removes.

@@ -9,7 +9,7 @@ use super::build::{Order, build};
 use super::config::{Fragments, for_version};
 use super::key::Ingredients;
 use super::module::{MODULE, ModuleSources};
-use super::series::Patch;
+use super::series::{Patch, PatchHead};
 use super::source::Source;
 use super::variant::{Knob, Variant};
 use super::workbench::Workbench;
@@ -174,6 +174,19 @@ impl Store {
         let record = self.publish(&output, &key)?;
         report(BuildEvent::Done);
         Ok(kernel(record))
+    }
+
+    /// The patches of a kernel of that name, in order.
+    pub fn series(
+        &self,
+        project: &Project,
+        name: &KernelName,
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<Vec<PatchHead>, KernelError> {
+        let variant = Variant::find(project, &name.variant)?;
+        let base = Base::find(project, &name.base)?;
+        let source = Source::identify(&base, &self.cache, &self.canceller, report)?;
+        patches(&variant, &base, &source.version)?.iter().map(|path| Ok(Patch::read(path)?.head())).collect()
     }
 
     fn folder(&self, key: &str) -> PathBuf {

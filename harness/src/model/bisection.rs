@@ -97,7 +97,7 @@ pub struct Node {
 }
 
 /// Trials, and how many of them had what is looked for. Only trials that tell are counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tally {
     /// Trials that tell.
     pub trials: u32,
@@ -111,8 +111,8 @@ impl Tally {
         self.trials == 0
     }
 
-    /// Adds another trial.
-    pub fn add(&mut self, event: bool) {
+    /// Counts another trial.
+    pub fn count(&mut self, event: bool) {
         self.trials += 1;
         self.events += u32::from(event);
     }

@@ -121,7 +121,7 @@ fn what_is_not_there_is_told_with_the_way_to_get_it() {
 
     hint: correct its `tarball` in guest-kernel/bases.yaml
     ");
-    let git = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into() };
+    let git = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into(), near: None };
     assert!(error(Origin::Git(git)).starts_with("reading commit `v1` of ROOT: fatal: not a git repository"));
 }
 
@@ -146,7 +146,7 @@ fn repository() -> (TempDir, GitOrigin) {
     git(&["commit", "-q", "-m", "one"]);
     git(&["tag", "v1"]);
     fs::write(&makefile, "VERSION = 7\nPATCHLEVEL = 0\n").unwrap();
-    let origin = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into() };
+    let origin = GitOrigin { tree: folder.path().to_owned(), commit: "v1".into(), near: None };
     (folder, origin)
 }
 

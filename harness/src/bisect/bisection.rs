@@ -1,0 +1,305 @@
+//! The state of a bisection.
+
+use super::rates::{Grid, Marginal};
+use super::skips::Skips;
+use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tally, Why, choice};
+use crate::stats::{Proportion, wilson};
+
+/// The prior probability that no commit brought a change.
+pub(super) const NONE: f64 = 0.25;
+
+/// Builds between the ends are worth their time once "none" is less probable than this.
+const SPEND: f64 = 0.05;
+
+/// The commits of which no trial so far told one from another.
+#[derive(Debug, Clone)]
+pub(super) struct Class {
+    /// One of them.
+    pub member: usize,
+    /// Of all of them.
+    pub prior: f64,
+    pub old: Tally,
+    pub new: Tally,
+    pub marginal: Marginal,
+}
+
+/// A search for the commit that made the event more frequent. See the module.
+#[derive(Debug, Clone)]
+pub struct Bisection {
+    pub(super) history: History,
+    prior: Vec<f64>,
+    options: Options,
+    tallies: Vec<Tally>,
+    pub(super) skips: Skips,
+    pub(super) grid: Grid,
+    /// By node.
+    pub(super) class_of: Vec<usize>,
+    pub(super) classes: Vec<Class>,
+    /// The rate if no commit brought a change: its mean.
+    pub(super) same: f64,
+    pub(super) posterior: Posterior,
+}
+
+impl Bisection {
+    /// A bisection before its first trial. `prior` weighs the nodes as culprits: one weight each, that of the good end
+    /// is not used. Weights that are missing, negative or not finite count as 0; if none is left, all weigh the same.
+    pub fn new(history: History, prior: Vec<f64>, options: Options) -> Self {
+        let nodes = history.len();
+        let mut prior: Vec<f64> =
+            prior.into_iter().map(|weight| if weight.is_finite() { weight.max(0.0) } else { 0.0 }).collect();
+        prior.resize(nodes, 0.0);
+        prior[0] = 0.0;
+        let mut total: f64 = prior.iter().sum();
+        if total <= 0.0 {
+            prior[1..].fill(1.0);
+            total = prior.iter().sum();
+        }
+        prior.iter_mut().for_each(|weight| *weight *= (1.0 - NONE) / total);
+        let grid = Grid::new(0);
+        let marginal = grid.one_change(Tally::default(), Tally::default());
+        let all =
+            Class { member: nodes - 1, prior: 1.0 - NONE, old: Tally::default(), new: Tally::default(), marginal };
+        let posterior = Posterior { commits: prior.clone(), none: NONE };
+        Self {
+            skips: Skips::none(&history),
+            prior,
+            options,
+            tallies: vec![Tally::default(); nodes],
+            grid,
+            class_of: vec![0; nodes],
+            classes: vec![all],
+            same: 0.5,
+            posterior,
+            history,
+        }
+    }
+
+    /// Adds trials of a node that counted.
+    pub fn record(&mut self, commit: usize, tally: Tally) {
+        if tally.trials == 0 {
+            return;
+        }
+        if self.tallies[commit].trials == 0 {
+            self.split(commit);
+        }
+        self.tallies[commit].add(tally);
+        for class in &mut self.classes {
+            let side = if self.history.has(commit, class.member) { &mut class.new } else { &mut class.old };
+            side.add(tally);
+        }
+        let all = self.all();
+        if !self.grid.is_for(all.trials) {
+            self.grid = Grid::new(all.trials);
+        }
+        self.weigh();
+    }
+
+    /// A node that cannot be tried: it does not build, does not boot, or its trials never count. What was counted of it
+    /// stays; it is not tried again.
+    pub fn skip(&mut self, commit: usize) {
+        self.skips.add(&self.history, commit);
+    }
+
+    /// What is known so far.
+    pub fn posterior(&self) -> &Posterior {
+        &self.posterior
+    }
+
+    /// What contains what.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The trials of each node that counted.
+    pub fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
+    /// What to do next. Nothing changes until the answer is recorded.
+    pub fn next(&self, costs: &Costs<'_>) -> Next {
+        if self.skips.has(0) || self.skips.has(self.history.bad()) {
+            return Next::Done(Conclusion::EndSkipped { good: self.skips.has(0) });
+        }
+        let left = self.options.at_most.saturating_sub(self.all().trials);
+        if self.posterior.none > SPEND {
+            return self.next_end(left, costs);
+        }
+        if let Some(found) = self.found() {
+            return Next::Done(found);
+        }
+        if left == 0 {
+            let why = if self.is_contradicted() { Why::NotOneChange } else { Why::TrialsSpent };
+            return Next::Done(self.indeterminate(why, costs));
+        }
+        match choice::best(self, costs) {
+            Some((commit, trials)) => Next::Try { commit, trials: trials.min(left) },
+            None => Next::Done(self.indeterminate(Why::NothingInforms, costs)),
+        }
+    }
+
+    /// About how many more trials decide, by what the best next one tells; `None` if that cannot be said or is absurdly
+    /// many. For people who wait: it is the mean of a quantity that varies a lot.
+    pub fn trials_left(&self, costs: &Costs<'_>) -> Option<u32> {
+        /// More is no figure to plan with.
+        const MANY: f64 = 100_000.0;
+        let best = choice::most_per_trial(self, costs)?;
+        let confidence = self.options.confidence;
+        let doubt = entropy(confidence) + entropy(1.0 - confidence);
+        let mut groups = vec![0.0; self.history.len()];
+        for (commit, probability) in self.posterior.commits.iter().enumerate() {
+            groups[self.skips.group(commit)] += probability;
+        }
+        let now: f64 = groups.into_iter().map(entropy).sum::<f64>() + entropy(self.posterior.none);
+        let trials = ((now - doubt) / best).ceil().max(1.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        (trials <= MANY).then_some(trials as u32)
+    }
+
+    /// All trials that counted.
+    pub(super) fn all(&self) -> Tally {
+        let mut all = Tally::default();
+        self.tallies.iter().for_each(|&tally| all.add(tally));
+        all
+    }
+
+    /// Trials of a node are about to tell its contents from the rest.
+    fn split(&mut self, commit: usize) {
+        let mut halves: Vec<Option<usize>> = vec![None; self.classes.len()];
+        let has_member: Vec<bool> = self.classes.iter().map(|class| self.history.has(commit, class.member)).collect();
+        for change in 1..self.history.len() {
+            let of = self.class_of[change];
+            if self.history.has(commit, change) == has_member[of] {
+                continue;
+            }
+            let half = *halves[of].get_or_insert_with(|| {
+                self.classes.push(Class { member: change, prior: 0.0, ..self.classes[of].clone() });
+                self.classes.len() - 1
+            });
+            self.class_of[change] = half;
+        }
+        self.classes.iter_mut().for_each(|class| class.prior = 0.0);
+        for change in 1..self.history.len() {
+            self.classes[self.class_of[change]].prior += self.prior[change];
+        }
+    }
+
+    /// Makes the posterior of the counts.
+    fn weigh(&mut self) {
+        for class in &mut self.classes {
+            class.marginal = self.grid.one_change(class.old, class.new);
+        }
+        let (ln_same, same) = self.grid.one_rate(self.all());
+        self.same = same;
+        let ln_none = NONE.ln() + ln_same;
+        let most = self.classes.iter().map(|class| class.prior.ln() + class.marginal.ln).fold(ln_none, f64::max);
+        let none = (ln_none - most).exp();
+        let classes: Vec<f64> = self.classes.iter().map(|class| (class.marginal.ln - most).exp()).collect();
+        let total = none + self.classes.iter().zip(&classes).map(|(class, weight)| class.prior * weight).sum::<f64>();
+        self.posterior.none = none / total;
+        for (change, probability) in self.posterior.commits.iter_mut().enumerate().skip(1) {
+            *probability = self.prior[change] * classes[self.class_of[change]] / total;
+        }
+    }
+
+    /// Trials at the ends alone, until they clearly differ.
+    fn next_end(&self, left: u32, costs: &Costs<'_>) -> Next {
+        let bad_end = self.history.bad();
+        let (good, bad) = (self.tallies[0], self.tallies[bad_end]);
+        let most = self.options.at_most_ends;
+        let reversed = self.reversed(good, bad);
+        let equal = self.posterior.none >= self.options.confidence;
+        if reversed >= self.options.confidence || equal || good.trials.min(bad.trials) >= most {
+            return Next::Done(Conclusion::NoDifference {
+                good: (good, interval(good)),
+                bad: (bad, interval(bad)),
+                reversed: reversed > 0.5,
+            });
+        }
+        if left == 0 {
+            return Next::Done(self.indeterminate(Why::TrialsSpent, costs));
+        }
+        let (commit, tried) = if good.trials <= bad.trials { (0, good) } else { (bad_end, bad) };
+        let trials = costs.at_once.max(1).min(most - tried.trials).min(left);
+        Next::Try { commit, trials }
+    }
+
+    /// The probability that the event is rarer at the bad end, by the ends alone: against "more frequent" and "equal",
+    /// which have their usual prior probabilities, and as improbable beforehand as "equal".
+    fn reversed(&self, good: Tally, bad: Tally) -> f64 {
+        let mut both = good;
+        both.add(bad);
+        let forward = (1.0 - NONE).ln() + self.grid.one_change(good, bad).ln;
+        let backward = NONE.ln() + self.grid.one_change(bad, good).ln;
+        let none = NONE.ln() + self.grid.one_rate(both).0;
+        1.0 / (1.0 + (forward - backward).exp() + (none - backward).exp())
+    }
+
+    /// The commit, or those that nothing tells apart, if they are probable enough.
+    fn found(&self) -> Option<Conclusion> {
+        let mut groups = vec![0.0; self.history.len()];
+        for (commit, probability) in self.posterior.commits.iter().enumerate() {
+            groups[self.skips.group(commit)] += probability;
+        }
+        let (group, &confidence) = groups.iter().enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        if confidence < self.options.confidence {
+            return None;
+        }
+        let mut commits: Vec<usize> = (1..self.history.len())
+            .filter(|&commit| self.skips.group(commit) == group && self.prior[commit] > 0.0)
+            .collect();
+        commits.sort_by(|&one, &other| self.posterior.commits[other].total_cmp(&self.posterior.commits[one]));
+        let &commit = commits.first()?;
+        let (old, new) = self.rates(commit);
+        let alone = self.posterior.commits[commit];
+        Some(if alone >= self.options.confidence {
+            Conclusion::Found { commit, confidence: alone, old, new }
+        } else {
+            Conclusion::Candidates { commits, confidence, old, new }
+        })
+    }
+
+    fn indeterminate(&self, why: Why, costs: &Costs<'_>) -> Conclusion {
+        let mut leading: Vec<(usize, f64)> = self.posterior.commits.iter().copied().enumerate().skip(1).collect();
+        leading.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        leading.truncate(10);
+        let (old, new) = self.rates(leading.first().map_or(self.history.bad(), |&(commit, _)| commit));
+        let trials_more = match why {
+            Why::TrialsSpent => self.trials_left(costs),
+            Why::NothingInforms | Why::NotOneChange => None,
+        };
+        Conclusion::Indeterminate { why, trials_more, leading, old, new }
+    }
+
+    /// Whether a rate of its own for each commit explains the counts far better than any one change.
+    fn is_contradicted(&self) -> bool {
+        /// ln 100.
+        const CLEARLY: f64 = 4.6;
+        let tried = self.tallies.iter().filter(|tally| tally.trials > 0);
+        let own: f64 = tried.map(|&tally| self.grid.one_rate(tally).0).sum();
+        let changes = self.classes.iter().map(|class| class.marginal.ln).fold(f64::NEG_INFINITY, f64::max);
+        own - changes > CLEARLY
+    }
+
+    /// The rates without and with a commit.
+    fn rates(&self, commit: usize) -> (Rate, Rate) {
+        let class = &self.classes[self.class_of[commit]];
+        (Rate::of(class.old), Rate::of(class.new))
+    }
+}
+
+impl Tally {
+    /// These trials too.
+    pub(super) fn add(&mut self, more: Self) {
+        self.trials += more.trials;
+        self.events += more.events;
+    }
+}
+
+fn interval(tally: Tally) -> crate::stats::Interval {
+    wilson(Proportion::new(tally.events, tally.trials).expect("never more events than trials"))
+}
+
+/// What a possibility of this probability adds to the doubt, in nats.
+fn entropy(probability: f64) -> f64 {
+    if probability > 0.0 { -probability * probability.ln() } else { 0.0 }
+}

@@ -1,0 +1,167 @@
+//! The log of a bisection: `git bisect replay` takes it, and so does `--replay`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::bisect::Bisection;
+use crate::cli::Failure;
+use crate::model::bisection::{Bisected, Tally};
+use crate::results::RunInfo;
+
+/// Its name in the run's folder.
+pub const FILE: &str = "bisect.log";
+
+/// What a line of trials begins with. For git it is a comment.
+const TRIALS: &str = "# harness: trials ";
+/// What a line of a node that was passed over begins with.
+const SKIPPED: &str = "# harness: skipped ";
+
+/// The log as it stands: of each node its trials, and what follows for git where that is as sure as it was asked to be.
+pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> String {
+    let mut text = String::from("git bisect start\n");
+    let cell = info.cells.first().map(|cell| &cell.key);
+    let params =
+        cell.map(|cell| cell.params.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>());
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "# harness: {} in {}{}, run {}",
+        bisected.criterion,
+        cell.map_or("", |cell| cell.scenario.as_str()),
+        params.unwrap_or_default(),
+        info.run_id
+    );
+    let (posterior, last) = (bisection.posterior(), bisected.nodes.len().saturating_sub(1));
+    let brought = |node: usize| -> f64 {
+        let nodes = posterior.commits.iter().enumerate();
+        nodes.filter(|(change, _)| bisection.history().has(node, *change)).map(|(_, probability)| probability).sum()
+    };
+    for (node, known) in bisected.nodes.iter().enumerate() {
+        let tally = bisection.tallies().get(node).copied().unwrap_or_default();
+        let skipped = info.cells.get(node).and_then(|cell| cell.skipped.as_ref());
+        if tally.trials == 0 && skipped.is_none() && node != 0 && node != last {
+            continue;
+        }
+        let (id, subject) = (&known.id, &known.subject);
+        if tally.trials > 0 {
+            let _ = writeln!(text, "{TRIALS}{id} {} of {}", tally.events, tally.trials);
+        }
+        if let Some(reason) = skipped {
+            let reason = reason.lines().next().unwrap_or_default();
+            let _ = write!(text, "{SKIPPED}{id} {reason}\ngit bisect skip {id}\n");
+            continue;
+        }
+        let verdict = match brought(node) {
+            _ if node == 0 => "good",
+            _ if node == last => "bad",
+            since if since >= bisected.confidence => "bad",
+            since if since <= 1.0 - bisected.confidence => "good",
+            _ => continue,
+        };
+        let _ = write!(text, "# {verdict}: [{id}] {subject}\ngit bisect {verdict} {id}\n");
+    }
+    text
+}
+
+/// Takes the trials of a log over; which nodes it passed over, and why.
+pub fn replay(path: &Path, bisected: &mut Bisected) -> Result<BTreeMap<usize, String>, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::input(format!("read the log {}: {e}", path.display())))?;
+    read(&text, bisected).map_err(|(line, cause)| {
+        let hint = "what --log writes is taken, of the same range; lines may be removed, but not changed";
+        Failure::input(format!("{}:{line}: {cause}\n\nhint: {hint}", path.display()))
+    })
+}
+
+fn read(text: &str, bisected: &mut Bisected) -> Result<BTreeMap<usize, String>, (usize, String)> {
+    let mut skipped = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let wrong = |cause: &str| (number, format!("{cause}: {}", line.escape_debug()));
+        let find = |bisected: &Bisected, id: &str| bisected.nodes.iter().position(|node| node.id == id);
+        if let Some(rest) = line.strip_prefix(TRIALS) {
+            let tally = (|| {
+                let mut fields = rest.rsplitn(4, ' ');
+                let (trials, _of, events, id) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+                let tally = Tally { trials: trials.parse().ok()?, events: events.parse().ok()? };
+                (tally.events <= tally.trials).then_some((id, tally))
+            })();
+            let (id, tally) = tally.ok_or_else(|| wrong("no line of trials"))?;
+            let node = find(bisected, id).ok_or_else(|| wrong("nothing of this range is called so"))?;
+            if let Some(node) = bisected.nodes.get_mut(node) {
+                node.earlier = tally;
+            }
+        } else if let Some(rest) = line.strip_prefix(SKIPPED) {
+            let (id, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+            let node = find(bisected, id).ok_or_else(|| wrong("nothing of this range is called so"))?;
+            skipped.insert(node, reason.to_owned());
+        }
+    }
+    Ok(skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bisect::{History, Options};
+    use crate::model::Channel;
+    use crate::model::bisection::{Between, Criterion, Node};
+    use crate::results::PlannedCell;
+    use crate::results::sample::{info, key};
+
+    fn bisected() -> Bisected {
+        let node = |(position, subject): (usize, &&str)| Node {
+            id: format!("{position:040x}"),
+            subject: (*subject).to_owned(),
+            parents: position.checked_sub(1).into_iter().collect(),
+            weight: 1.0,
+            earlier: Tally::default(),
+        };
+        let nodes = ["v6.12", "mm: a", "does not build", "panic: b", "the last"].iter().enumerate().map(node).collect();
+        let (between, criterion) =
+            (Between::Commits { tree: "/src/linux".into() }, Criterion::Channel(Channel::Pstore));
+        Bisected { between, criterion, fixed: false, confidence: 0.95, at_most: 100, nodes }
+    }
+
+    fn written() -> (Bisected, String) {
+        let bisected = bisected();
+        let mut bisection = Bisection::new(History::chain(4), vec![1.0; 5], Options::default());
+        for (node, trials, events) in [(0, 40, 0), (1, 30, 0), (3, 20, 9), (4, 20, 11)] {
+            bisection.record(node, Tally { trials, events });
+        }
+        bisection.skip(2);
+        let cell = |node| PlannedCell {
+            key: key(&format!("stock{node}"), "panic-alone", ""),
+            trials: 0,
+            skipped: (node == 2).then(|| "building stock: mm/slub.c:1: no\nand more".to_owned()),
+            expect: Vec::new(),
+        };
+        let info = info((0..5).map(cell).collect());
+        (bisected.clone(), text(&info, &bisected, &bisection))
+    }
+
+    #[test]
+    fn it_says_what_git_would_and_in_comments_what_it_is_from() {
+        insta::assert_snapshot!(written().1, @"");
+    }
+
+    #[test]
+    fn it_is_read_again() {
+        let (mut bisected, text) = written();
+        let skipped = read(&text, &mut bisected).unwrap();
+        assert_eq!(skipped, BTreeMap::from([(2, "building stock: mm/slub.c:1: no".to_owned())]));
+        let earlier: Vec<(u32, u32)> =
+            bisected.nodes.iter().map(|node| (node.earlier.events, node.earlier.trials)).collect();
+        assert_eq!(earlier, [(0, 40), (0, 30), (0, 0), (9, 20), (11, 20)]);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_are_told() {
+        for line in ["# harness: trials abc 1 of 2", "# harness: trials x", "# harness: skipped abc no"] {
+            let (number, cause) = read(&format!("git bisect start\n{line}\n"), &mut bisected()).unwrap_err();
+            assert!(number == 2 && cause.contains(line), "{cause}");
+        }
+        let line = format!("# harness: trials {:040x} 3 of 2", 1);
+        assert!(read(&line, &mut bisected()).is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! `harness bisect`
+//!
+//! ```text
+//! arguments ─> range (commits, patches, options) ─> search <─> bisect::Bisection
+//!                                                     │ ^
+//!                                       build, stages │ │ trials, on disk
+//!                                                     v │
+//!                                              a run's folder ─> end
+//! ```
+
+mod begin;
+mod end;
+mod log;
+mod point;
+mod range;
+mod resume;
+mod search;
+mod spent;
+mod step;
+mod view;
+mod workshop;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::context::Context;
+use super::curve::channel;
+use super::run::How;
+use super::{Failure, Global};
+use crate::bisect::Options;
+use crate::model::Channel;
+use crate::model::bisection::Criterion;
+use crate::plan::ParamFilter;
+
+/// Find the commit, patch or option that lost your log, although the loss is a matter of luck.
+///
+/// Each trial tells something about every commit before and after the one that it was of. What to try next, and how often,
+/// follows from what would tell most for its time; it ends when one commit is as likely as --confidence says. A commit that
+/// does not build, does not boot or has no trial that counts is passed over.
+///
+/// Exit codes: 0 found; 1 not found: the ends do not differ, or there were not enough trials; 2 and 3 as always.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  \
+      harness bisect --tree ~/linux --good v6.11 --bad HEAD --scenario panic-during-oops-dump --param hold=700ms \
+      --param post_notifiers=0 --channel pstore\n  \
+      harness bisect --series notifier-lists --scenario notifier-hangs --channel kdump\n  \
+      harness bisect --config good.config bad.config --scenario panic-alone --hang\n  \
+      harness bisect --resume latest\n  \
+      git bisect run harness bisect step --scenario panic-alone --channel pstore"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Commits of this git tree, which is only read; with --good and --bad
+    #[arg(long, value_name = "DIR", group = "range", requires = "good")]
+    tree: Option<PathBuf>,
+    /// A commit that is known to be good
+    #[arg(long, value_name = "REV", requires = "tree")]
+    good: Option<String>,
+    /// A commit that is known to be bad
+    #[arg(long, value_name = "REV", default_value = "HEAD", requires = "tree")]
+    bad: String,
+    /// The patches of this variant's series
+    #[arg(long, value_name = "NAME", group = "range")]
+    series: Option<String>,
+    /// The options that two configurations differ in, whole ones or fragments
+    #[arg(long, num_args = 2, value_names = ["GOOD", "BAD"], group = "range")]
+    config: Option<Vec<PathBuf>>,
+    /// What every commit is built as: a variant's patches, or a setting as in `stock+post_notifiers=1`
+    #[arg(long, value_name = "NAME", default_value = "stock", conflicts_with_all = ["series", "config"])]
+    variant: String,
+    /// The base, with --series and --config [default: 6.12]
+    #[arg(long, value_name = "NAME", conflicts_with = "tree")]
+    base: Option<String>,
+    #[command(flatten)]
+    what: What,
+    /// Look for where it ceased to happen
+    #[arg(long)]
+    fixed: bool,
+    /// How sure the answer has to be
+    #[arg(long, value_name = "SHARE", default_value_t = Options::default().confidence, value_parser = confidence)]
+    confidence: f64,
+    /// No more trials than this in all
+    #[arg(long, value_name = "N", default_value_t = Options::default().at_most, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    at_most: u32,
+    /// Begin with the trials of this log, which --log wrote
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// Write a log here, as `git bisect log` does; it is in the run's folder in any case
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Go on with a bisection: its id, its folder, or `latest`
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang",
+          "fixed", "replay", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+    resume: Option<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Judge the commit that is checked out, for `git bisect run`
+    Step(step::Arguments),
+}
+
+/// What is run, and what is looked for in it.
+#[derive(Debug, Clone, clap::Args)]
+struct What {
+    /// The scenario
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// Its point: a value of each parameter that it sweeps (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    param: Vec<ParamFilter>,
+    /// That this channel does not keep the log; `order`: that any assertion on the order is broken [default: pstore]
+    #[arg(long, value_name = "CHANNEL", value_parser = channel, group = "criterion")]
+    channel: Option<Channel>,
+    /// That the assertion on the order with these words is broken
+    #[arg(long, value_name = "WORDS", group = "criterion")]
+    order: Option<String>,
+    /// That the guest hangs
+    #[arg(long, group = "criterion")]
+    hang: bool,
+}
+
+impl What {
+    fn criterion(&self) -> Criterion {
+        match &self.order {
+            Some(words) => Criterion::Order(words.clone()),
+            None if self.hang => Criterion::Hang,
+            None => Criterion::Channel(self.channel.unwrap_or(Channel::Pstore)),
+        }
+    }
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if 0.5 < share && share < 1.0 => Ok(share),
+        _ => Err("it must lie between 0.5 and 1".to_owned()),
+    }
+}
+
+pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Command::Step(arguments)) = &arguments.command {
+        return step::main(global, arguments).await;
+    }
+    let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
+    let searched = match &arguments.resume {
+        Some(run) => resume::resume(context, global, run, &arguments).await?,
+        None => begin::begin(context, global, &arguments).await?,
+    };
+    end::print_end(global, &searched)
+}
