@@ -8,8 +8,12 @@ use crate::stats::{Proportion, wilson};
 /// The prior probability that no commit brought a change.
 pub(super) const NONE: f64 = 0.25;
 
-/// Builds between the ends are worth their time once "none" is less probable than this.
-const SPEND: f64 = 0.05;
+/// Builds between the ends are worth their time once "none" is less probable than this. With a twentieth a third of all
+/// trials were spent at the ends, and no more bisections were right.
+const SPEND: f64 = 0.2;
+
+/// Trials of each end, at least, before anything is said of them: a prior alone should not.
+const LEAST_ENDS: u32 = 5;
 
 /// The commits of which no trial so far told one from another.
 #[derive(Debug, Clone)]
@@ -54,7 +58,9 @@ impl Bisection {
             prior[1..].fill(1.0);
             total = prior.iter().sum();
         }
-        prior.iter_mut().for_each(|weight| *weight *= (1.0 - NONE) / total);
+        for weight in &mut prior {
+            *weight *= (1.0 - NONE) / total;
+        }
         let grid = Grid::new(0);
         let marginal = grid.one_change(Tally::default(), Tally::default());
         let all =
@@ -121,7 +127,7 @@ impl Bisection {
             return Next::Done(Conclusion::EndSkipped { good: self.skips.has(0) });
         }
         let left = self.options.at_most.saturating_sub(self.all().trials);
-        if self.posterior.none > SPEND {
+        if !self.has_begun() {
             return self.next_end(left, costs);
         }
         if let Some(found) = self.found() {
@@ -201,6 +207,15 @@ impl Bisection {
         }
     }
 
+    /// Whether the ends have been seen to differ enough for trials between them. Once there are any, there is no way back:
+    /// they tell of "none" as well.
+    fn has_begun(&self) -> bool {
+        let bad_end = self.history.bad();
+        let ends = self.tallies[0].trials.min(self.tallies[bad_end].trials);
+        let between = self.tallies[1..bad_end].iter().any(|tally| tally.trials > 0);
+        between || (self.posterior.none <= SPEND && ends >= LEAST_ENDS)
+    }
+
     /// Trials at the ends alone, until they clearly differ.
     fn next_end(&self, left: u32, costs: &Costs<'_>) -> Next {
         let bad_end = self.history.bad();
@@ -208,7 +223,8 @@ impl Bisection {
         let most = self.options.at_most_ends;
         let reversed = self.reversed(good, bad);
         let equal = self.posterior.none >= self.options.confidence;
-        if reversed >= self.options.confidence || equal || good.trials.min(bad.trials) >= most {
+        let enough = good.trials.min(bad.trials) >= LEAST_ENDS;
+        if enough && (reversed >= self.options.confidence || equal) || good.trials.min(bad.trials) >= most {
             return Next::Done(Conclusion::NoDifference {
                 good: (good, interval(good)),
                 bad: (bad, interval(bad)),

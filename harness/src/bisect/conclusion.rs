@@ -82,7 +82,7 @@ pub struct Rate {
 
 impl Rate {
     /// By Jeffreys's prior: density Beta(½, ½), for which the interval (equal tails; from 0 if the event never came up,
-    /// to 1 if it always did) holds about 95 % whatever the rate. L. D. Brown, T. T. Cai, A. DasGupta, "Interval
+    /// to 1 if it always did) holds about 95 % whatever the rate. L. D. Brown, T. T. Cai, A. `DasGupta`, "Interval
     /// estimation for a binomial proportion", Statistical Science 16 (2001).
     pub(super) fn of(tally: Tally) -> Self {
         /// Steps of the integral; the interval's ends lie between two.

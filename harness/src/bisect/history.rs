@@ -79,6 +79,10 @@ impl History {
     }
 
     /// The good end and `changes` commits in a row, at least one.
+    ///
+    /// # Panics
+    ///
+    /// Never: each commit has the one before.
     pub fn chain(changes: usize) -> Self {
         let parents = (0..=changes.max(1)).map(|commit| commit.checked_sub(1).into_iter().collect());
         Self::new(parents.collect()).expect("each commit has the one before")

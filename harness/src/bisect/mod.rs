@@ -20,6 +20,8 @@ mod prior;
 mod rates;
 pub mod simulated;
 mod skips;
+#[cfg(test)]
+mod tests;
 
 pub use crate::model::bisection::Tally;
 pub use bisection::Bisection;

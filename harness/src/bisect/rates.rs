@@ -8,10 +8,10 @@ use std::f64::consts::FRAC_PI_2;
 
 use super::Tally;
 
-/// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one).
-/// Crashes are mostly like that: a channel keeps everything or nothing. Half of what the sequential tests give to each
-/// ([`crate::stats::anytime_p`]), since a wrong "never" costs more here: one event would then decide.
-const NEVER: f64 = 0.25;
+/// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one). Little:
+/// with a quarter one event of a rate of 1 % decides too much, and of a thousand simulated bisections from 1 to 10 % that
+/// called themselves 95 % sure only 88 % were right.
+const NEVER: f64 = 0.05;
 
 /// The grid has at least so many points between never and always.
 const POINTS: u32 = 64;

@@ -117,7 +117,9 @@ impl Truth {
                 rate * (1.0 + world.jitter * (rng.f64() * 2.0 - 1.0))
             })
             .collect();
-        rates.iter_mut().for_each(|rate| *rate = rate.clamp(0.0, 1.0));
+        for rate in &mut rates {
+            *rate = rate.clamp(0.0, 1.0);
+        }
         let mut broken = vec![false; nodes];
         for node in 1..last {
             if rng.f64() < world.broken {
@@ -143,7 +145,7 @@ fn merging(commits: usize) -> History {
     let parents = |node: usize| match node {
         0 => Vec::new(),
         _ if node % 8 == 5 => vec![node - 5],
-        _ if node % 8 == 0 => vec![node - 4, node - 1],
+        _ if node.is_multiple_of(8) => vec![node - 4, node - 1],
         _ => vec![node - 1],
     };
     let mut parents: Vec<Vec<usize>> = (0..=commits).map(parents).collect();

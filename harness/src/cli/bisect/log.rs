@@ -21,45 +21,43 @@ const SKIPPED: &str = "# harness: skipped ";
 pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> String {
     let mut text = String::from("git bisect start\n");
     let cell = info.cells.first().map(|cell| &cell.key);
-    let params =
-        cell.map(|cell| cell.params.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>());
+    let point = cell.map_or_else(String::new, ToString::to_string);
     // Writing to a string does not fail.
-    let _ = writeln!(
-        text,
-        "# harness: {} in {}{}, run {}",
-        bisected.criterion,
-        cell.map_or("", |cell| cell.scenario.as_str()),
-        params.unwrap_or_default(),
-        info.run_id
-    );
+    let _ = writeln!(text, "# harness: {}, run {}: the first cell is {point}", bisected.criterion, info.run_id);
     let (posterior, last) = (bisection.posterior(), bisected.nodes.len().saturating_sub(1));
     let brought = |node: usize| -> f64 {
         let nodes = posterior.commits.iter().enumerate();
         nodes.filter(|(change, _)| bisection.history().has(node, *change)).map(|(_, probability)| probability).sum()
     };
+    // What is found is told with what it was made from, whether that was tried or follows from others.
+    let found = posterior.commits.iter().position(|probability| *probability >= bisected.confidence);
+    let before: &[usize] = found.and_then(|node| bisected.nodes.get(node)).map_or(&[], |node| &node.parents);
     for (node, known) in bisected.nodes.iter().enumerate() {
         let tally = bisection.tallies().get(node).copied().unwrap_or_default();
         let skipped = info.cells.get(node).and_then(|cell| cell.skipped.as_ref());
-        if tally.trials == 0 && skipped.is_none() && node != 0 && node != last {
-            continue;
-        }
         let (id, subject) = (&known.id, &known.subject);
         if tally.trials > 0 {
             let _ = writeln!(text, "{TRIALS}{id} {} of {}", tally.events, tally.trials);
         }
-        if let Some(reason) = skipped {
-            let reason = reason.lines().next().unwrap_or_default();
-            let _ = write!(text, "{SKIPPED}{id} {reason}\ngit bisect skip {id}\n");
-            continue;
-        }
         let verdict = match brought(node) {
-            _ if node == 0 => "good",
-            _ if node == last => "bad",
+            _ if node == 0 || before.contains(&node) => "good",
+            _ if node == last || found == Some(node) => "bad",
+            _ if tally.trials == 0 => "",
             since if since >= bisected.confidence => "bad",
             since if since <= 1.0 - bisected.confidence => "good",
-            _ => continue,
+            _ => "",
         };
-        let _ = write!(text, "# {verdict}: [{id}] {subject}\ngit bisect {verdict} {id}\n");
+        if let Some(reason) = skipped {
+            let reason = reason.lines().next().unwrap_or_default();
+            let _ = writeln!(text, "{SKIPPED}{id} {reason}");
+            if verdict.is_empty() {
+                let _ = writeln!(text, "git bisect skip {id}");
+                continue;
+            }
+        }
+        if !verdict.is_empty() {
+            let _ = write!(text, "# {verdict}: [{id}] {subject}\ngit bisect {verdict} {id}\n");
+        }
     }
     text
 }
@@ -142,7 +140,24 @@ mod tests {
 
     #[test]
     fn it_says_what_git_would_and_in_comments_what_it_is_from() {
-        insta::assert_snapshot!(written().1, @"");
+        insta::assert_snapshot!(written().1, @"
+        git bisect start
+        # harness: pstore: not saved, run 20261122-050607-00ab: the first cell is stock0@6.12 panic-alone
+        # harness: trials 0000000000000000000000000000000000000000 0 of 40
+        # good: [0000000000000000000000000000000000000000] v6.12
+        git bisect good 0000000000000000000000000000000000000000
+        # harness: trials 0000000000000000000000000000000000000001 0 of 30
+        # good: [0000000000000000000000000000000000000001] mm: a
+        git bisect good 0000000000000000000000000000000000000001
+        # harness: skipped 0000000000000000000000000000000000000002 building stock: mm/slub.c:1: no
+        git bisect skip 0000000000000000000000000000000000000002
+        # harness: trials 0000000000000000000000000000000000000003 9 of 20
+        # bad: [0000000000000000000000000000000000000003] panic: b
+        git bisect bad 0000000000000000000000000000000000000003
+        # harness: trials 0000000000000000000000000000000000000004 11 of 20
+        # bad: [0000000000000000000000000000000000000004] the last
+        git bisect bad 0000000000000000000000000000000000000004
+        ");
     }
 
     #[test]

@@ -149,6 +149,11 @@ mod tests {
             Bisected { between: Between::Patches, criterion, fixed: false, confidence: 0.95, at_most: 9, nodes };
         let tally = |trials, events| Tally { trials, events };
         let text = bars(&bisected, &[0.0, 0.003, 0.6, 0.3], &[tally(12, 0), tally(0, 0), tally(4, 2), tally(12, 7)]);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        good                          0/12  0123456789ab v6.12
+        <1 %                                1123456789ab mm: a change
+        60 % ████████████████████      2/4  0002-panic-x.patch panic: another
+        30 % ██████████               7/12  2123456789ab the bad one
+        ");
     }
 }
