@@ -160,20 +160,6 @@ fn a_patch_is_found_in_a_series() {
 }
 
 #[test]
-fn an_option_is_found_between_two_configurations() {
-    let project = project();
-    project.write("good.config", "CONFIG_PSTORE_DEFAULT_KMSG_BYTES=10240\n# CONFIG_UTS_NS is not set\n");
-    project.write(
-        "bad.config",
-        "# CONFIG_BASE_SMALL is not set\nCONFIG_PSTORE_DEFAULT_KMSG_BYTES=256\nCONFIG_NAMESPACES=y\nCONFIG_UTS_NS=y\n",
-    );
-    let arguments =
-        ["bisect", "--config", "good.config", "bad.config", "--scenario", "panic-alone", "--format", "json"];
-    let found = project.json(&[&arguments[..], &SURE].concat(), 0);
-    assert_eq!(found["conclusion"]["commit"]["id"], "CONFIG_PSTORE_DEFAULT_KMSG_BYTES", "{found}");
-}
-
-#[test]
 fn ends_that_do_not_differ_are_told_before_anything_is_built_between_them() {
     let project = project();
     let arguments = ["bisect", "--series", "kmsg-dump-before-stop", "--scenario", "panic-alone", "--format", "json"];

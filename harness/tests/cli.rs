@@ -82,7 +82,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 19);
+    assert_eq!(seen, 20);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { confidence: 0.95, at_most: 2000, at_most_ends: 300 }
+        Self { confidence: 0.95, at_most: 2000, at_most_ends: 200 }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::bisect::{Bisection, History, Options};
 use crate::cli::context::Context;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::{Failure, Global, doctor};
-use crate::model::bisection::Bisected;
+use crate::model::bisection::{Between, Bisected};
 use crate::model::{CellKey, Channel};
 use crate::plan::{Plan, SelectedScenario, Selection};
 use crate::preflight;
@@ -27,6 +27,11 @@ pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments)
     let tags = scenario.tags.clone();
     let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
     let Range { between, kernels, nodes } = Range::of(&context, arguments, &words)?;
+    if between == Between::Options {
+        for kernel in &kernels {
+            context.also(kernel.variant.clone());
+        }
+    }
     let Arguments { fixed, confidence, at_most, .. } = *arguments;
     let mut bisected = Bisected { between, criterion, fixed, confidence, at_most, nodes };
     let mut skipped = BTreeMap::new();

@@ -32,6 +32,7 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
     // What is found is told with what it was made from, whether that was tried or follows from others.
     let found = posterior.commits.iter().position(|probability| *probability >= bisected.confidence);
     let before: &[usize] = found.and_then(|node| bisected.nodes.get(node)).map_or(&[], |node| &node.parents);
+    let mut bad = Vec::new();
     for (node, known) in bisected.nodes.iter().enumerate() {
         let tally = bisection.tallies().get(node).copied().unwrap_or_default();
         let skipped = info.cells.get(node).and_then(|cell| cell.skipped.as_ref());
@@ -55,10 +56,15 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
                 continue;
             }
         }
-        if !verdict.is_empty() {
-            let _ = write!(text, "# {verdict}: [{id}] {subject}\ngit bisect {verdict} {id}\n");
+        let line = format!("# {verdict}: [{id}] {subject}\ngit bisect {verdict} {id}\n");
+        match verdict {
+            "good" => text.push_str(&line),
+            "bad" => bad.push(line),
+            _ => {}
         }
     }
+    // The last one counts for git, which takes the oldest one to be named then.
+    text.extend(bad.into_iter().rev());
     text
 }
 
@@ -152,11 +158,11 @@ mod tests {
         # harness: skipped 0000000000000000000000000000000000000002 building stock: mm/slub.c:1: no
         git bisect skip 0000000000000000000000000000000000000002
         # harness: trials 0000000000000000000000000000000000000003 9 of 20
-        # bad: [0000000000000000000000000000000000000003] panic: b
-        git bisect bad 0000000000000000000000000000000000000003
         # harness: trials 0000000000000000000000000000000000000004 11 of 20
         # bad: [0000000000000000000000000000000000000004] the last
         git bisect bad 0000000000000000000000000000000000000004
+        # bad: [0000000000000000000000000000000000000003] panic: b
+        git bisect bad 0000000000000000000000000000000000000003
         ");
     }
 
