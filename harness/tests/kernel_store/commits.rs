@@ -29,8 +29,8 @@ fn tree() -> Fake {
         ("near-last", git("HEAD", ", near: good")),
         ("last", git("HEAD", "")),
     ];
-    let bases: String = bases.iter().map(|(name, origin)| format!("  {name}: {origin}\n")).collect();
-    fake.write("guest-kernel/bases.yaml", &format!("bases:\n{bases}"));
+    let bases: Vec<String> = bases.iter().map(|(name, origin)| format!("  {name}: {origin}")).collect();
+    fake.write("guest-kernel/bases.yaml", &format!("bases:\n{}\n", bases.join("\n")));
     fake
 }
 
