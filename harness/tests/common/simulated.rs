@@ -100,6 +100,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
         jobs: 1,
         shard: None,
         until: None,
+        bisected: None,
         merged_from: vec![],
         hosts: vec![],
         cells: cells.collect(),
