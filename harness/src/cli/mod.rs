@@ -106,7 +106,7 @@ enum Command {
     Order(order::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
-    /// Find the commit, patch or option that lost your log, although the loss is a matter of luck
+    /// Find which commit, patch or option lost your log, though by chance
     Bisect(Box<bisect::Arguments>),
     /// Show how often a scenario came to the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
