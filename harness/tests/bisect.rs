@@ -117,6 +117,8 @@ fn its_log_is_taken_by_git_and_by_us(project: &Project, tree: &Tree, found: &Val
 }
 
 fn steps_are_judged(project: &Project, tree: &Tree) {
+    // As it is while a `git bisect` goes on: the good commit's files are gone on from.
+    git(&tree.path, &["update-ref", "refs/bisect/good-1", "good"]);
     for (commit, code) in [(&*tree.culprit, 1), (&*format!("{}~1", tree.culprit), 0), (&*tree.broken, 125)] {
         git(&tree.path, &["checkout", "--quiet", "--detach", commit]);
         let path = tree.path.to_str().unwrap();
@@ -136,6 +138,7 @@ fn steps_are_judged(project: &Project, tree: &Tree) {
         git(&tree.path, &["checkout", "--quiet", "main"]);
         assert_eq!(output.status.code(), Some(code), "{commit}: {}", text(&output.stderr));
     }
+    git(&tree.path, &["update-ref", "-d", "refs/bisect/good-1"]);
 }
 
 #[test]
