@@ -78,10 +78,10 @@ fn bench(arguments: &[String]) -> Result<()> {
     step("bench", command.args(arguments))
 }
 
-/// Programs that only the tests need, and the packages that have them: a validator for XML, a clock that jumps, and
-/// another reader of crash dumps.
-const FOR_TESTS: [(&str, &str); 3] =
-    [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile")];
+/// Programs that only the tests need, and the packages that have them: a validator for XML, a clock that jumps, another
+/// reader of crash dumps, and histories of commits (a checkout may have come without git).
+const FOR_TESTS: [(&str, &str); 4] =
+    [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
 
 /// `harness doctor --install` knows what the harness needs.
 fn set_up() -> Result<()> {

@@ -218,10 +218,7 @@ impl Execution<'_> {
         let mut wrong = None;
         let work = trials.into_iter().map_while(|(trial, attempt)| -> Option<Work> {
             let work = self.stages.work(self.context, &trial, attempt).map_err(|failure| wrong = Some(failure));
-            let mut work = work.ok()?;
-            work.assignment.read_back = self.info.qemu.read_back;
-            work.assignment.full_vmcore = self.info.qemu.full_vmcore;
-            Some(work)
+            work.ok()
         });
         let sink = Sink { run: &self.run, log: &self.log };
         let ended = runner::execute(work, self.jobs, sink, stop.clone(), |record| live.add(record)).await;

@@ -3,14 +3,13 @@
 use super::context::Context;
 use super::execution::{self, Done, Execution};
 use super::inputs::{self, Inputs};
-use super::run::{How, Trace};
+use super::run::How;
 use super::stages::Stages;
 use super::{Failure, Global, doctor, skips};
-use crate::guest::Time;
 use crate::model::KernelName;
 use crate::plan::{Plan, SelectedScenario, Selection};
 use crate::preflight;
-use crate::results::{Difference, QemuInfo, Run, RunInfo, SummaryBuilder, first_difference};
+use crate::results::{Difference, Run, RunInfo, SummaryBuilder, first_difference};
 use crate::scenario::PointFilter;
 
 /// Runs what is left of a run: trials that are not recorded, and once more those that only failed by our fault.
@@ -38,20 +37,15 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
         earlier.add(&record?);
     }
     let selection = selection(&info)?;
-    let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
-    let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
-    let QemuInfo { cold, read_back, kdump, full_vmcore, .. } = info.qemu;
-    let crash_kernel = info.qemu.crash_kernel.clone();
-    let seed = Some(info.seed);
-    let how = How { seed, jobs: asked.jobs, time, cold, read_back, kdump, crash_kernel, full_vmcore, trace };
-    let context = &Context::load(global)?.with_crash_kernels(kdump).with_guests_of(&selection.kernels)?;
+    let how = How::again(&info, asked.jobs);
+    let context = &Context::load(global)?.with_crash_kernels(how.kdump).with_guests_of(&selection.kernels)?;
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 
     let report = preflight::check(&doctor::options(global)?).await;
     let kernels = execution::kernels(context, &selection.kernels).await?;
     skips::skip(context, &kernels, &mut plan)?;
-    let (machine, qemu_version) = doctor::machine(&report, time)?;
+    let (machine, qemu_version) = doctor::machine(&report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
     let inputs = Inputs {

@@ -13,7 +13,7 @@ use crate::kernel;
 use crate::model::KernelName;
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight;
-use crate::results::Until;
+use crate::results::{QemuInfo, RunInfo, Until};
 use crate::run::default_jobs;
 use crate::scenario::{PointFilter, Scenario};
 use crate::tracer::Tracer;
@@ -135,6 +135,15 @@ impl How {
             // Below 2^53, so that every reader of JSON keeps it whole.
             (since.as_secs() ^ (u64::from(since.subsec_nanos()) << 20)) & ((1 << 53) - 1)
         })
+    }
+
+    /// How trials of a run that was begun before are run; only how many at a time may be another.
+    pub fn again(info: &RunInfo, jobs: Option<u32>) -> Self {
+        let QemuInfo { cold, read_back, kdump, full_vmcore, .. } = info.qemu;
+        let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
+        let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
+        let crash_kernel = info.qemu.crash_kernel.clone();
+        Self { seed: Some(info.seed), jobs, time, cold, read_back, kdump, crash_kernel, full_vmcore, trace }
     }
 
     /// What the guests of this machine are traced with. Where that cannot be, the run goes on without, and says so.

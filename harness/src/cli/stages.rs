@@ -27,7 +27,13 @@ const AT_ONCE: usize = 2;
 type Prepared = ((KernelName, Guest), (Arc<Stage>, Vec<Knob>));
 
 /// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
-pub struct Stages(BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>);
+pub struct Stages {
+    by_kernel: BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>,
+    /// Whether the next boot is asked after each trial what pstore has.
+    read_back: bool,
+    /// Whether all of a dead kernel's memory is kept.
+    full_vmcore: bool,
+}
 
 impl Stages {
     /// Makes or finds every template that the cells need, several at once: a guest that settles leaves the processors idle.
@@ -86,12 +92,16 @@ impl Stages {
         }
         // The kernels' builds have taken Ctrl-C away from its default.
         tokio::select! {
-            stages = Self::collect(preparing) => stages,
+            stages = Self::collect(preparing) => {
+                Ok(Self { by_kernel: stages?, read_back: how.read_back, full_vmcore: how.full_vmcore })
+            }
             _ = tokio::signal::ctrl_c() => Err(Failure::host("interrupted while guests were being prepared")),
         }
     }
 
-    async fn collect(mut preparing: JoinSet<Result<Prepared, StageError>>) -> Result<Self, Failure> {
+    async fn collect(
+        mut preparing: JoinSet<Result<Prepared, StageError>>,
+    ) -> Result<BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>, Failure> {
         let of = preparing.len() as u64;
         let mut progress = Progress::begin("guests");
         progress.at(0, of, "booting and settling, once for each kernel");
@@ -102,30 +112,32 @@ impl Stages {
             progress.at(stages.len() as u64, of, "booting and settling, once for each kernel");
         }
         progress.end(&format!("{} ready", stages.len()));
-        Ok(Self(stages))
+        Ok(stages)
     }
 
     /// A trial, ready to be run.
     pub fn work(&self, context: &Context, trial: &PlannedTrial, attempt: u32) -> Result<Work, Failure> {
         let instance = instance(context, &trial.cell)?;
         let (stage, knobs) = self
-            .0
+            .by_kernel
             .get(&(trial.cell.kernel(), instance.guest.clone()))
             .ok_or_else(|| Failure::host(format!("no guest was prepared for {}", trial.cell)))?;
         let mut instance = instance.clone();
         // None of the variant's own settings is one of the scenario's: such a cell is not run.
         instance.knobs.splice(0..0, knobs.iter().cloned());
-        Ok(Work { stage: Arc::clone(stage), assignment: Assignment::new(trial, &instance), attempt })
+        let mut assignment = Assignment::new(trial, &instance);
+        (assignment.read_back, assignment.full_vmcore) = (self.read_back, self.full_vmcore);
+        Ok(Work { stage: Arc::clone(stage), assignment, attempt })
     }
 
     /// One of them, where there is only one.
     pub fn any(&self) -> Option<Arc<Stage>> {
-        self.0.values().next().map(|(stage, _)| Arc::clone(stage))
+        self.by_kernel.values().next().map(|(stage, _)| Arc::clone(stage))
     }
 
     /// RAM of the largest guest, in MiB.
     pub fn largest_mib(&self) -> u64 {
-        self.0.keys().map(|(_, shape)| u64::from(shape.memory_mib)).max().unwrap_or(0)
+        self.by_kernel.keys().map(|(_, shape)| u64::from(shape.memory_mib)).max().unwrap_or(0)
     }
 }
 

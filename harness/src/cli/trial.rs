@@ -68,9 +68,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let tracer = tracer.as_ref();
     let how = &arguments.how;
     let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, how, tracer).await?;
-    let Work { stage, mut assignment, .. } = stages.work(&context, &trial, 0)?;
-    assignment.read_back = arguments.how.read_back;
-    assignment.full_vmcore = arguments.how.full_vmcore;
+    let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {

@@ -104,6 +104,11 @@ impl Fragments {
         Ok(())
     }
 
+    /// Every option with its value, in order.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|asked| (asked.option.as_str(), asked.value.as_str()))
+    }
+
     /// The fragments as one, in Kconfig's own form. Two sets of fragments that ask for the same give the same text.
     pub fn text(&self) -> String {
         self.0.iter().fold(String::new(), |text, asked| text + &line_of(&asked.option, &asked.value))
@@ -163,18 +168,13 @@ impl Config {
     }
 }
 
-/// What a line of a configuration is.
-pub(super) enum Line<'a> {
-    /// An option and its value.
+enum Line<'a> {
     Option(&'a str, &'a str),
-    /// A comment, or empty.
     Nothing,
-    /// Neither.
     Wrong,
 }
 
-/// The option of a line; `# CONFIG_NAME is not set` is one that is off.
-pub(super) fn option_of(line: &str) -> Line<'_> {
+fn option_of(line: &str) -> Line<'_> {
     let line = line.trim();
     let name = |text: &str| {
         text.strip_prefix("CONFIG_")

@@ -14,6 +14,13 @@ pub(super) fn git_in(tree: &Path) -> Command {
     git
 }
 
+/// The hash of what git takes for a commit.
+pub(super) fn hash_of(tree: &Path, commit: &str, canceller: &Canceller) -> Result<String, KernelError> {
+    let mut git = git_in(tree);
+    git.args(["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{commit}}")]);
+    Ok(lines_of(&mut git, canceller, tree, commit)?.concat())
+}
+
 /// The lines that git says about a commit or a range of a tree.
 pub(super) fn lines_of(
     git: &mut Command,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::git::{git_in, lines_of};
+use super::git::{git_in, hash_of, lines_of};
 use super::{Canceller, KernelError};
 
 /// One commit.
@@ -32,12 +32,7 @@ const MARK: char = '\u{1}';
 impl Commits {
     /// Reads the range from `good`, which has to be an ancestor, to `bad`. Everything that git takes for a commit will do.
     pub fn read(tree: &Path, good: &str, bad: &str, canceller: &Canceller) -> Result<Self, KernelError> {
-        let hash = |name: &str| {
-            let mut git = git_in(tree);
-            git.args(["rev-parse", "--verify", "--end-of-options", &format!("{name}^{{commit}}")]);
-            Ok::<_, KernelError>(lines_of(&mut git, canceller, tree, name)?.concat())
-        };
-        let (good_hash, bad_hash) = (hash(good)?, hash(bad)?);
+        let (good_hash, bad_hash) = (hash_of(tree, good, canceller)?, hash_of(tree, bad, canceller)?);
         let wrong = |cause: String| KernelError::Range {
             tree: tree.to_owned(),
             good: good.to_owned(),
@@ -112,7 +107,7 @@ impl CheckedOut {
     /// Reads them.
     pub fn read(tree: &Path, canceller: &Canceller) -> Result<Self, KernelError> {
         let ask = |arguments: &[&str]| lines_of(git_in(tree).args(arguments), canceller, tree, "HEAD");
-        let head = ask(&["rev-parse", "--verify", "HEAD^{commit}"])?.concat();
+        let head = hash_of(tree, "HEAD", canceller)?;
         let top = PathBuf::from(ask(&["rev-parse", "--show-toplevel"])?.concat());
         let good = ask(&["for-each-ref", "--format=%(objectname)", "--count=1", "refs/bisect/good-*"])?.concat();
         Ok(Self { good: if good.is_empty() { head.clone() } else { good }, head, tree: top })

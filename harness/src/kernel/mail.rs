@@ -37,6 +37,11 @@ struct Brackets {
     subject: String,
 }
 
+/// A subject without what is in brackets before it.
+pub(super) fn without_brackets(subject: &str) -> String {
+    Brackets::of(subject).subject
+}
+
 impl Brackets {
     fn of(subject: &str) -> Self {
         let mut found = Self { version: 1, ..Self::default() };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::config::{Line, line_of, option_of};
+use super::config::{Fragments, line_of};
 use super::{KernelError, files};
 use crate::project::Project;
 
@@ -24,17 +24,15 @@ impl OptionChange {
     /// First comes what the bad one names, in its order: Kconfig writes what an option depends on before it. Then what only
     /// the good one names, the other way round.
     pub fn between(good: &Path, bad: &Path) -> Result<Vec<Self>, KernelError> {
-        let read = |path: &Path| {
-            let text = fs::read_to_string(path).map_err(KernelError::io("reading config", path))?;
-            options(path, &text)
-        };
+        let read = |path: &Path| Fragments::read(&[path.to_owned()]);
         let (good, bad) = (read(good)?, read(bad)?);
-        let value = |of: &[(String, String)], option: &str| {
-            of.iter().find(|(name, _)| name == option).map(|(_, value)| value.clone())
+        let (good, bad): (Vec<(&str, &str)>, Vec<_>) = (good.options().collect(), bad.options().collect());
+        let value = |of: &[(&str, &str)], option: &str| {
+            of.iter().find(|(name, _)| *name == option).map(|(_, value)| (*value).to_owned())
         };
         let named = bad.iter().chain(good.iter().rev().filter(|(option, _)| value(&bad, option).is_none()));
         let changes = named.map(|(option, _)| Self {
-            option: option.clone(),
+            option: (*option).to_owned(),
             good: value(&good, option),
             bad: value(&bad, option),
         });
@@ -61,24 +59,6 @@ impl std::fmt::Display for OptionChange {
     }
 }
 
-fn options(path: &Path, text: &str) -> Result<Vec<(String, String)>, KernelError> {
-    let mut options: Vec<(String, String)> = Vec::new();
-    for (number, text) in (1..).zip(text.lines()) {
-        match option_of(text) {
-            Line::Option(option, value) => {
-                options.retain(|(known, _)| known != option);
-                options.push((option.to_owned(), value.to_owned()));
-            }
-            Line::Nothing => {}
-            Line::Wrong => {
-                let text = text.trim().chars().take(120).collect();
-                return Err(KernelError::Fragment { path: path.to_owned(), line: number, text });
-            }
-        }
-    }
-    Ok(options)
-}
-
 /// Makes a variant of stock with further options, for this machine alone; its name is that of its content.
 pub fn options_as_variant(project: &Project, fragment: &str) -> Result<String, KernelError> {
     const FRAGMENT: &str = "options.config";
@@ -101,14 +81,14 @@ pub fn options_as_variant(project: &Project, fragment: &str) -> Result<String, K
 mod tests {
     use super::*;
 
-    fn between(good: &str, bad: &str) -> Vec<OptionChange> {
+    fn between(good: &str, bad: &str) -> Result<Vec<OptionChange>, KernelError> {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             path
         };
-        OptionChange::between(&write("good", good), &write("bad", bad)).unwrap()
+        OptionChange::between(&write("good", good), &write("bad", bad))
     }
 
     #[test]
@@ -116,7 +96,8 @@ mod tests {
         let changes = between(
             "# CONFIG_A is not set\nCONFIG_SAME=y\nCONFIG_GONE=y\nCONFIG_GONE_DETAIL=y\n",
             "# a comment\nCONFIG_SAME=y\nCONFIG_A=y\nCONFIG_A_DETAIL=3\n# CONFIG_OFF is not set\n",
-        );
+        )
+        .unwrap();
         let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -135,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_option_is_told() {
-        let error = options(Path::new("good"), "CONFIG_A=y\nCONFIG-B=y\n").unwrap_err();
+        let error = between("CONFIG_A=y\nCONFIG-B=y\n", "").unwrap_err();
         assert!(matches!(error, KernelError::Fragment { line: 2, .. }), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::base::{Base, GitOrigin, Origin};
 use super::change::Change;
 use super::error::WORKBENCH_BYTES;
-use super::git::{git_in, lines_of};
+use super::git::{git_in, hash_of, lines_of};
 use super::process::{Group, drain, ended, feed, program, run_quiet};
 use super::{BuildEvent, Canceller, KernelError, Version, files};
 
@@ -84,16 +84,13 @@ impl Source {
     }
 
     fn of_commit(git: &GitOrigin, canceller: &Canceller) -> Result<Self, KernelError> {
-        let ask = |arguments: &[&str]| -> Result<String, KernelError> {
-            let lines = lines_of(git_in(&git.tree).args(arguments), canceller, &git.tree, &git.commit)?;
-            Ok(lines.join("\n").trim().to_owned())
-        };
-        let hash_of =
-            |commit: &str| ask(&["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{commit}}")]);
+        let hash_of = |commit: &str| hash_of(&git.tree, commit, canceller);
         let hash = hash_of(&git.commit)?;
         let near = git.near.as_deref().map_or_else(|| Ok(hash.clone()), hash_of)?;
         let name = format!("{}@{}", git.tree.display(), git.commit);
-        let makefile = ask(&["show", &format!("{hash}:Makefile")]).ok();
+        let mut show = git_in(&git.tree);
+        show.args(["show", &format!("{hash}:Makefile")]);
+        let makefile = lines_of(&mut show, canceller, &git.tree, &git.commit).ok().map(|lines| lines.join("\n"));
         let version = makefile.as_deref().and_then(Version::of_makefile);
         let version = version.ok_or_else(|| KernelError::NotAKernel { source_name: name.clone() })?;
         // The hash of a commit is not the digest of an archive that happens to begin like it.

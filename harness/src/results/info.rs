@@ -170,3 +170,11 @@ pub struct PlannedCell {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expectation>,
 }
+
+impl PlannedCell {
+    /// It is not run, for this reason.
+    pub fn skip(&mut self, reason: String) {
+        self.skipped = Some(reason);
+        self.trials = 0;
+    }
+}

@@ -12,12 +12,12 @@ use crate::bisect::{Bisection, History, Options};
 use crate::cli::context::Context;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::{Failure, Global, doctor};
+use crate::model::Channel;
 use crate::model::bisection::{Between, Bisected};
-use crate::model::{CellKey, Channel};
-use crate::plan::{Plan, SelectedScenario, Selection};
+use crate::plan::Plan;
 use crate::preflight;
 use crate::results::{Run, RunInfo};
-use crate::scenario::{PointFilter, Scenario};
+use crate::scenario::Scenario;
 
 /// Begins a bisection, and goes on with it to its end.
 pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments) -> Result<Searched, Failure> {
@@ -45,20 +45,12 @@ pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments)
 
     let seed = arguments.how.seed();
     let cells = kernels.iter().cloned().map(|kernel| point.cell(kernel));
-    let mut plan = Plan::again(cells, at_most, seed, None);
-    let positions: BTreeMap<CellKey, usize> =
-        plan.cells().iter().enumerate().map(|(node, cell)| (CellKey::clone(cell), node)).collect();
-    plan.skip(|cell| Ok::<_, Failure>(positions.get(cell).and_then(|node| skipped.get(node)).cloned()))?;
+    let plan = Plan::again(cells, at_most, seed, None);
 
     let report = preflight::check(&doctor::options(global)?).await;
     let workshop = Workshop::of(&context, arguments.how.clone(), &report).await?;
     let run = Run::create(&context.results, SystemTime::now())?;
-    let selection = Selection {
-        kernels,
-        scenarios: vec![SelectedScenario { name: point.scenario.clone(), only: PointFilter::default() }],
-        params: Vec::new(),
-        trials: at_most,
-    };
+    let selection = point.selection(kernels, at_most);
     let inputs = Inputs {
         kernels: &[],
         report: &report,
@@ -76,6 +68,9 @@ pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments)
     for cell in &mut info.cells {
         // It is measured, not judged.
         cell.expect.clear();
+    }
+    for (node, reason) in skipped {
+        info.cells[node].skip(reason);
     }
     info.bisected = Some(bisected.clone());
     run.write_info(&info)?;

@@ -40,13 +40,18 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
         if tally.trials > 0 {
             let _ = writeln!(text, "{TRIALS}{id} {} of {}", tally.events, tally.trials);
         }
-        let verdict = match brought(node) {
-            _ if node == 0 || before.contains(&node) => "good",
-            _ if node == last || found == Some(node) => "bad",
-            _ if tally.trials == 0 => "",
-            since if since >= bisected.confidence => "bad",
-            since if since <= 1.0 - bisected.confidence => "good",
-            _ => "",
+        let verdict = if node == 0 || before.contains(&node) {
+            "good"
+        } else if node == last || found == Some(node) {
+            "bad"
+        } else if tally.trials == 0 {
+            ""
+        } else {
+            match brought(node) {
+                since if since >= bisected.confidence => "bad",
+                since if since <= 1.0 - bisected.confidence => "good",
+                _ => "",
+            }
         };
         if let Some(reason) = skipped {
             let reason = reason.lines().next().unwrap_or_default();

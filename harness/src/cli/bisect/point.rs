@@ -63,6 +63,12 @@ impl Point {
         }
     }
 
+    /// It, on these kernels.
+    pub fn selection(&self, kernels: Vec<KernelName>, trials: u32) -> Selection {
+        let scenarios = vec![SelectedScenario { name: self.scenario.clone(), only: PointFilter::default() }];
+        Selection { kernels, scenarios, params: Vec::new(), trials }
+    }
+
     /// The cell of a kernel.
     pub fn cell(&self, KernelName { variant, base }: KernelName) -> CellKey {
         CellKey { variant, base, scenario: self.scenario.clone(), params: self.params.clone() }

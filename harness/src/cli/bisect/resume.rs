@@ -6,9 +6,8 @@ use super::search::{Search, Searched};
 use super::workshop::Workshop;
 use crate::bisect::Tally;
 use crate::cli::context::Context;
-use crate::cli::run::{How, Trace};
+use crate::cli::run::How;
 use crate::cli::{Failure, Global, doctor};
-use crate::guest::Time;
 use crate::model::KernelName;
 use crate::plan::Plan;
 use crate::preflight;
@@ -30,31 +29,22 @@ pub async fn resume(context: Context, global: &Global, name: &str, arguments: &A
     }
     // Before anything is made: from here on nobody else writes to it.
     let (log, _) = run.reopen_log()?;
-    let mut bisection = core(&bisected, &info)?;
-    let mut begun = vec![0; bisected.nodes.len()];
-    let nodes = bisected.nodes.len() as u64;
+    let nodes = bisected.nodes.len();
+    let (mut begun, mut tallies) = (vec![0; nodes], vec![Tally::default(); nodes]);
     for record in run.trials()? {
         let record = record?;
-        let (node, ordinal) = (record.index % nodes, record.index / nodes);
-        let Some(begun) = usize::try_from(node).ok().and_then(|node| begun.get_mut(node)) else { continue };
-        *begun = (*begun).max(u32::try_from(ordinal + 1).unwrap_or(u32::MAX));
-        if let (Some(event), Ok(node)) = (bisected.event(&record.outcome), usize::try_from(node)) {
-            bisection.record(node, Tally { trials: 1, events: u32::from(event) });
+        let (node, ordinal) = (record.index % nodes as u64, record.index / nodes as u64);
+        let Ok(node) = usize::try_from(node) else { continue };
+        begun[node] = begun[node].max(u32::try_from(ordinal + 1).unwrap_or(u32::MAX));
+        if let Some(event) = bisected.event(&record.outcome) {
+            tallies[node].count(event);
         }
     }
-    let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
-    let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
-    let how = How {
-        seed: Some(info.seed),
-        jobs: arguments.how.jobs,
-        time,
-        cold: info.qemu.cold,
-        read_back: info.qemu.read_back,
-        kdump: info.qemu.kdump,
-        crash_kernel: info.qemu.crash_kernel.clone(),
-        full_vmcore: info.qemu.full_vmcore,
-        trace,
-    };
+    let mut bisection = core(&bisected, &info)?;
+    for (node, tally) in tallies.into_iter().enumerate() {
+        bisection.record(node, tally);
+    }
+    let how = How::again(&info, arguments.how.jobs);
     let mut kernels: Vec<KernelName> = info.cells.iter().map(|cell| cell.key.kernel()).collect();
     kernels.dedup_by(|one, other| one.variant == other.variant);
     let context = context.with_crash_kernels(how.kdump).with_guests_of(&kernels)?;

@@ -27,6 +27,7 @@ use crate::run::{self as runner, Sink, Stop, Work};
 
 /// A commit of which so many trials were run and none tells anything is passed over.
 const NOTHING_TOLD: u32 = 20;
+
 /// A bisection that goes on.
 pub struct Search {
     pub context: Context,
@@ -68,10 +69,10 @@ impl Search {
             self.info.seed,
             self.run.id(),
         );
-        let (stopper, mut stop) = watch::channel(Stop::No);
+        let (stopper, stop) = watch::channel(Stop::No);
         let listening = tokio::spawn(execution::listen(stopper));
         let mut spent = Spent::default();
-        let ended = self.search(&mut spent, &mut stop).await;
+        let ended = self.search(&mut spent, &stop).await;
         listening.abort();
         spent.all = began.elapsed();
         // Whatever happened: what is on disk is counted.
@@ -83,14 +84,11 @@ impl Search {
         Ok(Searched { run, info, bisected, bisection, conclusion, spent })
     }
 
-    async fn search(
-        &mut self,
-        spent: &mut Spent,
-        stop: &mut watch::Receiver<Stop>,
-    ) -> Result<Option<Conclusion>, Failure> {
+    async fn search(&mut self, spent: &mut Spent, stop: &watch::Receiver<Stop>) -> Result<Option<Conclusion>, Failure> {
         let mut ready: BTreeMap<usize, Stages> = BTreeMap::new();
         let mut untold: BTreeMap<usize, u32> = BTreeMap::new();
         let jobs = self.workshop.how.jobs(guest_mib(&self.context, &self.plan)?);
+        let at_once = self.at_once(jobs)?;
         let mut view = View::new();
         let began = Instant::now();
         while *stop.borrow() == Stop::No {
@@ -98,9 +96,8 @@ impl Search {
             let next = {
                 let ready_s =
                     |node: usize| if ready.contains_key(&node) { 0.0 } else { spent.until_ready().as_secs_f64() };
-                let costs =
-                    Costs { ready_s: &ready_s, trial_s: spent.per_trial().as_secs_f64(), at_once: self.at_once(jobs)? };
-                let left = self.bisection.trials_left(&costs).map(|trials| spent.per_trial() * trials);
+                let costs = Costs { ready_s: &ready_s, trial_s: spent.per_trial().as_secs_f64(), at_once };
+                let left = || self.bisection.trials_left(&costs).map(|trials| spent.per_trial() * trials);
                 view.step(&self.bisected, &self.bisection, left, spent);
                 self.bisection.next(&costs)
             };
@@ -209,7 +206,7 @@ impl Search {
             eprintln!("skipped: {} {}: {reason}", known.id, known.subject);
         }
         if let Some(cell) = self.info.cells.get_mut(node) {
-            cell.skipped = Some(reason);
+            cell.skip(reason);
             self.run.write_info(&self.info)?;
         }
         self.bisection.skip(node);
@@ -224,12 +221,8 @@ impl Search {
         spent: &mut Spent,
         stop: &watch::Receiver<Stop>,
     ) -> Result<Tally, Failure> {
-        let mut work: Vec<Work> =
+        let work: Vec<Work> =
             planned.iter().map(|trial| stages.work(&self.context, trial, 0)).collect::<Result<_, _>>()?;
-        for Work { assignment, .. } in &mut work {
-            assignment.read_back = self.info.qemu.read_back;
-            assignment.full_vmcore = self.info.qemu.full_vmcore;
-        }
         let mut tally = Tally::default();
         let mut finished = 0;
         let began = Instant::now();

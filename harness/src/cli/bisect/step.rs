@@ -10,17 +10,17 @@ use super::What;
 use super::begin::guest_mib;
 use super::point::Point;
 use super::workshop::Workshop;
+use crate::bisect::Tally;
 use crate::cli::context::Context;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::run::How;
 use crate::cli::{Failure, Global, build, doctor, execution};
 use crate::kernel::{self, Canceller, CheckedOut, Fault};
 use crate::model::KernelName;
-use crate::plan::{Plan, SelectedScenario, Selection};
+use crate::plan::Plan;
 use crate::preflight;
 use crate::results::Run;
 use crate::run::{self as runner, Sink, Stop};
-use crate::scenario::PointFilter;
 use crate::stats::{Interval, Proportion, share_sequence};
 
 /// Exit code for what cannot be judged.
@@ -98,12 +98,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     };
     let jobs = workshop.how.jobs(guest_mib(&context, &plan)?);
     let run = Run::create(&context.results, SystemTime::now())?;
-    let selection = Selection {
-        kernels: vec![name.clone()],
-        scenarios: vec![SelectedScenario { name: point.scenario.clone(), only: PointFilter::default() }],
-        params: Vec::new(),
-        trials: arguments.at_most,
-    };
+    let selection = point.selection(vec![name.clone()], arguments.at_most);
     let inputs = Inputs {
         kernels: std::slice::from_ref(&kernel),
         report: &report,
@@ -121,7 +116,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let log = run.log()?;
     let (stopper, stop) = watch::channel(Stop::No);
     let listening = tokio::spawn(execution::listen(stopper));
-    let (mut events, mut trials) = (0, 0);
+    let mut tally = Tally::default();
     let mut planned = plan.iter();
     let code = loop {
         let batch: Vec<_> = planned.by_ref().take(jobs.max(1) as usize).collect();
@@ -131,12 +126,11 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         let work = batch.iter().map(|trial| stages.work(&context, trial, 0)).collect::<Result<Vec<_>, _>>()?;
         let ended = runner::execute(work, jobs, Sink { run: &run, log: &log }, stop.clone(), |record| {
             if let Some(event) = criterion.happened(&record.outcome) {
-                trials += 1;
-                events += u32::from(event);
+                tally.count(event);
             }
         });
         ended.await.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
-        let Some(share) = Proportion::new(events, trials).filter(|_| trials > 0) else { continue };
+        let Some(share) = Proportion::new(tally.events, tally.trials).filter(|_| !tally.is_empty()) else { continue };
         let Interval { lo, hi } = share_sequence(share);
         if lo > arguments.threshold {
             break BAD;
@@ -152,6 +146,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         BAD => "bad",
         _ => "not clear",
     };
+    let Tally { trials, events } = tally;
     eprintln!("{name}: {verdict}: {criterion} in {events} of {trials} trials, in {}", run.id());
     Ok(code)
 }

@@ -8,6 +8,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::spent::Spent;
 use crate::bisect::{Bisection, Tally};
+use crate::cli::progress::seconds;
 use crate::model::bisection::Bisected;
 
 /// Without a terminal a line is printed at most this often, besides the first one.
@@ -28,16 +29,23 @@ impl View {
     }
 
     /// Shows what is known before the next step.
-    pub fn step(&mut self, bisected: &Bisected, bisection: &Bisection, left: Option<Duration>, spent: &Spent) {
-        let left = left.map_or_else(String::new, |left| format!(", about {} left", HumanDuration(left)));
+    pub fn step(
+        &mut self,
+        bisected: &Bisected,
+        bisection: &Bisection,
+        left: impl FnOnce() -> Option<Duration>,
+        spent: &Spent,
+    ) {
+        let terminal = std::io::stderr().is_terminal();
+        if !terminal && self.said.is_some_and(|said| said.elapsed() < PLAIN_INTERVAL) {
+            return;
+        }
+        let left = left().map_or_else(String::new, |left| format!(", about {} left", HumanDuration(left)));
         let tried = bisection.tallies().iter().filter(|tally| tally.trials > 0).count();
         let trials: u32 = bisection.tallies().iter().map(|tally| tally.trials).sum();
-        let head = format!(
-            "{trials} trials of {tried} in {}, {} built or found{left}",
-            super::super::progress::seconds(spent.all),
-            spent.kernels
-        );
-        if std::io::stderr().is_terminal() {
+        let head =
+            format!("{trials} trials of {tried} in {}, {} built or found{left}", seconds(spent.all), spent.kernels);
+        if terminal {
             let bar = self.bar.get_or_insert_with(|| {
                 let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
                 ProgressBar::new_spinner().with_style(style)
@@ -46,9 +54,6 @@ impl View {
                 "{}{head}",
                 bars(bisected, bisection.posterior().commits.as_slice(), bisection.tallies())
             ));
-            return;
-        }
-        if self.said.is_some_and(|said| said.elapsed() < PLAIN_INTERVAL) {
             return;
         }
         self.said = Some(Instant::now());
