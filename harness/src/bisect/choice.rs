@@ -1,6 +1,12 @@
 //! What to try next: the trials that tell most of which commit it was, for the time they take.
 //!
-//! What trials of a commit tell is the mutual information between their number of events and on which side of the
+//! What one trial tells is, for each commit that may be the one (and for none), the divergence of its outcome if that one
+//! is it from its outcome if it is any other, weighed with its probability: the extrinsic Jensen-Shannon divergence, the
+//! expected gain in log odds. It is the mutual information while nothing is probable, and goes on to tell the most probable
+//! one from its neighbours where that asks for one more look at the middle. M. Naghshvar, T. Javidi, M. Wigger, "Extrinsic
+//! Jensen-Shannon divergence: applications to variable-length coding", IEEE Transactions on Information Theory 61 (2015).
+//!
+//! A batch for which a kernel is built tells the mutual information between its number of events and on which side of the
 //! change the commit lies (with it, without it, or there is none), the rates being as uncertain as they are.
 
 use super::Costs;
@@ -12,6 +18,9 @@ const LARGEST: u32 = 256;
 /// Less information in one trial, in nats, is none.
 const NOTHING: f64 = 1e-9;
 
+/// Beside what is less probable than this, "any other" is everything.
+const LEADING: f64 = 0.02;
+
 /// A node that may be tried.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
@@ -19,14 +28,16 @@ struct Candidate {
     ready_s: f64,
     /// The chance that it can be tried at all.
     chance: f64,
-    /// What one trial is expected to tell, in nats, times the chance.
+    /// The mutual information between the outcome of one trial and which commit it is, in nats, times the chance.
     nats: f64,
+    /// The divergence of the module's description, in nats, times the chance.
+    apart: f64,
 }
 
 impl Candidate {
     /// What so many trials would tell per second if each told as much as the first.
     fn at_best(&self, trials: u32, costs: &Costs<'_>) -> f64 {
-        self.nats * f64::from(trials) / (self.ready_s + seconds(trials, costs))
+        self.apart * f64::from(trials) / (self.ready_s + seconds(trials, costs))
     }
 }
 
@@ -35,30 +46,25 @@ pub(super) fn best(bisection: &Bisection, costs: &Costs<'_>) -> Option<(usize, u
     let at_once = costs.at_once.max(1);
     let (ready, far): (Vec<Candidate>, Vec<Candidate>) =
         candidates(bisection, costs).into_iter().partition(|candidate| candidate.ready_s <= 0.0);
-    let best_of = |of: &[Candidate], batch| {
-        let better =
-            |one: &&Candidate, other: &&Candidate| one.at_best(batch, costs).total_cmp(&other.at_best(batch, costs));
-        of.iter().max_by(better).copied()
-    };
-    // Another look after each batch costs nothing where the kernel is there, so the smallest is best.
-    let near = best_of(&ready, at_once);
-    if far.is_empty() {
-        return near.map(|near| (near.commit, at_once));
-    }
+    // Another look after each batch costs nothing where the kernel is there, so the smallest is best. Its few trials tell
+    // about as much each as the first.
+    let mut best: Option<(usize, u32, f64)> = best_of(&ready, at_once, costs).map(|near| {
+        let trials = f64::from(at_once);
+        (near.commit, at_once, near.nats * trials / seconds(at_once, costs))
+    });
     // Among equally far nodes the one of which one trial tells most is the best for any batch, or close to it.
-    let mut choices: Vec<(Candidate, Vec<u32>)> = near.map(|near| (near, vec![at_once])).into_iter().collect();
     let batches: Vec<u32> = std::iter::successors(Some(at_once), |&batch| batch.checked_mul(2))
         .take_while(|&batch| batch == at_once || batch <= LARGEST)
         .collect();
-    for far in batches.iter().filter_map(|&batch| best_of(&far, batch)) {
-        if choices.iter().all(|(known, _)| known.commit != far.commit) {
-            choices.push((far, batches.clone()));
+    let mut choices: Vec<Candidate> = Vec::new();
+    for far in batches.iter().filter_map(|&batch| best_of(&far, batch, costs)) {
+        if choices.iter().all(|known| known.commit != far.commit) {
+            choices.push(far);
         }
     }
-    let mut best: Option<(usize, u32, f64)> = None;
-    for (candidate, batches) in choices {
+    for candidate in choices {
         let sides = Sides::of(bisection, candidate.commit);
-        for batch in batches {
+        for &batch in &batches {
             let told = candidate.chance * sides.nats(bisection, batch) / (candidate.ready_s + seconds(batch, costs));
             if best.is_none_or(|(_, _, most)| told > most) {
                 best = Some((candidate.commit, batch, told));
@@ -66,6 +72,21 @@ pub(super) fn best(bisection: &Bisection, costs: &Costs<'_>) -> Option<(usize, u
         }
     }
     best.map(|(commit, batch, _)| (commit, batch))
+}
+
+/// The node of those that are there which tells most, the trials of it that run side by side, and what one of them is
+/// expected to add to the log odds of what is probable.
+pub(super) fn best_ready(bisection: &Bisection, costs: &Costs<'_>) -> Option<(usize, u32, f64)> {
+    let mut ready = candidates(bisection, costs);
+    ready.retain(|candidate| candidate.ready_s <= 0.0);
+    let at_once = costs.at_once.max(1);
+    best_of(&ready, at_once, costs).map(|best| (best.commit, at_once, best.apart))
+}
+
+/// Of these the one of which such a batch tells most per second.
+fn best_of(candidates: &[Candidate], batch: u32, costs: &Costs<'_>) -> Option<Candidate> {
+    let told = |candidate: &Candidate| candidate.at_best(batch, costs);
+    candidates.iter().max_by(|one, other| told(one).total_cmp(&told(other))).copied()
 }
 
 /// The information in one trial of the node of which one trial tells most, in nats; `None` if nothing tells anything.
@@ -80,33 +101,58 @@ fn seconds(trials: u32, costs: &Costs<'_>) -> f64 {
 
 /// Every node that can be tried and tells something.
 fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
-    let weights: Vec<[f64; 3]> = bisection
-        .posterior()
+    let posterior = bisection.posterior();
+    let marginal = |change: usize| &bisection.classes[bisection.class_of[change]].marginal;
+    // By commit, if it is the one: events without and with it, and the doubt about an outcome.
+    let weights: Vec<[f64; 4]> = posterior
         .commits
         .iter()
-        .zip(&bisection.class_of)
-        .map(|(&probability, &class)| {
-            let marginal = &bisection.classes[class].marginal;
-            [probability, probability * marginal.old, probability * marginal.new]
+        .enumerate()
+        .map(|(change, &probability)| {
+            let of = marginal(change);
+            [of.old, of.new, doubt(of.old), doubt(of.new)].map(|value| probability * value)
         })
         .collect();
+    let leading: Vec<(usize, f64)> =
+        posterior.commits.iter().copied().enumerate().filter(|&(_, probability)| probability > LEADING).collect();
     let sums = bisection.history.sums(&weights);
     let all = sums[bisection.history.bad()];
-    let none = bisection.posterior().none;
+    let (none, same) = (posterior.none, bisection.same);
     let chances = bisection.skips.chances(&bisection.history);
-    let candidate = |(commit, &[mass, old, new]): (usize, &[f64; 3])| {
-        // Events and others of each side: without the change, with it, none.
-        let sides = [(all[0] - mass, all[1] - old), (mass, new), (none, none * bisection.same)];
-        let [mut event, mut other] = [[0.0; 3]; 2];
-        for (side, (mass, events)) in sides.into_iter().enumerate() {
-            event[side] = events.max(0.0);
-            other[side] = (mass - events).max(0.0);
-        }
+    let candidate = |(commit, sum): (usize, &[f64; 4])| {
+        let event = (all[0] - sum[0] + sum[1] + none * same).clamp(0.0, 1.0);
+        let left = all[2] - sum[2] + sum[3] + none * doubt(same);
         let chance = if bisection.tallies()[commit].trials > 0 { 1.0 } else { chances[commit] };
-        let nats = chance * information(&[event, other]);
-        (nats > NOTHING).then(|| Candidate { commit, ready_s: (costs.ready_s)(commit).max(0.0), chance, nats })
+        let nats = chance * (doubt(event) - left);
+        let more = |probability: f64, own: f64| {
+            let others = ((event - probability * own) / (1.0 - probability)).clamp(0.0, 1.0);
+            probability * (divergence(own, others) - divergence(own, event)).max(0.0)
+        };
+        let own = |change| if bisection.history.has(commit, change) { marginal(change).new } else { marginal(change).old };
+        let of_leading: f64 = leading.iter().map(|&(change, probability)| more(probability, own(change))).sum();
+        let apart = nats + chance * (of_leading + if none > LEADING { more(none, same) } else { 0.0 });
+        let ready_s = (costs.ready_s)(commit).max(0.0);
+        (nats > NOTHING).then_some(Candidate { commit, ready_s, chance, nats, apart })
     };
     sums.iter().enumerate().filter(|(commit, _)| !bisection.skips.has(*commit)).filter_map(candidate).collect()
+}
+
+/// The entropy of an outcome of this probability, in nats.
+fn doubt(probability: f64) -> f64 {
+    -(product(probability, probability.ln()) + product(1.0 - probability, (-probability).ln_1p()))
+}
+
+/// How far an outcome of probability `of` is from one of probability `from` (Kullback and Leibler), in nats.
+fn divergence(of: f64, from: f64) -> f64 {
+    /// So that what seems impossible by rounding is not.
+    const LEAST: f64 = 1e-9;
+    let from = from.clamp(LEAST, 1.0 - LEAST);
+    -doubt(of) - product(of, from.ln()) - product(1.0 - of, (-from).ln_1p())
+}
+
+/// Nothing, of whatever logarithm, is nothing.
+fn product(factor: f64, ln: f64) -> f64 {
+    if factor > 0.0 { factor * ln } else { 0.0 }
 }
 
 /// The rate of a node's trials, on each side.

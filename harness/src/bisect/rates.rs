@@ -11,7 +11,7 @@ use super::Tally;
 /// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one). Little:
 /// with a quarter one event of a rate of 1 % decides too much, and of 500 simulated bisections from 1 to 10 % that called
 /// themselves 95 % sure only 88 % were right.
-const NEVER: f64 = 0.05;
+const NEVER: f64 = 0.02;
 
 /// The grid has at least so many points between never and always.
 const POINTS: u32 = 64;

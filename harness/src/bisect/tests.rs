@@ -30,11 +30,11 @@ fn the_posterior_is_that_of_the_model() {
     // Rate, and the prior probability of it as the old and as the new one.
     let inner = (0..STEPS).map(|step| {
         let angle = (f64::from(step) + 0.5) / f64::from(STEPS) * std::f64::consts::FRAC_PI_2;
-        let mass = 0.95 / f64::from(STEPS);
+        let mass = 0.98 / f64::from(STEPS);
         (angle.sin().powi(2), mass, mass)
     });
     let rates: Vec<(f64, f64, f64)> =
-        std::iter::once((0.0, 0.05, 0.0)).chain(inner).chain([(1.0, 0.0, 0.05)]).collect();
+        std::iter::once((0.0, 0.02, 0.0)).chain(inner).chain([(1.0, 0.0, 0.02)]).collect();
     let likelihood = |change: usize, old: f64, new: f64| -> f64 {
         let of = |&(node, trials, events): &(usize, u32, u32)| {
             let rate = if node >= change { new } else { old };
