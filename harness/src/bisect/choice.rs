@@ -128,7 +128,8 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
             let others = ((event - probability * own) / (1.0 - probability)).clamp(0.0, 1.0);
             probability * (divergence(own, others) - divergence(own, event)).max(0.0)
         };
-        let own = |change| if bisection.history.has(commit, change) { marginal(change).new } else { marginal(change).old };
+        let own =
+            |change| if bisection.history.has(commit, change) { marginal(change).new } else { marginal(change).old };
         let of_leading: f64 = leading.iter().map(|&(change, probability)| more(probability, own(change))).sum();
         let apart = nats + chance * (of_leading + if none > LEADING { more(none, same) } else { 0.0 });
         let ready_s = (costs.ready_s)(commit).max(0.0);

@@ -28,9 +28,12 @@ enum Command {
 /// Mails are put in the order that their subjects say, and of several versions of a series the last is taken; cover letter and
 /// replies are left out; authors and messages are kept. Each patch must apply to the base and those before it: lines may have
 /// moved, which is told, but their surroundings must be as the patch says (no fuzz).
+///
+/// A variant that is there, and not for a kernel like the base, gets the series as one more of its own, for such kernels.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  harness variant add flush-early --from series.mbox\n  \
                   harness variant add flush-early --from v6.12..flush-early --tree ~/linux --base 6.12\n  \
+                  harness variant add flush-early --from backport.mbox --base 6.1\n  \
                   harness build flush-early --each")]
 struct Add {
     /// What the variant is called

@@ -12,7 +12,7 @@ use super::git::{git_in, lines_of};
 use super::mail::{self, Mail};
 use super::series::{self, Patch};
 use super::source::Source;
-use super::variant;
+use super::variant::{self, Variant};
 use super::workbench::Workbench;
 use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
 use crate::project::Project;
@@ -57,7 +57,8 @@ pub struct Imported {
 
 impl Store {
     /// Makes a variant of a series: takes it apart, orders it, sees that it applies to the base, and writes the variant's folder. A
-    /// series that does not apply leaves nothing behind.
+    /// series that does not apply leaves nothing behind. A variant that is there and not for that kernel gets it as one more
+    /// series, in a folder of its own.
     pub fn import(
         &self,
         project: &Project,
@@ -71,8 +72,12 @@ impl Store {
             let cause = format!("`{}` cannot be its name", name.escape_debug());
             return Err(taken(&cause, "a variant's name is letters, digits, `.`, `_`, `-`"));
         }
-        if folder.exists() {
-            return Err(taken("there is such a variant already", "choose another name, or remove that one"));
+        let known = folder.exists().then(|| Variant::find(project, name)).transpose()?;
+        if known.is_some() && (title.is_some() || claim.is_some()) {
+            return Err(taken(
+                "there is such a variant, with its title and claim",
+                "leave them out, or choose another name",
+            ));
         }
         let mails = self.mails(from)?;
         let shown = from.to_string();
@@ -82,6 +87,14 @@ impl Store {
         let paths: Vec<PathBuf> =
             (1..).zip(&ordered.patches).map(|(n, mail)| fresh.path().join(mail::file_name(n, &mail.subject))).collect();
         let (version, patches) = self.try_series(project, base, &paths, report)?;
+        if let Some(known) = known {
+            if known.patches(&version).is_some() {
+                let cause = format!("there is such a variant already, and it is for Linux {version} too");
+                return Err(taken(&cause, "choose another name or base, or remove that one"));
+            }
+            extend(&fresh, &folder, &version, &patches)?;
+            return Ok(Imported { folder, patches });
+        }
         let yaml = yaml(name, &title, claim.as_deref(), &shown, &version, &patches);
         let path = fresh.path().join("variant.yaml");
         fs::write(&path, yaml).map_err(KernelError::io("writing", &path))?;
@@ -149,6 +162,29 @@ fn finish(fresh: &TempDir, folder: &Path) -> io::Result<()> {
     fs::rename(fresh.path(), folder)
 }
 
+/// Puts the patches of a new folder into the variant's, and them into its `variant.yaml`, whose other lines stay as they are.
+fn extend(fresh: &TempDir, folder: &Path, version: &Version, patches: &[PatchRecord]) -> Result<(), KernelError> {
+    const LIST: &str = "\nseries:\n";
+    let yaml = folder.join("variant.yaml");
+    let fail = KernelError::io("adding a series to", &yaml);
+    let text = fs::read_to_string(&yaml).map_err(&fail)?;
+    let Some(list) = text.find(LIST) else {
+        let hint = "write `series:` on a line of its own, with an entry `- bases: …` below it for each of them";
+        let cause = "its series are not written as a list with lines of its own".to_owned();
+        return Err(KernelError::Series { from: yaml, cause, hint });
+    };
+    let line = version.line_text();
+    let mut extended = text;
+    extended.insert_str(list + LIST.len(), &entry(&line, &format!("{line}/"), patches));
+    let own = folder.join(&line);
+    finish(fresh, &own).map_err(KernelError::io("writing", &own))?;
+    files::replace(&yaml, extended.as_bytes()).map_err(|cause| {
+        // What no variant.yaml names would only be in the way of the next try.
+        let _ = fs::remove_dir_all(&own);
+        fail(cause)
+    })
+}
+
 fn yaml(
     name: &str,
     title: &str,
@@ -157,20 +193,28 @@ fn yaml(
     version: &Version,
     patches: &[PatchRecord],
 ) -> String {
-    // JSON's strings are YAML's, and need no thought about what is special where.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let claim = claim.unwrap_or("not said");
-    let line = format!("{}.{}", version.major, version.minor);
-    let mut text = format!(
-        "name: {name}\ntitle: {}\nclaim: {}\nsource: {}\nseries:\n  - bases: {{ from: \"{line}\", to: \"{line}\" }}\n    patches:\n",
+    format!(
+        "name: {name}\ntitle: {}\nclaim: {}\nsource: {}\nseries:\n{}",
         quoted(title),
         quoted(claim),
-        quoted(from)
-    );
+        quoted(from),
+        entry(&version.line_text(), "", patches)
+    )
+}
+
+/// A series for the kernels of one line, as an entry of the list of them.
+fn entry(line: &str, folder: &str, patches: &[PatchRecord]) -> String {
+    let mut text = format!("  - bases: {{ from: \"{line}\", to: \"{line}\" }}\n    patches:\n");
     for patch in patches {
-        text.extend(["      - ", &quoted(&patch.name), "\n"]);
+        text.extend(["      - ", &quoted(&format!("{folder}{}", patch.name)), "\n"]);
     }
     text
+}
+
+/// JSON's strings are YAML's, and need no thought about what is special where.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// Makes a variant of patches for this machine alone, under a name that tells them from others: `fix-0a1b2c3d`. It is kept in the

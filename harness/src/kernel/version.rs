@@ -35,6 +35,11 @@ impl Version {
     pub(super) fn line(&self) -> (u32, u32) {
         (self.major, self.minor)
     }
+
+    /// [`line`](Self::line) as text, e.g. `6.12`.
+    pub(super) fn line_text(&self) -> String {
+        format!("{}.{}", self.major, self.minor)
+    }
 }
 
 impl FromStr for Version {

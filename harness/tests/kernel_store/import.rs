@@ -19,7 +19,11 @@ fn letter(subject: &str, body: &str) -> String {
 }
 
 fn import(fake: &Fake, name: &str, from: SeriesFrom) -> Result<Vec<String>, KernelError> {
-    let import = Import { name: name.to_owned(), from, base: "6.12".to_owned(), title: None, claim: None };
+    import_for(fake, "6.12", name, from)
+}
+
+fn import_for(fake: &Fake, base: &str, name: &str, from: SeriesFrom) -> Result<Vec<String>, KernelError> {
+    let import = Import { name: name.to_owned(), from, base: base.to_owned(), title: None, claim: None };
     let imported = fake.store().import(&fake.project(), &import, &mut |_| {})?;
     Ok(imported.patches.into_iter().map(|patch| patch.name).collect())
 }
@@ -61,6 +65,51 @@ fn a_mailbox_becomes_a_variant_that_can_be_built_patch_by_patch() {
     assert!(error.contains("it has 2 patches"), "{error}");
     let patch = fs::read_to_string(fake.path("guest-kernel/variants/longer/0002-panic-long.patch")).unwrap();
     assert!(patch.starts_with("From: K <k@example.org>\nSubject: [PATCH] panic: long\n\nAnd why.\n"), "{patch}");
+}
+
+#[test]
+fn a_variant_gets_a_series_for_a_further_kernel() {
+    let fake = Fake::new();
+    import(&fake, "longer", SeriesFrom::Path(mailbox(&fake))).unwrap();
+    let makefile = fs::read_to_string(fake.path("src/top/Makefile")).unwrap();
+    fake.write("src/top/Makefile", &makefile.replace("PATCHLEVEL = 12", "PATCHLEVEL = 1"));
+    fake.write("src/top/kernel/panic.c", "int panic(void);\n");
+    fs::rename(fake.path("linux.tar"), fake.path("6.12.tar")).unwrap();
+    fake.tarball();
+    fake.write(
+        "guest-kernel/bases.yaml",
+        "bases:\n  \"6.12\": { tarball: ../6.12.tar }\n  \"6.1\": { tarball: ../linux.tar }\n",
+    );
+    let backport = || {
+        fake.write("backport.patch", &diff("kernel/panic.c", "int panic(void);", "int panic(long);"));
+        SeriesFrom::Path(fake.path("backport.patch"))
+    };
+    assert_eq!(import_for(&fake, "6.1", "longer", backport()).unwrap(), ["0001-backport.patch"]);
+    let yaml = fs::read_to_string(fake.path("guest-kernel/variants/longer/variant.yaml")).unwrap();
+    let (_, series) = yaml.split_once("source: ").unwrap();
+    assert_snapshot!(series.replace(&fake.path("").display().to_string(), "ROOT/"), @r#"
+    "ROOT/series.mbox"
+    series:
+      - bases: { from: "6.1", to: "6.1" }
+        patches:
+          - "6.1/0001-backport.patch"
+      - bases: { from: "6.12", to: "6.12" }
+        patches:
+          - "0001-panic-int.patch"
+          - "0002-panic-long.patch"
+    "#);
+    let variant = Variant::find(&fake.project(), "longer").unwrap();
+    let patches = |version: &str| variant.patches(&version.parse().unwrap()).map(<[PathBuf]>::len);
+    assert_eq!([patches("6.1.176"), patches("6.12.7"), patches("6.6")], [Some(1), Some(2), None]);
+    let again = import_for(&fake, "6.1", "longer", backport()).unwrap_err();
+    assert!(again.to_string().contains("it is for Linux 6.1.7 too"), "{again}");
+
+    // One that is written otherwise is left to who wrote it.
+    let other = "series: [ { bases: { from: \"6.12\", to: \"6.12\" } } ]\n";
+    fake.variant("flow", other, &[]);
+    let error = import_for(&fake, "6.1", "flow", backport()).unwrap_err();
+    assert!(error.to_string().contains("not written as a list with lines of its own"), "{error}");
+    assert!(!fake.path("guest-kernel/variants/flow/6.1").exists());
 }
 
 #[test]
