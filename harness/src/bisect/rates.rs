@@ -2,7 +2,8 @@
 //!
 //! Rates are points of a grid, so every integral is a sum and nothing is approximated but the prior itself. The points
 //! lie evenly in the angle whose squared sine is the rate, in which the spread of a count does not depend on the rate
-//! and Jeffreys's prior is flat; never and always are points of their own.
+//! and Jeffreys's prior is flat; never and always are points of their own. The prior of the new rate is that one. That of the
+//! old rate falls with the angle, to a fifth at the end: where it happens often nobody calls the commit good.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -54,13 +55,16 @@ impl Grid {
         while f64::from(count) < enough {
             count *= 2;
         }
+        let angle = |number: u32| (f64::from(number) + 0.5) / f64::from(count) * FRAC_PI_2;
+        let falling = |number: u32| (-angle(number)).exp();
+        let all_falling: f64 = (0..count).map(falling).sum();
         let between = (1.0 - NEVER) / f64::from(count);
         let both = (1.0 - 2.0 * NEVER) / f64::from(count);
         let inner = (0..count).map(|number| {
-            let angle = (f64::from(number) + 0.5) / f64::from(count) * FRAC_PI_2;
-            let (sine, cosine) = angle.sin_cos();
+            let (sine, cosine) = angle(number).sin_cos();
             let (rate, rest) = (sine * sine, cosine * cosine);
-            Point { rate, ln: rate.ln(), ln_rest: rest.ln(), old: between, new: between, same: both }
+            let old = (1.0 - NEVER) * falling(number) / all_falling;
+            Point { rate, ln: rate.ln(), ln_rest: rest.ln(), old, new: between, same: both }
         });
         let never = Point { rate: 0.0, ln: f64::NEG_INFINITY, ln_rest: 0.0, old: NEVER, new: 0.0, same: NEVER };
         let always = Point { rate: 1.0, ln: 0.0, ln_rest: f64::NEG_INFINITY, old: 0.0, new: NEVER, same: NEVER };

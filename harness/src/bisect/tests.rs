@@ -27,11 +27,12 @@ fn the_posterior_is_that_of_the_model() {
     for (node, trials, events) in tried {
         bisection.record(node, tally(trials, events));
     }
-    // Rate, and the prior probability of it as the old and as the new one.
+    // Rate, and the prior probability of it as the old one, which falls with the angle, and as the new one.
     let inner = (0..STEPS).map(|step| {
         let angle = (f64::from(step) + 0.5) / f64::from(STEPS) * std::f64::consts::FRAC_PI_2;
-        let mass = 0.98 / f64::from(STEPS);
-        (angle.sin().powi(2), mass, mass)
+        let width = std::f64::consts::FRAC_PI_2 / f64::from(STEPS);
+        let old = (-angle).exp() / (1.0 - (-std::f64::consts::FRAC_PI_2).exp()) * width;
+        (angle.sin().powi(2), 0.98 * old, 0.98 / f64::from(STEPS))
     });
     let rates: Vec<(f64, f64, f64)> =
         std::iter::once((0.0, 0.02, 0.0)).chain(inner).chain([(1.0, 0.0, 0.02)]).collect();
