@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 use super::finding::{Finding, Status};
 use super::host::Options;
@@ -17,12 +18,29 @@ use super::rom;
 use super::run::{Group, read, shown};
 use crate::guest::Accelerator;
 
+/// How many times as long as TCG a KVM may take for the probe guest.
+const SLOWER: u32 = 4;
+
 /// Runs the probe guest under each accelerator. Returns the best that works, and a finding for each.
 pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelerator>, Vec<Finding>) {
     let (kvm, tcg) = match written(&rom::image()) {
         Ok(rom) => {
-            let probe = |accelerator| probe(options, qemu, rom.path(), accelerator);
-            tokio::join!(probe(Accelerator::Kvm), probe(Accelerator::Tcg))
+            let (tell, told) = oneshot::channel();
+            let tcg = async {
+                let result = probe(options, qemu, rom.path(), Accelerator::Tcg, std::future::pending()).await;
+                if let Ok(took) = &result {
+                    // Nobody listens any more if KVM was faster, as it should be.
+                    let _ = tell.send(*took);
+                }
+                result
+            };
+            let slower = async {
+                let Ok(took) = told.await else { return std::future::pending().await };
+                let limit = (took * SLOWER).max(options.host.patience.kvm_least);
+                sleep(limit.saturating_sub(took)).await;
+                limit
+            };
+            tokio::join!(probe(options, qemu, rom.path(), Accelerator::Kvm, slower), tcg)
         }
         Err(e) => {
             let why = format!("the probe guest cannot be written to a temporary file: {e}");
@@ -51,8 +69,15 @@ fn written(image: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// Runs the probe guest. Returns how long it took, or how it failed.
-async fn probe(options: &Options, qemu: &Checked, rom: &Path, accelerator: Accelerator) -> Result<Duration, String> {
+/// Runs the probe guest. Returns how long it took, or how it failed. When `slower` comes, with a time since the start, it is too
+/// slow beside the other accelerator.
+async fn probe(
+    options: &Options,
+    qemu: &Checked,
+    rom: &Path,
+    accelerator: Accelerator,
+    slower: impl Future<Output = Duration>,
+) -> Result<Duration, String> {
     let Some(info) = &qemu.info else { return Err("not tried: there is no QEMU that can be used".to_owned()) };
     let started = Instant::now();
     let mut command = options.host.command(&info.path);
@@ -73,7 +98,10 @@ async fn probe(options: &Options, qemu: &Checked, rom: &Path, accelerator: Accel
         Accelerator::Tcg => patience.tcg,
     };
     let mut marks = Marks::default();
-    let ending = watch(&mut group, stdout, &mut marks, patience.start, work).await;
+    let ending = tokio::select! {
+        ending = watch(&mut group, stdout, &mut marks, patience.start, work) => ending,
+        limit = slower => Ending::Slower(limit),
+    };
     // Of a QEMU that hangs, the end closes its error channel too.
     drop(group);
     let said = timeout(patience.start, stderr).await.ok().and_then(Result::ok).and_then(Result::ok).unwrap_or_default();
@@ -85,6 +113,7 @@ async fn probe(options: &Options, qemu: &Checked, rom: &Path, accelerator: Accel
 enum Ending {
     Exit(ExitStatus),
     Late(Duration),
+    Slower(Duration),
     Unreadable(io::Error),
 }
 
@@ -195,6 +224,9 @@ fn judge(marks: &Marks, ending: &Ending, said: &str) -> Result<(), String> {
         Ending::Exit(status) if status.success() => "the guest's CPU failed and was reset".to_owned(),
         Ending::Exit(status) => format!("QEMU ended with {status}"),
         Ending::Late(limit) => format!("the guest did not come to its end within {limit:?}"),
+        Ending::Slower(limit) => {
+            format!("the guest did not come to its end within {} ms, far more than TCG's took", limit.as_millis())
+        }
         Ending::Unreadable(e) => format!("the guest cannot be watched: {e}"),
     };
     let complaint = complaint.map(|line| format!("; QEMU says: {line}")).unwrap_or_default();

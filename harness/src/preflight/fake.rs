@@ -41,7 +41,7 @@ impl FakeHost {
         options.source_packages = vec!["linux-source-6.12".to_owned()];
         // Nothing here takes long; what never comes, a test waits for with less patience.
         let long = Duration::from_secs(60);
-        let patience = Patience { tool: long, start: long, kvm: long, tcg: long };
+        let patience = Patience { tool: long, start: long, kvm: long, kvm_least: long, tcg: long };
         options.host = Host { path: bin.into(), sources, root: true, patience };
         let host = Self { folder, options };
         host.qemu("7.2.22", DEVICES, &guest_runs());

@@ -84,6 +84,17 @@ async fn a_kvm_that_hangs_is_not_used() {
     }
 }
 
+#[tokio::test]
+async fn a_kvm_that_is_slower_than_tcg_is_not_waited_for() {
+    let mut host = FakeHost::new();
+    host.options.host.patience.kvm_least = Duration::ZERO;
+    let hangs = format!("case \"$*\" in *'-accel kvm'*) printf R; exec /bin/sleep 1000 ;; esac; {}", guest_runs());
+    host.qemu("7.2.22", DEVICES, &hangs);
+    let told = wrong(&host).await;
+    assert!(told.contains("far more than TCG's took: the furthest that a vCPU came is its first"), "{told}");
+    assert!(told.contains("guests run under tcg"), "{told}");
+}
+
 /// Returns when the process has ended.
 async fn gone(pid: &str) {
     let ended = async {
