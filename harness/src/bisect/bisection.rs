@@ -1,6 +1,6 @@
 //! The state of a bisection.
 
-use super::rates::{Grid, Marginal};
+use super::rates::{Grid, Marginal, part};
 use super::skips::Skips;
 use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tally, Why, choice};
 use crate::stats::{Proportion, wilson};
@@ -12,7 +12,7 @@ const NONE: f64 = 0.1;
 /// ends do not differ a quarter came so far, and one in a hundred to a commit.
 const SPEND: f64 = 0.05;
 
-/// A commit that is probable enough is confirmed up to this, where that takes no more than a [`FEW`] trials.
+/// A commit that is probable enough is confirmed up to this, where that takes no more than about [`FEW`] trials.
 const SURE: f64 = 0.99;
 
 /// Trials that are a trifle beside those that came before them.
@@ -256,8 +256,11 @@ impl Bisection {
     fn confirming(&self, confidence: f64, costs: &Costs<'_>) -> Option<(usize, u32)> {
         let ln_odds = |probability: f64| (probability / (1.0 - probability)).ln();
         let missing = ln_odds(SURE) - ln_odds(confidence);
+        if missing <= 0.0 {
+            return None;
+        }
         let (commit, trials, apart) = choice::best_ready(self, costs)?;
-        (missing > 0.0 && missing <= FEW * apart).then_some((commit, trials))
+        (missing <= FEW * apart).then_some((commit, trials))
     }
 
     /// The probability that the event is rarer at the bad end, by the ends alone: against "more frequent" and "equal",
@@ -344,5 +347,5 @@ fn interval(tally: Tally) -> crate::stats::Interval {
 
 /// What a possibility of this probability adds to the doubt, in nats.
 fn entropy(probability: f64) -> f64 {
-    if probability > 0.0 { -probability * probability.ln() } else { 0.0 }
+    -part(probability, probability.ln())
 }

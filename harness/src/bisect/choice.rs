@@ -11,6 +11,7 @@
 
 use super::Costs;
 use super::bisection::Bisection;
+use super::rates::part;
 
 /// No batch is larger, unless more run side by side: by then a commit has told which side it is on, or never will.
 const LARGEST: u32 = 256;
@@ -140,7 +141,7 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
 
 /// The entropy of an outcome of this probability, in nats.
 fn doubt(probability: f64) -> f64 {
-    -(product(probability, probability.ln()) + product(1.0 - probability, (-probability).ln_1p()))
+    -(part(probability, probability.ln()) + part(1.0 - probability, (-probability).ln_1p()))
 }
 
 /// How far an outcome of probability `of` is from one of probability `from` (Kullback and Leibler), in nats.
@@ -148,12 +149,7 @@ fn divergence(of: f64, from: f64) -> f64 {
     /// So that what seems impossible by rounding is not.
     const LEAST: f64 = 1e-9;
     let from = from.clamp(LEAST, 1.0 - LEAST);
-    -doubt(of) - product(of, from.ln()) - product(1.0 - of, (-from).ln_1p())
-}
-
-/// Nothing, of whatever logarithm, is nothing.
-fn product(factor: f64, ln: f64) -> f64 {
-    if factor > 0.0 { factor * ln } else { 0.0 }
+    -doubt(of) - part(of, from.ln()) - part(1.0 - of, (-from).ln_1p())
 }
 
 /// The rate of a node's trials, on each side.
@@ -190,7 +186,7 @@ fn information(joint: &[[f64; 3]]) -> f64 {
     for row in joint {
         columns.iter_mut().zip(row).for_each(|(column, own)| *column += own);
     }
-    let ln = |probability: f64| if probability > 0.0 { probability * probability.ln() } else { 0.0 };
+    let ln = |probability: f64| part(probability, probability.ln());
     let rows: f64 = joint.iter().map(|row| ln(row.iter().sum())).sum();
     let each: f64 = joint.iter().flatten().copied().map(ln).sum();
     let columns: f64 = columns.into_iter().map(ln).sum();

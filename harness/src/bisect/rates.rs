@@ -200,7 +200,7 @@ impl Likelihood {
     }
 }
 
-/// Nothing of what happened never matters, even if that is impossible.
-fn part(count: f64, ln: f64) -> f64 {
+/// `count` times a logarithm: nothing of what happened never matters, even if that is impossible.
+pub(super) fn part(count: f64, ln: f64) -> f64 {
     if count > 0.0 { count * ln } else { 0.0 }
 }
