@@ -439,6 +439,10 @@ pub struct TrialRecord {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: TrialOutcome,
+    /// The template that its guest was restored from, 16 hex digits that follow from the saved machine; missing if the
+    /// guest was booted, or the record is of a harness that made one template only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Percent of the time from firing to the end that the vCPUs were ready to run and the host had no processor for
     /// them; the higher, the longer the guest's delay loops lasted. Missing where the host does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -61,6 +61,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         started: "2026-11-22T05:06:07.000Z".to_owned(),
         wall_ms: 140,
         outcome: TrialOutcome::Counted { hung: false, channels: channels.into() },
+        template: None,
         host_wait_percent: Some(3),
         stamps: Vec::new(),
         hung_by: None,

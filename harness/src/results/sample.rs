@@ -78,6 +78,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         started: "2026-11-22T05:06:07.000Z".to_owned(),
         wall_ms: 140,
         outcome,
+        template: None,
         host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
         hung_by: None,

@@ -171,6 +171,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         started: rfc3339(began.0),
         wall_ms: 0,
         outcome: TrialOutcome::InfraError { cause: String::new() },
+        template: None,
         host_wait_percent: None,
         stamps: Vec::new(),
         hung_by: None,

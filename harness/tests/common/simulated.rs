@@ -54,6 +54,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         started: "2026-11-22T05:06:07.000Z".into(),
         wall_ms: 140,
         outcome,
+        template: None,
         host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
         hung_by: None,
