@@ -394,6 +394,27 @@ pub struct Logged {
     pub unfinished: u32,
 }
 
+/// Whether trials draw how their faults lie against everything else in the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Each from its seed.
+    #[default]
+    Drawn,
+    /// No: every trial has the phase of its template, for debugging. What such trials show of one template need not hold
+    /// for any other.
+    Fixed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Drawn => "drawn",
+            Self::Fixed => "fixed",
+        })
+    }
+}
+
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -439,8 +460,9 @@ pub struct TrialRecord {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: TrialOutcome,
-    /// The template that its guest was restored from, 16 hex digits that follow from the saved machine; missing if the
-    /// guest was booted, or the record is of a harness that made one template only.
+    /// The template that its guest was restored from, `NUMBER:DIGEST`: which of its kernel's, and eight hex digits that
+    /// follow from the saved machine. Missing if the guest was booted, or the harness was one that made one template
+    /// only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// Percent of the time from firing to the end that the vCPUs were ready to run and the host had no processor for

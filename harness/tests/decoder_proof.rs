@@ -16,7 +16,7 @@ use std::time::Duration;
 use common::{Project, root, text};
 use harness::evidence::pstore::{self, Dump, Pstore};
 use harness::evidence::ramoops::{self, Contents, Corrections, ZoneError};
-use harness::guest::{Accelerator, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
+use harness::guest::{Accelerator, Given, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
 use harness::model::ChannelOutcome;
 use harness::model::pstore::{Backend, Ramoops};
 use harness::project::{Project as Checkout, cache_dir};
@@ -48,7 +48,8 @@ async fn next_boot(
         loads_by_name: false,
     };
     let start = Start::Boot { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], ram, erst };
-    let mut guest = Guest::start(&machine, start, Some("read-pstore\n"), workdir.path(), None, None).await.unwrap();
+    let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
+    let mut guest = Guest::start(&machine, start, given, workdir.path(), None, None).await.unwrap();
     let files = guest.pstore_files(Duration::from_secs(300)).await.unwrap();
     files.into_iter().map(|file| (file.name, file.bytes)).collect()
 }

@@ -116,6 +116,8 @@ impl Floor {
             directives: &told,
             ram: Ram::CopyOnWrite(&ram),
             tracer: None,
+            boot: None,
+            turn: None,
         };
         let descriptors = Descriptors {
             qmp: theirs.as_raw_fd(),

@@ -22,7 +22,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::model::{CellKey, Params, TrialOutcome};
+use crate::guest::Time;
+use crate::model::{CellKey, Params, Phase, TrialOutcome};
 use crate::plan::Plan;
 use crate::procfs;
 use crate::results::{self, Run};
@@ -196,7 +197,7 @@ impl Bench {
     /// The assignment at this place of a plan that has it.
     fn assignment(&self, plan: &Plan, index: u64) -> Assignment {
         let trial = plan.trial_of(0, u32::try_from(index).unwrap_or(0));
-        Assignment::new(&trial.expect("the plan has one cell"), &self.instance)
+        Assignment::new(&trial.expect("the plan has one cell"), &self.instance, Time::Real, Phase::Drawn)
     }
 
     /// Runs so many trials, as `harness run` does; how long that took.

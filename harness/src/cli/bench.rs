@@ -9,7 +9,7 @@ use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, print, print_json};
 use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
-use crate::model::{CellKey, Params};
+use crate::model::{CellKey, Params, Phase};
 use crate::preflight;
 use crate::scenario::Scenario;
 use crate::trial::Stage;
@@ -80,6 +80,8 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         jobs: arguments.jobs,
         time,
         cold: false,
+        templates: None,
+        phase: Phase::Drawn,
         read_back: false,
         kdump: false,
         crash_kernel: None,
@@ -89,7 +91,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let tracer = how.tracer(&context, &machine).await;
     let prepare = async |cold, tracer| {
         let how = How { cold, ..how.clone() };
-        Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, &how, tracer).await
+        Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, &how, &[0], tracer).await
     };
     let restored = prepare(false, None).await?;
     let stage_traced = match &tracer {

@@ -26,6 +26,9 @@ use crate::run::{self as runner, Sink, Stop, Work};
 /// Trials of each cell before a sequential run is looked at for the first time.
 const FIRST_LOOK: u32 = 10;
 
+/// Trials of a cell that a sequential run is expected to take, as far as its templates depend on that.
+pub const TRIALS_TO_DECIDE: u32 = 20;
+
 /// A run with all that is needed to go on with it.
 pub struct Execution<'a> {
     pub context: &'a Context,
@@ -72,8 +75,11 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
+    let templates = how.templates(until.map_or(selection.trials, |_| TRIALS_TO_DECIDE));
+    let numbers: Vec<u32> = (0..templates).collect();
+    let cells = plan.cells_to_run();
     let stages =
-        Stages::prepare(context, &kernels.built, &plan.cells_to_run(), machine, &qemu_version, how, tracer).await?;
+        Stages::prepare(context, &kernels.built, &cells, machine, &qemu_version, how, &numbers, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
@@ -85,6 +91,7 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
         how,
         jobs,
         seed,
+        templates,
         traced: tracer.is_some(),
         plan: &plan,
         shard,

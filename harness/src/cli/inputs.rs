@@ -25,6 +25,8 @@ pub struct Inputs<'a> {
     pub how: &'a How,
     pub jobs: u32,
     pub seed: u64,
+    /// How many templates of each guest its trials are spread over.
+    pub templates: u32,
     /// Whether its guests are traced.
     pub traced: bool,
     /// The whole plan.
@@ -59,6 +61,8 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
             accelerator: accelerator.map(|accelerator| accelerator.to_string()).unwrap_or_default(),
             time: inputs.how.time.to_string(),
             cold: inputs.how.cold,
+            phase: inputs.how.phase,
+            templates: inputs.templates,
             traced: inputs.traced,
             read_back: inputs.how.read_back,
             kdump: inputs.how.kdump,

@@ -56,6 +56,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
         how: &how,
         jobs: info.jobs,
         seed: info.seed,
+        templates: info.qemu.templates,
         traced: tracer.is_some(),
         plan: &plan,
         shard: info.shard,
@@ -68,8 +69,9 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
+    let (cells, numbers) = (plan.cells_to_run(), Vec::from_iter(0..info.qemu.templates));
     let stages =
-        Stages::prepare(context, &kernels.built, &plan.cells_to_run(), machine, &qemu_version, &how, tracer).await?;
+        Stages::prepare(context, &kernels.built, &cells, machine, &qemu_version, &how, &numbers, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     let failed = kernels.failed;

@@ -10,7 +10,7 @@ use super::{Failure, Global, doctor, resume};
 use crate::compare;
 use crate::guest::{Machine, Time};
 use crate::kernel;
-use crate::model::KernelName;
+use crate::model::{KernelName, Phase};
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::preflight;
 use crate::results::{QemuInfo, RunInfo, Until};
@@ -67,7 +67,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
-          "until", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "until", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch to try, on stock, beside the variants (repeatable: all of them together, in this order)
     #[arg(long, value_name = "FILE")]
@@ -100,6 +100,14 @@ pub struct How {
     /// Boot every trial from its first instruction instead of restoring a guest that is booted already
     #[arg(long)]
     pub cold: bool,
+    /// How many booted guests are saved for each kernel, for trials to be restored from in turn. What one boot decided by
+    /// chance is in every trial that is restored from it [default: one for every five trials of a cell, 8 at most]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with = "cold")]
+    pub templates: Option<u32>,
+    /// Whether each trial draws, from its seed, how its faults lie against timer ticks and the turns of the CPUs; `fixed`
+    /// is for debugging
+    #[arg(long, value_enum, default_value_t)]
+    pub phase: Phase,
     /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
     #[arg(long)]
     pub read_back: bool,
@@ -117,6 +125,12 @@ pub struct How {
     #[arg(long, value_enum, default_value_t = Trace::Auto)]
     pub trace: Trace,
 }
+
+/// Trials of a cell for which a template is made, if it is not said how many there are to be.
+const TRIALS_PER_TEMPLATE: u32 = 5;
+
+/// The most templates that are made of each guest unless more are asked for: each takes seconds and some 31 MB.
+const MAX_TEMPLATES: u32 = 8;
 
 /// Whether guests are traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -139,11 +153,24 @@ impl How {
 
     /// How trials of a run that was begun before are run; only how many at a time may be another.
     pub fn again(info: &RunInfo, jobs: Option<u32>) -> Self {
-        let QemuInfo { cold, read_back, kdump, full_vmcore, .. } = info.qemu;
+        let QemuInfo { cold, phase, templates, read_back, kdump, full_vmcore, .. } = info.qemu;
         let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
         let trace = if info.qemu.traced { Trace::Auto } else { Trace::Off };
         let crash_kernel = info.qemu.crash_kernel.clone();
-        Self { seed: Some(info.seed), jobs, time, cold, read_back, kdump, crash_kernel, full_vmcore, trace }
+        let (seed, templates) = (Some(info.seed), Some(templates));
+        Self { seed, jobs, time, cold, templates, phase, read_back, kdump, crash_kernel, full_vmcore, trace }
+    }
+
+    /// How many templates so many trials of a cell are spread over.
+    pub fn templates(&self, trials: u32) -> u32 {
+        match self.templates {
+            Some(asked) if asked > trials => {
+                eprintln!("note: {trials} trials of a cell cannot be spread over {asked} templates: {trials} are made");
+                trials.max(1)
+            }
+            Some(asked) => asked,
+            None => (trials / TRIALS_PER_TEMPLATE).clamp(1, MAX_TEMPLATES),
+        }
     }
 
     /// What the guests of this machine are traced with. Where that cannot be, the run goes on without, and says so.

@@ -1,6 +1,6 @@
 //! The stages of a run: what each of its kernels' guests start from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -12,7 +12,7 @@ use super::run::How;
 use super::{Failure, build};
 use crate::guest::Machine;
 use crate::kernel::Kernel;
-use crate::model::{CellKey, KernelName};
+use crate::model::{CellKey, KernelName, Phase};
 use crate::parts;
 use crate::plan::PlannedTrial;
 use crate::run::Work;
@@ -23,20 +23,31 @@ use crate::trial::{Assignment, Stage, StageError, StageOptions, Workplace};
 /// How many guests boot or settle at once, for each processor. With many more a QEMU does not answer in time.
 const AT_ONCE: usize = 2;
 
-/// One stage, by its kernel and guest shape, with the variant's settings.
-type Prepared = ((KernelName, Guest), (Arc<Stage>, Vec<Knob>));
+/// What a stage is looked up by.
+type Key = (KernelName, Guest);
+
+/// A template that was made, or could not be: of which stage, and its number.
+struct Made {
+    key: Key,
+    number: u32,
+    result: Result<(), StageError>,
+}
 
 /// The stages of a run, one for each kernel and guest shape, each with its variant's settings.
 pub struct Stages {
-    by_kernel: BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>,
+    by_kernel: BTreeMap<Key, (Arc<Stage>, Vec<Knob>)>,
     /// Whether the next boot is asked after each trial what pstore has.
     read_back: bool,
     /// Whether all of a dead kernel's memory is kept.
     full_vmcore: bool,
+    /// Whether trials draw their interleaving.
+    phase: Phase,
 }
 
 impl Stages {
-    /// Makes or finds every template that the cells need, several at once: a guest that settles leaves the processors idle.
+    /// Makes or finds the templates of these numbers for every guest that the cells need, several at once: a guest that
+    /// settles leaves the processors idle. A template that cannot be made is done without, as long as there is another.
+    #[expect(clippy::too_many_arguments, reason = "all that guests are made from")]
     pub async fn prepare(
         context: &Context,
         kernels: &[Kernel],
@@ -44,6 +55,7 @@ impl Stages {
         machine: Machine,
         qemu_version: &str,
         how: &How,
+        templates: &[u32],
         tracer: Option<&Tracer>,
     ) -> Result<Self, Failure> {
         let (project, cache) = (context.project.clone(), context.cache.clone());
@@ -58,61 +70,75 @@ impl Stages {
             }
             _ => None,
         };
-        let cold = how.cold;
         let workplace = Arc::new(Workplace::default());
-        let mut preparing = JoinSet::new();
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let room = Arc::new(Semaphore::new(processors * AT_ONCE));
+        let mut by_kernel = BTreeMap::new();
         for kernel in kernels {
             for shape in shapes(context, cells, &kernel.name())? {
                 let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = shape;
                 let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..machine.clone() };
-                let (kernel, cache, agent) = (kernel.clone(), context.cache.clone(), agent.clone());
-                let (qemu_version, workplace) = (qemu_version.to_owned(), Arc::clone(&workplace));
-                let (tracer, crash_kernel) = (tracer.cloned(), crash_kernel.clone());
-                let room = Arc::clone(&room);
-                preparing.spawn(async move {
-                    // It is never closed.
-                    let _place = room.acquire_owned().await;
-                    let (agent, qemu_version, workplace) = (&*agent, &*qemu_version, &workplace);
-                    let options = StageOptions {
-                        cache: &cache,
-                        agent,
-                        qemu_version,
-                        cold,
-                        workplace,
-                        tracer: tracer.as_ref(),
-                        command_line: &shape.command_line,
-                        crash_kernel: crash_kernel.as_deref(),
-                    };
-                    let stage = Stage::prepare(machine, &kernel, options).await?;
-                    Ok(((kernel.name(), shape), (Arc::new(stage), knobs(&kernel))))
-                });
+                let options = StageOptions {
+                    cache: &context.cache,
+                    agent: &agent,
+                    qemu_version,
+                    workplace: &workplace,
+                    tracer,
+                    command_line: &shape.command_line,
+                    crash_kernel: crash_kernel.as_deref(),
+                };
+                let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
+                by_kernel.insert((kernel.name(), shape), (stage, knobs(kernel)));
             }
+        }
+        let How { read_back, full_vmcore, phase, .. } = *how;
+        let stages = Self { by_kernel, read_back, full_vmcore, phase };
+        if how.cold {
+            return Ok(stages);
         }
         // The kernels' builds have taken Ctrl-C away from its default.
         tokio::select! {
-            stages = Self::collect(preparing) => {
-                Ok(Self { by_kernel: stages?, read_back: how.read_back, full_vmcore: how.full_vmcore })
-            }
+            done = stages.make_templates(templates) => done.map(|()| stages),
             _ = tokio::signal::ctrl_c() => Err(Failure::host("interrupted while guests were being prepared")),
         }
     }
 
-    async fn collect(
-        mut preparing: JoinSet<Result<Prepared, StageError>>,
-    ) -> Result<BTreeMap<(KernelName, Guest), (Arc<Stage>, Vec<Knob>)>, Failure> {
-        let of = preparing.len() as u64;
-        let mut progress = Progress::begin("guests");
-        progress.at(0, of, "booting and settling, once for each kernel");
-        let mut stages = BTreeMap::new();
-        while let Some(prepared) = preparing.join_next().await {
-            let (key, stage) = prepared.map_err(Failure::host)??;
-            stages.insert(key, stage);
-            progress.at(stages.len() as u64, of, "booting and settling, once for each kernel");
+    /// Gives every stage the templates of these numbers, first the first one of each.
+    async fn make_templates(&self, numbers: &[u32]) -> Result<(), Failure> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let room = Arc::new(Semaphore::new(processors * AT_ONCE));
+        let mut making = JoinSet::new();
+        for &number in numbers {
+            for (key, (stage, _)) in &self.by_kernel {
+                let (key, stage, room) = (key.clone(), Arc::clone(stage), Arc::clone(&room));
+                making.spawn(async move {
+                    // It is never closed.
+                    let _place = room.acquire_owned().await;
+                    Made { key, number, result: stage.add_template(number).await }
+                });
+            }
         }
-        progress.end(&format!("{} ready", stages.len()));
-        Ok(stages)
+        let of = making.len() as u64;
+        let doing = "booting and settling, once for each kernel and template";
+        let mut progress = Progress::begin("guests");
+        progress.at(0, of, doing);
+        let (mut ready, mut ended) = (BTreeSet::new(), 0);
+        let mut failed = Vec::new();
+        while let Some(made) = making.join_next().await {
+            let Made { key, number, result } = made.map_err(Failure::host)?;
+            match result {
+                Ok(()) => drop(ready.insert(key)),
+                Err(error) => failed.push((key, number, error)),
+            }
+            ended += 1;
+            progress.at(ended, of, doing);
+        }
+        progress.end(&format!("{} ready", of - failed.len() as u64));
+        for (key, number, error) in failed {
+            if !ready.contains(&key) {
+                return Err(error.into());
+            }
+            eprintln!("note: template {number} of {} cannot be made, the run goes on with fewer: {error}", key.0);
+        }
+        Ok(())
     }
 
     /// A trial, ready to be run.
@@ -125,7 +151,7 @@ impl Stages {
         let mut instance = instance.clone();
         // None of the variant's own settings is one of the scenario's: such a cell is not run.
         instance.knobs.splice(0..0, knobs.iter().cloned());
-        let mut assignment = Assignment::new(trial, &instance);
+        let mut assignment = Assignment::new(trial, &instance, stage.machine.time, self.phase);
         (assignment.read_back, assignment.full_vmcore) = (self.read_back, self.full_vmcore);
         Ok(Work { stage: Arc::clone(stage), assignment, attempt })
     }

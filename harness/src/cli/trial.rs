@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The value of a parameter (repeatable); the first point that has them all is run
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<ParamFilter>,
+    /// Which of its kernel's templates it is restored from, as `trials.jsonl` has it before the colon
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    template: u32,
     #[command(flatten)]
     how: How,
 }
@@ -67,7 +70,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let tracer = arguments.how.tracer(&context, &machine).await;
     let tracer = tracer.as_ref();
     let how = &arguments.how;
-    let stages = Stages::prepare(&context, &kernels, cells, machine, &qemu_version, how, tracer).await?;
+    let stages =
+        Stages::prepare(&context, &kernels, cells, machine, &qemu_version, how, &[arguments.template], tracer).await?;
     let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
@@ -79,6 +83,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         how: &arguments.how,
         jobs: 1,
         seed,
+        templates: 1,
         traced: tracer.is_some(),
         plan: &Plan::again([CellKey::clone(&trial.cell)], 1, seed, None),
         shard: None,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,10 @@ pub struct Files<'a> {
     pub ram: Ram<'a>,
     /// The tracer, if there is one.
     pub tracer: Option<&'a Path>,
+    /// What the agent draws the peculiarities of this boot from.
+    pub boot: Option<u64>,
+    /// How long a vCPU's turn may last in virtual time.
+    pub turn: Option<Duration>,
 }
 
 /// The numbers of the inherited descriptors.
@@ -219,6 +224,11 @@ impl Machine {
         }
         args.word("-append").word(line);
         args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
+        // There in any case: a saved guest finds its items by their numbers, which depend on the others.
+        args.word("-fw_cfg").word(format!("name=opt/harness/boot,string={:016x}", files.boot.unwrap_or(0)));
+        if let (Time::Virtual, Some(turn)) = (self.time, files.turn) {
+            args.turns(turn);
+        }
 
         args.file_backed("erst", ERST_BYTES, true, files.erst).words("-device acpi-erst,memdev=erst");
 
@@ -289,6 +299,14 @@ impl Arguments {
         self.word("-plugin").word(word);
     }
 
+    /// Has a timer go off in the guest's time so often. QEMU executes a vCPU no further than to the next timer of any
+    /// device, and then it is the next one's turn; so this timer, of a filter between two ports that nobody uses, ends
+    /// turns. It is no part of a saved machine, and no guest can see it.
+    fn turns(&mut self, turn: Duration) {
+        self.words("-netdev hubport,id=here,hubid=0 -netdev hubport,id=there,hubid=1,netdev=here");
+        self.word("-object").word(format!("filter-buffer,id=turns,netdev=here,interval={}", turn.as_micros().max(1)));
+    }
+
     fn socket(&mut self, id: &str, fd: RawFd) -> &mut Self {
         self.word("-chardev").word(format!("socket,id={id},fd={fd}"))
     }
@@ -316,6 +334,8 @@ mod tests {
             directives: Path::new("/trial/a,b"),
             ram,
             tracer: restored.then_some(Path::new("/tracers/4,2")),
+            boot: None,
+            turn: restored.then_some(Duration::from_micros(250)),
         };
         let port = machine.crashkernel_mib.map(|_| 14);
         let descriptors =

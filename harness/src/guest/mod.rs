@@ -43,7 +43,7 @@ pub(crate) use process::tie;
 pub use remains::{RamoopsMemory, Remains, Waited};
 pub(crate) use running::monotonic_ns;
 pub use running::{End, Guest, Watch};
-pub use start::Start;
 pub(crate) use start::padded;
+pub use start::{Given, Start};
 pub use template::{Template, TemplateError};
 pub use trace::Tracing;

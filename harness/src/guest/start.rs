@@ -3,6 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::Path;
+use std::time::Duration;
 
 use harness_qmp::Qmp;
 use serde_json::{Value, json};
@@ -43,24 +44,35 @@ pub enum Start<'a> {
     Restore(&'a Template),
 }
 
+/// What one guest is given, besides what it starts from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// What its agent is told. Without directives the agent waits for them: such a guest is there to be saved.
+    pub directives: Option<&'a str>,
+    /// What the agent draws the peculiarities of this boot from, if it is to draw any.
+    pub boot: Option<u64>,
+    /// In virtual time: how long a vCPU's turn may last, in the guest's time; if none is given, as long as QEMU likes.
+    pub turn: Option<Duration>,
+}
+
 impl Guest {
-    /// Starts a guest whose own files are in `workdir`, an empty private folder, and lets it run. Without `directives`
-    /// the agent waits for them: such a guest is there to be saved.
+    /// Starts a guest whose own files are in `workdir`, an empty private folder, and lets it run.
     ///
     /// A restored guest is asked for everything at once and runs as soon as its state is loaded, perhaps after this
     /// returns: a state that cannot be loaded ends QEMU, which whoever waits for the guest then learns.
     pub async fn start(
         machine: &Machine,
         start: Start<'_>,
-        directives: Option<&str>,
+        given: Given<'_>,
         workdir: &Path,
         watch: Option<Watch>,
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
         let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
-        std::fs::write(&told, padded(directives.unwrap_or(""))?)
+        std::fs::write(&told, padded(given.directives.unwrap_or(""))?)
             .map_err(GuestError::io(&format!("write {}", told.display())))?;
-        let own = OwnFiles { erst: &erst, directives: &told, tracer: tracing.map(|tracing| tracing.plugin) };
+        let tracer = tracing.map(|tracing| tracing.plugin);
+        let own = OwnFiles { erst: &erst, directives: &told, tracer, boot: given.boot, turn: given.turn };
         let restored = matches!(start, Start::Restore(_));
         let what = "make the tracer's memory";
         let memory = tracing.map(|tracing| Memory::new(tracing, restored)).transpose().map_err(GuestError::io(what))?;
@@ -192,16 +204,19 @@ impl Guest {
     }
 }
 
-/// The files of a guest's that every trial has of its own.
+/// What every guest has of its own.
 struct OwnFiles<'a> {
     erst: &'a Path,
     directives: &'a Path,
     tracer: Option<&'a Path>,
+    boot: Option<u64>,
+    turn: Option<Duration>,
 }
 
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
-        Files { kernel, initramfs, erst: self.erst, directives: self.directives, ram, tracer: self.tracer }
+        let Self { erst, directives, tracer, boot, turn } = *self;
+        Files { kernel, initramfs, erst, directives, ram, tracer, boot, turn }
     }
 }
 

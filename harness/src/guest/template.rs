@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
@@ -27,7 +28,7 @@ use super::hooks::Hooks;
 use super::log::LogPlace;
 use super::machine::{Machine, Ram};
 use super::running::{Guest, QMP_DEADLINE, Ready, within};
-use super::start::{Start, create};
+use super::start::{Given, Start, create};
 use super::trace::Tracing;
 use crate::locked::{lock, remove_if_abandoned};
 
@@ -36,6 +37,8 @@ use crate::locked::{lock, remove_if_abandoned};
 pub struct Template {
     #[serde(skip)]
     dir: PathBuf,
+    /// Eight hex digits that follow from the saved machine.
+    pub digest: String,
     /// The kernel it was booted with.
     pub kernel: PathBuf,
     /// The initramfs it was booted with.
@@ -108,13 +111,13 @@ fn remove_abandoned(parent: &Path, after: Duration) {
 }
 
 impl Template {
-    /// Boots a guest and saves it in `dir`, which appears only when it is complete.
+    /// Boots a guest and saves it in `dir`, which appears only when it is complete. What is peculiar to this boot is drawn
+    /// from `boot`.
     pub async fn create(
         machine: &Machine,
-        kernel: &Path,
-        initramfs: &Path,
-        append: &[String],
+        (kernel, initramfs, append): (&Path, &Path, &[String]),
         dir: &Path,
+        boot: u64,
         boot_deadline: Duration,
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, TemplateError> {
@@ -131,8 +134,9 @@ impl Template {
         let ram = staged.path().join("ram");
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, ram: Ram::Shared(&ram), erst: None };
+        let given = Given { boot: Some(boot), ..Given::default() };
         let mut guest =
-            Guest::start(machine, start, None, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
+            Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
         let (release, notes, ready) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
             Word::Ready { release, notes, page, mapped, code, vmcoreinfo } => {
                 (release, notes, Ready { page, mapped, code, vmcoreinfo })
@@ -155,8 +159,11 @@ impl Template {
         guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
 
+        let state = staged.path().join("state");
+        let digest = Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?);
         let mut template = Self {
             dir: staged.path().to_owned(),
+            digest: digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
             kernel: kernel.to_owned(),
             initramfs: initramfs.to_owned(),
             append: append.to_owned(),

@@ -32,6 +32,8 @@ pub use self::suite::{Suite, schema};
 pub struct PlannedTrial {
     /// Position in the plan, from 0.
     pub index: u64,
+    /// Which of its cell's trials it is, from 0.
+    pub ordinal: u32,
     /// Where it counts.
     pub cell: Arc<CellKey>,
     /// Seed of everything random in it.
@@ -149,7 +151,7 @@ impl Plan {
     fn planned(&self, position: usize, cell: &Arc<CellKey>, ordinal: u32) -> PlannedTrial {
         let index = self.index(position, ordinal);
         let seed = seed::of_trial(self.run_seed, cell, ordinal);
-        PlannedTrial { index, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
+        PlannedTrial { index, ordinal, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
     }
 
     /// How many trials of the cell at `position` are to be run.

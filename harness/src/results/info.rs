@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::bisection::Bisected;
-use crate::model::{CellKey, Expectation};
+use crate::model::{CellKey, Expectation, Phase};
 use crate::plan::Shard;
 
 /// The form of the run's folder that this harness writes and reads.
@@ -106,6 +106,12 @@ pub struct QemuInfo {
     pub time: String,
     /// Whether every trial was booted rather than restored.
     pub cold: bool,
+    /// Whether trials drew their interleaving. No run that does not say so did.
+    #[serde(default = "fixed")]
+    pub phase: Phase,
+    /// How many templates of each guest its trials were to be spread over.
+    #[serde(default = "one")]
+    pub templates: u32,
     /// Whether they were traced.
     #[serde(default)]
     pub traced: bool,
@@ -121,6 +127,14 @@ pub struct QemuInfo {
     /// Whether all of a dead kernel's memory was kept.
     #[serde(default)]
     pub full_vmcore: bool,
+}
+
+const fn fixed() -> Phase {
+    Phase::Fixed
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// Which kernel it was, and what it was built from.

@@ -66,6 +66,8 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
     add("the accelerator".to_owned(), qemu.accelerator.clone());
     add("time in the guest".to_owned(), qemu.time.clone());
     add("--cold".to_owned(), qemu.cold.to_string());
+    add("--phase".to_owned(), qemu.phase.to_string());
+    add("--templates".to_owned(), qemu.templates.to_string());
     add("--read-back".to_owned(), qemu.read_back.to_string());
     add("--kdump".to_owned(), qemu.kdump.to_string());
     add("--crash-kernel".to_owned(), qemu.crash_kernel.clone().unwrap_or_else(|| "none".to_owned()));

@@ -6,8 +6,8 @@ use super::{
     CellSummary, Counts, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION,
 };
 use crate::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, TrialOutcome,
-    TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, Phase,
+    TrialOutcome, TrialRecord,
 };
 
 /// `hold=300ms post_notifiers=1` as parameters.
@@ -144,6 +144,8 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             accelerator: "tcg".into(),
             time: "real".into(),
             cold: false,
+            phase: Phase::Drawn,
+            templates: 4,
             traced: true,
             read_back: false,
             kdump: false,

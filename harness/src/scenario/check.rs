@@ -1,8 +1,11 @@
 //! What makes a scenario impossible, found before anything is built or booted.
 
+use std::time::Duration;
+
 use super::acting::{Planned, at_point};
 use super::draw::Drawn;
 use super::file::{File, KnobFile};
+use super::guest_text::Firing;
 use super::{Cpu, Instance, Span};
 use crate::guest::DIRECTIVES_BYTES;
 use crate::yaml::{At, InputError, Mark, Source, visible};
@@ -150,10 +153,13 @@ fn knobs(source: &Source, file: &File) -> Result<(), InputError> {
     Ok(())
 }
 
+/// With the most digits that a firing may have.
+const FIRING: Firing = Firing { cpu: Some(7), after: Duration::from_micros(99_999) };
+
 /// That the agent can be told of one point of the sweep, whatever is drawn in a trial. What is wrong is shown where the
 /// actors begin.
 pub(super) fn told(source: &Source, file: &File, instance: &Instance) -> Result<(), InputError> {
-    let bytes = longest(instance).to_guest("0123456789abcdef", u32::MAX).len();
+    let bytes = longest(instance).to_guest("0123456789abcdef", u32::MAX, FIRING).len();
     let most = DIRECTIVES_BYTES - BYTES_FOR_THE_TRIAL;
     if bytes <= most {
         return Ok(());

@@ -28,14 +28,14 @@ impl Instance {
                 Cpu::Number(cpu) => *cpu,
                 Cpu::AnyOf(cpus) => {
                     let free: Vec<u32> = cpus.iter().copied().filter(|cpu| !drawn.contains(cpu)).collect();
-                    let cpu = of_many(fraction(seed, &actor.name, "cpu"), free.len() as u64);
+                    let cpu = of_many(stream(seed, &actor.name, "cpu"), free.len() as u64);
                     // That there are enough was checked when the scenario was read.
                     let cpu = usize::try_from(cpu).ok().and_then(|cpu| free.get(cpu)).copied().unwrap_or_default();
                     drawn.push(cpu);
                     cpu
                 }
             };
-            actor.map(cpu, |key, span| span.at(fraction(seed, &actor.name, key)))
+            actor.map(cpu, |key, span| span.at(stream(seed, &actor.name, key)))
         });
         Drawn { actors: actors.collect(), instance: self }
     }
@@ -62,11 +62,12 @@ impl Span {
 }
 
 /// Which of `many` things, from 0, lies at a fraction of 2^64.
-fn of_many(fraction: u64, many: u64) -> u64 {
+pub(crate) fn of_many(fraction: u64, many: u64) -> u64 {
     u64::try_from((u128::from(fraction) * u128::from(many)) >> 64).unwrap_or_default()
 }
 
-fn fraction(seed: u64, actor: &str, key: &str) -> u64 {
+/// A fraction of 2^64: what the stream of this name gives in the trial with this seed. No actor has an empty name.
+pub(crate) fn stream(seed: u64, actor: &str, key: &str) -> u64 {
     let digest = Sha256::digest(format!("{seed} {actor} {key}"));
     digest.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

@@ -6,25 +6,36 @@
 //! ```text
 //! nonce 0123456789abcdef
 //! witnesses 32
+//! run-on 2
 //! set /proc/sys/kernel/panic_on_oops 0
 //! arm dump spin cpu=1 in=function function=erst_write for_us=700000
 //! arm oops oops cpu=1 in=thread at_us=0
 //! arm panic panic cpu=0 in=thread after=dump edge=entered delay_us=50000
-//! fire
+//! fire after_us=1250
 //! ```
 
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 use super::{Action, Actor, Context, Drawn, Enough, Notifier, OopsKind, Start, Stay};
 use crate::model::pstore::Backend;
+
+/// Where and when the agent fires the faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Firing {
+    /// On which CPU; on whichever it is, if none is named.
+    pub cpu: Option<u32>,
+    /// How long after the last witness line, in whole microseconds.
+    pub after: Duration,
+}
 
 impl Drawn<'_> {
     /// The text for the agent. `nonce` (16 lowercase hex digits) marks the trial's lines in the guest's log, of which
     /// `witnesses` are written before the faults are fired.
     ///
     /// Names and values were checked when the scenario was read: none of them has a line break in it, no name a blank.
-    pub fn to_guest(&self, nonce: &str, witnesses: u32) -> String {
-        GuestText { drawn: self, nonce, witnesses }.to_string()
+    pub fn to_guest(&self, nonce: &str, witnesses: u32, firing: Firing) -> String {
+        GuestText { drawn: self, nonce, witnesses, firing }.to_string()
     }
 }
 
@@ -32,12 +43,16 @@ struct GuestText<'a> {
     drawn: &'a Drawn<'a>,
     nonce: &'a str,
     witnesses: u32,
+    firing: Firing,
 }
 
 impl Display for GuestText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "nonce {}", self.nonce)?;
         writeln!(f, "witnesses {}", self.witnesses)?;
+        if let Some(cpu) = self.firing.cpu {
+            writeln!(f, "run-on {cpu}")?;
+        }
         for knob in &self.drawn.instance.knobs {
             writeln!(f, "set {} {}", knob.path, knob.value)?;
         }
@@ -50,7 +65,10 @@ impl Display for GuestText<'_> {
         if let Some(cpu) = self.drawn.instance.reload_on {
             writeln!(f, "reload-crash-kernel {cpu}")?;
         }
-        writeln!(f, "fire")
+        match self.firing.after.as_micros() {
+            0 => writeln!(f, "fire"),
+            us => writeln!(f, "fire after_us={us}"),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::guest_text::Firing;
 use super::*;
 use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
@@ -109,7 +110,7 @@ fn nothing_is_asked_or_expected_where_the_file_says_so() {
 fn text_for_the_agent_of_panic_during_oops_dump() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
-    assert_snapshot!(scenario.at(&held("700ms", 1)).unwrap().draw(0).to_guest(NONCE, 32), @"
+    assert_snapshot!(scenario.at(&held("700ms", 1)).unwrap().draw(0).to_guest(NONCE, 32, Firing::default()), @"
     nonce 0123456789abcdef
     witnesses 32
     set /sys/module/kernel/parameters/crash_kexec_post_notifiers 1
@@ -125,7 +126,7 @@ fn text_for_the_agent_of_panic_during_oops_dump() {
 fn text_for_the_agent_of_oops_then_panic() {
     let all = shipped();
     let scenario = Scenario::find(&all, "oops-then-panic").unwrap();
-    assert_snapshot!(scenario.at(&Params::new()).unwrap().draw(0).to_guest(NONCE, 32), @"
+    assert_snapshot!(scenario.at(&Params::new()).unwrap().draw(0).to_guest(NONCE, 32, Firing::default()), @"
     nonce 0123456789abcdef
     witnesses 32
     set /proc/sys/kernel/panic_on_oops 1
@@ -163,7 +164,7 @@ fn what_ramoops_needs_and_where_its_write_begins() {
     let instance = scenario.at(&Params::new()).unwrap();
     assert_eq!(instance.needs.functions, ["persistent_ram_zap"]);
     assert_eq!(instance.needs.config, ["CONFIG_PSTORE_RAM", "CONFIG_PSTORE_CONSOLE"]);
-    let text = instance.draw(0).to_guest(NONCE, 1);
+    let text = instance.draw(0).to_guest(NONCE, 1, Firing::default());
     assert!(text.contains("arm s spin cpu=0 in=function function=persistent_ram_zap for_us=1000\n"), "{text}");
 }
 
@@ -206,7 +207,7 @@ expect:
     let expectation = Expectation { channel: Channel::Pstore, outcome: ChannelOutcome::Truncated, at_least: 0.5 };
     assert_eq!(instance.expectations, [expectation]);
     assert_eq!(scenario.at(&points[0]).unwrap().expectations, []);
-    assert_snapshot!(instance.draw(0).to_guest(NONCE, 8), @"
+    assert_snapshot!(instance.draw(0).to_guest(NONCE, 8, Firing::default()), @"
     nonce 0123456789abcdef
     witnesses 8
     set /sys/module/printk/parameters/time -5
@@ -250,7 +251,7 @@ proptest! {
         });
         // JSON is YAML.
         if let Ok(scenario) = read("x", &file.to_string()) {
-            let text = scenario.at(&scenario.points()[0]).unwrap().draw(0).to_guest(NONCE, 32);
+            let text = scenario.at(&scenario.points()[0]).unwrap().draw(0).to_guest(NONCE, 32, Firing::default());
             let lines: Vec<&str> = text.split('\n').collect();
             prop_assert_eq!(lines.len(), 8, "{}", text);
             let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();

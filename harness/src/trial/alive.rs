@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::stage::{Source, Stage};
+use super::interleaving::Interleaving;
+use super::stage::{Restorable, Source, Stage};
 use super::{Assignment, judge};
 use crate::guest::GuestError;
 use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
@@ -44,8 +46,8 @@ impl fmt::Display for Fault {
 ///
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
 /// and crashed in the same way, and the template is good if both leave the same.
-pub(super) async fn check(stage: &Stage) -> Result<(), Fault> {
-    let restored = outcome(stage, stage.source().await).await.map_err(Fault::Guest)?;
+pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), Fault> {
+    let restored = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(Fault::Guest)?;
     if all_saved(&restored) {
         return Ok(());
     }
@@ -77,8 +79,10 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
     };
     Assignment {
         index: 0,
+        ordinal: 0,
         cell,
         seed: 0,
+        interleaving: Interleaving::default(),
         directives: format!(
             "nonce {nonce}\nwitnesses {WITNESSES}\n{knob}arm panic panic cpu=0 in=thread at_us=0\nfire\n"
         ),

@@ -207,6 +207,7 @@ mod tests {
     use crate::evidence::encode_ring::{Kernel, RingBuilder};
     use crate::guest::{End, Remains, Waited};
     use crate::model::{CellKey, Meeting, Params};
+    use crate::trial::Interleaving;
     use crate::verdict::witness;
 
     const NONCE: &str = "0123456789abcdef";
@@ -219,6 +220,8 @@ mod tests {
             params: Params::new(),
         };
         Assignment {
+            ordinal: 0,
+            interleaving: Interleaving::default(),
             index: 0,
             cell,
             seed: 0,

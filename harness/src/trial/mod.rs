@@ -12,6 +12,7 @@ mod artifacts;
 mod dump;
 mod hung;
 mod inject;
+mod interleaving;
 mod judge;
 mod next_boot;
 mod progress;
@@ -27,9 +28,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::evidence::vmcore::Capture;
-use crate::guest::{End, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
+use crate::guest::{End, Given, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::order::OrderAssertion;
-use crate::model::{CellKey, Meeting, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
 use crate::results::rfc3339;
@@ -39,6 +40,7 @@ use crate::verdict::Tail;
 pub use alive::Fault as TemplateFault;
 pub use hung::Hung;
 pub use inject::Injection;
+pub use interleaving::Interleaving;
 pub use judge::{Judged, judge};
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
@@ -63,10 +65,14 @@ const SLOW_HOST: f64 = 0.8;
 pub struct Assignment {
     /// Position in the plan.
     pub index: u64,
+    /// Which of its cell's trials it is, from 0.
+    pub ordinal: u32,
     /// Where it counts.
     pub cell: CellKey,
     /// Seed of everything random in it.
     pub seed: u64,
+    /// How its faults lie against everything else in its guest.
+    pub interleaving: Interleaving,
     /// The word that marks its lines.
     pub nonce: String,
     /// What the agent is told.
@@ -98,8 +104,12 @@ pub struct Assignment {
 
 impl Assignment {
     /// What a planned trial is told, at the point of its scenario that `instance` is.
-    pub fn new(trial: &PlannedTrial, instance: &Instance) -> Self {
+    pub fn new(trial: &PlannedTrial, instance: &Instance, time: Time, phase: Phase) -> Self {
         let drawn = instance.draw(trial.seed);
+        let interleaving = match phase {
+            Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.cpus, time),
+            Phase::Fixed => Interleaving::default(),
+        };
         let (nonce, of) = (&trial.nonce, WITNESSES);
         let tail = match &instance.panic_line {
             Some(text) => Tail::beginning_with(nonce, of, text),
@@ -109,10 +119,12 @@ impl Assignment {
         let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
         Self {
             index: trial.index,
+            ordinal: trial.ordinal,
             cell: CellKey::clone(&trial.cell),
             seed: trial.seed,
+            interleaving,
             nonce: trial.nonce.clone(),
-            directives: drawn.to_guest(&trial.nonce, WITNESSES),
+            directives: drawn.to_guest(&trial.nonce, WITNESSES, interleaving.firing),
             deadline: instance.deadline,
             quiet: instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses)),
             longest_wait: longest(drawn.actors.iter().map(waits)),
@@ -181,7 +193,9 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         dump: None,
     };
     let full = assignment.full_vmcore.then(|| artifacts.join(artifacts::VMCORE));
-    match crash(stage, &stage.source().await, assignment, full.as_deref(), watch).await {
+    let source = stage.source(assignment.ordinal).await;
+    record.template = source.template();
+    match crash(stage, &source, assignment, full.as_deref(), watch).await {
         Ok(crash) => {
             record.host_wait_percent = crash.host_wait().map(percent);
             if let Some(hung) = &crash.hung {
@@ -272,7 +286,8 @@ async fn crash(
         Some(_) if booted => format!("await-host\n{}", assignment.directives),
         _ => assignment.directives.clone(),
     };
-    let mut guest = Guest::start(machine, start, Some(&directives), workdir.path(), watch, tracing.as_ref()).await?;
+    let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };
+    let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
     let mut probes = source.probes();
     if booted {
         match guest.word("ready", BOOT_DEADLINE).await? {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::BOOT_DEADLINE;
 use super::stage::Stage;
-use crate::guest::{Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory, Remains};
+use crate::guest::{Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory, Remains};
 
 /// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
 /// them, and has it send the files of its `/sys/fs/pstore`.
@@ -27,7 +27,8 @@ pub(super) async fn read(stage: &Stage, remains: &Remains) -> Result<Vec<PstoreF
         None => Ram::Private,
     };
     let start = stage.next_boot(&erst, ram);
-    let mut guest = Guest::start(&stage.machine, start, Some("read-pstore\n"), folder.path(), None, None).await?;
+    let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
+    let mut guest = Guest::start(&stage.machine, start, given, folder.path(), None, None).await?;
     guest.pstore_files(BOOT_DEADLINE).await
 }
 

@@ -1,5 +1,7 @@
-//! What trials of one kernel and guest shape start from: a template, made once and kept in the cache, or a cold boot.
+//! What trials of one kernel and guest shape start from: several templates, made once and kept in the cache, or a cold
+//! boot.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,16 +15,15 @@ use super::dump::Dumps;
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{
-    CRASH_COMMAND_LINE, GuestError, ListHead, Machine, Ram, Start, Template, TemplateError, Time, Tracing,
-};
+use crate::guest::{CRASH_COMMAND_LINE, GuestError, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::probes::{Image, Probes, ProbesError};
+use crate::scenario::stream;
 use crate::tracer::Tracer;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "5";
+const RECIPE: &str = "6";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -30,8 +31,12 @@ pub struct Stage {
     /// The machine.
     pub machine: Machine,
     boot: Boot,
-    /// Where the template is kept, and the template; none if every trial is booted. Replaced when it has gone bad.
-    template: Option<(PathBuf, RwLock<Arc<Restorable>>)>,
+    /// The templates, by their numbers; none if every trial is booted.
+    templates: RwLock<BTreeMap<u32, Arc<Slot>>>,
+    /// Where template 0 would be kept, if there were no others: what the folders' names are made from.
+    key: String,
+    /// The build cache.
+    cache: PathBuf,
     /// What guests are traced with.
     pub(super) tracer: Option<StageTracer>,
     /// The kernel's `System.map`.
@@ -54,9 +59,18 @@ struct Boot {
     append: Vec<String>,
 }
 
+/// Where a template is kept, and the template, which is replaced when it has gone bad.
+#[derive(Debug)]
+struct Slot {
+    dir: PathBuf,
+    template: RwLock<Arc<Restorable>>,
+}
+
 /// A template, and what is looked for in guests restored from it.
 #[derive(Debug)]
 pub(crate) struct Restorable {
+    /// Which of the stage's templates it is.
+    pub number: u32,
     pub template: Template,
     pub probes: Option<Arc<Probes>>,
 }
@@ -73,6 +87,14 @@ impl Source<'_> {
         match self {
             Self::Boot(start) => *start,
             Self::Template(restorable) => Start::Restore(&restorable.template),
+        }
+    }
+
+    /// The template that it starts from, as records name it: its number, and a digest of the saved machine.
+    pub(super) fn template(&self) -> Option<String> {
+        match self {
+            Self::Boot(_) => None,
+            Self::Template(restorable) => Some(format!("{}:{}", restorable.number, restorable.template.digest)),
         }
     }
 
@@ -94,8 +116,6 @@ pub struct StageOptions<'a> {
     pub agent: &'a Path,
     /// QEMU's version: another QEMU cannot load a saved machine.
     pub qemu_version: &'a str,
-    /// Boot every trial from its first instruction.
-    pub cold: bool,
     /// Where trials have their private folders.
     pub workplace: &'a Arc<Workplace>,
     /// What guests are traced with, if they are to be, and can be.
@@ -163,9 +183,8 @@ impl StageError {
 }
 
 impl Stage {
-    /// Packs the initramfs and makes the template, or takes both from the cache. A template is checked by a crash of a
-    /// guest restored from it; one that fails is made anew.
-    pub async fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
+    /// Packs the initramfs, or takes it from the cache. Its guests are booted until it is given a template.
+    pub fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;
         let dumps = machine.crashkernel_mib.map(|_| {
@@ -202,7 +221,9 @@ impl Stage {
         let mut stage = Self {
             machine,
             boot,
-            template: None,
+            templates: RwLock::default(),
+            key: String::new(),
+            cache: options.cache.to_owned(),
             tracer,
             symbols: kernel.system_map(),
             crashlab: kernel.crashlab(),
@@ -210,60 +231,65 @@ impl Stage {
             workplace: Arc::clone(options.workplace),
             kernel: name,
         };
-        if options.cold {
-            return Ok(stage);
-        }
-        let asked = stage.tracer.as_ref().map(StageTracer::asked);
-        let key = template_key(&stage, kernel, &digest, options.qemu_version, asked);
-        let dir = options.cache.join("templates").join(key);
-        let template = match Template::open(&dir) {
-            Some(template) => stage.restorable(template)?,
-            None => stage.make(&dir).await?,
-        };
-        stage.template = Some((dir.clone(), RwLock::new(template)));
-        if let Err(fault) = alive::check(&stage).await {
-            tracing::warn!("kernel {}: its template is made anew: {fault}", stage.kernel);
-            let template = stage.make_anew(&dir).await?;
-            stage.template = Some((dir, RwLock::new(template)));
-            let kernel = stage.kernel.clone();
-            alive::check(&stage).await.map_err(|fault| StageError::NotAlive { kernel, fault })?;
-        }
+        stage.key = template_key(&stage, kernel, &digest, options.qemu_version);
         Ok(stage)
     }
 
-    async fn make(&self, dir: &Path) -> Result<Arc<Restorable>, StageError> {
+    /// Makes a template, or takes it from the cache. It is checked by a crash of a guest restored from it; one that fails
+    /// is made anew. Templates of other numbers are other boots of the same guest.
+    pub async fn add_template(&self, number: u32) -> Result<(), StageError> {
+        let dir = self.cache.join("templates").join(format!("{}-{number}", self.key));
+        let mut template = match Template::open(&dir) {
+            Some(template) => self.restorable(number, template)?,
+            None => self.make(number, &dir).await?,
+        };
+        if let Err(fault) = alive::check(self, &template).await {
+            tracing::warn!("kernel {}: template {number} is made anew: {fault}", self.kernel);
+            template = self.make_anew(number, &dir).await?;
+            let kernel = || self.kernel.clone();
+            alive::check(self, &template).await.map_err(|fault| StageError::NotAlive { kernel: kernel(), fault })?;
+        }
+        let slot = Slot { dir, template: RwLock::new(template) };
+        self.templates.write().await.insert(number, Arc::new(slot));
+        Ok(())
+    }
+
+    async fn make(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, StageError> {
         let Boot { kernel, initramfs, append } = &self.boot;
         let tracing = self.tracer.as_ref().map(StageTracer::for_boot);
-        let made =
-            Template::create(&self.machine, kernel, initramfs, append, dir, BOOT_DEADLINE, tracing.as_ref()).await;
+        let boot = stream(u64::from(number), "", "boot");
+        let files = (&**kernel, &**initramfs, &**append);
+        let made = Template::create(&self.machine, files, dir, boot, BOOT_DEADLINE, tracing.as_ref()).await;
         let template = made.map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })?;
-        self.restorable(template)
+        self.restorable(number, template)
     }
 
     /// With what the template's guest told of itself, so that it need not be found out for every trial.
-    fn restorable(&self, template: Template) -> Result<Arc<Restorable>, StageError> {
+    fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, StageError> {
         let probes = match (&self.tracer, &template.hooks) {
             (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks)),
             _ => None,
         };
         let probes = probes.transpose().map_err(|source| StageError::Probes { kernel: self.kernel.clone(), source })?;
-        Ok(Arc::new(Restorable { template, probes: probes.map(Arc::new) }))
+        Ok(Arc::new(Restorable { number, template, probes: probes.map(Arc::new) }))
     }
 
-    async fn make_anew(&self, dir: &Path) -> Result<Arc<Restorable>, StageError> {
+    async fn make_anew(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, StageError> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", dir)(error)),
-            _ => self.make(dir).await,
+            _ => self.make(number, dir).await,
         }
     }
 
-    /// Makes the template anew if its files are not all there any more: somebody cleaned up while a run was under way.
+    /// Makes templates anew whose files are not all there any more: somebody cleaned up while a run was under way.
     /// Several trials may ask for it at once; it is done once.
     pub async fn mend(&self) -> Result<(), StageError> {
-        let Some((dir, template)) = &self.template else { return Ok(()) };
-        let mut template = template.write().await;
-        if Template::open(dir).is_none() {
-            *template = self.make_anew(dir).await?;
+        let slots = self.templates.read().await.clone();
+        for (number, slot) in slots {
+            let mut template = slot.template.write().await;
+            if Template::open(&slot.dir).is_none() {
+                *template = self.make_anew(number, &slot.dir).await?;
+            }
         }
         Ok(())
     }
@@ -286,18 +312,18 @@ impl Stage {
         }
     }
 
-    /// What a guest starts from.
-    pub(super) async fn source(&self) -> Source<'_> {
-        match &self.template {
-            Some((_, template)) => Source::Template(Arc::clone(&*template.read().await)),
+    /// What the guest of a cell's trial number `ordinal` starts from: trials take the templates in turn.
+    pub(super) async fn source(&self, ordinal: u32) -> Source<'_> {
+        match nth(&*self.templates.read().await, ordinal) {
+            Some(slot) => Source::Template(Arc::clone(&*slot.template.read().await)),
             None => self.cold(),
         }
     }
 
-    /// The same, from a thread that may block.
+    /// The first template, or a boot, from a thread that may block.
     pub(crate) fn source_blocking(&self) -> Source<'_> {
-        match &self.template {
-            Some((_, template)) => Source::Template(Arc::clone(&*template.blocking_read())),
+        match nth(&self.templates.blocking_read(), 0) {
+            Some(slot) => Source::Template(Arc::clone(&*slot.template.blocking_read())),
             None => self.cold(),
         }
     }
@@ -315,13 +341,19 @@ impl Stage {
     }
 }
 
-/// Everything that makes one saved machine differ from another.
+/// The template whose turn it is.
+fn nth(templates: &BTreeMap<u32, Arc<Slot>>, ordinal: u32) -> Option<Arc<Slot>> {
+    let turn = usize::try_from(ordinal).unwrap_or(usize::MAX).checked_rem(templates.len())?;
+    templates.values().nth(turn).map(Arc::clone)
+}
+
+/// Everything that makes one stage's saved machines differ from another's.
 ///
-/// A traced one knows what its guest told of itself, to the questions that were `asked`.
-fn template_key(stage: &Stage, kernel: &Kernel, image: &str, qemu_version: &str, asked: Option<&[ListHead]>) -> String {
+/// A traced one knows what its guest told of itself, to the questions that were asked.
+fn template_key(stage: &Stage, kernel: &Kernel, image: &str, qemu_version: &str) -> String {
     let mut hash = Sha256::new();
     let (machine, line) = (format!("{:?}", stage.machine), format!("{:?}", stage.boot.append));
-    let asked = format!("{asked:?}");
+    let asked = format!("{:?}", stage.tracer.as_ref().map(StageTracer::asked));
     for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use harness::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, Logged, ParamValue, TrialOutcome,
-    TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, Logged, ParamValue, Phase,
+    TrialOutcome, TrialRecord,
 };
 use harness::results::{HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339};
 
@@ -87,6 +87,8 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
             accelerator: String::new(),
             time: String::new(),
             cold: false,
+            phase: Phase::Drawn,
+            templates: 4,
             read_back: false,
             kdump: false,
             crash_kernel: None,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use crate::run_on;
 
 /// Where the initramfs has it, what boots on it, and what it is told.
 const KERNEL: &str = "/crash/kernel";
@@ -17,9 +17,7 @@ const ON_CRASH: c_ulong = 2;
 
 /// Loads it once more, on one CPU, in place of the one that is loaded.
 pub fn load_on(cpu: usize) -> Result<(), String> {
-    let mut only = CpuSet::new();
-    only.set(cpu);
-    sched_setaffinity(None, &only).map_err(|e| format!("go to CPU {cpu}: {e}"))?;
+    run_on(cpu)?;
     load()
 }
 

@@ -1,5 +1,7 @@
 //! One line of what the host asks for.
 
+use std::time::Duration;
+
 /// A directive; what its words mean stands in the table at the top of the crate.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Directive<'a> {
@@ -10,7 +12,8 @@ pub enum Directive<'a> {
     AwaitHost,
     AwaitTracer,
     ReloadCrashKernel(usize),
-    Fire,
+    RunOn(usize),
+    Fire { after: Duration },
     ReadPstore,
 }
 
@@ -28,7 +31,13 @@ impl<'a> Directive<'a> {
             "await-host" if rest.is_empty() => Ok(Self::AwaitHost),
             "await-tracer" if rest.is_empty() => Ok(Self::AwaitTracer),
             "reload-crash-kernel" => rest.parse().map(Self::ReloadCrashKernel).map_err(|e| e.to_string()),
-            "fire" if rest.is_empty() => Ok(Self::Fire),
+            "run-on" => rest.parse().map(Self::RunOn).map_err(|e| e.to_string()),
+            "fire" if rest.is_empty() => Ok(Self::Fire { after: Duration::ZERO }),
+            "fire" => rest
+                .strip_prefix("after_us=")
+                .and_then(|us| us.parse().ok())
+                .map(|us| Self::Fire { after: Duration::from_micros(us) })
+                .ok_or_else(|| "after_us=N is all that may follow".to_owned()),
             "read-pstore" if rest.is_empty() => Ok(Self::ReadPstore),
             _ => Err("not a directive".to_owned()),
         }
@@ -37,7 +46,7 @@ impl<'a> Directive<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Directive;
+    use super::{Directive, Duration};
 
     #[test]
     fn every_directive_is_read() {
@@ -51,7 +60,9 @@ mod tests {
         assert_eq!(Directive::parse("await-host"), Ok(Directive::AwaitHost));
         assert_eq!(Directive::parse("await-tracer"), Ok(Directive::AwaitTracer));
         assert_eq!(Directive::parse("reload-crash-kernel 1"), Ok(Directive::ReloadCrashKernel(1)));
-        assert_eq!(Directive::parse("fire"), Ok(Directive::Fire));
+        assert_eq!(Directive::parse("run-on 3"), Ok(Directive::RunOn(3)));
+        assert_eq!(Directive::parse("fire"), Ok(Directive::Fire { after: Duration::ZERO }));
+        assert_eq!(Directive::parse("fire after_us=250"), Ok(Directive::Fire { after: Duration::from_micros(250) }));
         assert_eq!(Directive::parse("read-pstore"), Ok(Directive::ReadPstore));
     }
 
@@ -60,6 +71,8 @@ mod tests {
         for line in [
             "",
             "fire now",
+            "fire after_us=soon",
+            "run-on",
             "await-tracer please",
             "set /proc",
             "witnesses many",

@@ -12,7 +12,8 @@
 //! | `await-host` | wait for a line from the host |
 //! | `await-tracer` | before firing, wait until a tracer outside of the guest is awake |
 //! | `reload-crash-kernel CPU` | once fired, load the crash kernel anew, on that CPU |
-//! | `fire` | write the witness lines, fire, and wait for the end |
+//! | `run-on CPU` | move to that CPU |
+//! | `fire [after_us=N]` | write the witness lines, sleep for N microseconds, fire, and wait for the end |
 //! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
 //!
 //! If its initramfs has a crash kernel, that is loaded before it says that it is ready. Booted by that kernel, which is
@@ -32,12 +33,15 @@ use std::time::Duration;
 use directive::Directive;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Size of the item with the directives, as the host pads it.
 const DIRECTIVES_BYTES: usize = 4096;
 /// Most directives end before this.
 const USUAL_BYTES: usize = 512;
 const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
+/// What the peculiarities of this boot are drawn from: 16 hex digits; 0 for none.
+const BOOT: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/boot/raw";
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
 const PAGE: &str = "/sys/module/crashlab/parameters/page";
 const MAPPED: &str = "/sys/module/crashlab/parameters/mapped";
@@ -136,7 +140,9 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let (release, notes, vmcoreinfo) = (release.trim(), hex(&notes), vmcoreinfo.trim());
     host.say(&format!("ready {release} {notes} {page} {mapped} {code} {vmcoreinfo}"))?;
 
-    let text = await_directives(&files.directives, host)?;
+    let boot = read(BOOT)?;
+    let boot = u64::from_str_radix(boot.trim(), 16).map_err(|e| format!("read {BOOT}: {e}"))?;
+    let text = await_directives(&files.directives, host, boot)?;
     let mut nonce = String::new();
     let mut witnesses = 0;
     let mut traced = false;
@@ -153,10 +159,14 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
             Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
-            Directive::Fire => {
+            Directive::RunOn(cpu) => run_on(cpu)?,
+            Directive::Fire { after } => {
                 bear_witness(&files, &nonce, witnesses, traced)?;
                 if traced {
                     files.command("await-tracer")?;
+                }
+                if !after.is_zero() {
+                    std::thread::sleep(after);
                 }
                 files.command("fire")?;
                 if let Some(cpu) = reload_on {
@@ -179,13 +189,20 @@ fn serve(host: &mut Host) -> Result<(), String> {
 /// The item is padded with line feeds to a fixed size; every byte of it that is read is an instruction's exit to QEMU.
 /// So only the first byte is polled: a line feed means that the item is empty, or that it was swapped under a read that
 /// had begun before the guest was saved.
-fn await_directives(item: &File, host: &mut Host) -> Result<String, String> {
+///
+/// Guests that are saved are to differ in what chance decides while a machine boots. What that is, is drawn from `boot`:
+/// which pages are free in which order, and for how long the guest settles.
+fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, String> {
     let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read {DIRECTIVES}: {e}"));
     let mut polls: u32 = 0;
+    let settled = SETTLING_POLLS + u32::from(boot.to_le_bytes()[0]) / 2;
     let mut first = [b'\n'];
     while read(&mut first)? == 1 && first == [b'\n'] {
         polls = polls.saturating_add(1);
-        if polls == SETTLING_POLLS {
+        if polls == 1 {
+            shuffle_memory(boot);
+        }
+        if polls == settled {
             host.say("settled")?;
         }
         std::thread::sleep(Duration::from_millis(2));
@@ -199,6 +216,21 @@ fn await_directives(item: &File, host: &mut Host) -> Result<String, String> {
     bytes.truncate(n);
     let text = String::from_utf8(bytes).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
     Ok(text.trim_end().to_owned())
+}
+
+/// Moves to a CPU, and stays there.
+fn run_on(cpu: usize) -> Result<(), String> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only).map_err(|e| format!("move to CPU {cpu}: {e}"))
+}
+
+/// Takes memory in pieces of sizes that are drawn from `seed`, and gives it back in another order.
+fn shuffle_memory(seed: u64) {
+    let sizes = seed.to_le_bytes().map(|byte| usize::from(byte) * 1024);
+    let mut pieces: Vec<Vec<u8>> = sizes.into_iter().map(|bytes| vec![1; bytes]).collect();
+    pieces.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
+    std::hint::black_box(pieces);
 }
 
 fn write(path: &str, value: &str) -> Result<(), String> {

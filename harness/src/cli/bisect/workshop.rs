@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cli::context::Context;
+use crate::cli::execution::TRIALS_TO_DECIDE;
 use crate::cli::run::How;
 use crate::cli::stages::Stages;
 use crate::cli::{Failure, doctor, skips};
@@ -29,6 +30,11 @@ impl Workshop {
         Ok(Self { how, machine, qemu_version, tracer })
     }
 
+    /// How many templates the trials of one kernel are spread over.
+    pub fn templates(&self) -> u32 {
+        self.how.templates(TRIALS_TO_DECIDE)
+    }
+
     /// What guests of one kernel start from. The inner error is the reason why this kernel is passed over.
     pub async fn stages(
         &self,
@@ -40,17 +46,10 @@ impl Workshop {
             return Ok(Err(reason));
         }
         let kernels = std::slice::from_ref(kernel);
+        let (cells, templates) = (std::slice::from_ref(cell), Vec::from_iter(0..self.templates()));
         let prepare = || {
             let (machine, tracer) = (self.machine.clone(), self.tracer.as_ref());
-            Stages::prepare(
-                context,
-                kernels,
-                std::slice::from_ref(cell),
-                machine,
-                &self.qemu_version,
-                &self.how,
-                tracer,
-            )
+            Stages::prepare(context, kernels, cells, machine, &self.qemu_version, &self.how, &templates, tracer)
         };
         // Once more: it may have been the host, which was busy.
         let mut prepared = prepare().await;

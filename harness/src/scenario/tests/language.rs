@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{NONCE, read};
 use crate::model::{Meeting, Params};
-use crate::scenario::{Instance, Needs, Scenario, Start};
+use crate::scenario::{Firing, Instance, Needs, Scenario, Start};
 
 /// A scenario with these actors and more; whatever else is in it ends the guest.
 fn scenario(actors: &str, more: &str) -> Scenario {
@@ -26,7 +26,7 @@ fn only(scenario: &Scenario) -> &Instance {
 /// The lines by which the agent is told of these actors.
 fn armed(actors: &str) -> String {
     let scenario = scenario(actors, "");
-    let text = only(&scenario).draw(0).to_guest(NONCE, 0);
+    let text = only(&scenario).draw(0).to_guest(NONCE, 0, Firing::default());
     let lines = text.lines().filter(|line| line.starts_with("arm ") && !line.starts_with("arm end "));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -218,7 +218,7 @@ const DRAWN: &str = "\
 fn what_a_seed_draws_is_written_down_here() {
     let scenario = scenario(DRAWN, "");
     let told = |seed| {
-        let text = only(&scenario).draw(seed).to_guest(NONCE, 0);
+        let text = only(&scenario).draw(seed).to_guest(NONCE, 0, Firing::default());
         let lines = text.lines().filter(|line| line.starts_with("arm u ") || line.starts_with("arm e "));
         lines.collect::<Vec<_>>().join("\n")
     };
@@ -341,7 +341,7 @@ fn a_crash_kernel_at_some_points() {
         })
         .collect();
     assert_eq!(points, [(None, None, false, 0), (Some(32), Some(3), true, 1), (Some(48), Some(3), true, 0)]);
-    let told = instances(&sweep)[1].draw(1).to_guest(NONCE, 1);
+    let told = instances(&sweep)[1].draw(1).to_guest(NONCE, 1, Firing::default());
     assert!(told.ends_with("reload-crash-kernel 3\nfire\n"), "{told}");
     let mut everywhere = sweep;
     everywhere.load_crash_kernel();

@@ -1,0 +1,88 @@
+//! How a trial's faults lie against everything else that happens in its guest: timer ticks, and in virtual time the turns
+//! that the vCPUs take.
+//!
+//! A template fixes all of that. Restored from it, every guest would do the same at the same time, and a hundred trials
+//! would be one trial, a hundred times. So each trial draws where its faults lie, from its seed: one seed always draws
+//! the same, and trials of one template differ as those of many do.
+
+use std::time::Duration;
+
+use crate::guest::Time;
+use crate::scenario::{Firing, of_many, stream};
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Interleaving {
+    /// Where and when the faults are fired.
+    pub firing: Firing,
+    /// How long a vCPU's turn may last, in the guest's time; only in virtual time.
+    pub turn: Option<Duration>,
+}
+
+/// The firing is put off by less than this in real time: one tick of a kernel that has 250 of them a second, which is
+/// what the phase is drawn of.
+const TICK: Duration = Duration::from_millis(4);
+
+/// The same in virtual time, where it costs nothing to wait: the longest period in QEMU's own schedule, the timer that
+/// ends the turn of a vCPU which does not end it itself (`TCG_KICK_PERIOD`, QEMU: `accel/tcg/tcg-accel-ops-rr.h`).
+const KICK: Duration = Duration::from_millis(100);
+
+/// Turns last from the one to the other, at equal odds for each doubling. Left to itself QEMU lets a vCPU that does not
+/// pause go on for up to 100 ms, in which the others stand still. Real CPUs run at the same time, which short turns come
+/// close to; but each turn costs the host some 20 us, and with shorter ones a crash kernel takes twice as long to boot.
+const TURNS: [Duration; 2] = [Duration::from_micros(250), Duration::from_millis(4)];
+
+impl Interleaving {
+    /// That of the trial with this seed, in a guest with so many CPUs.
+    pub fn draw(seed: u64, cpus: u32, time: Time) -> Self {
+        let stream = |key| stream(seed, "", key);
+        let below = |key, end: Duration| {
+            let us = u64::try_from(end.as_micros()).unwrap_or(u64::MAX);
+            Duration::from_micros(of_many(stream(key), us))
+        };
+        let after = below("fire", if time == Time::Virtual { KICK } else { TICK });
+        let cpu = u32::try_from(of_many(stream("fire on"), u64::from(cpus))).ok();
+        let turn = (time == Time::Virtual).then(|| {
+            let [shortest, longest] = TURNS;
+            // 53 bits, so that the fraction is below 1 also as a double.
+            #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+            let fraction = (stream("turn") >> 11) as f64 / (1u64 << 53) as f64;
+            shortest.mul_f64((longest.as_secs_f64() / shortest.as_secs_f64()).powf(fraction))
+        });
+        Self { firing: Firing { cpu, after }, turn }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_draws_the_same() {
+        let draw = |seed, time| Interleaving::draw(seed, 4, time);
+        assert_eq!(draw(7, Time::Virtual), draw(7, Time::Virtual));
+        assert_ne!(draw(7, Time::Virtual), draw(8, Time::Virtual));
+        assert_eq!(draw(7, Time::Real).turn, None);
+    }
+
+    #[test]
+    fn what_is_drawn_is_spread_over_all_that_is_possible() {
+        for (time, end) in [(Time::Real, TICK), (Time::Virtual, KICK)] {
+            let drawn: Vec<_> = (0..1000).map(|seed| Interleaving::draw(seed, 4, time)).collect();
+            for cpu in 0..4 {
+                let there = drawn.iter().filter(|drawn| drawn.firing.cpu == Some(cpu)).count();
+                assert!((200..300).contains(&there), "CPU {cpu}: {there}");
+            }
+            for quarter in 0..4 {
+                let there = drawn.iter().filter(|drawn| {
+                    let after = drawn.firing.after;
+                    (end / 4 * quarter..end / 4 * (quarter + 1)).contains(&after)
+                });
+                let there = there.count();
+                assert!((200..300).contains(&there), "quarter {quarter}: {there}");
+            }
+            let [shortest, longest] = TURNS;
+            assert!(drawn.iter().filter_map(|drawn| drawn.turn).all(|turn| (shortest..=longest).contains(&turn)));
+        }
+    }
+}
