@@ -57,7 +57,7 @@ fn a_template_that_vanishes_or_rots_is_made_anew() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     for variant in ["stock", "kmsg-dump-before-notifiers"] {
-        assert!(said.contains(&format!("kernel {variant}@6.12: its template is made anew")), "{said}");
+        assert!(said.contains(&format!("kernel {variant}@6.12: template 0 is made anew")), "{said}");
     }
     let records = project.records();
     assert_complete(&records, 2);
