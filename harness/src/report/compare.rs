@@ -76,7 +76,7 @@ fn verdict(cell: &ComparedCell) -> String {
 }
 
 /// `20/20 [84–100]`
-fn share(Share { n, saved, ci95 }: Share) -> String {
+fn share(Share { n, saved, ci95, .. }: Share) -> String {
     if n == 0 {
         return "none counted".to_owned();
     }

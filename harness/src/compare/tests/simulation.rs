@@ -28,7 +28,7 @@ impl Growing {
     }
 
     fn pair(self) -> Pair {
-        let of = |hits| Proportion::new(hits, self.n).unwrap();
+        let of = |hits| Proportion::new(hits, self.n).unwrap().into();
         Pair { base: of(self.base), candidate: of(self.candidate) }
     }
 }
@@ -98,7 +98,7 @@ fn a_confidence_sequence_holds_the_share_at_every_look() {
             let mut hits = 0;
             (1..=300).any(|n| {
                 hits += u32::from(rng.f64() < share);
-                let sequence = || Evidence::Sequential.share(Proportion::new(hits, n).unwrap());
+                let sequence = || Evidence::Sequential.share(&Proportion::new(hits, n).unwrap().into());
                 let interval = intervals.entry((hits, n)).or_insert_with(sequence);
                 share < interval.lo || interval.hi < share
             })
