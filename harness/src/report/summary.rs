@@ -1,7 +1,7 @@
 //! A run's counts as tables.
 
-use super::Format;
 use super::grid::{Grid, Tone};
+use super::{Format, templates};
 use crate::model::{CellKey, Channel, Params};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::percent;
@@ -41,6 +41,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
     text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary))
         + &not_counted(summary)
         + &skipped(summary, format)
+        + &templates::that_differ(summary, format)
 }
 
 /// Every figure: a row for each cell, variants below each other; what was not counted is always there.
@@ -70,7 +71,12 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
     }
     let legend =
         format!("Figures: trials in which {}, of those that counted; share; its 95 % interval.\n", good(summary));
-    grid.render(format) + "\n" + &legend + &not_counted(summary) + &skipped(summary, format)
+    grid.render(format)
+        + "\n"
+        + &legend
+        + &not_counted(summary)
+        + &skipped(summary, format)
+        + &templates::that_differ(summary, format)
 }
 
 /// The names that stand in a table's margins.
@@ -180,8 +186,7 @@ fn skipped(summary: &Summary, format: Format) -> String {
             None => reasons.push((reason, 1)),
         }
     }
-    // In Markdown lines run together unless they are items.
-    let item = if format == Format::Markdown { "- " } else { "" };
+    let item = format.item();
     let line = |(reason, cells): (&str, usize)| {
         let plural = if cells == 1 { "" } else { "s" };
         format!("{item}skipped, {cells} cell{plural}: {reason}\n")

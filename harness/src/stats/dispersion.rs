@@ -68,12 +68,12 @@ pub(crate) fn dispersion_p(strata: &[&Clusters]) -> f64 {
     if strata.is_empty() {
         return 1.0;
     }
-    let hits = |seen: &&[Proportion]| seen.iter().map(|seen| u64::from(seen.hits())).collect::<Vec<u64>>();
-    let seen: f64 = strata.iter().map(|stratum| square(stratum, &hits(stratum))).sum();
+    let tables: Vec<Table> = strata.into_iter().map(Table::of).collect();
+    let seen: f64 = tables.iter().map(Table::seen).sum();
     let mut rng = fastrand::Rng::with_seed(0);
     let mut extreme = 0;
     for drawn in 1..=SHUFFLES {
-        let shuffled: f64 = strata.iter().map(|stratum| square(stratum, &shuffled(stratum, &mut rng))).sum();
+        let shuffled: f64 = tables.iter().map(|table| table.shuffled(&mut rng)).sum();
         extreme += u32::from(shuffled >= seen * (1.0 - TIE));
         if extreme == ENOUGH {
             return f64::from(extreme) / f64::from(drawn);
@@ -92,27 +92,41 @@ fn sum(templates: &[Proportion]) -> Proportion {
     templates.iter().fold(Proportion::default(), |sum, seen| sum.plus(*seen))
 }
 
-/// Pearson's X² of a table with these hits.
-fn square(templates: &[Proportion], hits: &[u64]) -> f64 {
-    let share = sum(templates).share().unwrap_or_default();
-    let own = |(seen, hits): (&Proportion, &u64)| {
-        (float(*hits) - f64::from(seen.of()) * share).powi(2) / f64::from(seen.of())
-    };
-    templates.iter().zip(hits).map(own).sum::<f64>() / (share * (1.0 - share))
+/// The templates of a stratum, with trials of both outcomes.
+struct Table<'a> {
+    templates: &'a [Proportion],
+    all: Proportion,
+    share: f64,
 }
 
-/// All hits dealt anew to the trials of all templates.
-fn shuffled(templates: &[Proportion], rng: &mut fastrand::Rng) -> Vec<u64> {
-    let all = sum(templates);
-    let (mut hits, mut trials) = (u64::from(all.hits()), u64::from(all.of()));
-    let deal = |seen: &Proportion| {
-        let own = u64::from(seen.of());
-        trials -= own;
-        let dealt = drawn(hits, own, trials, rng);
-        hits -= dealt;
-        dealt
-    };
-    templates.iter().map(deal).collect()
+impl<'a> Table<'a> {
+    fn of(templates: &'a [Proportion]) -> Self {
+        let all = sum(templates);
+        Self { templates, all, share: all.share().unwrap_or_default() }
+    }
+
+    /// What a template with so many hits adds to Pearson's X².
+    fn square(&self, hits: u64, of: u64) -> f64 {
+        (float(hits) - float(of) * self.share).powi(2) / (float(of) * self.share * (1.0 - self.share))
+    }
+
+    /// Pearson's X².
+    fn seen(&self) -> f64 {
+        self.templates.iter().map(|seen| self.square(seen.hits().into(), seen.of().into())).sum()
+    }
+
+    /// That of a table in which all hits are dealt anew to the trials of all templates.
+    fn shuffled(&self, rng: &mut fastrand::Rng) -> f64 {
+        let (mut hits, mut trials) = (u64::from(self.all.hits()), u64::from(self.all.of()));
+        let mut deal = |seen: &Proportion| {
+            let own = u64::from(seen.of());
+            trials -= own;
+            let dealt = drawn(hits, own, trials, rng);
+            hits -= dealt;
+            self.square(dealt, own)
+        };
+        self.templates.iter().map(&mut deal).sum()
+    }
 }
 
 /// A number from the hypergeometric distribution: of `own + rest` trials `hits` are hits, and `own` are drawn.

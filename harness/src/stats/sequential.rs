@@ -14,6 +14,8 @@
 //! [`MOST_ICC`]: its largest likelihood is that over all shares and all such correlations. Once templates differ by more
 //! than chance, it is that over all correlations. The e-value is only made smaller by that, and so it stays one.
 
+use std::cell::OnceCell;
+
 use super::beta_binomial::{BetaBinomial, part};
 use super::bounds::boundary;
 use super::difference::restricted;
@@ -52,54 +54,55 @@ fn ln_likelihood(seen: Proportion, share: f64) -> f64 {
 }
 
 /// The e-values against differences of two shares: what does not depend on which difference is asked for.
-pub struct EValues {
+pub struct EValues<'a> {
     ln_mixtures: f64,
-    null: Null,
+    pooled: [Proportion; 2],
+    /// The sides, if on one of them trials of a template are alike.
+    clusters: Option<[&'a Clusters; 2]>,
+    /// Their likelihoods, and the largest correlation of the hypothesis; made when they are needed.
+    clustered: OnceCell<([BetaBinomial; 2], f64)>,
 }
 
-/// The likelihoods of a hypothesis.
-enum Null {
-    /// No two trials of a side are alike.
-    Independent([Proportion; 2]),
-    /// Trials of a template are, up to this correlation.
-    Clustered { sides: [BetaBinomial; 2], most_icc: f64 },
-}
-
-impl EValues {
-    /// That of two sides.
-    pub fn of(base: &Clusters, candidate: &Clusters) -> Self {
-        let ln_mixtures = ln_mixture(base.pooled()) + ln_mixture(candidate.pooled());
-        let null = match (base.independent(), candidate.independent()) {
-            (Some(base), Some(candidate)) => Null::Independent([base, candidate]),
-            _ => Null::Clustered {
-                sides: [BetaBinomial::of(base), BetaBinomial::of(candidate)],
-                most_icc: most_icc(&[base, candidate]),
-            },
-        };
-        Self { ln_mixtures, null }
+impl<'a> EValues<'a> {
+    /// Those of two sides.
+    pub fn of(base: &'a Clusters, candidate: &'a Clusters) -> Self {
+        let sides = [base, candidate];
+        let pooled = sides.map(Clusters::pooled);
+        let independent = sides.iter().all(|side| side.independent().is_some());
+        Self {
+            ln_mixtures: ln_mixture(pooled[0]) + ln_mixture(pooled[1]),
+            pooled,
+            clusters: (!independent).then_some(sides),
+            clustered: OnceCell::new(),
+        }
     }
 
     /// The logarithm of the e-value against `candidate − base = difference`; infinite for what cannot be.
     pub fn ln_e_value(&self, difference: f64) -> f64 {
-        match &self.null {
-            Null::Independent([base, candidate]) => restricted((*base).into(), (*candidate).into(), difference)
-                .map_or(f64::INFINITY, |shares| {
-                    self.ln_mixtures - ln_likelihood(*base, shares[0]) - ln_likelihood(*candidate, shares[1])
-                }),
-            Null::Clustered { sides, most_icc } => {
-                ln_largest(sides, difference, *most_icc).map_or(f64::INFINITY, |largest| self.ln_mixtures - largest)
-            }
-        }
+        let Some(sides) = self.clusters else { return self.ln_independent(difference) };
+        let likelihoods = || (sides.map(BetaBinomial::of), most_icc(&sides));
+        let (likelihoods, most_icc) = self.clustered.get_or_init(likelihoods);
+        let largest = ln_largest(likelihoods, difference, *most_icc);
+        largest.map_or(f64::INFINITY, |largest| self.ln_mixtures - largest)
+    }
+
+    /// The same if all trials were independent. The hypothesis allows for that too, so the e-value is never larger; and
+    /// this one takes no time.
+    fn ln_independent(&self, difference: f64) -> f64 {
+        let [base, candidate] = self.pooled;
+        restricted(base.into(), candidate.into(), difference).map_or(f64::INFINITY, |shares| {
+            self.ln_mixtures - ln_likelihood(base, shares[0]) - ln_likelihood(candidate, shares[1])
+        })
     }
 
     /// A p-value of the hypothesis that both shares are the same, valid at any time: one over the e-value. 1 of nothing.
     pub fn p_value(&self) -> f64 {
-        (-self.ln_e_value(0.0)).exp().min(1.0)
+        if self.ln_independent(0.0) <= 0.0 { 1.0 } else { (-self.ln_e_value(0.0)).exp().min(1.0) }
     }
 
     /// Whether the 95 % confidence sequence of `candidate − base` leaves this difference out.
     pub fn excludes(&self, difference: f64) -> bool {
-        self.ln_e_value(difference) >= LN_20
+        self.ln_independent(difference) >= LN_20 && self.ln_e_value(difference) >= LN_20
     }
 }
 
@@ -156,17 +159,15 @@ pub fn difference_sequence(base: &Clusters, candidate: &Clusters) -> Interval {
 /// The confidence sequence (95 %) of one share: with this probability it holds the true one after *every* trial.
 /// `[0, 1]` of nothing.
 pub fn share_sequence(seen: &Clusters) -> Interval {
-    let Some(share) = seen.pooled().share() else { return Interval { lo: 0.0, hi: 1.0 } };
-    let ln_mixture = ln_mixture(seen.pooled());
-    let interval = |ln_likelihood: &dyn Fn(f64) -> f64| {
-        let left_out = |share| ln_mixture - ln_likelihood(share) >= LN_20;
-        Interval { lo: boundary(share, 0.0, left_out), hi: boundary(share, 1.0, left_out) }
+    let all = seen.pooled();
+    let Some(share) = all.share() else { return Interval { lo: 0.0, hi: 1.0 } };
+    let ln_mixture = ln_mixture(all);
+    let clustered = seen.independent().is_none().then(|| (BetaBinomial::of(seen), most_icc(&[seen])));
+    let left_out = |share| {
+        let refuted = |ln_likelihood| ln_mixture - ln_likelihood >= LN_20;
+        let most =
+            |(likelihood, most): &(BetaBinomial, f64)| likelihood.ln(share, likelihood.likeliest_icc(share, *most));
+        refuted(ln_likelihood(all, share)) && clustered.as_ref().is_none_or(|clustered| refuted(most(clustered)))
     };
-    match seen.independent() {
-        Some(seen) => interval(&|share| ln_likelihood(seen, share)),
-        None => {
-            let (likelihood, most) = (BetaBinomial::of(seen), most_icc(&[seen]));
-            interval(&|share| likelihood.ln(share, likelihood.likeliest_icc(share, most)))
-        }
-    }
+    Interval { lo: boundary(share, 0.0, left_out), hi: boundary(share, 1.0, left_out) }
 }

@@ -185,7 +185,8 @@ proptest! {
         }
         // Templates never add evidence.
         let clustered = EValues::of(&base, &candidate);
-        let independent = EValues::of(&all.into(), &candidate.pooled().into());
+        let pooled = [all, candidate.pooled()].map(Clusters::from);
+        let independent = EValues::of(&pooled[0], &pooled[1]);
         for difference in [-1.0, -0.3, 0.0, 0.1, 1.0] {
             prop_assert!(clustered.ln_e_value(difference) <= independent.ln_e_value(difference) + 1e-7);
         }

@@ -2,7 +2,7 @@
 //! share and correlation, by a generator with a fixed seed.
 
 use super::super::{Clusters, Interval};
-use super::{of, templates, wilson};
+use super::{templates, wilson};
 
 /// `n` trials, in turn from so many templates, each of which has a share of its own: Pólya's urn draws the trials of a
 /// template as a beta distribution of its share would have them, without drawing the share.
