@@ -226,7 +226,9 @@ impl Bisection {
         }
         self.classes = classes;
         self.weighed = Weighed::default();
-        tried.into_iter().for_each(|node| self.weighed.add(Weighed::of(self.tallies[node], self.weights[node])));
+        for node in tried {
+            self.weighed.add(self.weighed(node));
+        }
         let (ln_same, same) = self.grid.one_rate(self.weighed);
         self.same = same;
         let ln_none = NONE.ln() + ln_same;

@@ -129,7 +129,7 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let p_values = adjusted(&pairs, options.evidence);
     let factor = factor(&p_values, options);
     let cells = places.into_iter().zip(pairs).zip(p_values);
-    let cells = cells.map(|((place, pair), p_value)| compared(place, pair, p_value, factor, options)).collect();
+    let cells = cells.map(|((place, pair), p_value)| compared(place, &pair, p_value, factor, options)).collect();
     Ok(Comparison { cells, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
 }
 
@@ -161,7 +161,7 @@ fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
 /// One channel of one cell, decided.
 fn compared(
     (point, channel): (Point, Channel),
-    pair: Pair,
+    pair: &Pair,
     p_value: Option<f64>,
     factor: f64,
     options: Options,
@@ -182,7 +182,7 @@ fn compared(
         p_value,
         verdict,
         trials_to_decide: match verdict {
-            Verdict::Undecided => trials_to_decide(&pair, factor, options),
+            Verdict::Undecided => trials_to_decide(pair, factor, options),
             _ => None,
         },
     }

@@ -3,7 +3,8 @@
 use super::Format;
 use super::summary::assignments;
 use crate::compare::{ComparedCell, Comparison, Share};
-use crate::results::Summary;
+use crate::model::Channel;
+use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::{BetweenTemplates, DIFFER_BELOW};
 
 /// `ICC 0.21, p 0.002`
@@ -19,18 +20,15 @@ pub(super) fn vary(between: &BetweenTemplates) -> bool {
 
 /// A line for each channel of a cell whose templates differ by more than chance; nothing if none does.
 pub(super) fn that_differ(summary: &Summary, format: Format) -> String {
-    let mut lines = String::new();
-    for cell in &summary.cells {
-        for (channel, counts) in &cell.channels {
-            let between = counts.by_template().between().filter(|between| vary(between) && between.p < DIFFER_BELOW);
-            if let Some(between) = between {
-                let point = [cell.key.scenario.clone(), assignments(&cell.key.params)].join(" ");
-                let (point, kernel) = (point.trim_end(), cell.key.kernel());
-                lines +=
-                    &format!("{}templates differ: {point} {kernel} {channel}: {}\n", format.item(), figures(&between));
-            }
-        }
-    }
+    let channels = summary.cells.iter().flat_map(|cell| cell.channels.iter().map(move |counted| (cell, counted)));
+    let line = |(cell, (channel, counts)): (&CellSummary, (&Channel, &Counts))| {
+        let between = counts.by_template().between()?;
+        let point = format!("{} {}", cell.key.scenario, assignments(&cell.key.params));
+        let (item, point, kernel) = (format.item(), point.trim_end(), cell.key.kernel());
+        let line = format!("{item}templates differ: {point} {kernel} {channel}: {}\n", figures(&between));
+        (vary(&between) && between.p < DIFFER_BELOW).then_some(line)
+    };
+    let lines: String = channels.filter_map(line).collect();
     if lines.is_empty() || format.item().is_empty() { lines } else { format!("\n{lines}") }
 }
 
@@ -57,9 +55,11 @@ pub(super) fn notes(comparison: &Comparison, format: Format) -> String {
     notes
 }
 
-/// A side's name, and what a cell has of it.
-const SIDES: [(&str, fn(&ComparedCell) -> Share); 2] =
-    [("base", |cell| cell.base), ("candidate", |cell| cell.candidate)];
+/// What a cell has of one side.
+type OfSide = fn(&ComparedCell) -> Share;
+
+/// The sides by name.
+const SIDES: [(&str, OfSide); 2] = [("base", |cell| cell.base), ("candidate", |cell| cell.candidate)];
 
 /// `templates: 4 of base, 4 of candidate`, the most that a cell has; nothing if none is known.
 pub(super) fn how_many(comparison: &Comparison) -> String {

@@ -103,13 +103,13 @@ pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> Cel
 }
 
 /// A cell in which everything not saved was lost, with the same on both channels: `(saved, n)` by template.
-pub(crate) fn cell_of_templates(key: CellKey, templates: &[(u32, u32)]) -> CellSummary {
+pub(crate) fn cell_of_templates(key: &CellKey, templates: &[(u32, u32)]) -> CellSummary {
     let records = templates.iter().enumerate().flat_map(|(number, &(saved, n))| {
         (0..n).map(move |place| (number, if place < saved { ChannelOutcome::Saved } else { ChannelOutcome::Lost }))
     });
     let records = (0..).zip(records).map(|(index, (number, outcome))| TrialRecord {
         template: Some(format!("{number:016x}")),
-        ..trial(index, &key, counted(outcome, outcome))
+        ..trial(index, key, counted(outcome, outcome))
     });
     let records: Vec<TrialRecord> = records.collect();
     Summary::from_trials("run", &records).cells.remove(0)

@@ -19,7 +19,7 @@ fn within(point: f64, freedom: u32) -> f64 {
     let odd = freedom % 2 == 1;
     // The terms of the series, each a ratio times the one before.
     let (mut term, mut sum) = if odd { (cosine, 0.0) } else { (1.0, 0.0) };
-    let mut power = if odd { 1 } else { 0 };
+    let mut power = u32::from(odd);
     while power + 2 <= freedom {
         sum += term;
         power += 2;

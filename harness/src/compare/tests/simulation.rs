@@ -313,6 +313,31 @@ fn evidence_holds_although_templates_differ() {
     }
 }
 
+/// What it costs where templates are alike: all against none nothing, and `same` half as many trials again, from four
+/// templates. The figures are those of `docs/statistics.md`.
+#[test]
+fn templates_have_their_price() {
+    let verdict = |n: u32, templates: u32, saved: [bool; 2]| {
+        let side = |saved: bool| {
+            let of = |place| n / templates + u32::from(place < n % templates);
+            let templates =
+                (0..templates).map(|place| Proportion::new(u32::from(saved) * of(place), of(place)).unwrap());
+            Clusters::new(Proportion::default(), templates)
+        };
+        let pair = Pair { base: side(saved[0]), candidate: side(saved[1]) };
+        pair.verdict(pair.p_value(Evidence::Sequential), SEQUENTIAL)
+    };
+    for templates in [1, 2, 4] {
+        assert_eq!(verdict(3, templates, [true, false]), Verdict::Undecided);
+        assert_eq!(verdict(4, templates, [true, false]), Verdict::Regressed);
+    }
+    for (templates, enough) in [(8, 62), (4, 75), (2, 117)] {
+        assert_eq!(verdict(enough, templates, [true; 2]), Verdict::Same, "{templates}");
+        assert_eq!(verdict(enough - 1, templates, [true; 2]), Verdict::Undecided, "{templates}");
+    }
+    assert_eq!(verdict(300, 1, [true; 2]), Verdict::Undecided);
+}
+
 /// One look: with four templates or more a side some 5 % are called different, where uncorrected it would be many more.
 #[test]
 fn one_look_finds_few_differences_although_templates_differ() {

@@ -4,7 +4,7 @@ use super::*;
 use crate::results::sample::cell_of_templates;
 
 fn of(variant: &str, templates: &[(u32, u32)]) -> CellSummary {
-    cell_of_templates(key(variant, "panic-alone", ""), templates)
+    cell_of_templates(&key(variant, "panic-alone", ""), templates)
 }
 
 fn compared(base: &[(u32, u32)], candidate: &[(u32, u32)]) -> String {

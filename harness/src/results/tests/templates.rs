@@ -17,7 +17,7 @@ fn of_one(cell: CellSummary) -> Summary {
 
 #[test]
 fn templates_that_vary_are_told_with_their_counts() {
-    let json = written(&of_one(cell_of_templates(key("stock", "panic-alone", ""), &[(5, 5), (4, 5), (1, 5), (5, 5)])));
+    let json = written(&of_one(cell_of_templates(&key("stock", "panic-alone", ""), &[(5, 5), (4, 5), (1, 5), (5, 5)])));
     let pstore = &json["cells"][0]["channels"]["pstore"];
     let between = &pstore["between_templates"];
     assert_eq!(between["templates"], 4);
@@ -56,7 +56,7 @@ fn trials_of_no_template_stand_apart() {
 
 #[test]
 fn templates_with_more_than_all_are_refused() {
-    let summary = of_one(cell_of_templates(key("stock", "panic-alone", ""), &[(2, 2), (1, 2)]));
+    let summary = of_one(cell_of_templates(&key("stock", "panic-alone", ""), &[(2, 2), (1, 2)]));
     let more = serde_json::to_string(&summary).unwrap().replace(r#"{"saved":2}"#, r#"{"saved":9}"#);
     let error = serde_json::from_str::<Summary>(&more).unwrap_err().to_string();
     assert!(error.contains("have more trials than all"), "{error}");

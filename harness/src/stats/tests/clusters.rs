@@ -23,7 +23,7 @@ fn students_points_as_scipy_has_them() {
 }
 
 /// With `F = scipy.stats.f_oneway(*trials_of_templates).statistic` and templates of m trials each: `(F - 1)/(F + m - 1)`.
-/// The third, by the formula of Ridout and others in NumPy, has templates of different sizes.
+/// The third, by the formula of Ridout and others in `NumPy`, has templates of different sizes.
 #[test]
 fn the_intraclass_correlation_as_the_analysis_of_variance_has_it() {
     for (seen, icc) in [
@@ -52,7 +52,7 @@ fn where_nothing_shows_how_templates_differ_nothing_is_said_of_it() {
     close(between.p, 1.0);
 }
 
-/// `proportion_confint(share * n, n, method="wilson")` of statsmodels, n being the effective number in NumPy.
+/// `proportion_confint(share * n, n, method="wilson")` of statsmodels, n being the effective number in `NumPy`.
 #[test]
 fn wilson_on_effective_counts_as_statsmodels_has_it() {
     for (seen, n, lo, hi) in [
