@@ -1,9 +1,10 @@
 //! The state of a bisection.
 
-use super::rates::{Grid, Marginal, part};
+use super::rates::{Grid, Marginal, Weighed};
 use super::skips::Skips;
-use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tally, Why, choice};
-use crate::stats::{Proportion, wilson};
+use super::templates::weights;
+use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tallies, Tally, Why, choice};
+use crate::stats::{Proportion, part, wilson};
 
 /// The prior probability that no commit brought a change.
 const NONE: f64 = 0.1;
@@ -30,6 +31,8 @@ pub(super) struct Class {
     pub prior: f64,
     pub old: Tally,
     pub new: Tally,
+    /// The same, as independent trials.
+    pub weighed: [Weighed; 2],
     pub marginal: Marginal,
 }
 
@@ -40,6 +43,11 @@ pub struct Bisection {
     prior: Vec<f64>,
     options: Options,
     tallies: Vec<Tally>,
+    by_template: Vec<Tallies>,
+    /// What a trial of each node counts for.
+    weights: Vec<f64>,
+    /// All trials, as independent ones.
+    pub(super) weighed: Weighed,
     pub(super) skips: Skips,
     pub(super) grid: Grid,
     /// By node.
@@ -68,15 +76,19 @@ impl Bisection {
             *weight *= (1.0 - NONE) / total;
         }
         let grid = Grid::new(0);
-        let marginal = grid.one_change(Tally::default(), Tally::default());
-        let all =
-            Class { member: nodes - 1, prior: 1.0 - NONE, old: Tally::default(), new: Tally::default(), marginal };
+        let weighed = Weighed::default();
+        let marginal = grid.one_change(weighed, weighed);
+        let (old, new) = (Tally::default(), Tally::default());
+        let all = Class { member: nodes - 1, prior: 1.0 - NONE, old, new, weighed: [weighed; 2], marginal };
         let posterior = Posterior { commits: prior.clone(), none: NONE };
         Self {
             skips: Skips::none(&history),
             prior,
             options,
             tallies: vec![Tally::default(); nodes],
+            by_template: vec![Tallies::default(); nodes],
+            weights: vec![1.0; nodes],
+            weighed,
             grid,
             class_of: vec![0; nodes],
             classes: vec![all],
@@ -87,7 +99,9 @@ impl Bisection {
     }
 
     /// Adds trials of a node that counted.
-    pub fn record(&mut self, commit: usize, tally: Tally) {
+    pub fn record(&mut self, commit: usize, more: impl Into<Tallies>) {
+        let more = more.into();
+        let tally = more.all();
         if tally.trials == 0 {
             return;
         }
@@ -95,6 +109,7 @@ impl Bisection {
             self.split(commit);
         }
         self.tallies[commit].add(tally);
+        self.by_template[commit].add(more);
         for class in &mut self.classes {
             let side = if self.history.has(commit, class.member) { &mut class.new } else { &mut class.old };
             side.add(tally);
@@ -199,10 +214,22 @@ impl Bisection {
 
     /// Makes the posterior of the counts.
     fn weigh(&mut self) {
-        for class in &mut self.classes {
-            class.marginal = self.grid.one_change(class.old, class.new);
+        self.weights = weights(&self.by_template);
+        let tried: Vec<usize> = (0..self.tallies.len()).filter(|&node| self.tallies[node].trials > 0).collect();
+        let mut classes = std::mem::take(&mut self.classes);
+        for class in &mut classes {
+            class.weighed = [Weighed::default(); 2];
+            for &node in &tried {
+                class.weighed[usize::from(self.history.has(node, class.member))].add(self.weighed(node));
+            }
+            class.marginal = self.grid.one_change(class.weighed[0], class.weighed[1]);
         }
-        let (ln_same, same) = self.grid.one_rate(self.all());
+        self.classes = classes;
+        self.weighed = Weighed::default();
+        for node in tried {
+            self.weighed.add(self.weighed(node));
+        }
+        let (ln_same, same) = self.grid.one_rate(self.weighed);
         self.same = same;
         let ln_none = NONE.ln() + ln_same;
         let most = self.classes.iter().map(|class| class.prior.ln() + class.marginal.ln).fold(ln_none, f64::max);
@@ -213,6 +240,11 @@ impl Bisection {
         for (change, probability) in self.posterior.commits.iter_mut().enumerate().skip(1) {
             *probability = self.prior[change] * classes[self.class_of[change]] / total;
         }
+    }
+
+    /// The trials of a node, as independent ones.
+    fn weighed(&self, node: usize) -> Weighed {
+        Weighed::of(self.tallies[node], self.weights[node])
     }
 
     /// Whether the ends have been seen to differ enough for trials between them. Once there are any, there is no way back:
@@ -229,7 +261,7 @@ impl Bisection {
         let bad_end = self.history.bad();
         let (good, bad) = (self.tallies[0], self.tallies[bad_end]);
         let most = self.options.at_most_ends;
-        let reversed = self.reversed(good, bad);
+        let reversed = self.reversed();
         let equal = self.posterior.none >= self.options.confidence;
         let enough = good.trials.min(bad.trials) >= LEAST_ENDS;
         if enough && (reversed >= self.options.confidence || equal) || good.trials.min(bad.trials) >= most {
@@ -248,7 +280,7 @@ impl Bisection {
         Conclusion::NoDifference {
             good: (good, interval(good)),
             bad: (bad, interval(bad)),
-            reversed: self.reversed(good, bad) > 0.5,
+            reversed: self.reversed() > 0.5,
         }
     }
 
@@ -265,7 +297,8 @@ impl Bisection {
 
     /// The probability that the event is rarer at the bad end, by the ends alone: against "more frequent" and "equal",
     /// which have their usual prior probabilities, and as improbable beforehand as "equal".
-    fn reversed(&self, good: Tally, bad: Tally) -> f64 {
+    fn reversed(&self) -> f64 {
+        let (good, bad) = (self.weighed(0), self.weighed(self.history.bad()));
         let mut both = good;
         both.add(bad);
         let forward = (1.0 - NONE).ln() + self.grid.one_change(good, bad).ln;
@@ -320,8 +353,8 @@ impl Bisection {
     fn is_contradicted(&self) -> bool {
         /// ln 100.
         const CLEARLY: f64 = 4.6;
-        let tried = self.tallies.iter().filter(|tally| tally.trials > 0);
-        let own: f64 = tried.map(|&tally| self.grid.one_rate(tally).0).sum();
+        let tried = (0..self.tallies.len()).filter(|&node| self.tallies[node].trials > 0);
+        let own: f64 = tried.map(|node| self.grid.one_rate(self.weighed(node)).0).sum();
         let changes = self.classes.iter().map(|class| class.marginal.ln).fold(f64::NEG_INFINITY, f64::max);
         own - changes > CLEARLY
     }
@@ -333,11 +366,13 @@ impl Bisection {
     }
 }
 
-impl Tally {
+impl Tallies {
     /// These trials too.
-    pub(super) fn add(&mut self, more: Self) {
-        self.trials += more.trials;
-        self.events += more.events;
+    fn add(&mut self, more: Self) {
+        self.apart.add(more.apart);
+        for (template, tally) in more.templates {
+            self.templates.entry(template).or_default().add(tally);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 
 use super::Costs;
 use super::bisection::Bisection;
-use super::rates::part;
+use crate::stats::part;
 
 /// No batch is larger, unless more run side by side: by then a commit has told which side it is on, or never will.
 const LARGEST: u32 = 256;
@@ -167,10 +167,10 @@ impl Sides {
         for (class, masses) in bisection.classes.iter().zip(masses) {
             // What is all but impossible does not change the sum, and most classes are.
             if masses.iter().sum::<f64>() > 1e-6 {
-                grid.spread(class.old, class.new, masses, [&mut old, &mut new]);
+                grid.spread(class.weighed[0], class.weighed[1], masses, [&mut old, &mut new]);
             }
         }
-        Self([old, new, grid.spread_same(bisection.all(), bisection.posterior().none)])
+        Self([old, new, grid.spread_same(bisection.weighed, bisection.posterior().none)])
     }
 
     /// What so many trials are expected to tell.

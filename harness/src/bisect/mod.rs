@@ -4,12 +4,12 @@
 //! its confidence means stands in `docs/bisect.md`.
 //!
 //! ```text
-//!  History, prior ──> Bisection ──next(Costs)──> Try ──> (caller: kernel, trials) ──record(Tally), skip──┐
+//!  History, prior ──> Bisection ──next(Costs)──> Try ──> (caller: kernel, trials) ──record(Tallies), skip┐
 //!                      ^   │                                                                             │
 //!                      │   └──next──> Done(Conclusion)                                                   │
 //!                      └─────────────────────────────────────────────────────────────────────────────────┘
 //!
-//!  inside:  tallies ──> rates (marginal likelihood per class of commits) ──> posterior ──> choice (information per second)
+//!  inside:  tallies ──> templates (what a trial counts for) ──> rates (marginal likelihood per class of commits) ──> posterior ──> choice (information per second)
 //! ```
 
 mod bisection;
@@ -20,14 +20,16 @@ mod prior;
 mod rates;
 pub mod simulated;
 mod skips;
+mod templates;
 #[cfg(test)]
 mod tests;
 
-pub use crate::model::bisection::Tally;
+pub use crate::model::bisection::{Tallies, Tally};
 pub use bisection::Bisection;
 pub use conclusion::{Conclusion, Rate, Why};
 pub use history::{History, HistoryError};
 pub use prior::weight;
+pub use templates::by_template;
 
 /// When a bisection ends.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,6 +8,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::Tally;
+use crate::stats::part;
 
 /// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one). Little:
 /// with a quarter one event of a rate of 1 % decides too much, and of 500 simulated bisections from 1 to 10 % that called
@@ -33,6 +34,26 @@ struct Point {
     old: f64,
     new: f64,
     same: f64,
+}
+
+/// Counts that say as much as so many independent trials would.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Weighed {
+    trials: f64,
+    events: f64,
+}
+
+impl Weighed {
+    /// A tally of which each trial counts for so much.
+    pub fn of(tally: Tally, weight: f64) -> Self {
+        Self { trials: f64::from(tally.trials) * weight, events: f64::from(tally.events) * weight }
+    }
+
+    /// These too.
+    pub fn add(&mut self, more: Self) {
+        self.trials += more.trials;
+        self.events += more.events;
+    }
 }
 
 /// What the counts say if one change separates them.
@@ -85,7 +106,7 @@ impl Grid {
     }
 
     /// The counts on both sides of a change.
-    pub fn one_change(&self, old: Tally, new: Tally) -> Marginal {
+    pub fn one_change(&self, old: Weighed, new: Weighed) -> Marginal {
         let (of_old, of_new) = (Likelihood::of(old), Likelihood::of(new));
         let [mut below, mut below_rate, mut all, mut all_old, mut all_new] = [0.0; 5];
         for point in &self.points {
@@ -107,7 +128,7 @@ impl Grid {
     }
 
     /// The counts if there is one rate: the logarithm of their probability, and the mean of the rate.
-    pub fn one_rate(&self, tally: Tally) -> (f64, f64) {
+    pub fn one_rate(&self, tally: Weighed) -> (f64, f64) {
         let likelihood = Likelihood::of(tally);
         let weights = self.points.iter().map(|point| (point.same * likelihood.at(point), point.rate));
         let (all, rates) =
@@ -116,7 +137,7 @@ impl Grid {
     }
 
     /// Adds the probabilities of the old and of the new rate, given the counts, times `masses`.
-    pub fn spread(&self, old: Tally, new: Tally, masses: [f64; 2], [into_old, into_new]: [&mut [f64]; 2]) {
+    pub fn spread(&self, old: Weighed, new: Weighed, masses: [f64; 2], [into_old, into_new]: [&mut [f64]; 2]) {
         let (of_old, of_new) = (Likelihood::of(old), Likelihood::of(new));
         let without: Vec<f64> = self.points.iter().map(|point| point.old * of_old.at(point)).collect();
         let with: Vec<f64> = self.points.iter().map(|point| point.new * of_new.at(point)).collect();
@@ -142,7 +163,7 @@ impl Grid {
     }
 
     /// The probabilities of the one rate, given the counts, times `mass`.
-    pub fn spread_same(&self, tally: Tally, mass: f64) -> Vec<f64> {
+    pub fn spread_same(&self, tally: Weighed, mass: f64) -> Vec<f64> {
         let likelihood = Likelihood::of(tally);
         let weights: Vec<f64> = self.points.iter().map(|point| point.same * likelihood.at(point)).collect();
         let all: f64 = weights.iter().sum();
@@ -188,8 +209,8 @@ struct Likelihood {
 }
 
 impl Likelihood {
-    fn of(tally: Tally) -> Self {
-        let (events, others) = (f64::from(tally.events), f64::from(tally.trials - tally.events));
+    fn of(tally: Weighed) -> Self {
+        let (events, others) = (tally.events, tally.trials - tally.events);
         let share = events / (events + others).max(1.0);
         let ln_most = part(events, share.ln()) + part(others, (-share).ln_1p());
         Self { events, others, ln_most }
@@ -198,9 +219,4 @@ impl Likelihood {
     fn at(&self, point: &Point) -> f64 {
         (part(self.events, point.ln) + part(self.others, point.ln_rest) - self.ln_most).exp()
     }
-}
-
-/// `count` times a logarithm: nothing of what happened never matters, even if that is impossible.
-pub(super) fn part(count: f64, ln: f64) -> f64 {
-    if count > 0.0 { count * ln } else { 0.0 }
 }

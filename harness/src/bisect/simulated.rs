@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{Bisection, Conclusion, Costs, History, Next, Options, Tally};
+use super::{Bisection, Conclusion, Costs, History, Next, Options, Tallies, Tally};
 
 /// A kind of history. Each way to go wrong is a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +29,8 @@ pub struct World {
     pub merges: bool,
     /// Each commit's own rate differs from its side's by up to this share of it, whatever it touches.
     pub jitter: f64,
+    /// So many templates a commit, of whose trials each two have this correlation. None: every trial has its own.
+    pub templates: Option<(u32, f64)>,
 }
 
 impl World {
@@ -44,6 +46,7 @@ impl World {
             again: false,
             merges: false,
             jitter: 0.0,
+            templates: None,
         }
     }
 }
@@ -138,6 +141,29 @@ impl Truth {
         }
         tally
     }
+
+    /// Further trials from templates in turn. Pólya's urn: each event of a template makes the next one likelier, as if the
+    /// template had a rate of its own, drawn from a beta distribution.
+    fn alike(
+        &self,
+        node: usize,
+        trials: u32,
+        (templates, icc): (u32, f64),
+        so_far: &mut Tallies,
+        rng: &mut fastrand::Rng,
+    ) -> Tallies {
+        let mut more = Tallies::default();
+        for _ in 0..trials {
+            let template = (so_far.all().trials % templates.max(1)).to_string();
+            let Tally { trials, events } = so_far.templates.get(&template).copied().unwrap_or_default();
+            let rate =
+                (self.rates[node] * (1.0 - icc) + f64::from(events) * icc) / (1.0 - icc + f64::from(trials) * icc);
+            let event = rng.f64() < rate;
+            so_far.count(event, Some(&template));
+            more.count(event, Some(&template));
+        }
+        more
+    }
 }
 
 /// Eight commits, of which the last four are on a branch that the eighth merges, and so on.
@@ -174,6 +200,7 @@ fn by_harness(truth: &Truth, world: &World, options: Options, rng: &mut fastrand
     let mut bisection = Bisection::new(truth.history.clone(), vec![1.0; nodes], options);
     let costs = Costs { ready_s: &|_| 0.0, trial_s: 1.0, at_once: 2 };
     let mut taken = 0;
+    let mut so_far = vec![Tallies::default(); nodes];
     loop {
         let (named, confident) = match bisection.next(&costs) {
             Next::Try { commit, .. } if truth.broken[commit] => {
@@ -182,7 +209,11 @@ fn by_harness(truth: &Truth, world: &World, options: Options, rng: &mut fastrand
             }
             Next::Try { commit, trials } => {
                 taken += trials;
-                bisection.record(commit, truth.trials(commit, trials, world.uncounted, rng));
+                let tallies = match world.templates {
+                    Some(templates) => truth.alike(commit, trials, templates, &mut so_far[commit], rng),
+                    None => truth.trials(commit, trials, world.uncounted, rng).into(),
+                };
+                bisection.record(commit, tallies);
                 continue;
             }
             Next::Done(Conclusion::Found { commit, .. }) => (vec![commit], true),

@@ -10,7 +10,7 @@ use super::needed::trials_to_decide;
 use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
 use crate::model::{Channel, Params};
 use crate::results::CellSummary;
-use crate::stats::{Interval, Proportion};
+use crate::stats::{BetweenTemplates, Clusters, Interval};
 
 /// A point of a scenario's sweep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,6 +30,9 @@ pub struct Share {
     pub saved: u32,
     /// The interval (95 %) of the share: Wilson's, or the confidence sequence.
     pub ci95: Interval,
+    /// What lies between its templates, if they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between_templates: Option<BetweenTemplates>,
 }
 
 /// One channel of one cell, on both sides.
@@ -109,8 +112,9 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
         match candidate_by_point.remove(&point) {
             Some(other) => {
                 for channel in Channel::ALL {
-                    let [base, candidate] = [cell, other].map(|cell| cell.channel(channel).good());
-                    if Channel::OF_LOG.contains(&channel) || base.of() > 0 || candidate.of() > 0 {
+                    let [base, candidate] = [cell, other].map(|cell| cell.channel(channel).by_template());
+                    let judged = [&base, &candidate].iter().any(|side| side.pooled().of() > 0);
+                    if Channel::OF_LOG.contains(&channel) || judged {
                         places.push((point.clone(), channel));
                         pairs.push(Pair { base, candidate });
                     }
@@ -125,7 +129,7 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let p_values = adjusted(&pairs, options.evidence);
     let factor = factor(&p_values, options);
     let cells = places.into_iter().zip(pairs).zip(p_values);
-    let cells = cells.map(|((place, pair), p_value)| compared(place, pair, p_value, factor, options)).collect();
+    let cells = cells.map(|((place, pair), p_value)| compared(place, &pair, p_value, factor, options)).collect();
     Ok(Comparison { cells, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
 }
 
@@ -157,19 +161,22 @@ fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
 /// One channel of one cell, decided.
 fn compared(
     (point, channel): (Point, Channel),
-    pair: Pair,
+    pair: &Pair,
     p_value: Option<f64>,
     factor: f64,
     options: Options,
 ) -> ComparedCell {
-    let share = |seen: Proportion| Share { n: seen.of(), saved: seen.hits(), ci95: options.evidence.share(seen) };
+    let share = |seen: &Clusters| {
+        let (all, ci95) = (seen.pooled(), options.evidence.share(seen));
+        Share { n: all.of(), saved: all.hits(), ci95, between_templates: seen.between() }
+    };
     let p_value = p_value.unwrap_or(1.0);
     let verdict = pair.verdict(p_value, options);
     ComparedCell {
         point,
         channel,
-        base: share(pair.base),
-        candidate: share(pair.candidate),
+        base: share(&pair.base),
+        candidate: share(&pair.candidate),
         difference: pair.difference(),
         difference_ci95: pair.interval(options.evidence),
         p_value,

@@ -62,22 +62,23 @@ fn undecided<'a>(
     options: Options,
 ) -> BTreeSet<&'a CellKey> {
     let mut open = BTreeSet::new();
-    let mut tested = Vec::new();
+    let (mut cells, mut family) = (Vec::new(), Vec::new());
     for &(base, candidate) in pairs {
         let sides = [seen(base), seen(candidate)];
         if sides.iter().any(nothing_counted) {
             open.extend([base, candidate]);
         }
         for channel in Channel::ALL {
-            let [base_share, candidate_share] = sides.each_ref().map(|side| side.channel(channel).good());
+            let [base_share, candidate_share] = sides.each_ref().map(|side| side.channel(channel).by_template());
             let pair = Pair { base: base_share, candidate: candidate_share };
             if pair.difference().is_some() {
-                tested.push(([base, candidate], pair));
+                cells.push([base, candidate]);
+                family.push(pair);
             }
         }
     }
-    let family: Vec<Pair> = tested.iter().map(|(_, pair)| *pair).collect();
-    for ((cells, pair), p_value) in tested.into_iter().zip(adjusted(&family, options.evidence)) {
+    let p_values = adjusted(&family, options.evidence);
+    for ((cells, pair), p_value) in cells.into_iter().zip(&family).zip(p_values) {
         if pair.verdict(p_value.unwrap_or(1.0), options) == Verdict::Undecided {
             open.extend(cells);
         }
@@ -91,8 +92,8 @@ fn alone_is_open(seen: &CellSummary, planned: &PlannedCell, options: Options) ->
         return true;
     }
     let interval = |channel, outcome| {
-        let share = seen.channel(channel).proportion(outcome);
-        (share.of() > 0).then(|| options.evidence.share(share))
+        let share = seen.channel(channel).of_by_template(|it| it == outcome);
+        (share.pooled().of() > 0).then(|| options.evidence.share(&share))
     };
     if planned.expect.is_empty() {
         let mut measured = Channel::ALL.into_iter().filter_map(|channel| interval(channel, channel.good()));

@@ -7,8 +7,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::stats::{
-    Interval, Proportion, anytime_p, benjamini_hochberg, boschloo, difference_sequence, miettinen_nurminen,
-    score_excludes, sequence_excludes, share_sequence, wilson,
+    Clusters, EValues, Interval, benjamini_hochberg, boschloo_effective, difference_sequence, miettinen_nurminen,
+    score_excludes, share_sequence, wilson,
 };
 
 /// When a difference is taken for one, and when for none.
@@ -41,9 +41,9 @@ pub enum Evidence {
 
 impl Evidence {
     /// The interval (95 %) of one share.
-    pub(super) fn share(self, seen: Proportion) -> Interval {
+    pub(super) fn share(self, seen: &Clusters) -> Interval {
         match self {
-            Self::Fixed => wilson(seen),
+            Self::Fixed => wilson(seen.effective()),
             Self::Sequential => share_sequence(seen),
         }
     }
@@ -75,38 +75,39 @@ impl fmt::Display for Verdict {
 }
 
 /// How often each side came to the good outcome, on one channel of one cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
     /// Without the change.
-    pub(super) base: Proportion,
+    pub(super) base: Clusters,
     /// With it.
-    pub(super) candidate: Proportion,
+    pub(super) candidate: Clusters,
 }
 
 impl Pair {
     /// The candidate's share less the base's; none if nothing counted on one side.
-    pub(super) fn difference(self) -> Option<f64> {
-        self.base.share().zip(self.candidate.share()).map(|(base, candidate)| candidate - base)
+    pub(super) fn difference(&self) -> Option<f64> {
+        let [base, candidate] = [&self.base, &self.candidate].map(|side| side.pooled().share());
+        base.zip(candidate).map(|(base, candidate)| candidate - base)
     }
 
     /// The p-value of the hypothesis that both shares are the same, of this test alone.
-    pub(super) fn p_value(self, evidence: Evidence) -> f64 {
+    pub(super) fn p_value(&self, evidence: Evidence) -> f64 {
         match evidence {
-            Evidence::Fixed => boschloo(self.base, self.candidate),
-            Evidence::Sequential => anytime_p(self.base, self.candidate),
+            Evidence::Fixed => boschloo_effective(self.base.effective(), self.candidate.effective()),
+            Evidence::Sequential => EValues::of(&self.base, &self.candidate).p_value(),
         }
     }
 
     /// The interval (95 %) of the difference.
-    pub(super) fn interval(self, evidence: Evidence) -> Interval {
+    pub(super) fn interval(&self, evidence: Evidence) -> Interval {
         match evidence {
-            Evidence::Fixed => miettinen_nurminen(self.base, self.candidate),
-            Evidence::Sequential => difference_sequence(self.base, self.candidate),
+            Evidence::Fixed => miettinen_nurminen(self.base.effective(), self.candidate.effective()),
+            Evidence::Sequential => difference_sequence(&self.base, &self.candidate),
         }
     }
 
     /// What follows, with a p-value that is adjusted for all tests made.
-    pub(super) fn verdict(self, adjusted_p: f64, options: Options) -> Verdict {
+    pub(super) fn verdict(&self, adjusted_p: f64, options: Options) -> Verdict {
         match self.difference() {
             Some(difference) if adjusted_p < options.alpha && difference < 0.0 => Verdict::Regressed,
             Some(_) if adjusted_p < options.alpha => Verdict::Improved,
@@ -116,12 +117,17 @@ impl Pair {
     }
 
     /// Whether the interval of the difference leaves out both ends of the margin; cheaper than the interval itself.
-    fn within(self, Options { margin, evidence, .. }: Options) -> bool {
-        let leaves_out = match evidence {
-            Evidence::Fixed => score_excludes,
-            Evidence::Sequential => sequence_excludes,
-        };
-        [-margin, margin].into_iter().all(|difference| leaves_out(self.base, self.candidate, difference))
+    fn within(&self, Options { margin, evidence, .. }: Options) -> bool {
+        match evidence {
+            Evidence::Fixed => {
+                let (base, candidate) = (self.base.effective(), self.candidate.effective());
+                [-margin, margin].into_iter().all(|difference| score_excludes(base, candidate, difference))
+            }
+            Evidence::Sequential => {
+                let e_values = EValues::of(&self.base, &self.candidate);
+                [-margin, margin].into_iter().all(|difference| e_values.excludes(difference))
+            }
+        }
     }
 }
 
@@ -134,9 +140,9 @@ impl Pair {
 pub(super) fn adjusted(pairs: &[Pair], evidence: Evidence) -> Vec<Option<f64>> {
     let tested = |pair: &&Pair| pair.difference().is_some();
     // The same counts come up again and again, and an exact test takes its time.
-    let mut known: HashMap<Pair, f64> = HashMap::new();
-    let mut p_value = |pair: &Pair| *known.entry(*pair).or_insert_with(|| pair.p_value(evidence));
-    let p_values: Vec<f64> = pairs.iter().filter(tested).map(&mut p_value).collect();
+    let mut known: HashMap<&Pair, f64> = HashMap::new();
+    let p_value = |pair| *known.entry(pair).or_insert_with(|| pair.p_value(evidence));
+    let p_values: Vec<f64> = pairs.iter().filter(tested).map(p_value).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
     pairs.iter().map(|pair| pair.difference().and_then(|_| adjusted.next())).collect()
 }

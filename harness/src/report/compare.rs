@@ -1,8 +1,8 @@
 //! A comparison as a table.
 
-use super::Format;
 use super::grid::{Grid, Tone};
 use super::summary::assignments;
+use super::{Format, templates};
 use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, SkippedPoint, Verdict};
 use crate::model::Channel;
 use crate::stats::percent;
@@ -25,15 +25,17 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
         grid.row(cell.point.scenario.clone(), row);
     }
     let count = |verdict| comparison.cells.iter().filter(|cell| cell.verdict == verdict).count();
-    // In Markdown lines run together unless they are items.
-    let item = if format == Format::Markdown { "- " } else { "" };
+    let item = format.item();
     let mut text = format!("{item}base: {base}\n{item}candidate: {candidate}\n\n{}\n", grid.render(format));
     for (side, points) in [("base", &comparison.only_in_base), ("candidate", &comparison.only_in_candidate)] {
         text.extend(points.iter().map(|point: &Point| format!("{item}only in {side}: {point}\n")));
     }
     text.extend(comparison.skipped.iter().map(|skipped| format!("{item}{}\n", not_run(skipped))));
+    let notes = templates::notes(comparison, format);
+    text += &notes;
     if [&comparison.only_in_base, &comparison.only_in_candidate].iter().any(|points| !points.is_empty())
         || !comparison.skipped.is_empty()
+        || !notes.is_empty()
     {
         text.push('\n');
     }
@@ -44,6 +46,7 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
         Evidence::Fixed => "intervals; p: Boschloo's exact test, adjusted for all rows.\n",
         Evidence::Sequential => "confidence sequences; p adjusted for all rows. Both hold at any look.\n",
     };
+    text += &templates::how_many(comparison);
     if comparison.cells.iter().any(|cell| cell.trials_to_decide.is_some()) {
         text += "undecided (n): n trials a side would decide it, if the shares stay what they are.\n";
     }
@@ -76,7 +79,7 @@ fn verdict(cell: &ComparedCell) -> String {
 }
 
 /// `20/20 [84–100]`
-fn share(Share { n, saved, ci95 }: Share) -> String {
+fn share(Share { n, saved, ci95, .. }: Share) -> String {
     if n == 0 {
         return "none counted".to_owned();
     }

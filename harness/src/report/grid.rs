@@ -14,6 +14,16 @@ pub enum Format {
     Markdown,
 }
 
+impl Format {
+    /// What a line of text begins with: in Markdown lines run together unless they are items.
+    pub(super) const fn item(self) -> &'static str {
+        match self {
+            Self::Text { .. } => "",
+            Self::Markdown => "- ",
+        }
+    }
+}
+
 /// Whether a cell's content is what one hopes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {

@@ -12,6 +12,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::console::{one_line, printable};
 use super::summary::assignments;
+use super::templates;
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
 use crate::results::{CellSummary, Judged, Judgement, KernelInfo, RunInfo, Summary};
 use crate::stats::percent;
@@ -284,6 +285,9 @@ fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Optio
     let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");
     if let Some(mean) = cell.counted.log_kept_percent.get(&channel) {
         let _ = writeln!(text, "log: a trial kept {mean} % of what it had logged, on average");
+    }
+    if let Some(between) = counts.by_template().between() {
+        let _ = writeln!(text, "templates: {}, {}", between.templates, templates::figures(&between));
     }
     for judged in expectations(cell, channel) {
         let _ = writeln!(text, "expected: {}", judged.expectation);

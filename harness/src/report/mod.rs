@@ -19,6 +19,7 @@ mod grid;
 mod junit;
 mod orders;
 mod summary;
+mod templates;
 #[cfg(test)]
 mod tests;
 

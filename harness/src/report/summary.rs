@@ -1,7 +1,7 @@
 //! A run's counts as tables.
 
-use super::Format;
 use super::grid::{Grid, Tone};
+use super::{Format, templates};
 use crate::model::{CellKey, Channel, Params};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::percent;
@@ -41,6 +41,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
     text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary))
         + &not_counted(summary)
         + &skipped(summary, format)
+        + &templates::that_differ(summary, format)
 }
 
 /// Every figure: a row for each cell, variants below each other; what was not counted is always there.
@@ -70,7 +71,12 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
     }
     let legend =
         format!("Figures: trials in which {}, of those that counted; share; its 95 % interval.\n", good(summary));
-    grid.render(format) + "\n" + &legend + &not_counted(summary) + &skipped(summary, format)
+    grid.render(format)
+        + "\n"
+        + &legend
+        + &not_counted(summary)
+        + &skipped(summary, format)
+        + &templates::that_differ(summary, format)
 }
 
 /// The names that stand in a table's margins.
@@ -116,7 +122,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     }
     let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
     let word = word.map_or("mixed", |outcome| outcome.name());
-    (format!("{word} {}/{n}", counts.good().hits()), tone(counts))
+    (format!("{word} {}/{n}", counts.good().hits()), tone(&counts))
 }
 
 /// `20/20 100% [84–100]`
@@ -126,7 +132,7 @@ fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let Some(share) = good.share() else { return none_counted(cell, channel) };
     let interval = counts.ci95();
     let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
-    (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
+    (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(&counts))
 }
 
 /// What stands where the guests of a cell have no such channel.
@@ -143,7 +149,7 @@ fn none_counted(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     }
 }
 
-fn tone(counts: Counts) -> Tone {
+fn tone(counts: &Counts) -> Tone {
     match counts.good().hits() {
         0 => Tone::Bad,
         good if good == counts.n() => Tone::Good,
@@ -180,8 +186,7 @@ fn skipped(summary: &Summary, format: Format) -> String {
             None => reasons.push((reason, 1)),
         }
     }
-    // In Markdown lines run together unless they are items.
-    let item = if format == Format::Markdown { "- " } else { "" };
+    let item = format.item();
     let line = |(reason, cells): (&str, usize)| {
         let plural = if cells == 1 { "" } else { "s" };
         format!("{item}skipped, {cells} cell{plural}: {reason}\n")

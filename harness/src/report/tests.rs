@@ -14,6 +14,7 @@ use crate::results::{CellSummary, PlannedCell, RunInfo, Summary, SummaryBuilder,
 
 mod order;
 mod skipped;
+mod templates;
 
 const TEXT: Format = Format::Text { colour: false };
 const OOPS: &str = "panic-during-oops-dump";

@@ -54,8 +54,8 @@ pub fn judge_cell(cell: &CellSummary, expectation: &Expectation) -> Judgement {
     if counts.n() == 0 {
         return Judgement::Unknown(cell.why_none_counted());
     }
-    let share = counts.proportion(expectation.outcome);
-    let interval = wilson(share);
+    let share = counts.of_by_template(|outcome| outcome == expectation.outcome);
+    let (interval, share) = (wilson(share.effective()), share.pooled());
     if interval.hi >= expectation.at_least {
         return Judgement::Met;
     }

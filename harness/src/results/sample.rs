@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CellSummary, Counts, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION,
+    Summary,
 };
 use crate::model::{
     ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, Phase,
@@ -99,6 +100,19 @@ pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> Cel
         channels: BTreeMap::from([(Channel::Console, counts(console)), (Channel::Pstore, counts(pstore))]),
         ..CellSummary::empty(key)
     }
+}
+
+/// A cell in which everything not saved was lost, with the same on both channels: `(saved, n)` by template.
+pub(crate) fn cell_of_templates(key: &CellKey, templates: &[(u32, u32)]) -> CellSummary {
+    let records = templates.iter().enumerate().flat_map(|(number, &(saved, n))| {
+        (0..n).map(move |place| (number, if place < saved { ChannelOutcome::Saved } else { ChannelOutcome::Lost }))
+    });
+    let records = (0..).zip(records).map(|(index, (number, outcome))| TrialRecord {
+        template: Some(format!("{number:016x}")),
+        ..trial(index, key, counted(outcome, outcome))
+    });
+    let records: Vec<TrialRecord> = records.collect();
+    Summary::from_trials("run", &records).cells.remove(0)
 }
 
 /// A cell that was not run.

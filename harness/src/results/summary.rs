@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PlannedCell;
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, is_zero};
-use crate::stats::{Interval, Proportion, wilson};
+use crate::stats::{BetweenTemplates, Clusters, Interval, Proportion, wilson};
 
 /// What a run counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct CellSummary {
     pub skipped: Option<String>,
     /// What each channel came to: those of the log, and others that some trial was judged by.
     pub channels: BTreeMap<Channel, Counts>,
+    /// By template, how many of its trials that counted ended and did not hang. Of trials whose template is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended_by_template: BTreeMap<String, Ended>,
     /// What each channel kept of all that was logged: the mean over the trials that know it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_kept_percent: BTreeMap<Channel, MeanPercent>,
@@ -52,13 +55,25 @@ pub struct MeanPercent {
     basis_points: u32,
 }
 
-/// How often a channel came to each outcome.
-///
-/// In JSON `n`, their sum, and `ci95`, the Wilson interval of the good one, stand beside those that the channel may
-/// come to. On reading, an `n` that is not the sum is an error.
+/// How many of a template's trials that counted ended; in JSON `[ended, n]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
+pub struct Ended(Proportion);
+
+/// How often a channel came to each outcome, in all and by template.
+///
+/// In JSON `n`, their sum, and `ci95`, the interval of the good one, stand beside those that the channel may come to; and
+/// `between_templates` where a template is known. On reading, an `n` that is not the sum is an error, and so are templates
+/// that have more than all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
-pub struct Counts([u32; ChannelOutcome::ALL.len()]);
+pub struct Counts {
+    all: Outcomes,
+    templates: BTreeMap<String, Outcomes>,
+}
+
+/// How often each outcome, in the order of [`ChannelOutcome::ALL`].
+type Outcomes = [u32; ChannelOutcome::ALL.len()];
 
 /// [`Counts`] as they are written: the outcomes of an order or those of the log.
 #[derive(Serialize, Deserialize)]
@@ -67,6 +82,17 @@ struct Written {
     #[serde(flatten)]
     of: BTreeMap<ChannelOutcome, u32>,
     ci95: Interval,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    between_templates: Option<Between>,
+}
+
+/// What lies between templates, as it is written.
+#[derive(Serialize, Deserialize)]
+struct Between {
+    #[serde(flatten, skip_deserializing)]
+    figures: Option<BetweenTemplates>,
+    /// By template, the outcomes that it came to.
+    by_template: BTreeMap<String, BTreeMap<ChannelOutcome, u32>>,
 }
 
 /// Counts trials as they are read, in memory for the cells alone.
@@ -108,7 +134,7 @@ impl SummaryBuilder {
         let place = self.place(record);
         let counted = &mut self.cells[place];
         counted.first = counted.first.min(record.index);
-        counted.cell.add(&record.outcome);
+        counted.cell.add(&record.outcome, record.template.as_deref());
         counted.add_kept(&record.outcome);
         if matches!(record.outcome, TrialOutcome::InfraError { .. }) {
             self.failed.insert(record.index, place);
@@ -213,13 +239,14 @@ impl CellSummary {
             retried: 0,
             skipped: None,
             channels,
+            ended_by_template: BTreeMap::new(),
             log_kept_percent,
         }
     }
 
     /// What a channel came to; nothing if it was never read.
     pub fn channel(&self, channel: Channel) -> Counts {
-        self.channels.get(&channel).copied().unwrap_or_default()
+        self.channels.get(&channel).cloned().unwrap_or_default()
     }
 
     /// Why a channel of this cell has an `n` of 0, in words.
@@ -242,73 +269,133 @@ impl CellSummary {
         self.retried += 1;
     }
 
-    fn add(&mut self, outcome: &TrialOutcome) {
+    fn add(&mut self, outcome: &TrialOutcome, template: Option<&str>) {
         self.trials += 1;
         match outcome {
             TrialOutcome::Missed { .. } => self.missed += 1,
             TrialOutcome::InfraError { .. } => self.infra_errors += 1,
             TrialOutcome::Counted { hung, channels } => {
                 self.hung += u32::from(*hung);
+                if let Some(template) = template {
+                    self.ended_by_template.entry(template.to_owned()).or_default().add(!hung);
+                }
                 for (channel, verdict) in channels {
-                    *self.channels.entry(*channel).or_default().of_mut(verdict.outcome) += 1;
+                    self.channels.entry(*channel).or_default().add(verdict.outcome, template);
                 }
             }
         }
+    }
+
+    /// How often the guest ended and did not hang, of the trials that counted, by template.
+    pub fn ended(&self) -> Clusters {
+        let counted = self.trials.saturating_sub(self.missed).saturating_sub(self.infra_errors);
+        let all = proportion(counted.saturating_sub(self.hung), counted);
+        by_template(all, self.ended_by_template.values().map(|ended| ended.0))
+    }
+}
+
+/// Of so many, but no more than all.
+fn proportion(hits: u32, of: u32) -> Proportion {
+    Proportion::new(hits.min(of), of).unwrap_or_default()
+}
+
+/// A share of which these are the templates' parts; what is left of it belongs to none.
+fn by_template(all: Proportion, templates: impl Iterator<Item = Proportion> + Clone) -> Clusters {
+    let known = templates.clone().fold(Proportion::default(), Proportion::plus);
+    let of = all.of().saturating_sub(known.of());
+    Clusters::new(proportion(all.hits().saturating_sub(known.hits()), of), templates)
+}
+
+impl Ended {
+    fn add(&mut self, ended: bool) {
+        self.0 = self.0.plus(proportion(u32::from(ended), 1));
+    }
+}
+
+impl TryFrom<(u32, u32)> for Ended {
+    type Error = String;
+
+    fn try_from((ended, of): (u32, u32)) -> Result<Self, String> {
+        Proportion::new(ended, of).map(Self).ok_or_else(|| format!("of {of} trials of a template {ended} ended"))
+    }
+}
+
+impl From<Ended> for (u32, u32) {
+    fn from(Ended(share): Ended) -> Self {
+        (share.hits(), share.of())
     }
 }
 
 impl Counts {
     /// Counts of known outcomes, each named at most once; `None` when their sum is beyond counting.
     pub fn new(known: impl IntoIterator<Item = (ChannelOutcome, u32)>) -> Option<Self> {
-        let (mut counts, mut sum) = (Self::default(), 0u32);
-        for (outcome, count) in known {
-            sum = sum.checked_add(count)?;
-            *counts.of_mut(outcome) = count;
-        }
-        Some(counts)
+        Some(Self { all: outcomes(known)?, templates: BTreeMap::new() })
+    }
+
+    /// The same, of which these are those of a template; `None` if they are more than all that is left.
+    #[must_use]
+    pub fn with_template(
+        mut self,
+        template: String,
+        known: impl IntoIterator<Item = (ChannelOutcome, u32)>,
+    ) -> Option<Self> {
+        self.templates.insert(template, outcomes(known)?);
+        let all = self.all.iter().enumerate();
+        let mut sums = all.map(|(at, all)| (all, self.templates.values().map(|own| u64::from(own[at])).sum::<u64>()));
+        sums.all(|(all, sum)| sum <= u64::from(*all)).then_some(self)
     }
 
     /// Trials that counted for this channel.
-    pub const fn n(self) -> u32 {
-        let (mut sum, mut at) = (0, 0);
-        // Iterators are not for constants.
-        while at < self.0.len() {
-            sum += self.0[at];
-            at += 1;
-        }
-        sum
+    pub fn n(&self) -> u32 {
+        self.all.iter().sum()
     }
 
     /// How many of them came to this outcome.
-    pub const fn of(self, outcome: ChannelOutcome) -> u32 {
-        self.0[outcome as usize]
-    }
-
-    /// The same as a share of all that counted.
-    ///
-    /// # Panics
-    /// Never: the parts are not more than their sum.
-    pub fn proportion(self, outcome: ChannelOutcome) -> Proportion {
-        Proportion::new(self.of(outcome), self.n()).expect("a part is not more than the sum")
+    pub const fn of(&self, outcome: ChannelOutcome) -> u32 {
+        self.all[outcome as usize]
     }
 
     /// The share of the good outcome: a channel has one of the two.
-    ///
-    /// # Panics
-    /// Never: the parts are not more than their sum.
-    pub fn good(self) -> Proportion {
-        Proportion::new(self.of(ChannelOutcome::Saved) + self.of(ChannelOutcome::Kept), self.n())
-            .expect("a part is not more than the sum")
+    pub fn good(&self) -> Proportion {
+        self.by_template().pooled()
     }
 
-    /// The Wilson interval (95 %) of the share of the good outcome.
-    pub fn ci95(self) -> Interval {
-        wilson(self.good())
+    /// The same by template.
+    pub fn by_template(&self) -> Clusters {
+        self.of_by_template(|outcome| matches!(outcome, ChannelOutcome::Saved | ChannelOutcome::Kept))
     }
 
-    const fn of_mut(&mut self, outcome: ChannelOutcome) -> &mut u32 {
-        &mut self.0[outcome as usize]
+    /// The share of some outcomes, by template.
+    pub fn of_by_template(&self, counts: impl Fn(ChannelOutcome) -> bool) -> Clusters {
+        let share = |of: &Outcomes| {
+            let hits =
+                ChannelOutcome::ALL.into_iter().filter(|outcome| counts(*outcome)).map(|outcome| of[outcome as usize]);
+            proportion(hits.sum(), of.iter().sum())
+        };
+        by_template(share(&self.all), self.templates.values().map(share))
     }
+
+    /// The interval (95 %) of the share of the good outcome: Wilson's, of the effective counts.
+    pub fn ci95(&self) -> Interval {
+        wilson(self.by_template().effective())
+    }
+
+    fn add(&mut self, outcome: ChannelOutcome, template: Option<&str>) {
+        self.all[outcome as usize] += 1;
+        if let Some(template) = template {
+            self.templates.entry(template.to_owned()).or_default()[outcome as usize] += 1;
+        }
+    }
+}
+
+/// Each named at most once; `None` when their sum is beyond counting.
+fn outcomes(known: impl IntoIterator<Item = (ChannelOutcome, u32)>) -> Option<Outcomes> {
+    let (mut outcomes, mut sum) = (Outcomes::default(), 0u32);
+    for (outcome, count) in known {
+        sum = sum.checked_add(count)?;
+        outcomes[outcome as usize] = count;
+    }
+    Some(outcomes)
 }
 
 impl From<Counts> for Written {
@@ -319,7 +406,15 @@ impl From<Counts> for Written {
             counts.of(*outcome) > 0 || (of_order == is_order && !outcome.is_rare())
         };
         let of = ChannelOutcome::ALL.into_iter().filter(told).map(|outcome| (outcome, counts.of(outcome))).collect();
-        Self { n: counts.n(), of, ci95: counts.ci95() }
+        let known = |own: &Outcomes| {
+            let counts = ChannelOutcome::ALL.into_iter().map(|outcome| (outcome, own[outcome as usize]));
+            counts.filter(|(_, count)| *count > 0).collect()
+        };
+        let between_templates = counts.by_template().between().map(|figures| Between {
+            figures: Some(figures),
+            by_template: counts.templates.iter().map(|(template, own)| (template.clone(), known(own))).collect(),
+        });
+        Self { n: counts.n(), of, ci95: counts.ci95(), between_templates }
     }
 }
 
@@ -327,9 +422,14 @@ impl TryFrom<Written> for Counts {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { n, of, .. } = written;
-        Self::new(of)
+        let Written { n, of, between_templates, .. } = written;
+        let counts = Self::new(of)
             .filter(|counts| counts.n() == n)
-            .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))
+            .ok_or_else(|| format!("n is {n}, but the outcomes beside it add up to another number"))?;
+        let templates = between_templates.map(|between| between.by_template).unwrap_or_default();
+        templates.into_iter().try_fold(counts, |counts, (template, own)| {
+            let more = || format!("template {template} and those before it have more trials than all");
+            counts.with_template(template.clone(), own).ok_or_else(more)
+        })
     }
 }

@@ -14,6 +14,7 @@ use crate::model::{Channel, Expectation, TrialOutcome, TrialRecord};
 mod log;
 mod order;
 mod skipped;
+mod templates;
 
 /// 2026-11-22 05:06:07.089 UTC.
 fn began() -> SystemTime {

@@ -1,8 +1,8 @@
 //! Boschloo's exact test of two shares.
 
-use super::Proportion;
 use super::fisher::{fisher_lower, lower_tail};
 use super::walk::{around_mode, float};
+use super::{Effective, Proportion};
 
 /// Tables count as equally extreme when their Fisher p-values differ by no more than this share: far above the rounding
 /// of the sums, far below any difference that matters.
@@ -37,6 +37,29 @@ pub fn boschloo(a: Proportion, b: Proportion) -> f64 {
         p => p.min(one_sided(high, low)),
     };
     (2.0 * smaller).min(1.0)
+}
+
+/// The same for counts that need not be whole. Those that are not are rounded so that the shares come closer to each other,
+/// and the trials fewer.
+pub fn boschloo_effective(a: Effective, b: Effective) -> f64 {
+    let a_is_higher = a.share() > b.share();
+    boschloo(rounded(a, !a_is_higher), rounded(b, a_is_higher))
+}
+
+/// Whole counts: no more trials, and a share that is no lower, or no higher.
+fn rounded(seen: Effective, upwards: bool) -> Proportion {
+    let of = seen.of().floor();
+    let hits = seen.share().unwrap_or_default() * of;
+    // What is whole but for the rounding of a double is whole.
+    let nearest = hits.round();
+    let hits = match nearest {
+        _ if (hits - nearest).abs() < TIE => nearest,
+        _ if upwards => hits.ceil(),
+        _ => hits.floor(),
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "they are of counts, and whole")]
+    let (hits, of) = (hits as u32, of as u32);
+    Proportion::new(hits.min(of), of).unwrap_or_default()
 }
 
 /// The one-sided p-value of the hypothesis that `a`'s share is no lower than `b`'s.

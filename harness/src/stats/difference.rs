@@ -2,76 +2,42 @@
 
 use super::bounds::boundary;
 use super::interval::Z;
-use super::{Interval, Proportion};
+use super::likeliest::likeliest;
+use super::{Effective, Interval};
 
 /// The likeliest shares, base and candidate, among those with `candidate − base = difference`; `None` if no two shares
 /// differ by so much.
 ///
 /// The root of a cubic in closed form (O. Miettinen, M. Nurminen, "Comparative analysis of two rates", Statistics in
 /// Medicine 4 (1985), appendix 1). Where roots lie close together the form loses half its digits, and at the ends all
-/// of them, so it is only where Newton's method starts, held between bounds: the log-likelihood is concave.
-pub(super) fn restricted(base: Proportion, candidate: Proportion, difference: f64) -> Option<[f64; 2]> {
-    // Subtracted, since a minus before 0 would make the bound -0, and the slope there infinite downwards.
-    let (mut low, mut high) = ((0.0 - difference).max(0.0), (1.0 - difference).min(1.0));
-    if low > high || difference.is_nan() {
-        return None;
-    }
-    let at = |share: f64| [share, (share + difference).clamp(0.0, 1.0)];
-    let slope = |share: f64| {
-        let [share, other] = at(share);
-        slope(base, share) + slope(candidate, other)
+/// of them, so it is only where Newton's method starts.
+pub(super) fn restricted(base: Effective, candidate: Effective, difference: f64) -> Option<[f64; 2]> {
+    let derivatives = |[share, other]: [f64; 2]| {
+        let slope = slope(base, share) + slope(candidate, other);
+        (slope, bend(base, share) + bend(candidate, other))
     };
-    if low >= high || slope(low) <= 0.0 {
-        return Some(at(low));
-    }
-    if slope(high) >= 0.0 {
-        return Some(at(high));
-    }
-    let mut share = closed_form(base, candidate, difference);
-    if !(low < share && share < high) {
-        share = f64::midpoint(low, high);
-    }
-    for _ in 0..STEPS {
-        let rise = slope(share);
-        if rise > 0.0 {
-            low = share;
-        } else {
-            high = share;
-        }
-        let [here, other] = at(share);
-        let newton = share + rise / (bend(base, here) + bend(candidate, other));
-        let next = if low < newton && newton < high { newton } else { f64::midpoint(low, high) };
-        let step = (next - share).abs();
-        share = next;
-        if step <= 2.0 * f64::EPSILON * share {
-            break;
-        }
-    }
-    Some(at(share))
+    likeliest(difference, || closed_form(base, candidate, difference), derivatives)
 }
 
-/// More than halving the bounds alone would need.
-const STEPS: u32 = 100;
-
 /// The slope of the log-likelihood of a share.
-fn slope(seen: Proportion, share: f64) -> f64 {
+fn slope(seen: Effective, share: f64) -> f64 {
     per(seen.hits(), share) - per(seen.misses(), 1.0 - share)
 }
 
 /// The curvature of the log-likelihood of a share, downwards.
-fn bend(seen: Proportion, share: f64) -> f64 {
+fn bend(seen: Effective, share: f64) -> f64 {
     per(seen.hits(), share * share) + per(seen.misses(), (1.0 - share) * (1.0 - share))
 }
 
 /// A quotient that is 0 if the count is, whatever it is divided by.
-fn per(count: u32, by: f64) -> f64 {
-    if count == 0 { 0.0 } else { f64::from(count) / by }
+pub(super) fn per(count: f64, by: f64) -> f64 {
+    if count > 0.0 { count / by } else { 0.0 }
 }
 
 /// The base's share by the formula, in the paper's letters.
-fn closed_form(base: Proportion, candidate: Proportion, difference: f64) -> f64 {
-    let (n, n_base) = (f64::from(base.of()) + f64::from(candidate.of()), f64::from(base.of()));
-    let (hits, hits_base) = (f64::from(base.hits()) + f64::from(candidate.hits()), f64::from(base.hits()));
+fn closed_form(base: Effective, candidate: Effective, difference: f64) -> f64 {
+    let (n, n_base) = (base.of() + candidate.of(), base.of());
+    let (hits, hits_base) = (base.hits() + candidate.hits(), base.hits());
     let l2 = (n + n_base) * difference - n - hits;
     let l1 = (n_base * difference - n - 2.0 * hits_base) * difference + hits;
     let l0 = hits_base * difference * (1.0 - difference);
@@ -85,28 +51,28 @@ fn closed_form(base: Proportion, candidate: Proportion, difference: f64) -> f64 
 /// The score statistic, about standard normal if `candidate − base` truly is `difference`: how much higher the observed
 /// difference is, in standard errors at the likeliest shares that differ by so much. With Miettinen and Nurminen's
 /// factor `N / (N − 1)` on the variance. Infinite for what cannot be.
-fn score(base: Proportion, candidate: Proportion, difference: f64) -> f64 {
+fn score(base: Effective, candidate: Effective, difference: f64) -> f64 {
     let (Some(p_base), Some(p_candidate)) = (base.share(), candidate.share()) else { return 0.0 };
     let more = p_candidate - p_base - difference;
     let Some([p_base, p_candidate]) = restricted(base, candidate, difference) else {
         return f64::INFINITY.copysign(more);
     };
-    let (n_base, n_candidate) = (f64::from(base.of()), f64::from(candidate.of()));
+    let (n_base, n_candidate) = (base.of(), candidate.of());
     let n = n_base + n_candidate;
     let variance = p_base * (1.0 - p_base) / n_base + p_candidate * (1.0 - p_candidate) / n_candidate;
     if more == 0.0 { 0.0 } else { more / (variance * n / (n - 1.0)).sqrt() }
 }
 
 /// Whether the 95 % score interval of `candidate − base` leaves this difference out.
-pub fn score_excludes(base: Proportion, candidate: Proportion, difference: f64) -> bool {
-    score(base, candidate, difference).abs() > Z
+pub fn score_excludes(base: impl Into<Effective>, candidate: impl Into<Effective>, difference: f64) -> bool {
+    score(base.into(), candidate.into(), difference).abs() > Z
 }
 
 /// The two-sided p-value of the score test that both shares are the same; 1 if either is a share of nothing.
 ///
 /// What Boschloo's exact test tends to with many trials, at no cost.
-pub fn score_p(base: Proportion, candidate: Proportion) -> f64 {
-    libm::erfc(score(base, candidate, 0.0).abs() / std::f64::consts::SQRT_2)
+pub fn score_p(base: impl Into<Effective>, candidate: impl Into<Effective>) -> f64 {
+    libm::erfc(score(base.into(), candidate.into(), 0.0).abs() / std::f64::consts::SQRT_2)
 }
 
 /// Miettinen and Nurminen's score interval (95 %) of the difference `candidate − base` of two independent shares;
@@ -114,7 +80,8 @@ pub fn score_p(base: Proportion, candidate: Proportion) -> f64 {
 ///
 /// O. Miettinen, M. Nurminen, "Comparative analysis of two rates", Statistics in Medicine 4 (1985). Unlike Newcombe's
 /// it belongs to a test: it leaves out a margin just when the score test refutes it.
-pub fn miettinen_nurminen(base: Proportion, candidate: Proportion) -> Interval {
+pub fn miettinen_nurminen(base: impl Into<Effective>, candidate: impl Into<Effective>) -> Interval {
+    let (base, candidate) = (base.into(), candidate.into());
     let (Some(p_base), Some(p_candidate)) = (base.share(), candidate.share()) else {
         return Interval { lo: -1.0, hi: 1.0 };
     };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// So many of so many; `hits` is never above `of`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Proportion {
     hits: u32,
     of: u32,
@@ -33,9 +33,55 @@ impl Proportion {
         self.of
     }
 
+    /// Both together; no count grows beyond the largest number.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { hits: self.hits.saturating_add(other.hits), of: self.of.saturating_add(other.of) }
+    }
+
     /// The share, 0 to 1; `None` of nothing.
     pub fn share(self) -> Option<f64> {
         (self.of > 0).then(|| f64::from(self.hits) / f64::from(self.of))
+    }
+}
+
+/// Counts that say as much as so many independent trials would; whole numbers where trials are independent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effective {
+    hits: f64,
+    of: f64,
+}
+
+impl Effective {
+    /// The same share, of so many trials, at least one.
+    pub(super) fn new(share: f64, of: f64) -> Self {
+        Self { hits: share * of, of }
+    }
+
+    /// How many had it.
+    pub(super) const fn hits(self) -> f64 {
+        self.hits
+    }
+
+    /// How many had it not.
+    pub(super) fn misses(self) -> f64 {
+        self.of - self.hits
+    }
+
+    /// How many independent trials it stands for.
+    pub const fn of(self) -> f64 {
+        self.of
+    }
+
+    /// The share, 0 to 1; `None` of nothing.
+    pub fn share(self) -> Option<f64> {
+        (self.of > 0.0).then(|| self.hits / self.of)
+    }
+}
+
+impl From<Proportion> for Effective {
+    fn from(seen: Proportion) -> Self {
+        Self { hits: f64::from(seen.hits), of: f64::from(seen.of) }
     }
 }
 
@@ -64,18 +110,19 @@ impl From<Interval> for [f64; 2] {
 /// Wilson's score interval (95 %, no continuity correction) of a share; `[0, 1]` of nothing.
 ///
 /// E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
-pub fn wilson(proportion: Proportion) -> Interval {
-    let Some(share) = proportion.share() else {
+pub fn wilson(seen: impl Into<Effective>) -> Interval {
+    let seen = seen.into();
+    let Some(share) = seen.share() else {
         return Interval { lo: 0.0, hi: 1.0 };
     };
-    let n = f64::from(proportion.of);
+    let n = seen.of;
     let centre = share + Z * Z / (2.0 * n);
     let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
     // None and all reach the end exactly; computed, the rounding could leave them beside it.
     Interval {
-        lo: if proportion.hits == 0 { 0.0 } else { (centre - half) / scale },
-        hi: if proportion.hits == proportion.of { 1.0 } else { (centre + half) / scale },
+        lo: if seen.hits <= 0.0 { 0.0 } else { (centre - half) / scale },
+        hi: if seen.misses() <= 0.0 { 1.0 } else { (centre + half) / scale },
     }
 }
 

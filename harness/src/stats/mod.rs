@@ -1,29 +1,38 @@
 //! The statistics: intervals for shares and for the difference of two, tests that two are the same, and the correction
 //! for testing many.
 //!
-//! Knows nothing of trials and does no I/O. Counts come in as [`Proportion`]s; what comes out are plain numbers. What
-//! each is for stands in `docs/statistics.md`.
+//! Knows nothing of trials and does no I/O. Counts come in as [`Clusters`]: [`Proportion`]s by template. What comes out
+//! are plain numbers. What each is for stands in `docs/statistics.md`.
 //!
 //! ```text
-//!                trials fixed beforehand             however often one looks
-//! Proportion ──> wilson                              share_sequence          ─> Interval
-//! two of them ─> miettinen_nurminen                  difference_sequence     ─> Interval
-//!             └> boschloo                            anytime_p               ─> p ─> benjamini_hochberg
+//!                                trials fixed beforehand     however often one looks
+//! Clusters ─────┬> effective ──> wilson                      share_sequence          ─> Interval
+//!  two of them ─┴> effective ─┬> miettinen_nurminen          difference_sequence     ─> Interval
+//!                             └> boschloo                    EValues::p_value        ─> p ─> benjamini_hochberg
+//! Clusters ─────> icc, dispersion_p      how far the templates lie apart
 //! ```
 
 mod adjust;
+mod beta_binomial;
 mod boschloo;
 mod bounds;
+mod clusters;
 mod difference;
+mod dispersion;
 mod fisher;
 mod interval;
+mod likeliest;
 mod sequential;
+mod student;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use adjust::benjamini_hochberg;
-pub use boschloo::boschloo;
+pub(crate) use beta_binomial::part;
+pub use boschloo::{boschloo, boschloo_effective};
+pub use clusters::{BetweenTemplates, Clusters, DIFFER_BELOW};
 pub use difference::{miettinen_nurminen, score_excludes, score_p};
-pub use interval::{Interval, Proportion, percent, wilson};
-pub use sequential::{anytime_p, difference_sequence, sequence_excludes, share_sequence};
+pub(crate) use dispersion::{dispersion_p, intraclass};
+pub use interval::{Effective, Interval, Proportion, percent, wilson};
+pub use sequential::{EValues, MOST_ICC, difference_sequence, share_sequence};

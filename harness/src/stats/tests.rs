@@ -3,14 +3,21 @@
 
 use proptest::prelude::*;
 
-use super::{Interval, Proportion, benjamini_hochberg, percent, wilson};
+use super::{Clusters, Interval, Proportion, benjamini_hochberg, percent, wilson};
 
 mod boschloo;
+mod clusters;
+mod coverage;
 mod difference;
 mod sequential;
 
 fn of(hits: u32, of: u32) -> Proportion {
     Proportion::new(hits, of).unwrap()
+}
+
+/// Templates, `(hits, of)` each.
+fn templates(seen: &[(u32, u32)]) -> Clusters {
+    Clusters::new(of(0, 0), seen.iter().map(|(hits, n)| of(*hits, *n)))
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use super::Arguments;
 use super::begin::core;
 use super::search::{Search, Searched};
 use super::workshop::Workshop;
-use crate::bisect::Tally;
+use crate::bisect::Tallies;
 use crate::cli::context::Context;
 use crate::cli::run::How;
 use crate::cli::{Failure, Global, doctor};
@@ -30,19 +30,19 @@ pub async fn resume(context: Context, global: &Global, name: &str, arguments: &A
     // Before anything is made: from here on nobody else writes to it.
     let (log, _) = run.reopen_log()?;
     let nodes = bisected.nodes.len();
-    let (mut begun, mut tallies) = (vec![0; nodes], vec![Tally::default(); nodes]);
+    let (mut begun, mut tallies) = (vec![0; nodes], vec![Tallies::default(); nodes]);
     for record in run.trials()? {
         let record = record?;
         let (node, ordinal) = (record.index % nodes as u64, record.index / nodes as u64);
         let Ok(node) = usize::try_from(node) else { continue };
         begun[node] = begun[node].max(u32::try_from(ordinal + 1).unwrap_or(u32::MAX));
         if let Some(event) = bisected.event(&record.outcome) {
-            tallies[node].count(event);
+            tallies[node].count(event, record.template.as_deref());
         }
     }
     let mut bisection = core(&bisected, &info)?;
-    for (node, tally) in tallies.into_iter().enumerate() {
-        bisection.record(node, tally);
+    for (node, tallies) in tallies.into_iter().enumerate() {
+        bisection.record(node, tallies);
     }
     let how = How::again(&info, arguments.how.jobs);
     let mut kernels: Vec<KernelName> = info.cells.iter().map(|cell| cell.key.kernel()).collect();

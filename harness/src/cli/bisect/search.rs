@@ -13,14 +13,14 @@ use super::log;
 use super::spent::Spent;
 use super::view::View;
 use super::workshop::Workshop;
-use crate::bisect::{Bisection, Conclusion, Costs, Next};
+use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::cli::context::Context;
 use crate::cli::stages::{Stages, instance};
 use crate::cli::{Failure, build, execution, inputs};
 use crate::guest::Time;
 use crate::kernel::{self, Fault, Kernel};
 use crate::model::TrialOutcome;
-use crate::model::bisection::{Between, Bisected, Tally};
+use crate::model::bisection::{Between, Bisected};
 use crate::plan::{Plan, PlannedTrial};
 use crate::results::{KernelInfo, Run, RunInfo, TrialLog};
 use crate::run::{self as runner, Sink, Stop, Work};
@@ -123,8 +123,8 @@ impl Search {
                 }
             };
             let planned = self.begin(node, trials);
-            let tally = self.try_node(stages, planned, jobs, spent, stop).await?;
-            self.bisection.record(node, tally);
+            let tallies = self.try_node(stages, planned, jobs, spent, stop).await?;
+            self.bisection.record(node, tallies);
             let untold = untold.entry(node).or_default();
             *untold =
                 if self.bisection.tallies().get(node).is_some_and(|all| all.trials > 0) { 0 } else { *untold + trials };
@@ -220,10 +220,10 @@ impl Search {
         jobs: u32,
         spent: &mut Spent,
         stop: &watch::Receiver<Stop>,
-    ) -> Result<Tally, Failure> {
+    ) -> Result<Tallies, Failure> {
         let work: Vec<Work> =
             planned.iter().map(|trial| stages.work(&self.context, trial, 0)).collect::<Result<_, _>>()?;
-        let mut tally = Tally::default();
+        let mut tallies = Tallies::default();
         let mut finished = 0;
         let began = Instant::now();
         let sink = Sink { run: &self.run, log: &self.log };
@@ -235,7 +235,7 @@ impl Search {
                 }
                 outcome => {
                     if let Some(event) = self.bisected.event(outcome) {
-                        tally.count(event);
+                        tallies.count(event, record.template.as_deref());
                     }
                 }
             }
@@ -244,7 +244,7 @@ impl Search {
         spent.trials += began.elapsed();
         spent.trials_run += finished;
         ended.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
-        Ok(tally)
+        Ok(tallies)
     }
 
     /// Why the last trial of a node does not tell.

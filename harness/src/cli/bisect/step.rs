@@ -10,7 +10,7 @@ use super::What;
 use super::begin::guest_mib;
 use super::point::Point;
 use super::workshop::Workshop;
-use crate::bisect::Tally;
+use crate::bisect::{Tallies, Tally, by_template};
 use crate::cli::context::Context;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::run::How;
@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::preflight;
 use crate::results::Run;
 use crate::run::{self as runner, Sink, Stop};
-use crate::stats::{Interval, Proportion, share_sequence};
+use crate::stats::{Interval, share_sequence};
 
 /// Exit code for what cannot be judged.
 const SKIP: u8 = 125;
@@ -117,7 +117,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let log = run.log()?;
     let (stopper, stop) = watch::channel(Stop::No);
     let listening = tokio::spawn(execution::listen(stopper));
-    let mut tally = Tally::default();
+    let mut tallies = Tallies::default();
     let mut planned = plan.iter();
     let code = loop {
         let batch: Vec<_> = planned.by_ref().take(jobs.max(1) as usize).collect();
@@ -127,12 +127,12 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         let work = batch.iter().map(|trial| stages.work(&context, trial, 0)).collect::<Result<Vec<_>, _>>()?;
         let ended = runner::execute(work, jobs, Sink { run: &run, log: &log }, stop.clone(), |record| {
             if let Some(event) = criterion.happened(&record.outcome) {
-                tally.count(event);
+                tallies.count(event, record.template.as_deref());
             }
         });
         ended.await.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
-        let Some(share) = Proportion::new(tally.events, tally.trials).filter(|_| !tally.is_empty()) else { continue };
-        let Interval { lo, hi } = share_sequence(share);
+        // Of nothing it is all shares.
+        let Interval { lo, hi } = share_sequence(&by_template(&tallies));
         if lo > arguments.threshold {
             break BAD;
         }
@@ -147,7 +147,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         BAD => "bad",
         _ => "not clear",
     };
-    let Tally { trials, events } = tally;
+    let Tally { trials, events } = tallies.all();
     eprintln!("{name}: {verdict}: {criterion} in {events} of {trials} trials, in {}", run.id());
     Ok(code)
 }

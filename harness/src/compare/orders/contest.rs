@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::ranking::Measure;
 use crate::compare::Verdict;
 use crate::compare::pair::Pair;
-use crate::stats::Proportion;
+use crate::stats::{Clusters, Proportion};
 
 /// One case and measure on one base.
 pub(super) struct Contest {
@@ -13,10 +13,13 @@ pub(super) struct Contest {
     pub(super) case: usize,
     pub(super) measure: Measure,
     /// The variants of which something counted, by their positions; the lowest share first.
-    pub(super) shares: Vec<(usize, Proportion)>,
+    pub(super) shares: Vec<Entry>,
     /// Every pair of them.
     pub(super) duels: Vec<Duel>,
 }
+
+/// A variant by its position, and its share.
+pub(super) type Entry = (usize, Clusters);
 
 /// Two variants by their positions, and what is known of them.
 #[derive(Debug, Clone, Copy)]
@@ -31,26 +34,30 @@ pub(super) struct Duel {
 
 impl Contest {
     /// One that is not judged yet. In each of `shares` something counted.
-    pub(super) fn new(case: usize, measure: Measure, mut shares: Vec<(usize, Proportion)>) -> Self {
-        shares.sort_by(|(_, a), (_, b)| ascending(*a, *b));
+    pub(super) fn new(case: usize, measure: Measure, mut shares: Vec<Entry>) -> Self {
+        shares.sort_by(|(_, a), (_, b)| ascending(a.pooled(), b.pooled()));
         Self { case, measure, shares, duels: Vec::new() }
     }
 
     /// All pairs, the lower share being the base: so a pair is the same test whatever order the variants stand in.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Pair> {
-        self.couples().map(|((_, base), (_, candidate))| Pair { base, candidate })
+        self.couples().map(|((_, base), (_, candidate))| Pair { base: base.clone(), candidate: candidate.clone() })
     }
 
     /// Takes the verdicts on [`pairs`](Self::pairs), as many as there are.
     pub(super) fn judge(&mut self, verdicts: &mut impl Iterator<Item = Verdict>) {
-        let duel = |(((lower, _), (higher, _)), verdict)| Duel { lower, higher, verdict };
+        let duel = |(((lower, _), (higher, _)), verdict): ((&Entry, &Entry), _)| Duel {
+            lower: *lower,
+            higher: *higher,
+            verdict,
+        };
         self.duels = self.couples().zip(verdicts).map(duel).collect();
     }
 
     /// Each pair once, the one whose share is lower first.
-    fn couples(&self) -> impl Iterator<Item = ((usize, Proportion), (usize, Proportion))> {
-        let after = |(at, lower)| self.shares.iter().skip(at + 1).map(move |higher| (lower, *higher));
-        self.shares.iter().copied().enumerate().flat_map(after)
+    fn couples(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
+        let after = |(at, lower)| self.shares.iter().skip(at + 1).map(move |higher| (lower, higher));
+        self.shares.iter().enumerate().flat_map(after)
     }
 
     /// The variants that this one is shown to be better than.

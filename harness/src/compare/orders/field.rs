@@ -103,7 +103,7 @@ impl<'a> Field<'a> {
             for measure in Measure::ALL {
                 let shares = (0..self.variants.len())
                     .filter_map(|variant| Some((variant, measure.of(self.cell(variant, case)?))))
-                    .filter(|(_, share)| share.of() > 0);
+                    .filter(|(_, share)| share.pooled().of() > 0);
                 let contest = Contest::new(case, measure, shares.collect());
                 let of_every_guest = match measure {
                     Measure::Channel(channel) => Channel::OF_LOG.contains(&channel),

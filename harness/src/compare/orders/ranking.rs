@@ -9,7 +9,7 @@ use super::field::Field;
 use crate::compare::{Evidence, Point, Verdict};
 use crate::model::Channel;
 use crate::results::CellSummary;
-use crate::stats::{Interval, Proportion};
+use crate::stats::{BetweenTemplates, Clusters, Interval};
 
 /// By what variants are ranked in a case. Of all of them more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +157,9 @@ pub struct RankedShare {
     pub share: f64,
     /// Its interval (95 %): Wilson's, or the confidence sequence.
     pub ci95: Interval,
+    /// What lies between its templates, if they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between_templates: Option<BetweenTemplates>,
     /// 1, and one more for each variant that is shown to be better. Variants of one rank tie; they are not shown to be
     /// equal.
     pub rank: usize,
@@ -185,13 +188,10 @@ impl Measure {
     }
 
     /// What a cell came to.
-    pub(super) fn of(self, cell: &CellSummary) -> Proportion {
+    pub(super) fn of(self, cell: &CellSummary) -> Clusters {
         match self {
-            Self::Channel(channel) => cell.channel(channel).good(),
-            Self::Ended => {
-                let counted = cell.trials.saturating_sub(cell.missed).saturating_sub(cell.infra_errors);
-                Proportion::new(counted.saturating_sub(cell.hung), counted).expect("a part is not more than all")
-            }
+            Self::Channel(channel) => cell.channel(channel).by_template(),
+            Self::Ended => cell.ended(),
         }
     }
 }
@@ -246,7 +246,7 @@ fn measure(field: &Field, contest: &Contest, skipped: &[SkippedVariant], evidenc
     let mut ranked = contest.shares.clone();
     ranked.sort_by(|(a, of_a), (b, of_b)| {
         let rank = contest.rank(*a).cmp(&contest.rank(*b));
-        rank.then(ascending(*of_b, *of_a)).then(a.cmp(b))
+        rank.then(ascending(of_b.pooled(), of_a.pooled())).then(a.cmp(b))
     });
     let missing = |(position, variant): &(usize, &&str)| {
         let counted = contest.shares.iter().any(|(counted, _)| counted == position);
@@ -256,21 +256,23 @@ fn measure(field: &Field, contest: &Contest, skipped: &[SkippedVariant], evidenc
     RankedMeasure {
         measure: contest.measure,
         none_counted: none_counted.map(|(_, variant)| (*variant).to_owned()).collect(),
-        ranked: ranked.into_iter().map(|(variant, seen)| share(field, contest, variant, seen, evidence)).collect(),
+        ranked: ranked.into_iter().map(|(variant, seen)| share(field, contest, variant, &seen, evidence)).collect(),
     }
 }
 
-fn share(field: &Field, contest: &Contest, variant: usize, seen: Proportion, evidence: Evidence) -> RankedShare {
+fn share(field: &Field, contest: &Contest, variant: usize, seen: &Clusters, evidence: Evidence) -> RankedShare {
     let names = |mut positions: Vec<usize>| {
         positions.sort_unstable();
         positions.into_iter().map(|position| field.variants[position].to_owned()).collect()
     };
+    let all = seen.pooled();
     RankedShare {
         variant: field.variants[variant].to_owned(),
-        good: seen.hits(),
-        of: seen.of(),
-        share: seen.share().unwrap_or_default(),
+        good: all.hits(),
+        of: all.of(),
+        share: all.share().unwrap_or_default(),
         ci95: evidence.share(seen),
+        between_templates: seen.between(),
         rank: contest.rank(variant),
         better_than: names(contest.better_than(variant).collect()),
         worse_than: names(contest.worse_than(variant).collect()),

@@ -191,7 +191,7 @@ fn a_run_that_was_looked_at_has_sequential_figures() {
     let ranking = rank(&summary, &[], sequential).unwrap();
     assert_eq!(ranking.pairs.different, 0);
     let first = &at(&ranking, 0, Measure::Channel(Channel::Pstore)).ranked[0];
-    assert_eq!(first.ci95, share_sequence(Proportion::new(3, 3).unwrap()));
+    assert_eq!(first.ci95, share_sequence(&Proportion::new(3, 3).unwrap().into()));
 }
 
 /// Of a cell that was run, so many saved and hung of so many.
@@ -315,7 +315,7 @@ fn four_variants_in_one_case_hold_their_false_discovery_rate() {
     let outcomes: Vec<[u32; 4]> =
         (0..7_u32.pow(4)).map(|number| [0, 1, 2, 3].map(|digit| number / 7_u32.pow(digit) % 7)).collect();
     let decided = |outcome: &[u32; 4]| {
-        let shares = outcome.iter().map(|hits| Proportion::new(*hits, TRIALS).unwrap()).enumerate();
+        let shares = outcome.iter().map(|hits| Proportion::new(*hits, TRIALS).unwrap().into()).enumerate();
         let mut contest = Contest::new(0, Measure::Ended, shares.collect());
         let pairs: Vec<Pair> = contest.pairs().collect();
         let p_values = adjusted(&pairs, Evidence::Fixed);

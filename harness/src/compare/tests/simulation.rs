@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::super::pair::{Pair, adjusted};
 use super::super::{Evidence, Options, Verdict};
-use crate::stats::Proportion;
+use crate::stats::{Clusters, MOST_ICC, Proportion};
 
 const SEQUENTIAL: Options = Options { alpha: 0.05, margin: 0.10, evidence: Evidence::Sequential };
 
@@ -28,7 +28,7 @@ impl Growing {
     }
 
     fn pair(self) -> Pair {
-        let of = |hits| Proportion::new(hits, self.n).unwrap();
+        let of = |hits| Proportion::new(hits, self.n).unwrap().into();
         Pair { base: of(self.base), candidate: of(self.candidate) }
     }
 }
@@ -98,7 +98,7 @@ fn a_confidence_sequence_holds_the_share_at_every_look() {
             let mut hits = 0;
             (1..=300).any(|n| {
                 hits += u32::from(rng.f64() < share);
-                let sequence = || Evidence::Sequential.share(Proportion::new(hits, n).unwrap());
+                let sequence = || Evidence::Sequential.share(&Proportion::new(hits, n).unwrap().into());
                 let interval = intervals.entry((hits, n)).or_insert_with(sequence);
                 share < interval.lo || interval.hi < share
             })
@@ -267,5 +267,102 @@ fn one_look_at_cells_without_a_difference_finds_none() {
         // scipy.stats.binom.isf(1e-6, 1000, 0.05)
         let wrong = wrong.count();
         assert!(wrong <= 86, "{wrong} of 1000 at {share}");
+    }
+}
+
+/// The share of so many pairs of sides without a difference that are called different, at any of these numbers of trials a
+/// side: the trials come in turn from so many templates on each side.
+fn false_differences(evidence: Evidence, share: f64, icc: f64, templates: u32, looks: &[u32], runs: u32) -> f64 {
+    let mut rng = fastrand::Rng::with_seed(9);
+    let options = Options { evidence, ..SEQUENTIAL };
+    let mut wrong = 0;
+    for _ in 0..runs {
+        let mut sides = [vec![(0, 0); templates as usize], vec![(0, 0); templates as usize]];
+        let mut n = 0;
+        wrong += u32::from(looks.iter().any(|&look| {
+            while n < look {
+                for side in &mut sides {
+                    let (hits, of) = &mut side[(n % templates) as usize];
+                    // Pólya's urn: as if each template had a share of its own, drawn from a beta distribution.
+                    let next = (share * (1.0 - icc) + f64::from(*hits) * icc) / (1.0 - icc + f64::from(*of) * icc);
+                    *hits += u32::from(rng.f64() < next);
+                    *of += 1;
+                }
+                n += 1;
+            }
+            let [base, candidate] = sides.each_ref().map(|side| {
+                let templates = side.iter().map(|&(hits, of)| Proportion::new(hits, of).unwrap());
+                Clusters::new(Proportion::default(), templates)
+            });
+            let pair = Pair { base, candidate };
+            is_difference(pair.verdict(pair.p_value(evidence), options))
+        }));
+    }
+    f64::from(wrong) / f64::from(runs)
+}
+
+/// With a correlation of up to the largest that the hypothesis allows, a look after every ten trials finds a difference
+/// in at most 5 % of the runs, also where each side has one template.
+#[test]
+fn evidence_holds_although_templates_differ() {
+    let looks = [10, 20, 40, 80];
+    for (share, templates) in [(0.5, 1), (0.5, 4), (0.9, 2)] {
+        let wrong = false_differences(Evidence::Sequential, share, MOST_ICC, templates, &looks, 200);
+        // scipy.stats.binom.isf(1e-6, 200, 0.05)
+        assert!(wrong <= 27.0 / 200.0, "{wrong} at {share}, {templates} templates");
+    }
+}
+
+/// What it costs where templates are alike: all against none nothing, and `same` half as many trials again, from four
+/// templates. The figures are those of `docs/statistics.md`.
+#[test]
+fn templates_have_their_price() {
+    let verdict = |n: u32, templates: u32, saved: [bool; 2]| {
+        let side = |saved: bool| {
+            let of = |place| n / templates + u32::from(place < n % templates);
+            let templates =
+                (0..templates).map(|place| Proportion::new(u32::from(saved) * of(place), of(place)).unwrap());
+            Clusters::new(Proportion::default(), templates)
+        };
+        let pair = Pair { base: side(saved[0]), candidate: side(saved[1]) };
+        pair.verdict(pair.p_value(Evidence::Sequential), SEQUENTIAL)
+    };
+    for templates in [1, 2, 4] {
+        assert_eq!(verdict(3, templates, [true, false]), Verdict::Undecided);
+        assert_eq!(verdict(4, templates, [true, false]), Verdict::Regressed);
+    }
+    for (templates, enough) in [(8, 62), (4, 75), (2, 117)] {
+        assert_eq!(verdict(enough, templates, [true; 2]), Verdict::Same, "{templates}");
+        assert_eq!(verdict(enough - 1, templates, [true; 2]), Verdict::Undecided, "{templates}");
+    }
+    assert_eq!(verdict(300, 1, [true; 2]), Verdict::Undecided);
+}
+
+/// One look: with four templates or more a side some 5 % are called different, where uncorrected it would be many more.
+#[test]
+fn one_look_finds_few_differences_although_templates_differ() {
+    for (share, icc, templates, n) in [(0.5, 0.0, 4, 20), (0.5, 0.05, 4, 20), (0.9, 0.05, 8, 50), (0.5, 0.1, 8, 50)] {
+        let wrong = false_differences(Evidence::Fixed, share, icc, templates, &[n], 400);
+        // scipy.stats.binom.isf(1e-6, 400, 0.05)
+        assert!(wrong <= 44.0 / 400.0, "{wrong} at {share}, {icc}, {templates} templates of {n}");
+    }
+}
+
+/// The table of `docs/statistics.md`.
+#[test]
+#[ignore = "prints a table"]
+fn print_false_differences_of_templates() {
+    let looks: Vec<u32> = (1..=10).map(|look| look * 20).collect();
+    for share in [0.5, 0.9] {
+        for templates in [1, 2, 4, 8] {
+            let row = [0.0, 0.02, 0.05, 0.1, 0.3].map(|icc| {
+                let fixed = [20, 50, 200].map(|n| {
+                    format!("{:.1}", 100.0 * false_differences(Evidence::Fixed, share, icc, templates, &[n], 500))
+                });
+                let sequential = 100.0 * false_differences(Evidence::Sequential, share, icc, templates, &looks, 200);
+                format!(" {}; {sequential:.1}", fixed.join(", "))
+            });
+            println!("| {share} | {templates} |{} |", row.join(" |"));
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::summary::assignments;
 use crate::model::{CellKey, Channel, ParamValue, Params};
 use crate::results::{CellSummary, Summary};
 use crate::scenario;
-use crate::stats::{Interval, Proportion, wilson};
+use crate::stats::{Interval, Proportion};
 use crate::yaml::UnknownName;
 
 /// How a channel's share changes along a parameter: a line for each variant and combination of the other parameters.
@@ -142,8 +142,9 @@ impl Curve {
         let mut series: Vec<Series> = Vec::new();
         for cell in &cells {
             let Some((at, _)) = cell.key.params.get(x).and_then(number) else { continue };
-            let share = cell.channel(channel).good();
-            let (name, point) = (name(&cell.key), CurvePoint { x: at, share, ci95: wilson(share) });
+            let counts = cell.channel(channel);
+            let share = counts.good();
+            let (name, point) = (name(&cell.key), CurvePoint { x: at, share, ci95: counts.ci95() });
             match series.iter_mut().find(|known| known.name == name) {
                 Some(known) => known.points.push(point),
                 None => series.push(Series { name, points: vec![point] }),

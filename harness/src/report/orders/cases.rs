@@ -13,7 +13,7 @@ pub(super) fn ranks(base: &BaseRanking, format: Format) -> String {
     for case in &base.cases {
         let group = case.point.to_string();
         for measure in &case.measures {
-            for alike in measure.ranked.chunk_by(|a, b| counts(a) == counts(b)) {
+            for alike in measure.ranked.chunk_by(alike) {
                 grid.row(&group, plain(row(base, measure, alike)));
             }
             if !measure.none_counted.is_empty() {
@@ -41,6 +41,12 @@ fn row(base: &BaseRanking, measure: &RankedMeasure, alike: &[RankedShare]) -> Ve
     let beaten = if beaten.is_empty() { "-".to_owned() } else { beaten.join(", ") };
     let variants = together(base, &alike.iter().map(|ranked| ranked.variant.as_str()).collect::<Vec<_>>());
     vec![measure.measure.to_string(), rank.to_string(), share, beaten, variants]
+}
+
+/// Whether the same is shown of both. Of the same counts it is, unless templates vary.
+fn alike(a: &RankedShare, b: &RankedShare) -> bool {
+    let shown = |ranked: &RankedShare| (counts(ranked), ranked.ci95, ranked.rank);
+    shown(a) == shown(b) && a.better_than == b.better_than
 }
 
 fn counts(ranked: &RankedShare) -> (u32, u32) {

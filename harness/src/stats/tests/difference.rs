@@ -72,7 +72,7 @@ fn the_score_test_as_statsmodels_has_it() {
 #[test]
 fn a_difference_that_cannot_be_is_left_out() {
     for impossible in [-1.5, 1.5, f64::INFINITY, f64::NAN] {
-        assert!(restricted(of(10, 20), of(10, 20), impossible).is_none());
+        assert!(restricted(of(10, 20).into(), of(10, 20).into(), impossible).is_none());
     }
     assert!(score_excludes(of(10, 20), of(10, 20), 1.5));
     assert!(score_excludes(of(0, 20), of(20, 20), -1.0));
@@ -104,7 +104,7 @@ proptest! {
         let likelihood = |[base, candidate]: [f64; 2]| {
             ln_likelihood(hits, n - hits, base) + ln_likelihood(hits_b, n_b - hits_b, candidate)
         };
-        let [base, candidate] = restricted(of(hits, n), of(hits_b, n_b), difference).unwrap();
+        let [base, candidate] = restricted(of(hits, n).into(), of(hits_b, n_b).into(), difference).unwrap();
         prop_assert!((candidate - base - difference).abs() < 1e-12);
         prop_assert!((0.0..=1.0).contains(&base) && (0.0..=1.0).contains(&candidate));
         let best = likelihood([base, candidate]);

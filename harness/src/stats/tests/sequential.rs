@@ -1,8 +1,27 @@
 use proptest::prelude::*;
 
-use super::super::sequential::ln_e_value;
-use super::super::{anytime_p, difference_sequence, sequence_excludes, share_sequence};
+use super::super::EValues;
 use super::{Interval, Proportion, close, close_interval, of};
+
+fn ln_e_value(base: Proportion, candidate: Proportion, difference: f64) -> f64 {
+    EValues::of(&base.into(), &candidate.into()).ln_e_value(difference)
+}
+
+fn anytime_p(base: Proportion, candidate: Proportion) -> f64 {
+    EValues::of(&base.into(), &candidate.into()).p_value()
+}
+
+fn sequence_excludes(base: Proportion, candidate: Proportion, difference: f64) -> bool {
+    EValues::of(&base.into(), &candidate.into()).excludes(difference)
+}
+
+fn difference_sequence(base: Proportion, candidate: Proportion) -> Interval {
+    super::super::difference_sequence(&base.into(), &candidate.into())
+}
+
+fn share_sequence(seen: Proportion) -> Interval {
+    super::super::share_sequence(&seen.into())
+}
 
 /// The same formulas with `scipy.special.betaln`, `xlogy` and `xlog1py`, the restricted shares found by bisection:
 /// `logaddexp(log(.5) + betaln(k + .5, n - k + .5) - log(pi), log(.25 * (k == 0) + .25 * (k == n)))` for each side,

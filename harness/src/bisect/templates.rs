@@ -1,0 +1,19 @@
+//! What a trial counts for, by how far the templates of the kernels lie apart.
+
+use super::{Tallies, Tally};
+use crate::stats::{Clusters, DIFFER_BELOW, Proportion, dispersion_p, intraclass};
+
+/// The share of trials in which it happened, by template.
+pub fn by_template(tallies: &Tallies) -> Clusters {
+    let share = |tally: &Tally| Proportion::new(tally.events, tally.trials).unwrap_or_default();
+    Clusters::new(share(&tallies.apart), tallies.templates.values().map(share))
+}
+
+/// For each node, what one of its trials counts for: 1, unless the templates of the same kernels differ by more than
+/// chance, over all nodes together. Then it is one over the design effect, with the correlation of all nodes.
+pub(super) fn weights(nodes: &[Tallies]) -> Vec<f64> {
+    let clusters: Vec<Clusters> = nodes.iter().map(by_template).collect();
+    let strata: Vec<&Clusters> = clusters.iter().collect();
+    let icc = intraclass(&strata).filter(|&icc| icc > 0.0 && dispersion_p(&strata) < DIFFER_BELOW);
+    clusters.iter().map(|own| icc.map_or(1.0, |icc| 1.0 / own.design_effect(icc))).collect()
+}
