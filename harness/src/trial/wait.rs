@@ -47,6 +47,9 @@ enum Closer {
     Not(NotBefore),
 }
 
+/// How many times as long as its deadline a guest with a crash kernel may take by its own clock, in virtual time.
+const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
+
 impl<'a> Waiting<'a> {
     pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>) -> Self {
         let Assignment { quiet, longest_wait: pending, .. } = *assignment;
@@ -123,7 +126,7 @@ impl<'a> Waiting<'a> {
 
     /// Whether the guest is past its deadline: by the host's clock, or in virtual time by its own.
     fn past(&self, limit: Instant, fired: Option<(Instant, Duration)>, look: &Look) -> Option<End> {
-        let own = fired.is_some_and(|(_, at)| look.guest_time.saturating_sub(at) >= self.assignment.deadline);
+        let own = fired.is_some_and(|(_, at)| look.guest_time.saturating_sub(at) >= self.own_deadline());
         match self.stage.machine.time {
             Time::Virtual if own => Some(End::Hung),
             _ => (look.at >= limit).then_some(End::Deadline),
@@ -210,6 +213,13 @@ impl<'a> Waiting<'a> {
         let stands_still = self.stage.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
         let dead = |cpu: &Standing| cpu.halted && (!cpu.interrupts || stands_still);
         !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(dead)
+    }
+
+    /// The deadline by the guest's own clock, in virtual time. An instruction lasts 32 ns there, so a crash kernel takes
+    /// long to come up: the checksum over what is loaded alone is some billion instructions, or 30 s.
+    fn own_deadline(&self) -> Duration {
+        let deadline = self.assignment.deadline;
+        if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline }
     }
 
     /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's,
