@@ -69,7 +69,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
             run.id()
         )));
     }
-    let (cells, numbers) = (plan.cells_to_run(), Vec::from_iter(0..info.qemu.templates));
+    let (cells, numbers) = (plan.cells_to_run(), (0..info.qemu.templates).collect::<Vec<_>>());
     let stages =
         Stages::prepare(context, &kernels.built, &cells, machine, &qemu_version, &how, &numbers, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());

@@ -160,10 +160,10 @@ impl Template {
         guest.remains().await.map_err(TemplateError::Save)?;
 
         let state = staged.path().join("state");
-        let digest = Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?);
+        let digest = format!("{:x}", Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?));
         let mut template = Self {
             dir: staged.path().to_owned(),
-            digest: digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
+            digest: digest.chars().take(8).collect(),
             kernel: kernel.to_owned(),
             initramfs: initramfs.to_owned(),
             append: append.to_owned(),

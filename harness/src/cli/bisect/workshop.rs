@@ -46,7 +46,7 @@ impl Workshop {
             return Ok(Err(reason));
         }
         let kernels = std::slice::from_ref(kernel);
-        let (cells, templates) = (std::slice::from_ref(cell), Vec::from_iter(0..self.templates()));
+        let (cells, templates) = (std::slice::from_ref(cell), (0..self.templates()).collect::<Vec<_>>());
         let prepare = || {
             let (machine, tracer) = (self.machine.clone(), self.tracer.as_ref());
             Stages::prepare(context, kernels, cells, machine, &self.qemu_version, &self.how, &templates, tracer)

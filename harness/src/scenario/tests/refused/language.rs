@@ -132,10 +132,10 @@ fn what_the_agent_cannot_be_told() {
         ))
     };
     assert_snapshot!(many("s", "1us"), @"accepted");
-    assert_snapshot!(many("a-long-name", "20s"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3623 (let there be fewer actors or knobs, or shorter names)");
+    assert_snapshot!(many("a-long-name", "20s"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3647 (let there be fewer actors or knobs, or shorter names)");
     // What counts is what may be drawn.
     assert_eq!(many("a-long-name", "1us"), "accepted");
-    assert_snapshot!(many("a-long-name", "exponential(2s)"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3623 (let there be fewer actors or knobs, or shorter names)");
+    assert_snapshot!(many("a-long-name", "exponential(2s)"), @"6:20: the guest's agent can be told 3584 bytes, and this may take 3647 (let there be fewer actors or knobs, or shorter names)");
 }
 
 #[test]
