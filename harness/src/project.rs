@@ -1,11 +1,14 @@
-//! Where the project's own files are: scenarios, variants, guest sources.
+//! Where the project's own files are (scenarios, variants, guest sources), and the folders of this machine that the
+//! harness writes to.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The root of a checkout (or of a user's own folder of the same layout).
+/// The root of a checkout (or of a user's own folder of the same layout), and the build cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     root: PathBuf,
+    cache: PathBuf,
 }
 
 impl Project {
@@ -13,21 +16,22 @@ impl Project {
     /// program was built from.
     pub fn find(start: &Path) -> Option<Self> {
         let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-        start
-            .ancestors()
-            .chain([built_from])
-            .find(|dir| dir.join("guest-kernel/bases.yaml").is_file())
-            .map(|dir| Self { root: dir.to_owned() })
+        start.ancestors().chain([built_from]).find(|dir| dir.join("guest-kernel/bases.yaml").is_file()).map(Self::at)
     }
 
     /// The project at `root`, whatever is there.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), cache: cache_dir() }
     }
 
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The build cache, as [`cache_dir`] told it when the project was opened.
+    pub fn cache(&self) -> &Path {
+        &self.cache
     }
 
     /// `guest-kernel/`: bases, configs, variants, crashlab.
@@ -37,12 +41,12 @@ impl Project {
 
     /// Variants that are this machine's alone, for a run or two: in the build cache.
     pub fn throw_away(&self) -> PathBuf {
-        cache_dir().join("variants")
+        self.cache.join("variants")
     }
 
     /// Commits of git trees that are bases for this machine alone: in the build cache.
     pub fn commits(&self) -> PathBuf {
-        cache_dir().join("commits")
+        self.cache.join("commits")
     }
 
     /// `scenarios/`: one file a scenario, `suites/` below it.
@@ -57,9 +61,65 @@ impl Project {
 }
 
 /// The build cache: `$XDG_CACHE_HOME/harness`, else `~/.cache/harness`, else `/var/tmp/harness-cache`.
+///
+/// A relative path in one of the two variables is ignored, as the XDG Base Directory Specification asks for. The path
+/// is absolute and free of symbolic links, because QEMU runs in another folder, and its process has the files that it
+/// maps under their real names.
 pub fn cache_dir() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("XDG_CACHE_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".cache")))
-        .map_or_else(|| PathBuf::from("/var/tmp/harness-cache"), |dir| dir.join("harness"))
+    resolved(&cache_below(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")))
+}
+
+/// The folder for temporary files, absolute and free of symbolic links: programs that are told of it run elsewhere.
+pub fn temp_dir() -> PathBuf {
+    resolved(&std::env::temp_dir())
+}
+
+fn cache_below(xdg_cache_home: Option<OsString>, home: Option<OsString>) -> PathBuf {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(xdg_cache_home)
+        .or_else(|| absolute(home).map(|home| home.join(".cache")))
+        .map_or_else(|| PathBuf::from("/var/tmp/harness-cache"), |folder| folder.join("harness"))
+}
+
+/// The absolute path without symbolic links. What does not exist yet is taken as it is: it will be made a folder.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = |folder: &Path| {
+        let rest = absolute.strip_prefix(folder).ok()?;
+        // Joining nothing would add a slash.
+        folder.canonicalize().map(|real| if rest.as_os_str().is_empty() { real } else { real.join(rest) }).ok()
+    };
+    absolute.ancestors().find_map(real).unwrap_or_else(|| absolute.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_cache_is_ignored() {
+        let cache = |xdg: &str, home: &str| cache_below(Some(xdg.into()), Some(home.into()));
+        assert_eq!(cache("/x", "/h"), Path::new("/x/harness"));
+        assert_eq!(cache("x", "/h"), Path::new("/h/.cache/harness"));
+        assert_eq!(cache("", "/h"), Path::new("/h/.cache/harness"));
+        assert_eq!(cache("./x", "h"), Path::new("/var/tmp/harness-cache"));
+        assert_eq!(cache_below(None, None), Path::new("/var/tmp/harness-cache"));
+    }
+
+    #[test]
+    fn links_are_followed_as_far_as_there_is_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        assert_eq!(resolved(&root.join("link")), root.join("real"));
+        assert_eq!(resolved(&root.join("link/harness/new")), root.join("real/harness/new"));
+        assert!(!resolved(&root.join("link")).to_str().unwrap().ends_with('/'));
+    }
+
+    #[test]
+    fn a_relative_path_is_made_absolute() {
+        assert!(resolved(Path::new("nowhere/yet")).ends_with("nowhere/yet"));
+        assert!(resolved(Path::new("nowhere/yet")).is_absolute());
+    }
 }

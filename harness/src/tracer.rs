@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::guest::{Accelerator, Machine};
+use crate::guest::{Accelerator, Machine, doubled_commas};
 use crate::parts::{self, Part, PartError};
 use crate::probes::ProbeSet;
 use crate::project::Project;
@@ -82,7 +82,7 @@ async fn built(project: &Project, cache: &Path, part: Part) -> Result<PathBuf, N
 /// Whether QEMU loads this build. Asked for a `trial`, the plugin says so and declines, which ends QEMU.
 async fn load(qemu: &Path, plugin: &Path) -> Result<(), String> {
     let mut file = std::ffi::OsString::from("file=");
-    file.push(plugin);
+    file.push(doubled_commas(plugin));
     file.push(",trial=on");
     let mut command = Command::new(qemu);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "none", "-accel", "tcg"]);
@@ -95,4 +95,25 @@ async fn load(qemu: &Path, plugin: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(said.lines().next().unwrap_or("it said nothing").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_plugin_in_a_folder_with_a_comma_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        // It loads nothing but a plugin whose file is named as QEMU's option lists want it.
+        let qemu = folder.path().join("qemu");
+        let script = format!(
+            "#!/bin/sh\nfor word; do [ \"$word\" = 'file=/a,,b/tracer.so,trial=on' ] && echo '{}' >&2; done\n",
+            harness_trace::LOADED
+        );
+        std::fs::write(&qemu, script).unwrap();
+        std::fs::set_permissions(&qemu, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(load(&qemu, Path::new("/a,b/tracer.so")).await, Ok(()));
+    }
 }

@@ -18,6 +18,22 @@ fn trial(project: &Project, scenario: &str) -> serde_json::Value {
 }
 
 #[test]
+fn a_cache_behind_a_link_and_a_relative_qemu_will_do() {
+    let project = Project::new();
+    let cache = harness::project::cache_dir();
+    std::os::unix::fs::symlink(cache.parent().unwrap(), project.path().join("linked-cache")).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let qemu = std::env::split_paths(&path).map(|folder| folder.join("qemu-system-x86_64")).find(|path| path.is_file());
+    std::os::unix::fs::symlink(qemu.unwrap(), project.path().join("qemu")).unwrap();
+    let mut harness =
+        project.harness(&["trial", "panic-alone", "--time", "virtual", "--seed", "1", "--qemu", "./qemu"]);
+    let output = harness.env("XDG_CACHE_HOME", project.path().join("linked-cache")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let timeline = project.results().join("latest/artifacts/00000/timeline.json");
+    assert!(timeline.is_file(), "the tracer was called: {}", text(&output.stderr));
+}
+
+#[test]
 fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     let project = Project::new();
     // With a timeout of 0, panic() ends in an endless loop, after the dump.

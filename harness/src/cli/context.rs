@@ -7,7 +7,7 @@ use super::{Failure, Global};
 use crate::kernel::{self, Base, Variant};
 use crate::model::{CellKey, GuestChange, KernelName};
 use crate::plan::{Known, Suite};
-use crate::project::{Project, cache_dir};
+use crate::project::Project;
 use crate::scenario::Scenario;
 
 /// The project with everything its files say.
@@ -39,7 +39,7 @@ impl Context {
         let scenarios = Scenario::load_all(&project.scenarios())?;
         let suites = Suite::load_all(&project.scenarios().join("suites"))?;
         Ok(Self {
-            cache: cache_dir(),
+            cache: project.cache().to_owned(),
             results: results(global, &project),
             variant_names: variants.iter().map(|variant| variant.name.clone()).collect(),
             throw_aways,

@@ -8,7 +8,6 @@ use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{self, Origin};
 use crate::model::pstore::Backend;
 use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
-use crate::project::cache_dir;
 use crate::tracer::{NoTracer, Tracer};
 
 /// Check that this machine can build kernels and crash guests.
@@ -32,7 +31,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         report = install(&options, report, arguments.yes).await?;
     }
     if let Ok((machine, _)) = machine(&report, Time::Real) {
-        report.findings.push(tracing(&Tracer::find(&project(global)?, &cache_dir(), &machine).await));
+        let project = project(global)?;
+        report.findings.push(tracing(&Tracer::find(&project, project.cache(), &machine).await));
     }
     match global.format {
         Output::Json => print_json(&report)?,
@@ -53,7 +53,7 @@ fn tracing(found: &Result<Tracer, NoTracer>) -> Finding {
 /// What to look at: this machine, for the project's bases.
 pub fn options(global: &Global) -> Result<Options, Failure> {
     let project = project(global)?;
-    let mut options = Options::new(cache_dir(), results(global, &project), 1);
+    let mut options = Options::new(project.cache().to_owned(), results(global, &project), 1);
     options.qemu = global.qemu.clone().or(options.qemu);
     options.source_packages = kernel::list_bases(&project)?
         .into_iter()

@@ -7,7 +7,6 @@ use super::context::project;
 use super::progress::Progress;
 use super::{Failure, Global, Output, build, print, print_json};
 use crate::kernel::{Import, Imported, SeriesFrom, Store};
-use crate::project::cache_dir;
 
 /// Make variants of patches.
 #[derive(Debug, clap::Args)]
@@ -62,9 +61,10 @@ pub fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> 
         None => SeriesFrom::Path(PathBuf::from(from)),
     };
     let import = Import { name, from, base, title, claim };
-    let store = Store::open(&cache_dir())?;
+    let project = project(global)?;
+    let store = Store::open(project.cache())?;
     let mut progress = Progress::begin(format!("variant {}", import.name));
-    let imported = store.import(&project(global)?, &import, &mut |event| build::show(&mut progress, event));
+    let imported = store.import(&project, &import, &mut |event| build::show(&mut progress, event));
     progress.end(if imported.is_ok() { "applies" } else { "failed" });
     let Imported { folder, patches } = imported?;
     match global.format {

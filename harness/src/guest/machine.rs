@@ -312,7 +312,8 @@ impl Arguments {
     }
 }
 
-fn doubled_commas(path: &Path) -> OsString {
+/// A path as a value in one of QEMU's option lists, which separate by commas.
+pub(crate) fn doubled_commas(path: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let doubled = path.as_os_str().as_bytes().split_inclusive(|byte| *byte == b',').flat_map(|part| {
         let again = part.ends_with(b",").then_some(b',');

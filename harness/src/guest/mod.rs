@@ -35,10 +35,10 @@ pub use error::GuestError;
 pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;
 pub use look::{Clock, Look};
-pub(crate) use machine::ENVIRONMENT;
 pub use machine::{
     Accelerator, COMMAND_LINE, CRASH_COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, Ram, Time,
 };
+pub(crate) use machine::{ENVIRONMENT, doubled_commas};
 pub(crate) use process::tie;
 pub use remains::{RamoopsMemory, Remains, Waited};
 pub(crate) use running::monotonic_ns;

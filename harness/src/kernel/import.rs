@@ -15,7 +15,7 @@ use super::source::Source;
 use super::variant::{self, Variant};
 use super::workbench::Workbench;
 use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
-use crate::project::Project;
+use crate::project::{Project, temp_dir};
 
 /// Where a series comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Store {
     }
 
     fn mails(&self, from: &SeriesFrom) -> Result<Vec<Mail>, KernelError> {
-        let scratch = tempfile::tempdir().map_err(KernelError::io("making a folder in", &std::env::temp_dir()))?;
+        let scratch = tempfile::tempdir_in(temp_dir()).map_err(KernelError::io("making a folder in", &temp_dir()))?;
         match from {
             SeriesFrom::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
             SeriesFrom::Commits { tree, range } => {

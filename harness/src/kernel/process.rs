@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Canceller, KernelError};
+use crate::project::temp_dir;
 
 /// No line of a build is longer; what is longer is cut there.
 const LINE_BYTES: u64 = 1 << 16;
@@ -19,8 +20,8 @@ const COMPLAINT_BYTES: u64 = 1 << 14;
 /// compiler that happen to be set must not change what is built.
 pub(super) fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
-    let kept = ["PATH", "HOME", "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    command.env_clear().envs(kept).env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
+    let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.env_clear().envs(kept).env("TMPDIR", temp_dir()).env("LC_ALL", "C").stdin(Stdio::null()).process_group(0);
     command
 }
 

@@ -84,14 +84,16 @@ impl Host {
         if self.root { "" } else { "sudo " }
     }
 
-    /// The program `name`, which may also be a path.
+    /// The absolute path of the program `name`, which may also be a path: it is not always started from this folder.
     pub(super) fn find(&self, name: impl AsRef<Path>) -> Option<PathBuf> {
         let name = name.as_ref();
         let runs = |path: &PathBuf| path.is_file() && rustix::fs::access(path.as_path(), Access::EXEC_OK).is_ok();
-        if name.components().count() > 1 {
-            return Some(name.to_owned()).filter(runs);
-        }
-        env::split_paths(&self.path).map(|folder| folder.join(name)).find(runs)
+        let found = if name.components().count() > 1 {
+            Some(name.to_owned()).filter(runs)
+        } else {
+            env::split_paths(&self.path).map(|folder| folder.join(name)).find(runs)
+        };
+        found.and_then(|path| std::path::absolute(path).ok())
     }
 
     /// A command that sees this host's programs, speaks English, reads nothing, and is its own process group, so that
@@ -107,4 +109,20 @@ impl Host {
 /// The folder that `path` is, or the nearest one above it that exists: there it will be made.
 pub(super) fn nearest(path: &Path) -> &Path {
     path.ancestors().find(|folder| folder.is_dir()).unwrap_or_else(|| Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Unit tests run in the package's folder, which is the current one.
+    #[test]
+    fn a_program_is_found_by_an_absolute_path() {
+        let script = "src/preflight/testdata/fake-tool";
+        let here = std::path::absolute(script).unwrap();
+        let host = Host { path: "src/preflight/testdata".into(), ..Host::this() };
+        assert_eq!(host.find(script), Some(here.clone()));
+        assert_eq!(host.find("fake-tool"), Some(here));
+        assert_eq!(host.find("./fake-tool"), None);
+    }
 }

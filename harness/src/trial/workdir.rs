@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 use crate::locked::{lock, remove_if_abandoned};
+use crate::project::temp_dir;
 
 /// Names of folders that hold trials' folders: this, and so many letters and digits.
 const PREFIX: &str = "harness-trials-";
@@ -40,7 +41,7 @@ struct Place {
 impl Default for Workplace {
     /// In the temporary folder.
     fn default() -> Self {
-        Self::below(std::env::temp_dir())
+        Self::below(temp_dir())
     }
 }
 

@@ -18,7 +18,9 @@ mod memory;
 mod qemu;
 mod table;
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -60,19 +62,18 @@ pub unsafe extern "C" fn qemu_plugin_install(
     }
     let arguments = (0..usize::try_from(count).unwrap_or(0)).map(|n| {
         // SAFETY: by this function's contract.
-        unsafe { CStr::from_ptr(*values.add(n)) }.to_str().unwrap_or_default()
+        unsafe { CStr::from_ptr(*values.add(n)) }.to_bytes()
     });
     let (mut fd, mut ram) = (None, None);
     for argument in arguments {
-        match argument.split_once('=') {
-            Some(("memory", number)) => fd = number.parse().ok(),
-            Some(("ram", path)) => ram = Some(path.to_owned()),
+        if let Some(number) = argument.strip_prefix(b"memory=") {
+            fd = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+        } else if let Some(path) = argument.strip_prefix(b"ram=") {
+            ram = Some(Path::new(OsStr::from_bytes(path)));
+        } else if argument.starts_with(b"trial=") {
             // Whether this build is loaded is all that was asked.
-            Some(("trial", _)) => {
-                eprintln!("{LOADED}");
-                return 1;
-            }
-            _ => {}
+            eprintln!("{LOADED}");
+            return 1;
         }
     }
     let Some(memory) = fd.and_then(Memory::map) else {
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     memory.set_state(State::Loaded);
     match (memory.doorbell(), ram) {
         (0, _) => wake(id),
-        (at, Some(ram)) => doorbell::hang(id, &ram, at),
+        (at, Some(ram)) => doorbell::hang(id, ram, at),
         (_, None) => {
             eprintln!("tracer: a doorbell, but no `ram=`");
             return 1;
