@@ -98,7 +98,16 @@ fn a_cold_guest_comes_to_the_same_outcomes() {
         if cold {
             arguments.push("--cold");
         }
-        project.json(&arguments, 0)["cells"].clone()
+        // What is said of templates is of restored guests alone.
+        let mut cells = project.json(&arguments, 0)["cells"].clone();
+        for cell in cells.as_array_mut().unwrap() {
+            let cell = cell.as_object_mut().unwrap();
+            cell.remove("ended_by_template");
+            for channel in cell["channels"].as_object_mut().unwrap().values_mut() {
+                channel.as_object_mut().unwrap().remove("between_templates");
+            }
+        }
+        cells
     };
     assert_eq!(cells(true), cells(false));
 }
