@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{program, run_lines};
+use super::process::{Answer, ask, program};
 use super::{Canceller, KernelError};
 
 /// Git, with nothing that would write to the tree or fetch from elsewhere.
@@ -28,14 +28,11 @@ pub(super) fn lines_of(
     tree: &Path,
     commit: &str,
 ) -> Result<Vec<String>, KernelError> {
-    let mut lines = Vec::new();
-    let status = run_lines(git, canceller, "reading a git tree", &mut |line| {
-        lines.push(line.to_owned());
-        Ok(())
-    })?;
+    let Answer { status, lines, complaint } = ask(git, canceller, "reading a git tree")?;
     if status.success() {
         return Ok(lines);
     }
-    let said = lines.iter().rev().take(8).rev().cloned().collect::<Vec<_>>().join("\n");
+    let said: Vec<&str> = complaint.lines().collect();
+    let said = said.get(said.len().saturating_sub(8)..).unwrap_or_default().join("\n");
     Err(KernelError::Git { tree: tree.to_owned(), commit: commit.to_owned(), said })
 }

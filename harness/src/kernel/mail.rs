@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::process::{program, run_quiet};
+use super::process::{Answer, ask, program, run_quiet};
 use super::{Canceller, KernelError};
 
 /// A patch from a mail, or a file of `git format-patch`.
@@ -122,9 +122,9 @@ fn mail(file: &Path, scratch: &Path, canceller: &Canceller) -> Result<Option<Mai
     let mut git = program("git");
     git.args(["mailinfo", "-k", "--encoding=UTF-8"]).arg(&message).arg(&patch);
     git.stdin(fs::File::open(file).map_err(&fail)?);
-    let (status, head) = run_quiet(&mut git, canceller, "reading a mail")?;
+    let Answer { status, lines: head, .. } = ask(&mut git, canceller, "reading a mail")?;
     let field = |name: &str| {
-        let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let line = head.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.unwrap_or_default().to_owned()
     };
     let subject = field("Subject");

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::base::is_plain_name;
-use super::process::{program, run_quiet};
+use super::process::{ask, program, run_quiet};
 use super::{BuildEvent, Canceller, KernelError, files};
 
 /// Where an installed source package leaves its tarball.
@@ -176,10 +176,10 @@ impl<'a> PrivateApt<'a> {
 fn sites(canceller: &Canceller) -> Result<Vec<String>, KernelError> {
     let mut apt = online("apt-get");
     apt.args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(SITE)"]);
-    let (_, said) = run_quiet(&mut apt, canceller, "asking apt where it gets packages")?;
+    let told = ask(&mut apt, canceller, "asking apt where it gets packages")?;
     let signed = if Path::new(KEYRING).is_file() { format!("[signed-by={KEYRING}] ") } else { String::new() };
     let site = |line: &str| Some(format!("{signed}{}", line.strip_prefix("Debian|Debian|")?));
-    let mut sites: Vec<String> = said.lines().filter_map(site).collect();
+    let mut sites: Vec<String> = told.lines.iter().filter_map(|line| site(line)).collect();
     sites.sort();
     sites.dedup();
     Ok(sites)

@@ -117,15 +117,53 @@ pub(super) fn run_lines(
     // The command holds the pipe's other end; while it does, there is no end of file.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let group = group?;
-    let mut reader = BufReader::new(reader);
+    each_line(reader, &fail, line)?;
+    group.wait()
+}
+
+/// Hands over each line of a stream until it ends.
+fn each_line(
+    stream: impl Read,
+    fail: impl Fn(io::Error) -> KernelError,
+    line: &mut dyn FnMut(&str) -> Result<(), KernelError>,
+) -> Result<(), KernelError> {
+    let mut reader = BufReader::new(stream);
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
         if reader.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes).map_err(&fail)? == 0 {
-            return group.wait();
+            return Ok(());
         }
         line(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']))?;
     }
+}
+
+/// What a program answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The lines of its standard output.
+    pub lines: Vec<String>,
+    /// What it said on standard error, which is for people only: a warning there is no part of the answer.
+    pub complaint: String,
+}
+
+/// Runs a program for what it writes to its standard output.
+pub(super) fn ask(command: &mut Command, canceller: &Canceller, doing: &str) -> Result<Answer, KernelError> {
+    let fail = KernelError::io(format!("{doing} with"), command.get_program().as_ref());
+    let mut group = Group::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()), canceller, doing)?;
+    let complaints = group.child.stderr.take().map(|stderr| std::thread::spawn(move || drain(stderr)));
+    let mut lines = Vec::new();
+    if let Some(stdout) = group.child.stdout.take() {
+        each_line(stdout, fail, &mut |line| {
+            lines.push(line.to_owned());
+            Ok(())
+        })?;
+    }
+    let status = group.wait()?;
+    let complaint = complaints.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    Ok(Answer { status, lines, complaint })
 }
 
 /// Runs a program which says little, and returns what it said on both channels.
@@ -213,6 +251,14 @@ mod tests {
         let mut lines = said.lines();
         assert_eq!((lines.next(), lines.next()), (Some("one"), Some("two")));
         assert!(lines.all(|line| allowed.iter().any(|name| line.starts_with(name))), "{said}");
+    }
+
+    #[test]
+    fn a_warning_is_no_part_of_an_answer() {
+        let script = "echo warning: ambiguous >&2; echo one; echo two; exit 3";
+        let answer = ask(program("sh").args(["-c", script]), &Canceller::default(), "x").unwrap();
+        assert_eq!(answer.lines, ["one", "two"]);
+        assert_eq!((answer.status.code(), answer.complaint.as_str()), (Some(3), "warning: ambiguous"));
     }
 
     #[test]

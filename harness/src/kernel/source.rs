@@ -13,7 +13,7 @@ use super::base::{Base, GitOrigin, Origin};
 use super::change::Change;
 use super::error::WORKBENCH_BYTES;
 use super::git::{git_in, hash_of, lines_of};
-use super::process::{Group, drain, ended, feed, program, run_quiet};
+use super::process::{Answer, Group, ask, drain, ended, feed, program};
 use super::{BuildEvent, Canceller, KernelError, Version, files};
 
 /// What helps against a damaged tarball.
@@ -187,9 +187,9 @@ fn version_of_tarball(path: &Path, canceller: &Canceller) -> Result<Version, Ker
     tar.arg("--file").arg(path);
     tar.args(["--extract", "--to-stdout", "--occurrence=1", "--wildcards", "--no-wildcards-match-slash", "*/Makefile"]);
     tar.env("XZ_DEFAULTS", "--threads=0");
-    let (status, said) = run_quiet(&mut tar, canceller, "reading a tarball's Makefile")?;
+    let Answer { status, lines, complaint: said } = ask(&mut tar, canceller, "reading a tarball's Makefile")?;
     let source_name = path.display().to_string();
-    match Version::of_makefile(&said) {
+    match Version::of_makefile(&lines.join("\n")) {
         // A tarball that is damaged behind it is told when it is unpacked.
         Some(version) => Ok(version),
         // Tar has not found it, or has not come so far.

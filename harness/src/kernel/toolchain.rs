@@ -1,6 +1,6 @@
 //! The tools that decide what a kernel's code is, and those without which there is none.
 
-use super::process::{package_of, program, run_quiet};
+use super::process::{ask, package_of, program};
 use super::{Canceller, KernelError, ToolRecord};
 
 /// What a kernel's build runs, besides the compiler and the linker.
@@ -8,11 +8,11 @@ const NEEDED: [&str; 8] = ["make", "as", "flex", "bison", "bc", "tar", "xz", "pa
 
 /// The compiler and the linker, as they name themselves.
 pub(super) fn identify(canceller: &Canceller) -> Result<ToolRecord, KernelError> {
-    let ask = |tool: &str| -> Result<String, KernelError> {
-        let (_, said) = run_quiet(program(tool).arg("--version"), canceller, "finding the compiler")?;
-        Ok(said.lines().next().unwrap_or_default().trim().to_owned())
+    let version = |tool: &str| -> Result<String, KernelError> {
+        let answer = ask(program(tool).arg("--version"), canceller, "finding the compiler")?;
+        Ok(answer.lines.first().map(|line| line.trim().to_owned()).unwrap_or_default())
     };
-    Ok(ToolRecord { compiler: ask("gcc")?, linker: ask("ld")? })
+    Ok(ToolRecord { compiler: version("gcc")?, linker: version("ld")? })
 }
 
 /// Checks that the other programs are there, since a build says so only late and in many words.

@@ -125,20 +125,28 @@ fn what_is_not_there_is_told_with_the_way_to_get_it() {
     assert!(error(Origin::Git(git)).starts_with("reading commit `v1` of ROOT: fatal: not a git repository"));
 }
 
+/// Git warns of a name that a tag and a branch have, and takes the tag.
+#[test]
+fn a_warning_of_gits_is_no_part_of_a_commits_hash() {
+    let (folder, origin) = repository();
+    let plain = identify(Origin::Git(origin.clone()), folder.path(), &mut quiet()).unwrap();
+    git(folder.path(), &["branch", "v1"]);
+    let ambiguous = identify(Origin::Git(origin), folder.path(), &mut quiet()).unwrap();
+    assert_eq!(ambiguous.digest, plain.digest);
+}
+
+fn git(tree: &Path, arguments: &[&str]) {
+    let who = ["-c", "user.name=u", "-c", "user.email=u@localhost", "-c", "init.defaultBranch=main"];
+    let mut git = program("git");
+    let answer = ask(git.current_dir(tree).args(who).args(arguments), &Canceller::default(), "making a repository");
+    let answer = answer.unwrap();
+    assert!(answer.status.success(), "{answer:?}");
+}
+
 /// A repository with one commit of a Makefile, tagged v1, and uncommitted work in the tree.
 fn repository() -> (TempDir, GitOrigin) {
     let folder = tempfile::tempdir().unwrap();
-    let git = |arguments: &[&str]| {
-        let who = ["-c", "user.name=u", "-c", "user.email=u@localhost", "-c", "init.defaultBranch=main"];
-        let mut git = program("git");
-        let (status, said) = run_quiet(
-            git.current_dir(folder.path()).args(who).args(arguments),
-            &Canceller::default(),
-            "making a repository",
-        )
-        .unwrap();
-        assert!(status.success(), "{said}");
-    };
+    let git = |arguments: &[&str]| git(folder.path(), arguments);
     let makefile = folder.path().join("Makefile");
     git(&["init", "-q"]);
     fs::write(&makefile, "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n").unwrap();
