@@ -1,5 +1,7 @@
 //! What a guest leaves behind, as bytes.
 
+use std::path::Path;
+
 use super::log::LogMemory;
 use crate::model::pstore::Ramoops;
 
@@ -51,14 +53,23 @@ impl Waited {
     /// Sums up `/proc/PID/task/TID/schedstat` (Linux: `Documentation/scheduler/sched-stats.rst`). `None` where the host
     /// does not keep these figures.
     pub(super) fn read(pid: u32) -> Option<Self> {
-        let mut sum = Self::default();
-        for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        Self::of_tasks(Path::new(&format!("/proc/{pid}/task")))
+    }
+
+    /// A thread that ends between being listed and being read is passed over: QEMU's helpers come and go.
+    fn of_tasks(tasks: &Path) -> Option<Self> {
+        let times = |text: &str| {
             let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
-            sum.ran_ns += numbers.next()?.ok()?;
-            sum.waited_ns += numbers.next()?.ok()?;
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+        };
+        let mut sum = None;
+        for task in std::fs::read_dir(tasks).ok()?.flatten() {
+            let Ok(text) = std::fs::read_to_string(task.path().join("schedstat")) else { continue };
+            let (ran_ns, waited_ns) = times(&text)?;
+            let Self { ran_ns: ran, waited_ns: waited } = sum.unwrap_or_default();
+            sum = Some(Self { ran_ns: ran + ran_ns, waited_ns: waited + waited_ns });
         }
-        Some(sum)
+        sum
     }
 
     /// Since an earlier reading.
@@ -74,5 +85,31 @@ impl Waited {
     pub fn share(self) -> f64 {
         let total = self.ran_ns + self.waited_ns;
         if total == 0 { 0.0 } else { self.waited_ns as f64 / total as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_has_ended_is_passed_over() {
+        let tasks = tempfile::tempdir().unwrap();
+        for (thread, text) in [("1", Some("100 20 3\n")), ("2", None), ("3", Some("1 2 3\n"))] {
+            std::fs::create_dir(tasks.path().join(thread)).unwrap();
+            if let Some(text) = text {
+                std::fs::write(tasks.path().join(thread).join("schedstat"), text).unwrap();
+            }
+        }
+        assert_eq!(Waited::of_tasks(tasks.path()), Some(Waited { ran_ns: 101, waited_ns: 22 }));
+    }
+
+    #[test]
+    fn a_host_that_keeps_no_figures_is_not_taken_for_an_idle_one() {
+        let tasks = tempfile::tempdir().unwrap();
+        std::fs::create_dir(tasks.path().join("1")).unwrap();
+        assert_eq!(Waited::of_tasks(tasks.path()), None);
+        std::fs::write(tasks.path().join("1/schedstat"), "nonsense").unwrap();
+        assert_eq!(Waited::of_tasks(tasks.path()), None);
     }
 }
