@@ -24,7 +24,7 @@ fn a_template_that_vanishes_or_rots_is_made_anew() {
     let cache = project.cache();
     let command = |trials| {
         let mut command = project.command(&run_with(trials, &BOTH));
-        command.env("XDG_CACHE_HOME", &cache).env("HARNESS_LOG", "warn");
+        command.args(["--templates", "1"]).env("XDG_CACHE_HOME", &cache).env("HARNESS_LOG", "warn");
         command
     };
 
