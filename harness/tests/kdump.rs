@@ -104,6 +104,18 @@ fn any_scenario_may_have_a_crash_kernel() {
     assert_eq!((outcome("console"), outcome("pstore"), outcome("kdump")), ("saved", "lost", "saved"), "{record:#}");
 }
 
+/// A guest that is booted and traced is told by the port, on which a crash kernel prints later, to go on.
+#[test]
+fn what_a_booted_guest_is_told_is_not_taken_for_its_crash_kernels_console() {
+    let project = Project::new();
+    trial(&project, &["panic-alone", "--cold"]);
+    assert!(!artifact(&project, "capture-console.log").exists());
+    let record = trial(&project, &["panic-alone", "--cold", "--kdump"]);
+    assert_eq!(record["channels"]["kdump"]["outcome"], "saved", "{record:#}");
+    let console = text(&std::fs::read(artifact(&project, "capture-console.log")).unwrap());
+    assert!(!console.starts_with("go"), "{console}");
+}
+
 fn small_scenario(project: &Project, kdump: &str) {
     let scenario = format!(
         "name: small\ntitle: a test\nwhy: a test\nsource: this test\ndeadline: 20s\nguest: {{ kdump: {kdump} }}\n\

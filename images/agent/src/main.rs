@@ -23,14 +23,16 @@ mod capture;
 mod crash_kernel;
 mod crc;
 mod directive;
+mod host;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write};
+use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use directive::Directive;
+use host::Host;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -77,22 +79,6 @@ impl Files {
     }
 }
 
-/// The second serial port: what the host is told, and at times says.
-struct Host(File);
-
-impl Host {
-    fn say(&mut self, line: &str) -> Result<(), String> {
-        self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))?;
-        // What still lies in the kernel's buffer would die with the kernel.
-        rustix::termios::tcdrain(&self.0).map_err(|e| format!("wait until the host has it: {e}"))
-    }
-
-    /// Waits for a line of the host's, whatever it says.
-    fn hear(&mut self) -> Result<(), String> {
-        self.0.read(&mut [0; 64]).map(drop).map_err(|e| format!("wait for the host: {e}"))
-    }
-}
-
 fn main() {
     if std::env::args().any(|word| word == capture::WORD) {
         let Err(error) = mount_all().and_then(|()| capture::serve());
@@ -120,9 +106,7 @@ fn mount_all() -> Result<(), String> {
 
 fn prepare() -> Result<Host, String> {
     mount_all()?;
-    let port =
-        OpenOptions::new().read(true).write(true).open("/dev/ttyS1").map_err(|e| format!("open /dev/ttyS1: {e}"))?;
-    Ok(Host(port))
+    Host::open("/dev/ttyS1")
 }
 
 fn serve(host: &mut Host) -> Result<(), String> {
