@@ -350,6 +350,9 @@ pub struct ChannelVerdict {
     /// one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Of an order, the assertions that are broken, each in its words as the scenario's `order` is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
     /// What it kept of all that was logged, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Kept>,

@@ -49,6 +49,7 @@ fn record(trial: &PlannedTrial) -> TrialRecord {
         witnesses: 7,
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".to_owned(),
+        broken: Vec::new(),
         log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let channels = Channel::OF_LOG.map(|channel| (channel, verdict.clone()));

@@ -28,10 +28,12 @@ impl Criterion {
         match self {
             Self::Hang => Some(*hung),
             Self::Channel(channel) => channels.get(channel).map(|verdict| verdict.outcome != channel.good()),
-            Self::Order(words) => channels.get(&Channel::Order).map(|verdict| {
-                let broken = verdict.detail.lines().any(|line| line.starts_with(words.as_str()));
-                verdict.outcome == ChannelOutcome::Broken && broken
-            }),
+            Self::Order(words) => {
+                let verdict = channels.get(&Channel::Order)?;
+                // Older records do not tell which assertions are broken.
+                let told = verdict.outcome != ChannelOutcome::Broken || !verdict.broken.is_empty();
+                told.then(|| verdict.broken.contains(words))
+            }
         }
     }
 }
@@ -190,5 +192,20 @@ mod tests {
         assert_eq!((stopped.happened(&broken), other.happened(&broken)), (Some(true), Some(false)));
         assert_eq!(stopped.happened(&ordered(counted(Saved, Saved), Kept)), Some(false));
         assert_eq!(stopped.happened(&counted(Saved, Saved)), None);
+    }
+
+    #[test]
+    fn an_assertion_is_not_taken_for_another_that_begins_like_it() {
+        let shorter = Criterion::Order("all other CPUs stopped before kmsg".to_owned());
+        assert_eq!(shorter.happened(&ordered(counted(Saved, Saved), Broken)), Some(false));
+    }
+
+    #[test]
+    fn a_record_that_does_not_say_what_is_broken_does_not_tell() {
+        let mut broken = ordered(counted(Saved, Saved), Broken);
+        let TrialOutcome::Counted { channels, .. } = &mut broken else { unreachable!() };
+        channels.get_mut(&Channel::Order).unwrap().broken.clear();
+        let stopped = Criterion::Order("all other CPUs stopped before kmsg_dump".to_owned());
+        assert_eq!(stopped.happened(&broken), None);
     }
 }

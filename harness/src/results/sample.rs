@@ -39,6 +39,7 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
         witnesses: if outcome == ChannelOutcome::Lost { 0 } else { 32 },
         of: 32,
         detail: if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
+        broken: Vec::new(),
         log: None,
     };
     let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
@@ -57,14 +58,16 @@ pub(crate) fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
 /// The same with the order judged as well: one that is broken has a detail of several lines.
 pub(crate) fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutcome {
     let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
-    let (witnesses, detail) = match order {
-        ChannelOutcome::Kept => (2, String::new()),
-        _ => (
-            1,
-            "all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1\n  2.718 ms CPU 0: kmsg_dump".into(),
-        ),
+    let broken: Vec<String> = match order {
+        ChannelOutcome::Kept => Vec::new(),
+        _ => vec!["all other CPUs stopped before kmsg_dump".into()],
     };
-    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail, log: None });
+    let detail = match broken.as_slice() {
+        [] => String::new(),
+        broken => format!("{}: not stopped by then: CPU 1\n  2.718 ms CPU 0: kmsg_dump", broken.concat()),
+    };
+    let witnesses = if broken.is_empty() { 2 } else { 1 };
+    channels.insert(Channel::Order, ChannelVerdict { outcome: order, witnesses, of: 2, detail, broken, log: None });
     TrialOutcome::Counted { hung, channels }
 }
 

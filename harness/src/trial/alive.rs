@@ -130,7 +130,14 @@ mod tests {
     use crate::model::ChannelVerdict;
 
     fn counted(hung: bool, pstore: ChannelOutcome) -> TrialOutcome {
-        let verdict = |outcome| ChannelVerdict { outcome, witnesses: 4, of: 4, detail: String::new(), log: None };
+        let verdict = |outcome| ChannelVerdict {
+            outcome,
+            witnesses: 4,
+            of: 4,
+            detail: String::new(),
+            broken: Vec::new(),
+            log: None,
+        };
         let channels = [(Channel::Console, verdict(ChannelOutcome::Saved)), (Channel::Pstore, verdict(pstore))];
         TrialOutcome::Counted { hung, channels: channels.into() }
     }
@@ -140,8 +147,14 @@ mod tests {
         assert!(all_saved(&counted(false, ChannelOutcome::Saved)));
         let mut lost_one = counted(false, ChannelOutcome::Saved);
         if let TrialOutcome::Counted { channels, .. } = &mut lost_one {
-            let lost =
-                ChannelVerdict { outcome: ChannelOutcome::Lost, witnesses: 0, of: 4, detail: String::new(), log: None };
+            let lost = ChannelVerdict {
+                outcome: ChannelOutcome::Lost,
+                witnesses: 0,
+                of: 4,
+                detail: String::new(),
+                broken: Vec::new(),
+                log: None,
+            };
             channels.insert(Channel::PstoreConsole, lost);
         }
         assert!(!all_saved(&lost_one), "every channel of the log that the guest has counts");
@@ -150,7 +163,14 @@ mod tests {
         let mut of_log = counted(false, ChannelOutcome::Saved);
         if let TrialOutcome::Counted { channels, .. } = &mut of_log {
             let broken = ChannelOutcome::Broken;
-            let broken = ChannelVerdict { outcome: broken, witnesses: 0, of: 1, detail: String::new(), log: None };
+            let broken = ChannelVerdict {
+                outcome: broken,
+                witnesses: 0,
+                of: 1,
+                detail: String::new(),
+                broken: Vec::new(),
+                log: None,
+            };
             channels.insert(Channel::Order, broken);
         }
         assert!(all_saved(&of_log), "a template is not judged by the order");

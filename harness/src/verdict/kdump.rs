@@ -25,6 +25,7 @@ pub fn judge_kdump(capture: &Capture, due: &Due, tail: &Tail) -> (ChannelVerdict
         witnesses: 0,
         of: tail.of,
         detail: detail.to_owned(),
+        broken: Vec::new(),
         log: None,
     };
     let verdict = match capture {

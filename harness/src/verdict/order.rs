@@ -20,8 +20,8 @@ const CPUS_SHOWN: usize = 8;
 /// Broken if any assertion is; else none if one cannot be decided, or none is there to decide; else kept.
 ///
 /// `lines` are the console's, in their order. `real_time`: the host's time is the guest's; else assertions on how long
-/// something takes are passed over. The detail of a broken order says which assertions are broken, with the events that
-/// show it and the console's lines around them, in at most 2 kB.
+/// something takes are passed over. The verdict on a broken order names the assertions that are broken. Its detail, in at
+/// most 2 kB, shows the events that break them and the console's lines around them.
 pub fn judge_order(
     assertions: &[OrderAssertion],
     timeline: &Timeline,
@@ -29,22 +29,26 @@ pub fn judge_order(
     real_time: bool,
 ) -> Option<ChannelVerdict> {
     let (mut kept, mut breaches, mut undecided) = (0, Vec::new(), false);
+    let mut broken = Vec::new();
     let applies = |assertion: &&OrderAssertion| real_time || !matches!(assertion, OrderAssertion::Within { .. });
     for assertion in assertions.iter().filter(applies) {
         match Seen(timeline).judge(assertion) {
             Ok(()) => kept += 1,
-            Err(NotKept::Broken(breach)) => breaches.push(shown(assertion, &breach, timeline, lines)),
+            Err(NotKept::Broken(breach)) => {
+                breaches.push(shown(assertion, &breach, timeline, lines));
+                broken.push(assertion.to_string());
+            }
             Err(NotKept::Undecided) => undecided = true,
         }
     }
-    let outcome = match (breaches.len(), kept) {
+    let outcome = match (broken.len(), kept) {
         (0, 0) => return None,
         (0, _) if undecided => return None,
         (0, _) => ChannelOutcome::Kept,
         _ => ChannelOutcome::Broken,
     };
-    let of = u32::try_from(breaches.len()).unwrap_or(u32::MAX).saturating_add(kept);
-    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.join("\n")), log: None })
+    let of = u32::try_from(broken.len()).unwrap_or(u32::MAX).saturating_add(kept);
+    Some(ChannelVerdict { outcome, witnesses: kept, of, detail: cut(&breaches.join("\n")), broken, log: None })
 }
 
 /// Why an assertion is not kept.

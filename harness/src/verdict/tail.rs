@@ -74,6 +74,7 @@ pub(super) fn judge_scan(scan: &Scan, tail: &Tail, record_damage: Option<&str>) 
         witnesses: u32::try_from(whole.len()).unwrap_or(u32::MAX),
         of: tail.of,
         detail,
+        broken: Vec::new(),
         log: None,
     };
     if complete && disorder.is_none() {

@@ -30,6 +30,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         witnesses: 7,
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".into(),
+        broken: Vec::new(),
         log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let outcome = match index % 100 {

@@ -94,7 +94,8 @@ fn a_capture_that_fails_before_there_is_a_dump_says_where() {
     ];
     for (capture, outcome, detail) in captures {
         let (verdict, log) = judge_kdump(&capture, &due([]), &tail());
-        let expected = ChannelVerdict { outcome, witnesses: 0, of: OF, detail: detail.to_owned(), log: None };
+        let expected =
+            ChannelVerdict { outcome, witnesses: 0, of: OF, detail: detail.to_owned(), broken: Vec::new(), log: None };
         assert_eq!((verdict, log), (expected, None));
     }
 }

@@ -95,6 +95,18 @@ fn without(what: &str) -> Timeline {
     timeline(&STOCK.replace(what, ""))
 }
 
+/// Each with its lines of the console takes more than the detail has room for.
+#[test]
+fn of_many_broken_assertions_none_is_forgotten() {
+    let assertions = Vec::from([1, 2, 3, 4, 5].map(|times| count("panic", times + 1)));
+    let text = "x".repeat(LINE_CHARS);
+    let lines: Vec<PlacedLine> = (0..20).map(|before| PlacedLine { before, text: text.clone() }).collect();
+    let verdict = judge_order(&assertions, &timeline(STOCK), &lines, true).unwrap();
+    assert!(verdict.detail.ends_with('…') && !verdict.detail.contains("panic 6 times"), "{}", verdict.detail);
+    let named = ["panic 2 times", "panic 3 times", "panic 4 times", "panic 5 times", "panic 6 times"];
+    assert_eq!(verdict.broken, named);
+}
+
 #[test]
 fn one_moment_before_another() {
     let stock = timeline(STOCK);
@@ -346,7 +358,8 @@ proptest! {
         let lines: Vec<PlacedLine> =
             lines.into_iter().map(|(before, text)| PlacedLine { before: before % 70, text }).collect();
         if let Some(verdict) = judge_order(&assertions, &timeline, &lines, real_time) {
-            let ChannelVerdict { outcome, witnesses, of, detail, .. } = verdict;
+            let ChannelVerdict { outcome, witnesses, of, detail, broken, .. } = verdict;
+            prop_assert_eq!(broken.len(), usize::try_from(of - witnesses).unwrap());
             prop_assert!(of > 0 && detail.len() <= DETAIL_BYTES);
             prop_assert_eq!(outcome == ChannelOutcome::Kept, witnesses == of);
             prop_assert_eq!(outcome == ChannelOutcome::Kept, detail.is_empty());
