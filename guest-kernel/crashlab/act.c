@@ -77,6 +77,16 @@ static bool may_sleep(const struct actor *a)
 	return a->context == CRASHLAB_IN_THREAD;
 }
 
+/*
+ * udelay() multiplies 32-bit numbers (__const_udelay()): what is longer than some 250 ms becomes microseconds. mdelay() is
+ * a loop of it.
+ */
+static void delay(u64 us)
+{
+	mdelay(us / USEC_PER_MSEC);
+	udelay(us % USEC_PER_MSEC);
+}
+
 /* Messages one after the other: so many, or for so long, or without end. */
 static void print(struct actor *a)
 {
@@ -90,7 +100,7 @@ static void print(struct actor *a)
 		if (a->every_us && may_sleep(a))
 			usleep_range(a->every_us, a->every_us + 50);
 		else if (a->every_us)
-			udelay(a->every_us);
+			delay(a->every_us);
 		else if (may_sleep(a))
 			cond_resched();
 	}

@@ -141,6 +141,18 @@ fn an_nmi_from_outside_comes_when_it_is_due() {
     }
 }
 
+/// The kernel's `udelay()` takes no more than a quarter of a second.
+#[test]
+fn messages_with_interrupts_off_may_be_far_apart() {
+    let project = Project::new();
+    let actors = "actors:\n  - print: { name: print, cpu: 1, in: irqs-off, count: 3, every: 400ms, at: 0ms }\n  \
+                  - panic: { name: panic, cpu: 0, after: { actor: print, edge: left } }\n";
+    project.write("scenarios/slowly.yaml", &scenario("slowly", actors));
+    let record = trial(&project, "slowly");
+    let stamp = |name: &str| record["stamps"][0][name].as_u64().unwrap();
+    assert!(stamp("left_us") - stamp("entered_us") >= 1_100_000, "{record:#}");
+}
+
 #[test]
 fn the_memory_of_a_guest_that_hangs_is_read_too() {
     let project = Project::new();
