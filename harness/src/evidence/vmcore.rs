@@ -236,13 +236,15 @@ impl Core {
         self.segments.iter().find_map(|segment| segment.offset_of(address.checked_sub(segment.virt)?, bytes))
     }
 
-    /// The physical address of what lies at a virtual one, by the kernel's page tables of four levels; none where
-    /// nothing is mapped, as an error the page that is wanted for the answer.
+    /// The physical address of what lies at a virtual one, by the kernel's page tables, of five levels if
+    /// `VMCOREINFO` says so, else of four; none where nothing is mapped, as an error the page that is wanted for the
+    /// answer.
     pub fn translate(&self, address: u64, pages: &Pages) -> Result<Option<u64>, u64> {
         let Some(root) = self.info.symbol("swapper_pg_dir") else { return Ok(None) };
         let base = self.info.number("phys_base").unwrap_or(0);
         let mut table = root.wrapping_sub(KERNEL_MAP).wrapping_add(base) & ADDRESS;
-        for shift in [39, 30, 21, 12] {
+        let fifth = self.info.number("pgtable_l5_enabled").is_some_and(|enabled| enabled != 0);
+        for shift in fifth.then_some(48).into_iter().chain([39, 30, 21, 12]) {
             let entry = pages.entry(table, (address >> shift) & 0x1ff)?;
             if entry & PRESENT == 0 {
                 return Ok(None);

@@ -47,18 +47,20 @@ fn a_cpus_own_notes_have_its_registers_or_nothing() {
     assert_eq!(Registers::of_notes(&[]), None);
 }
 
+/// A page table with these entries, by their places.
+fn table(entries: &[(usize, u64)]) -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    for (index, entry) in entries {
+        page[index * 8..][..8].copy_from_slice(&entry.to_le_bytes());
+    }
+    page
+}
+
 /// Tables of four levels: 4 KiB at one address, 2 MiB at another.
 #[test]
 fn what_is_mapped_elsewhere_is_found_by_the_page_tables() {
     let core = Core::parse(&core().head()).unwrap();
     let mut pages = Pages::default();
-    let table = |entries: &[(usize, u64)]| {
-        let mut page = vec![0; 4096];
-        for (index, entry) in entries {
-            page[index * 8..][..8].copy_from_slice(&entry.to_le_bytes());
-        }
-        page
-    };
     // 0xffffc90000003000: entries 402, 0, 0, 3; 0xffffc90000200000: 402, 0, 1.
     let (small, large) = (0xffff_c900_0000_3123, 0xffff_c900_0020_0456);
     assert_eq!(core.translate(small, &pages), Err(0x100_4000));
@@ -73,6 +75,25 @@ fn what_is_mapped_elsewhere_is_found_by_the_page_tables() {
     // A table that is not in the core is empty.
     pages.add(0x20_2000, Vec::new());
     assert_eq!(core.translate(small, &pages), Ok(None));
+}
+
+/// A kernel built with `CONFIG_X86_5LEVEL` on a processor that has it.
+#[test]
+fn page_tables_of_five_levels_are_followed_where_the_kernel_says_that_it_has_them() {
+    let with = |enabled: u8| {
+        let info = "SYMBOL(swapper_pg_dir)=ffffffff81004000\nNUMBER(phys_base)=0\n";
+        let info = format!("{info}NUMBER(pgtable_l5_enabled)={enabled}\n");
+        Core::parse(&CoreBuilder::new(&info).segment(TEXT, 0x100_0000, 4096).head()).unwrap()
+    };
+    // 0xff11000000003000: entries 273, 0, 0, 0, 3 of five levels.
+    let (address, mut pages) = (0xff11_0000_0000_3123, Pages::default());
+    pages.add(0x100_4000, table(&[(273, 0x20_0063)]));
+    pages.add(0x20_0000, table(&[(0, 0x20_1063)]));
+    pages.add(0x20_1000, table(&[(0, 0x20_2063)]));
+    pages.add(0x20_2000, table(&[(0, 0x20_3063)]));
+    pages.add(0x20_3000, table(&[(3, 0x12_3063)]));
+    assert_eq!(with(1).translate(address, &pages), Ok(Some(0x12_3123)));
+    assert_eq!(with(0).translate(address, &pages), Ok(None));
 }
 
 #[test]
