@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use harness_trace::{CLAIMED, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
+use harness_trace::{CLAIMED, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
 
 use super::bytes::{array, u32_at, u64_at};
 use super::stamps::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
@@ -96,7 +96,7 @@ impl Raw {
             probe: usize::try_from(u32_at(memory, at + 16)?).ok()?,
             cpu: u32_at(memory, at + 20)?,
         };
-        (u64_at(memory, at + 24)? == place + 1).then_some(event)
+        (u64_at(memory, at + EVENT_MARK)? == place + 1).then_some(event)
     }
 
     fn meaning<'a>(&self, probes: &'a Probes) -> Option<&'a Meaning> {

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT,
-    PROBES_USED, Probe, SLIDE,
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE,
+    PROBES_AT, PROBES_USED, Probe, SLIDE,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -79,10 +79,16 @@ impl Memory {
     }
 
     /// What the tracer has written: all before the events, and the events there are.
+    ///
+    /// The tracer may be writing. It marks an event as the last thing that it does, so it is read twice: an event that
+    /// was not marked before it was read is not marked in what this returns either.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let events = usize::try_from(self.long(CLAIMED)?).unwrap_or(usize::MAX).min(MAX_EVENTS);
-        let mut bytes = vec![0; EVENTS_AT + events * EVENT];
+        let mut before = vec![0; EVENTS_AT + events * EVENT];
+        let mut bytes = before.clone();
+        self.file.read_exact_at(&mut before, 0)?;
         self.file.read_exact_at(&mut bytes, 0)?;
+        take_marks(&before, &mut bytes);
         Ok(bytes)
     }
 
@@ -90,5 +96,29 @@ impl Memory {
         let mut bytes = [0; 8];
         self.file.read_exact_at(&mut bytes, at as u64)?;
         Ok(u64::from_le_bytes(bytes))
+    }
+}
+
+/// Gives events the marks that they had in an earlier reading of the same memory.
+fn take_marks(before: &[u8], bytes: &mut [u8]) {
+    for (event, earlier) in bytes[EVENTS_AT..].chunks_exact_mut(EVENT).zip(before[EVENTS_AT..].chunks_exact(EVENT)) {
+        event[EVENT_MARK..].copy_from_slice(&earlier[EVENT_MARK..]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_completed_while_it_is_read_is_left_for_the_next_time() {
+        let mut before = vec![0; EVENTS_AT + 2 * EVENT];
+        before[EVENTS_AT + EVENT_MARK] = 1;
+        let mut bytes = before.clone();
+        bytes[EVENTS_AT..].fill(0xff);
+        take_marks(&before, &mut bytes);
+        let mark = |event: usize| bytes[EVENTS_AT + event * EVENT..][..EVENT][EVENT_MARK..].to_owned();
+        assert_eq!((mark(0), mark(1)), (1_u64.to_le_bytes().to_vec(), vec![0; 8]));
+        assert_eq!(bytes[EVENTS_AT..][..EVENT_MARK], [0xff; EVENT_MARK]);
     }
 }

@@ -72,6 +72,8 @@ pub const HITS_AT: usize = 64;
 pub const EVENTS_AT: usize = HITS_AT + MAX_PROBES * 8;
 /// Size of an event.
 pub const EVENT: usize = 32;
+/// Where in an event its mark stands, a number that says that all of it has been written.
+pub const EVENT_MARK: usize = 24;
 /// Where probes stand; at the end, because nobody reads them when the guest is dead.
 pub const PROBES_AT: usize = EVENTS_AT + MAX_EVENTS * EVENT;
 /// Size of a probe.

@@ -5,8 +5,8 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE, PROBES_AT,
-    PROBES_USED, Probe, SLIDE, STATE, State,
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE,
+    PROBES_AT, PROBES_USED, Probe, SLIDE, STATE, State,
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
@@ -116,6 +116,6 @@ impl Memory {
         self.long(at).store(nanoseconds, Ordering::Relaxed);
         self.long(at + 8).store(far, Ordering::Relaxed);
         self.long(at + 16).store(u64::from(number) | u64::from(vcpu) << 32, Ordering::Relaxed);
-        self.long(at + 24).store(place + 1, Ordering::Release);
+        self.long(at + EVENT_MARK).store(place + 1, Ordering::Release);
     }
 }
