@@ -1,5 +1,7 @@
 //! Text for people that more than one stage writes.
 
+use std::borrow::Cow;
+
 /// At most so many characters; `…` stands for the rest.
 pub fn clipped(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
@@ -14,6 +16,15 @@ pub fn milliseconds(ns: i64) -> String {
     format!("{}{}.{:03}", if ns < 0 && us > 0 { "-" } else { "" }, us / 1000, us % 1000)
 }
 
+/// A word as a shell takes it for one.
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./~-".contains(c);
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,6 +35,14 @@ mod tests {
         assert_eq!(clipped("wörter", 5), "wört…");
         assert_eq!(clipped("wörter", 1), "…");
         assert_eq!(clipped("", 0), "");
+    }
+
+    #[test]
+    fn a_word_is_one_for_a_shell() {
+        for word in ["--time", "stock~1@6.12", "hold=300ms", "/usr/bin/qemu"] {
+            assert_eq!(shell_word(word), word);
+        }
+        assert_eq!(["", "~/qemu", "my qemu", "it's"].map(shell_word), ["''", "'~/qemu'", "'my qemu'", r"'it'\''s'"]);
     }
 
     #[test]

@@ -161,6 +161,45 @@ impl How {
         Self { seed, jobs, time, cold, templates, phase, read_back, kdump, crash_kernel, full_vmcore, trace }
     }
 
+    /// The arguments that say the same, but for the number of jobs.
+    pub fn words(&self) -> Vec<String> {
+        let Self { seed, jobs: _, time, cold, templates, phase, read_back, kdump, crash_kernel, full_vmcore, trace } =
+            self;
+        let mut words = Vec::new();
+        let mut add = |option: &str, value: Option<String>| {
+            words.push(option.to_owned());
+            words.extend(value);
+        };
+        add("--time", Some(time.to_string()));
+        match templates {
+            _ if *cold => add("--cold", None),
+            Some(templates) => add("--templates", Some(templates.to_string())),
+            None => {}
+        }
+        if *phase != Phase::default() {
+            add("--phase", Some(phase.to_string()));
+        }
+        if *read_back {
+            add("--read-back", None);
+        }
+        if *kdump {
+            add("--kdump", None);
+        }
+        if let Some(variant) = crash_kernel {
+            add("--crash-kernel", Some(variant.clone()));
+        }
+        if *full_vmcore {
+            add("--full-vmcore", None);
+        }
+        if *trace == Trace::Off {
+            add("--trace", Some("off".to_owned()));
+        }
+        if let Some(seed) = seed {
+            add("--seed", Some(seed.to_string()));
+        }
+        words
+    }
+
     /// How many templates so many trials of a cell are spread over.
     pub fn templates(&self, trials: u32) -> u32 {
         match self.templates {
@@ -302,4 +341,31 @@ pub fn suite(context: &Context, name: &str) -> Result<Selection, Failure> {
         crate::yaml::UnknownName::new("suite", name, context.suites.iter().map(crate::plan::Suite::name))
     })?;
     Ok(suite.selection(&context.known())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        how: How,
+    }
+
+    #[test]
+    fn arguments_say_the_same_as_those_that_they_were_made_from() {
+        let lines = [
+            "--time virtual --templates 4 --phase fixed --read-back --kdump --crash-kernel stock --full-vmcore --trace off \
+             --seed 7",
+            "--time real --cold --seed 7",
+            "--time real",
+        ];
+        for line in lines {
+            let how = Line::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).unwrap().how;
+            assert_eq!(how.words().join(" "), line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! What is said at the end of a bisection.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -9,23 +8,21 @@ use super::search::Searched;
 use super::view::{bars, percent, short};
 use crate::bisect::{Conclusion, Rate, Tally, Why};
 use crate::cli::failure::FOUND;
+use crate::cli::run::How;
 use crate::cli::{Failure, Global, Output, order, print, print_json};
 use crate::compare::{Point, Side};
 use crate::kernel::{Canceller, Commits};
 use crate::model::KernelName;
 use crate::model::bisection::Between;
 use crate::stats::Interval;
+use crate::text::shell_word;
 use crate::timeline::{VariantOrder, orders_text};
 
 /// Prints it; 0 if a commit was found, 1 if not, 3 if it was interrupted.
 pub fn print_end(global: &Global, searched: &Searched) -> Result<ExitCode, Failure> {
-    let text = match &searched.conclusion {
-        Some(conclusion) => searched.text(conclusion)?,
-        None => searched.interrupted(),
-    };
     match global.format {
-        Output::Json => print_json(&searched.json())?,
-        Output::Text => print(&text)?,
+        Output::Json => print_json(&searched.json(global))?,
+        Output::Text => print(&searched.text(global))?,
     }
     eprintln!("time: {}", searched.spent);
     Ok(match searched.conclusion {
@@ -39,11 +36,16 @@ pub fn print_end(global: &Global, searched: &Searched) -> Result<ExitCode, Failu
 }
 
 impl Searched {
-    fn text(&self, conclusion: &Conclusion) -> Result<String, Failure> {
+    fn text(&self, global: &Global) -> String {
         let posterior = self.bisection.posterior().commits.as_slice();
-        let mut text = format!("{}\n", bars(&self.bisected, posterior, self.bisection.tallies()));
-        let said = match conclusion {
-            Conclusion::Found { commit, confidence, old, new } => self.found(*commit, *confidence, old, new)?,
+        let bars = bars(&self.bisected, posterior, self.bisection.tallies());
+        let said = self.conclusion.as_ref().map_or_else(|| "interrupted\n".to_owned(), |it| self.said(it, global));
+        format!("{bars}\n{said}")
+    }
+
+    fn said(&self, conclusion: &Conclusion, global: &Global) -> String {
+        match conclusion {
+            Conclusion::Found { commit, confidence, old, new } => self.found(*commit, *confidence, (old, new), global),
             Conclusion::Candidates { commits, confidence, old, new } => {
                 let list: Vec<String> = commits.iter().map(|&commit| format!("  {}", self.named(commit))).collect();
                 let list = list.join("\n");
@@ -82,33 +84,40 @@ impl Searched {
                 let end = if *good { "good" } else { "bad" };
                 format!("the {end} end cannot be tried\n{}", self.skipped())
             }
-        };
-        text.push_str(&said);
-        Ok(text)
+        }
     }
 
     /// The commit, its message, the rates, the order of steps before and since, and how to see it again.
-    fn found(&self, commit: usize, confidence: f64, old: &Rate, new: &Rate) -> Result<String, Failure> {
+    ///
+    /// That the message or the order cannot be read any more costs nobody the result of hours.
+    fn found(&self, commit: usize, confidence: f64, (old, new): (&Rate, &Rate), global: &Global) -> String {
         let before = self.before(commit);
-        let message = match &self.bisected.between {
-            Between::Commits { tree } => {
-                let show = Commits::show(tree, &self.bisected.nodes[commit].id, &Canceller::default())?;
-                format!(
-                    "{}\n\n",
-                    show.lines().map(|line| format!("    {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
-                )
-            }
-            Between::Patches | Between::Options => String::new(),
+        let or_nothing = |what: &str, text: Result<String, Failure>| {
+            text.unwrap_or_else(|failure| {
+                eprintln!("warning: {what}: {}", failure.first_line());
+                String::new()
+            })
         };
-        Ok(format!(
-            "found, {}: {}\n\n{message}{}\n{}{}again: {}\n",
+        format!(
+            "found, {}: {}\n\n{}{}\n{}{}again: {}\n",
             percent(confidence),
             self.named(commit),
+            or_nothing("the commit's message is not shown", self.message(commit)),
             self.rates(old, new),
-            self.orders(before, commit)?,
+            or_nothing("the order of steps is not shown", self.orders(before, commit)),
             self.skipped(),
-            self.again(before, commit)
-        ))
+            self.again(before, commit, global)
+        )
+    }
+
+    /// The message of a commit of a git tree.
+    fn message(&self, commit: usize) -> Result<String, Failure> {
+        let (Between::Commits { tree }, Some(node)) = (&self.bisected.between, self.bisected.nodes.get(commit)) else {
+            return Ok(String::new());
+        };
+        let show = Commits::show(tree, &node.id, &Canceller::default())?;
+        let lines: Vec<String> = show.lines().map(|line| format!("    {line}").trim_end().to_owned()).collect();
+        Ok(format!("{}\n\n", lines.join("\n")))
     }
 
     /// The nearest node without the change that was tried.
@@ -164,20 +173,25 @@ impl Searched {
         Ok(format!("{}\n", orders_text(&point.to_string(), &variants)))
     }
 
-    /// The command that tries both again.
-    fn again(&self, before: usize, since: usize) -> String {
-        let mut command = "harness run".to_owned();
+    /// The command that tries both again, in the same way.
+    fn again(&self, before: usize, since: usize, global: &Global) -> String {
+        let mut words: Vec<String> = ["harness", "run"].map(ToOwned::to_owned).into();
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
         for kernel in [before, since].into_iter().filter_map(|node| self.kernel(node)) {
-            let _ = write!(command, " --variant {kernel}");
+            add("--variant", kernel.to_string());
         }
         if let Some(cell) = self.info.cells.first() {
-            let _ = write!(command, " --scenario {}", cell.key.scenario);
+            add("--scenario", cell.key.scenario.clone());
             for (name, value) in &cell.key.params {
-                let _ = write!(command, " --param {name}={value}");
+                add("--param", format!("{name}={value}"));
             }
         }
-        let _ = write!(command, " --time {} --trials 50 --seed {}", self.info.qemu.time, self.info.seed);
-        command
+        if let Some(qemu) = &global.qemu {
+            add("--qemu", qemu.display().to_string());
+        }
+        add("--trials", "50".to_owned());
+        words.extend(How::again(&self.info, None).words());
+        words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
     fn skipped(&self) -> String {
@@ -189,12 +203,7 @@ impl Searched {
         cells.filter_map(line).collect()
     }
 
-    fn interrupted(&self) -> String {
-        let posterior = self.bisection.posterior().commits.as_slice();
-        format!("{}\ninterrupted\n", bars(&self.bisected, posterior, self.bisection.tallies()))
-    }
-
-    fn json(&self) -> Value {
+    fn json(&self, global: &Global) -> Value {
         let node = |node: usize| {
             let known = self.bisected.nodes.get(node);
             json!({
@@ -208,7 +217,7 @@ impl Searched {
             None => json!({"kind": "interrupted"}),
             Some(Conclusion::Found { commit, confidence, old, new }) => json!({
                 "kind": "found", "commit": node(*commit), "confidence": confidence,
-                "before": rate(old), "since": rate(new), "again": self.again(self.before(*commit), *commit),
+                "before": rate(old), "since": rate(new), "again": self.again(self.before(*commit), *commit, global),
             }),
             Some(Conclusion::Candidates { commits, confidence, old, new }) => json!({
                 "kind": "candidates", "commits": commits.iter().map(|&it| node(it)).collect::<Vec<_>>(),
@@ -263,3 +272,6 @@ fn shares((tally, interval): &(Tally, Interval)) -> String {
         interval.hi * 100.0
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::bisect::{Bisection, History, Options};
+use crate::cli::bisect::spent::Spent;
+use crate::model::Channel;
+use crate::model::bisection::{Bisected, Criterion, Node};
+use crate::results::sample::{info, key};
+use crate::results::{PlannedCell, QemuInfo, Run, RunInfo};
+
+/// What a bisection of a git tree found; the tree is not there any more.
+fn searched() -> (TempDir, Searched) {
+    let results = tempfile::tempdir().unwrap();
+    let run = Run::create(results.path(), SystemTime::now()).unwrap();
+    let node = |position: usize| Node {
+        id: format!("{position:040x}"),
+        subject: format!("change {position}"),
+        parents: position.checked_sub(1).into_iter().collect(),
+        weight: 1.0,
+        earlier: Tally::default(),
+    };
+    let bisected = Bisected {
+        between: Between::Commits { tree: "/nowhere/linux".into() },
+        criterion: Criterion::Channel(Channel::Pstore),
+        fixed: false,
+        confidence: 0.95,
+        at_most: 100,
+        nodes: (0..3).map(node).collect(),
+    };
+    let mut bisection = Bisection::new(History::chain(2), vec![1.0; 3], Options::default());
+    for (node, trials, events) in [(0, 40, 0), (1, 40, 0), (2, 40, 39)] {
+        bisection.record(node, Tally { trials, events });
+    }
+    let cell = |node: usize| PlannedCell {
+        key: key(&format!("stock{node}"), "panic-alone", "hold=300ms"),
+        trials: 0,
+        skipped: None,
+        expect: Vec::new(),
+    };
+    let info = info((0..3).map(cell).collect());
+    let qemu = QemuInfo { kdump: true, crash_kernel: Some("stock".to_owned()), read_back: true, ..info.qemu };
+    let info = RunInfo { run_id: run.id().to_owned(), qemu, ..info };
+    run.write_info(&info).unwrap();
+    let rate = |trials, events| {
+        let interval = Interval { lo: 0.0, hi: 1.0 };
+        Rate { tally: Tally { trials, events }, mean: 0.5, interval }
+    };
+    let conclusion = Some(Conclusion::Found { commit: 2, confidence: 0.97, old: rate(80, 0), new: rate(40, 39) });
+    (results, Searched { run, info, bisected, bisection, conclusion, spent: Spent::default() })
+}
+
+fn global() -> Global {
+    Global { project: None, results: None, qemu: Some("/opt/my qemu".into()), format: Output::Text }
+}
+
+#[test]
+fn a_tree_that_has_gone_does_not_take_the_result_with_it() {
+    let (_results, searched) = searched();
+    let text = searched.text(&global());
+    assert!(text.contains("found, 97 %: 000000000000 change 2"), "{text}");
+    assert!(text.contains("\nagain: harness run "), "{text}");
+    assert_eq!(searched.json(&global())["conclusion"]["kind"], "found");
+}
+
+#[test]
+fn the_command_tries_it_again_in_the_same_way() {
+    let (_results, searched) = searched();
+    let again = searched.again(1, 2, &global());
+    assert!(
+        again.starts_with("harness run --variant stock1@6.12 --variant stock2@6.12 --scenario panic-alone"),
+        "{again}"
+    );
+    for words in [
+        "--param hold=300ms",
+        "--qemu '/opt/my qemu'",
+        "--trials 50",
+        "--time real",
+        "--templates 4",
+        "--read-back",
+        "--kdump",
+        "--crash-kernel stock",
+    ] {
+        assert!(again.contains(words), "{words}: {again}");
+    }
+}
