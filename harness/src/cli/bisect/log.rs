@@ -101,8 +101,13 @@ fn read(text: &str, bisected: &mut Bisected) -> Result<BTreeMap<usize, String>, 
                 node.earlier = tally;
             }
         } else if let Some(rest) = line.strip_prefix(SKIPPED) {
-            let (id, reason) = rest.split_once(' ').unwrap_or((rest, ""));
-            let node = find(bisected, id).ok_or_else(|| wrong("nothing of this range is called so"))?;
+            // Ids may have blanks, and one may begin like another.
+            let nodes = bisected.nodes.iter().enumerate();
+            let called = nodes.filter_map(|(node, known)| {
+                let reason = rest.strip_prefix(&known.id)?;
+                (reason.is_empty() || reason.starts_with(' ')).then_some((known.id.len(), node, reason.trim_start()))
+            });
+            let (_, node, reason) = called.max().ok_or_else(|| wrong("nothing of this range is called so"))?;
             skipped.insert(node, reason.to_owned());
         }
     }
@@ -179,6 +184,17 @@ mod tests {
         let earlier: Vec<(u32, u32)> =
             bisected.nodes.iter().map(|node| (node.earlier.events, node.earlier.trials)).collect();
         assert_eq!(earlier, [(0, 40), (0, 30), (0, 0), (9, 20), (11, 20)]);
+    }
+
+    #[test]
+    fn ids_may_have_blanks_and_begin_alike() {
+        let mut bisected = bisected();
+        bisected.nodes[1].id = "0001-mm".to_owned();
+        bisected.nodes[2].id = "0001-mm a.patch".to_owned();
+        let text =
+            "# harness: skipped 0001-mm a.patch does not build\n# harness: skipped 0001-mm a kernel of it hangs\n";
+        let expected = [(1, "a kernel of it hangs".to_owned()), (2, "does not build".to_owned())];
+        assert_eq!(read(text, &mut bisected).unwrap(), BTreeMap::from(expected));
     }
 
     #[test]
