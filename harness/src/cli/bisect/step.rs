@@ -1,5 +1,6 @@
 //! `harness bisect step`: a step of somebody else's bisection.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -33,8 +34,9 @@ const ABORT: u8 = 128;
 /// Judge the commit that is checked out, for `git bisect run`.
 ///
 /// Trials are run until it is clear whether the share of those in which it happens is below or above --threshold: 0 below, 1
-/// above, 125 if that is not clear after --at-most trials, or the commit does not build or boot. Where `harness bisect` can be
-/// used it takes far fewer trials: it does not have to be sure of any commit but one.
+/// above, 125 if that is not clear after --at-most trials, or the commit does not build or boot; 128, which ends the bisection,
+/// after Ctrl-C or where the host fails. Where `harness bisect` can be used it takes far fewer trials: it does not have to be
+/// sure of any commit but one.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  git bisect run harness bisect step --scenario panic-during-oops-dump --param hold=700ms \
@@ -119,10 +121,13 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let listening = tokio::spawn(execution::listen(stopper));
     let mut tallies = Tallies::default();
     let mut planned = plan.iter();
-    let code = loop {
+    let verdict = loop {
+        if *stop.borrow() != Stop::No {
+            break Verdict::Interrupted;
+        }
         let batch: Vec<_> = planned.by_ref().take(jobs.max(1) as usize).collect();
-        if batch.is_empty() || *stop.borrow() != Stop::No {
-            break SKIP;
+        if batch.is_empty() {
+            break Verdict::NotClear;
         }
         let work = batch.iter().map(|trial| stages.work(&context, trial, 0)).collect::<Result<Vec<_>, _>>()?;
         let ended = runner::execute(work, jobs, Sink { run: &run, log: &log }, stop.clone(), |record| {
@@ -132,22 +137,75 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         });
         ended.await.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
         // Of nothing it is all shares.
-        let Interval { lo, hi } = share_sequence(&by_template(&tallies));
-        if lo > arguments.threshold {
-            break BAD;
-        }
-        if hi < arguments.threshold {
-            break 0;
+        if let Some(clear) = Verdict::of(share_sequence(&by_template(&tallies)), arguments.threshold) {
+            break clear;
         }
     };
     listening.abort();
     execution::write_reports(&run, &run.info()?)?;
-    let verdict = match code {
-        0 => "good",
-        BAD => "bad",
-        _ => "not clear",
-    };
     let Tally { trials, events } = tallies.all();
     eprintln!("{name}: {verdict}: {criterion} in {events} of {trials} trials, in {}", run.id());
-    Ok(code)
+    Ok(verdict.code())
+}
+
+/// What is said of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+    NotClear,
+    /// The user wanted an end before it was clear.
+    Interrupted,
+}
+
+impl Verdict {
+    /// What a share that lies in this interval means, if that is clear.
+    fn of(share: Interval, threshold: f64) -> Option<Self> {
+        match share {
+            Interval { lo, .. } if lo > threshold => Some(Self::Bad),
+            Interval { hi, .. } if hi < threshold => Some(Self::Good),
+            Interval { .. } => None,
+        }
+    }
+
+    /// The exit code, as `git bisect run` understands it: one that was interrupted ends it, and is not recorded.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Bad => BAD,
+            Self::NotClear => SKIP,
+            Self::Interrupted => ABORT,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::NotClear => "not clear",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_told_what_is_clear() {
+        let verdict = |lo, hi| Verdict::of(Interval { lo, hi }, 0.2);
+        assert_eq!(verdict(0.0, 0.19), Some(Verdict::Good));
+        assert_eq!(verdict(0.21, 0.5), Some(Verdict::Bad));
+        assert_eq!(verdict(0.1, 0.3), None);
+        assert_eq!([Verdict::Good, Verdict::Bad, Verdict::NotClear].map(Verdict::code), [0, 1, 125]);
+    }
+
+    /// `git bisect run` ends with 128 and above, and records everything else.
+    #[test]
+    fn a_step_that_was_interrupted_is_not_recorded() {
+        assert!(Verdict::Interrupted.code() >= 128);
+    }
 }
