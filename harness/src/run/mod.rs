@@ -61,12 +61,17 @@ struct Try {
 }
 
 impl Work {
-    /// How many of the host's processors it keeps busy, as far as its guest's vCPUs run at the same time.
     fn processors(&self) -> u32 {
-        match self.stage.machine.time {
-            Time::Real => self.assignment.busy_cpus.clamp(1, self.stage.machine.cpus),
-            Time::Virtual => 1,
-        }
+        processors(&self.assignment, self.stage.machine.time, self.stage.machine.cpus)
+    }
+}
+
+/// How many of the host's processors a trial keeps busy, on a guest with so many CPUs, as far as these run at the same
+/// time.
+pub fn processors(assignment: &Assignment, time: Time, cpus: u32) -> u32 {
+    match time {
+        Time::Real => assignment.busy_cpus.clamp(1, cpus),
+        Time::Virtual => 1,
     }
 }
 
@@ -163,3 +168,6 @@ async fn attempt(trying: Try, artifacts: std::path::PathBuf, processors: u32) ->
     let record = TrialRecord { attempt: *attempt, ..trial::run(stage, assignment, &artifacts, None).await };
     (trying, record, processors)
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,15 +15,16 @@ use super::view::View;
 use super::workshop::Workshop;
 use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::cli::context::Context;
+use crate::cli::run::How;
 use crate::cli::stages::{Stages, instance};
 use crate::cli::{Failure, build, execution, inputs};
-use crate::guest::Time;
 use crate::kernel::{self, Fault, Kernel};
 use crate::model::TrialOutcome;
 use crate::model::bisection::{Between, Bisected};
 use crate::plan::{Plan, PlannedTrial};
 use crate::results::{KernelInfo, Run, RunInfo, TrialLog};
 use crate::run::{self as runner, Sink, Stop, Work};
+use crate::trial::Assignment;
 
 /// A commit of which so many trials were run and none tells anything is passed over.
 const NOTHING_TOLD: u32 = 20;
@@ -139,13 +140,11 @@ impl Search {
 
     /// So many trials run side by side.
     fn at_once(&self, jobs: u32) -> Result<u32, Failure> {
-        let cell = self.plan.cells().first().ok_or_else(|| Failure::input("nothing to bisect"))?;
-        let instance = instance(&self.context, cell)?;
-        let busy = match self.workshop.how.time {
-            Time::Real => u32::try_from(instance.actors.len()).unwrap_or(1).clamp(1, instance.guest.cpus),
-            Time::Virtual => 1,
-        };
-        Ok((jobs / busy).max(1))
+        let trial = self.plan.trial_of(0, 0).ok_or_else(|| Failure::input("nothing to bisect"))?;
+        let instance = instance(&self.context, &trial.cell)?;
+        let How { time, phase, .. } = self.workshop.how;
+        let assignment = Assignment::new(&trial, instance, time, phase);
+        Ok((jobs / runner::processors(&assignment, time, instance.guest.cpus)).max(1))
     }
 
     /// The next trials of a node.
