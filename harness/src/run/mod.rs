@@ -131,7 +131,13 @@ pub async fn execute(
         tokio::select! {
             joined = running.join_next() => {
                 let Some(joined) = joined else { return failed.map_or(Ok(()), Err) };
-                let (trying, record, processors) = joined?;
+                let (trying, record, processors) = match joined {
+                    Ok(attempted) => attempted,
+                    Err(error) => {
+                        failed.get_or_insert(error.into());
+                        continue;
+                    }
+                };
                 busy -= processors;
                 if let Err(error) = sink.log.append(&record) {
                     failed.get_or_insert(error.into());

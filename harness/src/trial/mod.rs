@@ -9,6 +9,7 @@
 
 mod alive;
 mod artifacts;
+mod caught;
 mod dump;
 mod hung;
 mod inject;
@@ -38,6 +39,7 @@ use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
+use caught::caught;
 pub use hung::Hung;
 pub use inject::Injection;
 pub use interleaving::Interleaving;
@@ -192,6 +194,22 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         log_unknown: None,
         dump: None,
     };
+    let attempt = Box::pin(attempt(stage, assignment, artifacts, watch, &mut record));
+    if let Err(said) = caught(attempt).await {
+        record.outcome = TrialOutcome::InfraError { cause: format!("the harness panicked in this trial: {said}") };
+    }
+    record.wall_ms = u64::try_from(began.1.elapsed().as_millis()).unwrap_or(u64::MAX);
+    record
+}
+
+/// Fills the record with what becomes of a guest.
+async fn attempt(
+    stage: &Stage,
+    assignment: &Assignment,
+    artifacts: &Path,
+    watch: Option<Watch>,
+    record: &mut TrialRecord,
+) {
     let full = assignment.full_vmcore.then(|| artifacts.join(artifacts::VMCORE));
     let source = stage.source(assignment.ordinal).await;
     record.template = source.template();
@@ -222,8 +240,6 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         }
         Err(error) => record.outcome = TrialOutcome::InfraError { cause: error.to_string() },
     }
-    record.wall_ms = u64::try_from(began.1.elapsed().as_millis()).unwrap_or(u64::MAX);
-    record
 }
 
 /// A guest's end and what it left.
