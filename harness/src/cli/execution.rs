@@ -17,7 +17,7 @@ use super::{Failure, Output, build, doctor, print, print_json, skips};
 use crate::compare::{self, Evidence, open_cells};
 use crate::kernel::{Fault, Kernel, KernelError};
 use crate::model::{CellKey, KernelName};
-use crate::plan::{self, Plan, Selection, Shard};
+use crate::plan::{self, Plan, PlannedTrial, Selection, Shard};
 use crate::preflight::Report;
 use crate::report::{Format, Junit, TAIL_BYTES, TrialNotes, junit, variant_table};
 use crate::results::{Finished, Judged, Judgement, Run, RunInfo, Summary, SummaryBuilder, TrialLog, Until, judge};
@@ -153,7 +153,7 @@ impl Execution<'_> {
         let listening = tokio::spawn(listen(stopper));
         let ended = match info.until {
             None => self.fixed(&finished, &mut live, &stop).await,
-            Some(until) => self.sequential(until, &mut live, &stop).await,
+            Some(until) => self.sequential(until, &finished, &mut live, &stop).await,
         };
         listening.abort();
         live.end();
@@ -172,10 +172,8 @@ impl Execution<'_> {
             *missing.entry(cell.kernel()).or_default() += 1;
         }
         live.plan(missing);
-        // Once more what was given up before: the cause may have gone.
-        let failed = finished.failed().filter_map(|(index, attempt)| Some((self.plan.trial(index)?, attempt + 1)));
         let fresh = self.plan.iter().filter(|trial| !finished.contains(trial.index)).map(|trial| (trial, 0));
-        self.execute(failed.chain(fresh), live, stop).await?;
+        self.execute(given_up(&self.plan, finished).chain(fresh), live, stop).await?;
         Ok(self.plan.len())
     }
 
@@ -184,13 +182,22 @@ impl Execution<'_> {
     ///
     /// Each round adds a quarter to what an open cell has. That the evidence is looked at after each round does not
     /// weaken it (`docs/statistics.md`), so rounds serve only to keep all workers busy.
-    async fn sequential(&self, until: Until, live: &mut Live, stop: &watch::Receiver<Stop>) -> Result<u64, Failure> {
+    async fn sequential(
+        &self,
+        until: Until,
+        earlier: &Finished,
+        live: &mut Live,
+        stop: &watch::Receiver<Stop>,
+    ) -> Result<u64, Failure> {
         let options =
             compare::Options { alpha: until.error_rate, margin: until.margin, evidence: Evidence::Sequential };
+        let mut again: Vec<(PlannedTrial, u32)> = given_up(&self.plan, earlier).collect();
         loop {
             let (summary, finished) = self.run.tally()?;
             let open = open_cells(&summary.cells, &self.info.cells, options);
-            let mut round = Vec::new();
+            let mut round = std::mem::take(&mut again);
+            round.retain(|(trial, _)| open.contains(&trial.cell));
+            let retried = round.len();
             for (position, cell) in self.plan.cells().iter().enumerate().filter(|(_, cell)| open.contains(cell)) {
                 let missing =
                     |ordinal| self.plan.trial_of(position, ordinal).filter(|trial| !finished.contains(trial.index));
@@ -202,7 +209,8 @@ impl Execution<'_> {
                 live.plan([(cell.kernel(), (round.len() - before) as u64)]);
             }
             if round.is_empty() || *stop.borrow() != Stop::No {
-                return Ok(finished.len() + round.len() as u64);
+                // What is tried again is finished already.
+                return Ok(finished.len() + (round.len() - retried) as u64);
             }
             // One of every cell before the second of any.
             round.sort_by_key(|(trial, _)| trial.index);
@@ -218,7 +226,7 @@ impl Execution<'_> {
 
     async fn execute(
         &self,
-        trials: impl IntoIterator<Item = (plan::PlannedTrial, u32)>,
+        trials: impl IntoIterator<Item = (PlannedTrial, u32)>,
         live: &mut Live,
         stop: &watch::Receiver<Stop>,
     ) -> Result<(), Failure> {
@@ -232,6 +240,11 @@ impl Execution<'_> {
         ended.map_err(|error| Failure::hinted_host(&error, error.hint()))?;
         wrong.map_or(Ok(()), Err)
     }
+}
+
+/// The trials that were given up before, each with the number of its next attempt: the cause may have gone.
+fn given_up(plan: &Plan, finished: &Finished) -> impl Iterator<Item = (PlannedTrial, u32)> {
+    finished.failed().filter_map(|(index, attempt)| Some((plan.trial(index)?, attempt + 1)))
 }
 
 /// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
@@ -320,5 +333,28 @@ impl Done {
             (false, true) => Failure::input_code(),
             (false, false) => ExitCode::SUCCESS,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChannelOutcome, TrialOutcome, TrialRecord};
+    use crate::results::sample::{counted, key, trial};
+
+    #[test]
+    fn what_was_given_up_is_tried_once_more() {
+        let results = tempfile::tempdir().unwrap();
+        let run = Run::create(results.path(), SystemTime::now()).unwrap();
+        let cell = key("stock", "panic-alone", "");
+        let failed = TrialOutcome::InfraError { cause: "the disk is full".to_owned() };
+        let log = run.log().unwrap();
+        log.append(&trial(0, &cell, counted(ChannelOutcome::Saved, ChannelOutcome::Saved))).unwrap();
+        log.append(&TrialRecord { attempt: 2, ..trial(1, &cell, failed) }).unwrap();
+        let (_, finished) = run.tally().unwrap();
+        let plan = Plan::again([cell], 10, 1, None);
+        let again: Vec<(u64, u32)> =
+            given_up(&plan, &finished).map(|(trial, attempt)| (trial.index, attempt)).collect();
+        assert_eq!(again, [(1, 3)]);
     }
 }

@@ -35,3 +35,29 @@ fn a_run_until_decided_has_no_more_trials_than_it_may() {
     assert_eq!(summary["cells"][0]["trials"], 12);
     assert_eq!(project.records().len(), 12);
 }
+
+#[test]
+fn what_was_given_up_is_run_once_more_when_the_run_is_resumed() {
+    let project = Project::new();
+    let run = ["run", "--scenario", "panic-alone", "--until", "decided", "--at-most", "12", "--time", "virtual"];
+    project.json(&[&run[..], &["--seed", "1", "--format", "json"]].concat(), 0);
+    // As if the fourth trial had failed, and the run had been ended then.
+    let path = project.results().join("latest/trials.jsonl");
+    let lines: Vec<String> = project
+        .records()
+        .into_iter()
+        .map(|mut record| {
+            if record["index"] == 3 {
+                record["outcome"] = "infra-error".into();
+                record["cause"] = "a test".into();
+            }
+            record.to_string() + "\n"
+        })
+        .collect();
+    std::fs::write(path, lines.concat()).unwrap();
+    project.json(&["run", "--resume", "latest", "--format", "json"], 0);
+    let records = project.records();
+    let last = records.last().unwrap();
+    assert_eq!(records.len(), 13);
+    assert_eq!((&last["index"], &last["attempt"], &last["outcome"]), (&json!(3), &json!(1), &json!("counted")));
+}
