@@ -190,6 +190,19 @@ fn shards_are_merged_into_a_run_like_any_other() {
 }
 
 #[test]
+fn an_argument_that_is_no_utf_8_is_written_down_as_far_as_it_can_be_shown() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let project = Project::new();
+    let shards = [1, 2].map(|index| simulated_shard(&project, index, 7));
+    let results = project.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
+    let mut harness = project.harness(&["merge", &shards[0], &shards[1]]);
+    let output = harness.arg("--results").arg(&results).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let command = Run::find(&results, "latest").unwrap().info().unwrap().command;
+    assert!(command.last().unwrap().ends_with('\u{fffd}'), "{command:?}");
+}
+
+#[test]
 fn what_was_skipped_is_shown_and_is_no_failure() {
     let project = Project::new();
     let shards = [1, 2].map(|index| {

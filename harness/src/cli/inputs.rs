@@ -52,7 +52,7 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
         schema_version: SCHEMA_VERSION,
         run_id: run.id().to_owned(),
         started: rfc3339(SystemTime::now()),
-        command: std::env::args().collect(),
+        command: command_line(),
         harness: HarnessInfo { version: env!("CARGO_PKG_VERSION").to_owned(), git: git_describe(context) },
         host: host(),
         qemu: QemuInfo {
@@ -82,6 +82,11 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
         hosts: Vec::new(),
         cells: cells(context, inputs)?,
     })
+}
+
+/// The words that this program was called with. In those that are no UTF-8, what cannot be shown is replaced.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// What is written down of a kernel.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::context::{project, results};
 use super::execution::{Done, write_reports};
+use super::inputs::command_line;
 use super::{Failure, Global};
 use crate::results::{MergeError, Parts, Run};
 
@@ -28,7 +29,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     };
     let runs = arguments.runs.iter().map(open).collect::<Result<_, _>>().map_err(MergeError::Read)?;
     let parts = Parts::read(runs)?;
-    let merged = parts.merge(&results, SystemTime::now(), std::env::args().collect())?;
+    let merged = parts.merge(&results, SystemTime::now(), command_line())?;
     let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
     let run = merged.publish()?;
     let done = Done { run, summary, judged, planned: parts.planned(), finished: parts.recorded(), failed: false };
