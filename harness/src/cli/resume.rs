@@ -16,7 +16,7 @@ use crate::scenario::PointFilter;
 ///
 /// Everything that went into the run has to be what it was, down to the kernels' keys; else its trials would not belong
 /// together.
-pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How) -> Result<Done, Failure> {
+pub async fn resume(context: Context, global: &Global, name: &str, asked: &How) -> Result<Done, Failure> {
     let run = Run::find(&context.results, name)?;
     let info = run.info()?;
     if !info.merged_from.is_empty() {
@@ -38,7 +38,7 @@ pub async fn resume(context: &Context, global: &Global, name: &str, asked: &How)
     }
     let selection = selection(&info)?;
     let how = How::again(&info, asked.jobs);
-    let context = &Context::load(global)?.with_crash_kernels(how.kdump).with_guests_of(&selection.kernels)?;
+    let context = &context.with_crash_kernels(how.kdump).with_guests_of(&selection.kernels)?;
     let cells = info.cells.iter().map(|cell| cell.key.clone());
     let mut plan = Plan::again(cells, info.trials_per_cell, info.seed, info.shard);
 

@@ -246,7 +246,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     };
     let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     let done = if let Some(run) = &arguments.resume {
-        resume::resume(&context, global, run, &arguments.how).await?
+        resume::resume(context, global, run, &arguments.how).await?
     } else {
         let mut selection = selection(&context, &arguments, patched)?;
         let context = context.with_guests_of(&selection.kernels)?;
