@@ -227,12 +227,21 @@ impl fmt::Display for KernelName {
 }
 
 /// What a variant asks for in place of the guest's shape that a scenario has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct GuestChange {
     /// Virtual CPUs, 1 to 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
     /// What its pstore writes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pstore: Option<pstore::Backend>,
+}
+
+impl GuestChange {
+    /// Whether scenarios' guests are as they are.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Which trials are counted together: one variant of one base, one scenario, one point of its sweep.

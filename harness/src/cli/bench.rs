@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::run::{How, Trace};
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, print, print_json};
@@ -89,9 +90,11 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         trace,
     };
     let tracer = how.tracer(&context, &machine).await;
+    let crash_kernels = CrashKernels::default();
     let prepare = async |cold, tracer| {
         let how = How { cold, ..how.clone() };
-        Stages::prepare(&context, &kernels, &cells, machine.clone(), &qemu, &how, &[0], tracer).await
+        Stages::prepare(&context, (&kernels[..], &crash_kernels), &cells, machine.clone(), &qemu, &how, &[0], tracer)
+            .await
     };
     let restored = prepare(false, None).await?;
     let stage_traced = match &tracer {

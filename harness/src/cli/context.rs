@@ -68,7 +68,7 @@ impl Context {
     pub fn with_guests_of(mut self, kernels: &[KernelName]) -> Result<Self, Failure> {
         for KernelName { variant, .. } in kernels {
             let guest = Variant::find(&self.project, variant)?.guest;
-            if guest == GuestChange::default() {
+            if guest.is_none() {
                 continue;
             }
             self.asking.insert(variant.clone(), guest);

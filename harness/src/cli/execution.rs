@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::failure::FOUND;
 use super::inputs::{self, Inputs};
 use super::live::Live;
@@ -78,13 +79,15 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let templates = how.templates(until.map_or(selection.trials, |_| TRIALS_TO_DECIDE));
     let numbers: Vec<u32> = (0..templates).collect();
     let cells = plan.cells_to_run();
-    let stages =
-        Stages::prepare(context, &kernels.built, &cells, machine, &qemu_version, how, &numbers, tracer).await?;
+    let crash_kernels = CrashKernels::build(context, &kernels.built, how).await?;
+    let prepared = (&*kernels.built, &crash_kernels);
+    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, how, &numbers, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let inputs = Inputs {
         kernels: &kernels.built,
+        crash_kernels: &crash_kernels,
         report,
         selection,
         suite,

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::Failure;
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::run::How;
 use crate::guest::{Accelerator, Time};
 use crate::kernel::Kernel;
@@ -19,6 +20,7 @@ use crate::scenario::Scenario;
 /// What a run is made from.
 pub struct Inputs<'a> {
     pub kernels: &'a [Kernel],
+    pub crash_kernels: &'a CrashKernels,
     pub report: &'a Report,
     pub selection: &'a Selection,
     pub suite: Option<&'a str>,
@@ -69,7 +71,7 @@ pub fn describe(context: &Context, run: &Run, inputs: &Inputs<'_>) -> Result<Run
             crash_kernel: inputs.how.crash_kernel.clone(),
             full_vmcore: inputs.how.full_vmcore,
         },
-        kernels: inputs.kernels.iter().map(kernel).collect(),
+        kernels: inputs.kernels.iter().map(|it| kernel(it, inputs.crash_kernels.of(it))).collect(),
         scenarios,
         suite: inputs.suite.map(str::to_owned),
         seed: inputs.seed,
@@ -89,8 +91,8 @@ pub fn command_line() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// What is written down of a kernel.
-pub fn kernel(kernel: &Kernel) -> KernelInfo {
+/// What is written down of a kernel, and of the crash kernel that is loaded into it, if that is another one.
+pub fn kernel(kernel: &Kernel, crash_kernel: Option<&Kernel>) -> KernelInfo {
     let record = &kernel.record;
     KernelInfo {
         variant: kernel.variant.clone(),
@@ -103,6 +105,10 @@ pub fn kernel(kernel: &Kernel) -> KernelInfo {
             .map(|patch| FileDigest { name: patch.name.clone(), sha256: patch.sha256.clone() })
             .collect(),
         config_digest: record.config.clone(),
+        command_line: kernel.command_line.clone(),
+        knobs: kernel.knobs.iter().map(ToString::to_string).collect(),
+        guest: kernel.guest,
+        crash_kernel_key: crash_kernel.map(|crash_kernel| crash_kernel.key.clone()),
         compiler: record.tools.compiler.clone(),
         release: record.release.clone(),
         build_id: record.build_id.clone(),

@@ -7,6 +7,7 @@ mod build;
 mod catalogue;
 mod compare;
 mod context;
+mod crash_kernels;
 mod curve;
 mod doctor;
 mod execution;

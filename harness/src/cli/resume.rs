@@ -1,6 +1,7 @@
 //! `harness run --resume`
 
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::execution::{self, Done, Execution};
 use super::inputs::{self, Inputs};
 use super::run::How;
@@ -48,8 +49,10 @@ pub async fn resume(context: Context, global: &Global, name: &str, asked: &How) 
     let (machine, qemu_version) = doctor::machine(&report, how.time)?;
     let tracer = how.tracer(context, &machine).await;
     let tracer = tracer.as_ref();
+    let crash_kernels = CrashKernels::build(context, &kernels.built, &how).await?;
     let inputs = Inputs {
         kernels: &kernels.built,
+        crash_kernels: &crash_kernels,
         report: &report,
         selection: &selection,
         suite: info.suite.as_deref(),
@@ -70,8 +73,8 @@ pub async fn resume(context: Context, global: &Global, name: &str, asked: &How) 
         )));
     }
     let (cells, numbers) = (plan.cells_to_run(), (0..info.qemu.templates).collect::<Vec<_>>());
-    let stages =
-        Stages::prepare(context, &kernels.built, &cells, machine, &qemu_version, &how, &numbers, tracer).await?;
+    let prepared = (&*kernels.built, &crash_kernels);
+    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, &how, &numbers, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     let failed = kernels.failed;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::Failure;
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::progress::Progress;
 use super::run::How;
-use super::{Failure, build};
 use crate::guest::Machine;
 use crate::kernel::Kernel;
 use crate::model::{CellKey, KernelName, Phase};
@@ -50,7 +51,7 @@ impl Stages {
     #[expect(clippy::too_many_arguments, reason = "all that guests are made from")]
     pub async fn prepare(
         context: &Context,
-        kernels: &[Kernel],
+        (kernels, crash_kernels): (&[Kernel], &CrashKernels),
         cells: &[Arc<CellKey>],
         machine: Machine,
         qemu_version: &str,
@@ -63,16 +64,10 @@ impl Stages {
             .await
             .map_err(Failure::host)?
             .map_err(Failure::host)?;
-        let crash_kernel = match (&how.crash_kernel, kernels.first()) {
-            (Some(variant), Some(kernel)) => {
-                let name = KernelName::parse(variant, &kernel.base);
-                Some(build::kernel(context, &name).await?.bzimage())
-            }
-            _ => None,
-        };
         let workplace = Arc::new(Workplace::default());
         let mut by_kernel = BTreeMap::new();
         for kernel in kernels {
+            let crash_kernel = crash_kernels.of(kernel).map(Kernel::bzimage);
             for shape in shapes(context, cells, &kernel.name())? {
                 let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = shape;
                 let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..machine.clone() };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::context::Context;
+use super::crash_kernels::CrashKernels;
 use super::run::How;
 use super::stages::Stages;
 use super::{Failure, Global, Output, build, doctor, inputs, print, print_json, skips};
@@ -70,13 +71,15 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let tracer = arguments.how.tracer(&context, &machine).await;
     let tracer = tracer.as_ref();
     let how = &arguments.how;
-    let stages =
-        Stages::prepare(&context, &kernels, cells, machine, &qemu_version, how, &[arguments.template], tracer).await?;
+    let crash_kernels = CrashKernels::build(&context, &kernels, how).await?;
+    let (prepared, numbers) = ((&kernels[..], &crash_kernels), [arguments.template]);
+    let stages = Stages::prepare(&context, prepared, cells, machine, &qemu_version, how, &numbers, tracer).await?;
     let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;
     let made_from = inputs::Inputs {
         kernels: &kernels,
+        crash_kernels: &crash_kernels,
         report: &report,
         selection: &selection,
         suite: None,

@@ -83,6 +83,16 @@ pub enum Knob {
     Sysctl(Sysctl),
 }
 
+impl fmt::Display for Knob {
+    /// `sysctl kernel.panic_print=1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(Parameter { module, name, value }) => write!(f, "parameter {module}.{name}={value}"),
+            Self::Sysctl(Sysctl { name, value }) => write!(f, "sysctl {name}={value}"),
+        }
+    }
+}
+
 /// A parameter of a module, or of a part of the kernel that goes by a module's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

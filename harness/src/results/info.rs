@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::bisection::Bisected;
-use crate::model::{CellKey, Expectation, Phase};
+use crate::model::{CellKey, Expectation, GuestChange, Phase};
 use crate::plan::Shard;
 
 /// The form of the run's folder that this harness writes and reads.
@@ -152,6 +152,18 @@ pub struct KernelInfo {
     pub patches: Vec<FileDigest>,
     /// Digest of the final `.config`.
     pub config_digest: String,
+    /// What the variant adds to its command line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command_line: Vec<String>,
+    /// What the variant sets once it has booted, each as `sysctl kernel.panic_print=1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knobs: Vec<String>,
+    /// What the variant asks for in place of the guest's shape that scenarios have.
+    #[serde(default, skip_serializing_if = "GuestChange::is_none")]
+    pub guest: GuestChange,
+    /// The key of the crash kernel that was loaded into it, if that was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_kernel_key: Option<String>,
     /// The compiler's own version line.
     pub compiler: String,
     /// The kernel's release, as `uname -r` has it in the guest.

@@ -39,7 +39,7 @@ pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuI
 pub use merge::{MergeError, Merged, Parts};
 pub use run::{CONSOLE, LATEST, Run, latest, list};
 pub use run_id::{is_run_id, rfc3339};
-pub use same::{Difference, first_difference};
+pub use same::{Difference, first_difference, kernel_difference};
 pub use summary::{CellSummary, Counts, Ended, MeanPercent, Summary, SummaryBuilder};
 pub use timeline::{TIMELINE, write_timeline};
 pub use trials::{Torn, TrialLog, Trials};

@@ -7,8 +7,8 @@ use super::{
     Summary,
 };
 use crate::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, ParamValue, Params, Phase,
-    TrialOutcome, TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, GuestChange, Kept, ParamValue, Params,
+    Phase, TrialOutcome, TrialRecord,
 };
 
 /// `hold=300ms post_notifiers=1` as parameters.
@@ -176,6 +176,10 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             source_digest: sha256('b'),
             patches: vec![FileDigest { name: "0001-a.patch".into(), sha256: sha256('c') }],
             config_digest: sha256('d'),
+            command_line: vec![],
+            knobs: vec![],
+            guest: GuestChange::default(),
+            crash_kernel_key: None,
             compiler: "gcc (Debian 12.2.0-14) 12.2.0".into(),
             release: "6.12.117".into(),
             build_id: "0123456789abcdef".into(),

@@ -10,6 +10,7 @@ use super::workshop::Workshop;
 use super::{Arguments, log};
 use crate::bisect::{Bisection, History, Options};
 use crate::cli::context::Context;
+use crate::cli::crash_kernels::CrashKernels;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::{Failure, Global, doctor};
 use crate::model::Channel;
@@ -53,6 +54,7 @@ pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments)
     let selection = point.selection(kernels, at_most);
     let inputs = Inputs {
         kernels: &[],
+        crash_kernels: &CrashKernels::default(),
         report: &report,
         selection: &selection,
         suite: None,

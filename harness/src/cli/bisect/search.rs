@@ -15,14 +15,15 @@ use super::view::View;
 use super::workshop::Workshop;
 use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::cli::context::Context;
+use crate::cli::crash_kernels::CrashKernels;
 use crate::cli::run::How;
 use crate::cli::stages::{Stages, instance};
 use crate::cli::{Failure, build, execution, inputs};
-use crate::kernel::{self, Fault, Kernel};
+use crate::kernel::{self, Fault};
 use crate::model::TrialOutcome;
 use crate::model::bisection::{Between, Bisected};
 use crate::plan::{Plan, PlannedTrial};
-use crate::results::{KernelInfo, Run, RunInfo, TrialLog};
+use crate::results::{Difference, KernelInfo, Run, RunInfo, TrialLog, kernel_difference};
 use crate::run::{self as runner, Sink, Stop, Work};
 use crate::trial::Assignment;
 
@@ -172,32 +173,28 @@ impl Search {
             Err(error) if error.fault() == Fault::Input => return Ok(Err(build::first_line(&error))),
             Err(error) => return Err(error.into()),
         };
-        self.note(&kernel)?;
+        let crash_kernels =
+            CrashKernels::build(&self.context, std::slice::from_ref(&kernel), &self.workshop.how).await?;
+        self.note(inputs::kernel(&kernel, crash_kernels.of(&kernel)))?;
         let began = Instant::now();
-        let stages = self.workshop.stages(&self.context, &kernel, &cell).await?;
+        let stages = self.workshop.stages(&self.context, (&kernel, &crash_kernels), &cell).await?;
         spent.guests += began.elapsed();
         spent.kernels += 1;
         Ok(stages)
     }
 
     /// Writes down which kernel it was; one that was another before does not belong to the same bisection.
-    fn note(&mut self, kernel: &Kernel) -> Result<(), Failure> {
-        let now = inputs::kernel(kernel);
+    fn note(&mut self, now: KernelInfo) -> Result<(), Failure> {
         let is = |known: &&KernelInfo| known.variant == now.variant && known.base == now.base;
-        match self.info.kernels.iter().find(is) {
-            Some(before) if before.key == now.key => Ok(()),
-            Some(before) => Err(Failure::input(format!(
-                "bisection {}: the kernel {} was {} and is now {}\n\nhint: put it back as it was, or begin anew with --replay",
-                self.run.id(),
-                kernel.name(),
-                before.key,
-                now.key
-            ))),
-            None => {
-                self.info.kernels.push(now);
-                Ok(self.run.write_info(&self.info)?)
-            }
-        }
+        let Some(before) = self.info.kernels.iter().find(is) else {
+            self.info.kernels.push(now);
+            return Ok(self.run.write_info(&self.info)?);
+        };
+        let Some(Difference { what, here, there }) = kernel_difference(before, &now) else { return Ok(()) };
+        Err(Failure::input(format!(
+            "bisection {}: {what} was {here} and is now {there}\n\nhint: put it back as it was, or begin anew with --replay",
+            self.run.id()
+        )))
     }
 
     fn skip(&mut self, node: usize, reason: String) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use super::point::Point;
 use super::workshop::Workshop;
 use crate::bisect::{Tallies, Tally, by_template};
 use crate::cli::context::Context;
+use crate::cli::crash_kernels::CrashKernels;
 use crate::cli::inputs::{self, Inputs};
 use crate::cli::run::How;
 use crate::cli::{Failure, Global, build, doctor, execution};
@@ -94,7 +95,8 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let plan = Plan::again([point.cell(name.clone())], arguments.at_most, seed, None);
     let report = preflight::check(&doctor::options(global)?).await;
     let workshop = Workshop::of(&context, arguments.how.clone(), &report).await?;
-    let stages = match workshop.stages(&context, &kernel, &plan.cells()[0]).await? {
+    let crash_kernels = CrashKernels::build(&context, std::slice::from_ref(&kernel), &workshop.how).await?;
+    let stages = match workshop.stages(&context, (&kernel, &crash_kernels), &plan.cells()[0]).await? {
         Ok(stages) => stages,
         Err(reason) => return skip(&reason),
     };
@@ -103,6 +105,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let selection = point.selection(vec![name.clone()], arguments.at_most);
     let inputs = Inputs {
         kernels: std::slice::from_ref(&kernel),
+        crash_kernels: &crash_kernels,
         report: &report,
         selection: &selection,
         suite: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cli::context::Context;
+use crate::cli::crash_kernels::CrashKernels;
 use crate::cli::execution::TRIALS_TO_DECIDE;
 use crate::cli::run::How;
 use crate::cli::stages::Stages;
@@ -39,13 +40,13 @@ impl Workshop {
     pub async fn stages(
         &self,
         context: &Context,
-        kernel: &Kernel,
+        (kernel, crash_kernels): (&Kernel, &CrashKernels),
         cell: &Arc<CellKey>,
     ) -> Result<Result<Stages, String>, Failure> {
         if let Some(reason) = skips::why_skipped(context, kernel, cell, &mut BTreeMap::new())? {
             return Ok(Err(reason));
         }
-        let kernels = std::slice::from_ref(kernel);
+        let kernels = (std::slice::from_ref(kernel), crash_kernels);
         let (cells, templates) = (std::slice::from_ref(cell), (0..self.templates()).collect::<Vec<_>>());
         let prepare = || {
             let (machine, tracer) = (self.machine.clone(), self.tracer.as_ref());
