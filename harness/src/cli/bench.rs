@@ -89,7 +89,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         full_vmcore: false,
         trace,
     };
-    let tracer = how.tracer(&context, &machine).await;
+    let tracer = how.tracer(&context, &machine).await?;
     let crash_kernels = CrashKernels::default();
     let prepare = async |cold, tracer| {
         let how = How { cold, ..how.clone() };

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::context::Context;
+use super::interrupts::interrupted;
 use super::progress::Progress;
 use super::{Failure, Global, Output, print, print_json};
 use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, Store, Variant};
@@ -65,7 +66,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Builds one kernel, or takes it from the cache. Ctrl-C ends the build.
+/// Builds one kernel, or takes it from the cache. Ctrl-C or SIGTERM ends the build.
 pub async fn kernel(context: &Context, name: &KernelName) -> Result<Kernel, Failure> {
     Ok(try_kernel(context, name).await??)
 }
@@ -98,7 +99,7 @@ pub async fn try_kernel(context: &Context, name: &KernelName) -> Result<Result<K
     let mut building = tokio::task::spawn_blocking(move || job.run());
     let built = tokio::select! {
         built = &mut building => built,
-        _ = tokio::signal::ctrl_c() => {
+        () = interrupted() => {
             canceller.cancel();
             building.await
         }

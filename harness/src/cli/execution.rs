@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::Context;
 use super::crash_kernels::CrashKernels;
 use super::failure::FOUND;
 use super::inputs::{self, Inputs};
+use super::interrupts::Interrupts;
 use super::live::Live;
 use super::run::How;
 use super::stages::Stages;
@@ -74,7 +74,7 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let kernels = kernels(context, &selection.kernels).await?;
     skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(report, how.time)?;
-    let tracer = how.tracer(context, &machine).await;
+    let tracer = how.tracer(context, &machine).await?;
     let tracer = tracer.as_ref();
     let templates = how.templates(until.map_or(selection.trials, |_| TRIALS_TO_DECIDE));
     let numbers: Vec<u32> = (0..templates).collect();
@@ -271,18 +271,12 @@ pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>,
 /// The first Ctrl-C, or SIGTERM of a CI server that cancels, lets what is running finish; the second does not.
 pub async fn listen(stop: watch::Sender<Stop>) {
     // One listener for both times, or a second that comes while the first is being answered would be lost.
-    let (Ok(mut interrupts), Ok(mut terminations)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
+    let Ok(mut interrupts) = Interrupts::listen() else { return };
     for (level, message) in [
         (Stop::AfterRunning, "finishing the trials that are running; Ctrl-C again to stop at once"),
         (Stop::Now, "stopping"),
     ] {
-        tokio::select! {
-            _ = interrupts.recv() => (),
-            _ = terminations.recv() => (),
-        }
+        interrupts.next().await;
         eprintln!("{message}");
         stop.send_replace(level);
     }

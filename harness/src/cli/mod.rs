@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod generate;
 mod inputs;
+mod interrupts;
 mod list;
 mod live;
 mod merge;

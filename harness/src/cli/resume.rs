@@ -47,7 +47,7 @@ pub async fn resume(context: Context, global: &Global, name: &str, asked: &How) 
     let kernels = execution::kernels(context, &selection.kernels).await?;
     skips::skip(context, &kernels, &mut plan)?;
     let (machine, qemu_version) = doctor::machine(&report, how.time)?;
-    let tracer = how.tracer(context, &machine).await;
+    let tracer = how.tracer(context, &machine).await?;
     let tracer = tracer.as_ref();
     let crash_kernels = CrashKernels::build(context, &kernels.built, &how).await?;
     let inputs = Inputs {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::context::{Context, project};
 use super::execution::{self, New};
+use super::interrupts::unless_interrupted;
 use super::{Failure, Global, doctor, resume};
 use crate::compare;
 use crate::guest::{Machine, Time};
@@ -213,12 +214,13 @@ impl How {
     }
 
     /// What the guests of this machine are traced with. Where that cannot be, the run goes on without, and says so.
-    pub async fn tracer(&self, context: &Context, machine: &Machine) -> Option<Tracer> {
+    pub async fn tracer(&self, context: &Context, machine: &Machine) -> Result<Option<Tracer>, Failure> {
         if self.trace == Trace::Off {
-            return None;
+            return Ok(None);
         }
-        let found = Tracer::find(&context.project, &context.cache, machine).await;
-        found.inspect_err(|why| tracing::warn!("there will be no timelines: {why}")).ok()
+        let finding = Tracer::find(&context.project, &context.cache, machine);
+        let found = unless_interrupted("the tracer was being built", finding).await?;
+        Ok(found.inspect_err(|why| tracing::warn!("there will be no timelines: {why}")).ok())
     }
 
     /// The busy CPUs at a time that were asked for, or that fit this machine and guests of this size.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::Failure;
 use super::context::Context;
 use super::crash_kernels::CrashKernels;
+use super::interrupts::unless_interrupted;
 use super::progress::Progress;
 use super::run::How;
 use crate::guest::Machine;
@@ -60,10 +61,9 @@ impl Stages {
         tracer: Option<&Tracer>,
     ) -> Result<Self, Failure> {
         let (project, cache) = (context.project.clone(), context.cache.clone());
-        let agent = tokio::task::spawn_blocking(move || parts::build(&project, &cache, &parts::AGENT))
-            .await
-            .map_err(Failure::host)?
-            .map_err(Failure::host)?;
+        let building = tokio::task::spawn_blocking(move || parts::build(&project, &cache, &parts::AGENT));
+        let agent = unless_interrupted("the guests' agent was being built", building).await?;
+        let agent = agent.map_err(Failure::host)?.map_err(Failure::host)?;
         let workplace = Arc::new(Workplace::default());
         let mut by_kernel = BTreeMap::new();
         for kernel in kernels {
@@ -89,11 +89,9 @@ impl Stages {
         if how.cold {
             return Ok(stages);
         }
-        // The kernels' builds have taken Ctrl-C away from its default.
-        tokio::select! {
-            done = stages.make_templates(templates) => done.map(|()| stages),
-            _ = tokio::signal::ctrl_c() => Err(Failure::host("interrupted while guests were being prepared")),
-        }
+        // The kernels' builds have taken the signals away from their default.
+        unless_interrupted("guests were being prepared", stages.make_templates(templates)).await??;
+        Ok(stages)
     }
 
     /// Gives every stage the templates of these numbers, first the first one of each.

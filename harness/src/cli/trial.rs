@@ -68,7 +68,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     if let Some(reason) = skips::why_skipped(&context, &kernels[0], &trial.cell, &mut BTreeMap::new())? {
         return Err(Failure::input(format!("{} cannot be run: {reason}", trial.cell)));
     }
-    let tracer = arguments.how.tracer(&context, &machine).await;
+    let tracer = arguments.how.tracer(&context, &machine).await?;
     let tracer = tracer.as_ref();
     let how = &arguments.how;
     let crash_kernels = CrashKernels::build(&context, &kernels, how).await?;

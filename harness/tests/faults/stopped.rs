@@ -1,4 +1,4 @@
-//! Ctrl-C, once and twice.
+//! Ctrl-C, once and twice, and SIGTERM before there are any trials.
 
 use crate::common::Project;
 use crate::common::processes::{Background, Signal, wait_until_gone};
@@ -48,4 +48,19 @@ fn a_second_ctrl_c_stops_at_once() {
     let counted: u64 =
         project.summary()["cells"].as_array().unwrap().iter().map(|cell| cell["trials"].as_u64().unwrap()).sum();
     assert_eq!(counted, recorded as u64);
+}
+
+#[test]
+fn sigterm_ends_a_harness_that_prepares_its_guests() {
+    let project = Project::new();
+    let mut command = project.command(&run_of(1));
+    command.env("XDG_CACHE_HOME", project.cache());
+    let mut harness = Background::start(&project, command);
+    harness.until("a template is made", |it| it.said().contains("guests") && !it.qemus().is_empty());
+    let qemus = harness.qemus();
+    harness.signal(Signal::TERM);
+    let (code, said) = harness.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("interrupted while guests were being prepared"), "{said}");
+    wait_until_gone(&qemus);
 }

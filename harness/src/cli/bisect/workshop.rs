@@ -27,7 +27,7 @@ impl Workshop {
     /// What this machine has.
     pub async fn of(context: &Context, how: How, report: &Report) -> Result<Self, Failure> {
         let (machine, qemu_version) = doctor::machine(report, how.time)?;
-        let tracer = how.tracer(context, &machine).await;
+        let tracer = how.tracer(context, &machine).await?;
         Ok(Self { how, machine, qemu_version, tracer })
     }
 
