@@ -64,12 +64,9 @@ fn reading(text: &str) -> Option<u32> {
 
 impl Guest {
     /// Looks at everything that tells whether it goes on.
-    pub async fn look(&mut self, clock: &mut Clock) -> Result<Look, GuestError> {
+    pub async fn look(&self, clock: &mut Clock) -> Result<Look, GuestError> {
         let asked = tokio::try_join!(biased; self.timer(), self.page(), self.registers());
-        let (timer, page, registers) = match asked {
-            Ok(asked) => asked,
-            Err(error) => return Err(self.or_death(error, "it was looked at").await),
-        };
+        let (timer, page, registers) = asked?;
         let trace = self.trace.as_ref().map(Memory::read).transpose();
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
         let printed = self.printing.get();

@@ -347,7 +347,7 @@ impl Guest {
     }
 
     /// How QEMU died, if that is why `error` came.
-    pub(super) async fn or_death(&mut self, error: GuestError, during: &'static str) -> GuestError {
+    pub(crate) async fn or_death(&mut self, error: GuestError, during: &'static str) -> GuestError {
         match error {
             GuestError::Qmp { source: harness_qmp::Error::Closed { .. }, .. } => self.death(during).await,
             error => error,

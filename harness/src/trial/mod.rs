@@ -304,25 +304,50 @@ async fn crash(
     };
     let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
+    match drive(stage, source, assignment, full, &mut guest).await {
+        Ok(Driven { end, hung, traced, capture }) => {
+            Ok(Crash { end, remains: guest.remains().await?, hung, traced, capture })
+        }
+        Err(error) => Err(guest.or_death(error, "its trial was under way").await),
+    }
+}
+
+/// What becomes of a guest before it is asked for what it left.
+struct Driven {
+    end: End,
+    hung: Option<Hung>,
+    traced: Option<Traced>,
+    capture: Option<(Capture, String)>,
+}
+
+/// Sees a guest to its end, and reads what its crash kernel has of it.
+async fn drive(
+    stage: &Stage,
+    source: &Source<'_>,
+    assignment: &Assignment,
+    full: Option<&Path>,
+    guest: &mut Guest,
+) -> Result<Driven, GuestError> {
+    let machine = &stage.machine;
     let mut probes = source.probes();
-    if booted {
+    if matches!(source.start(), Start::Boot { .. }) {
         match guest.word("ready", BOOT_DEADLINE).await? {
             Word::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
         guest.find_log().await;
         if let Some(tracer) = &stage.tracer {
-            probes = Some(tracer.complete(&mut guest).await?);
+            probes = Some(tracer.complete(guest).await?);
         }
     }
     let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
     let waiting = Waiting::new(stage, assignment, traced.as_ref().map(|traced| &*traced.probes));
-    let (end, hung) = waiting.end(&mut guest).await?;
+    let (end, hung) = waiting.end(guest).await?;
     let capture = match &stage.dumps {
-        Some(dumps) => Some((dumps.capture(stage, &mut guest, &end, full).await?, dumps.build_id.clone())),
+        Some(dumps) => Some((dumps.capture(stage, guest, &end, full).await?, dumps.build_id.clone())),
         None => None,
     };
-    Ok(Crash { end, remains: guest.remains().await?, hung, traced, capture })
+    Ok(Driven { end, hung, traced, capture })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]
