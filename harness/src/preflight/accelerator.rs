@@ -81,7 +81,7 @@ async fn probe(
     let Some(info) = &qemu.info else { return Err("not tried: there is no QEMU that can be used".to_owned()) };
     let started = Instant::now();
     let mut command = options.host.command(&info.path);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc", "-m", "16"]);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "q35", "-m", "16"]);
     command.args(["-accel", accelerator.name(), "-smp", &rom::CPUS.to_string()]).arg("-bios").arg(rom);
     command.args(["-chardev", "stdio,id=marks,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=marks"]);
     command.args(["-device", "isa-debug-exit,iobase=0xf4"]);

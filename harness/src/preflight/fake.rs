@@ -13,6 +13,8 @@ use super::{Host, Options, Patience};
 pub(super) const DEVICES: &str = r#"name "acpi-erst", bus PCI, desc "ACPI Error Record Serialization Table (ERST) device"
 name "isa-debug-exit", bus ISA
 name "isa-debugcon", bus ISA
+name "virtio-serial-pci", bus PCI, alias "virtio-serial"
+name "virtserialport", bus virtio-serial-bus
 name "isa-parallel", bus ISA"#;
 
 /// What a probe guest does that comes to its end.

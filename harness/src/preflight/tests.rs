@@ -35,7 +35,7 @@ async fn all_is_well() {
     assert_snapshot!(host.redacted(&report), @r"
     ok    QEMU               7.2.22, [HOST]/bin/qemu-system-x86_64
     ok    QEMU's sandbox     seccomp, nothing may be spawned
-    ok    QEMU's devices     acpi-erst, isa-debugcon, isa-debug-exit
+    ok    QEMU's devices     acpi-erst, virtio-serial-pci, virtserialport, isa-debugcon, isa-debug-exit
     ok    accelerator kvm    ran a guest with 4 vCPUs in [TIME]
     ok    accelerator tcg    ran a guest with 4 vCPUs in [TIME]
     ok    gcc                gcc 1.0
@@ -212,9 +212,13 @@ async fn a_qemu_of_the_users_own() {
 #[tokio::test]
 async fn a_qemu_with_a_device_missing() {
     let host = FakeHost::new();
-    host.qemu("7.2.22", &DEVICES.replace("acpi-erst", "acpi-other").replace("isa-debugcon", "isa-x"), &guest_runs());
+    host.qemu(
+        "7.2.22",
+        &DEVICES.replace("acpi-erst", "acpi-other").replace("virtserialport", "serial-x"),
+        &guest_runs(),
+    );
     assert_snapshot!(wrong(&host).await, @r"
-    fail  QEMU's devices  this QEMU has no acpi-erst, no isa-debugcon
+    fail  QEMU's devices  this QEMU has no acpi-erst, no virtserialport
                           hint: apt-get install -y --no-install-recommends qemu-system-x86
 
     guests run under kvm
