@@ -135,15 +135,14 @@ static int runner_thread(void *data)
 	return actor_thread(runner->actor);
 }
 
-static int make_thread(int (*run)(void *), void *data, unsigned int cpu, const char *name)
+/* It does not run yet. */
+static struct task_struct *make_thread(int (*run)(void *), void *data, unsigned int cpu, const char *name)
 {
 	struct task_struct *task = kthread_create(run, data, "crashlab/%.15s", name);
 
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	kthread_bind(task, cpu);
-	wake_up_process(task);
-	return 0;
+	if (!IS_ERR(task))
+		kthread_bind(task, cpu);
+	return task;
 }
 
 int make_runners(void)
@@ -151,41 +150,68 @@ int make_runners(void)
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu) {
+		struct task_struct *task;
 		char name[8];
 
 		if (cpu >= CRASHLAB_CPUS)
 			break;
 		init_completion(&runners[cpu].armed);
 		scnprintf(name, sizeof(name), "%u", cpu);
-		runners[cpu].ready = !make_thread(runner_thread, &runners[cpu], cpu, name);
+		task = make_thread(runner_thread, &runners[cpu], cpu, name);
+		if (IS_ERR(task))
+			continue;
+		wake_up_process(task);
+		runners[cpu].ready = true;
 	}
 	return 0;
 }
 
-/* A CPU's second actor has to make do with a thread of its own. */
-static int run_thread(struct actor *a)
+/* A CPU's second actor has to make do with threads of its own. */
+static struct runner *find_runner(const struct actor *a)
 {
 	struct runner *runner = a->cpu < CRASHLAB_CPUS ? &runners[a->cpu] : NULL;
 
-	if (!runner || !runner->ready || runner->actor)
-		return make_thread(actor_thread, a, a->cpu, a->slot->name);
-	runner->actor = a;
-	complete(&runner->armed);
-	return 0;
+	return runner && runner->ready && !runner->actor ? runner : NULL;
 }
 
 static int start(struct actor *a)
 {
 	u32 threads = a->action == CRASHLAB_OOPS ? a->count : 1;
-	int err = prepare_context(a);
+	struct runner *runner = threads ? find_runner(a) : NULL;
+	struct task_struct *tasks[OOPSES];
+	u32 made;
+	int err;
 
+	err = prepare_context(a);
+	if (err)
+		return err;
 	/* Without a time of its own it acts when its CPU comes by, from firing on. */
 	if (!a->timed && comes_by(a)) {
-		a->live = true;
-		return err;
+		smp_store_release(&a->live, true);
+		return 0;
 	}
-	for (u32 i = 0; i < threads && !err; i++)
-		err = run_thread(a);
+	if (runner)
+		threads--;
+	for (made = 0; made < threads; made++) {
+		tasks[made] = make_thread(actor_thread, a, a->cpu, a->slot->name);
+		if (IS_ERR(tasks[made])) {
+			err = PTR_ERR(tasks[made]);
+			goto err_stop;
+		}
+	}
+	for (u32 i = 0; i < made; i++)
+		wake_up_process(tasks[i]);
+	if (runner) {
+		runner->actor = a;
+		complete(&runner->armed);
+	}
+	return 0;
+
+err_stop:
+	/* None of them has run: all end without having looked at the actor. */
+	while (made)
+		kthread_stop(tasks[--made]);
+	unprepare_context(a);
 	return err;
 }
 

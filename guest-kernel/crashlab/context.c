@@ -90,13 +90,20 @@ static int in_notifier(struct notifier_block *block, unsigned long event, void *
 	return NOTIFY_DONE;
 }
 
-static int prepare_notifier(struct actor *a)
+static struct atomic_notifier_head *find_list(const struct notifier_class *class)
 {
-	const struct notifier_class *class = notifier_class(a->context);
 	struct atomic_notifier_head *list = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(class->lists) && !list && class->lists[i]; i++)
 		list = find_symbol(class->lists[i]);
+	return list;
+}
+
+static int prepare_notifier(struct actor *a)
+{
+	const struct notifier_class *class = notifier_class(a->context);
+	struct atomic_notifier_head *list = find_list(class);
+
 	if (!list)
 		return -ENOENT;
 	a->notifier.notifier_call = in_notifier;
@@ -122,7 +129,7 @@ static int in_nmi_handler(unsigned int type, struct pt_regs *regs)
 		act(a, regs);
 		return NMI_HANDLED;
 	}
-	a = awaiting[cpu];
+	a = READ_ONCE(awaiting[cpu]);
 	if (a && is_due(a))
 		enter(a);
 	return NMI_DONE;
@@ -140,11 +147,15 @@ static int prepare_nmi(void)
 /* What has to be in place before firing. */
 int prepare_context(struct actor *a)
 {
+	int err;
+
 	if (a->action == CRASHLAB_NMI) {
 		if (a->cpu >= CRASHLAB_CPUS || awaiting[a->cpu])
 			return -EBUSY;
-		awaiting[a->cpu] = a;
-		return prepare_nmi();
+		err = prepare_nmi();
+		if (!err)
+			WRITE_ONCE(awaiting[a->cpu], a);
+		return err;
 	}
 	switch (a->context) {
 	case CRASHLAB_IN_SOFTIRQ:
@@ -160,6 +171,19 @@ int prepare_context(struct actor *a)
 	default:
 		return notifier_class(a->context) ? prepare_notifier(a) : 0;
 	}
+}
+
+/* Nobody comes by any more: the actor's memory may become another's. */
+void unprepare_context(struct actor *a)
+{
+	const struct notifier_class *class = notifier_class(a->context);
+
+	if (a->action == CRASHLAB_NMI)
+		WRITE_ONCE(awaiting[a->cpu], NULL);
+	else if (a->context == CRASHLAB_IN_FUNCTION)
+		unregister_kprobe(&a->probe);
+	else if (class)
+		atomic_notifier_chain_unregister(find_list(class), &a->notifier);
 }
 
 static void act_with_irqs_on(struct actor *a)

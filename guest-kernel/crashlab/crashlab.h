@@ -81,6 +81,7 @@ u64 us_to_tsc(u64 us);
 
 /* context.c */
 int prepare_context(struct actor *a);
+void unprepare_context(struct actor *a);
 void act_in_context(struct actor *a, u64 tsc);
 bool comes_by(const struct actor *a);
 bool is_due(struct actor *a);
