@@ -45,7 +45,7 @@ pub struct Bisection {
     tallies: Vec<Tally>,
     by_template: Vec<Tallies>,
     /// What a trial of each node counts for.
-    weights: Vec<f64>,
+    pub(super) weights: Vec<f64>,
     /// All trials, as independent ones.
     pub(super) weighed: Weighed,
     pub(super) skips: Skips,

@@ -27,7 +27,7 @@ const LEADING: f64 = 0.02;
 struct Candidate {
     commit: usize,
     ready_s: f64,
-    /// The chance that it can be tried at all.
+    /// The chance that it can be tried at all, times what a further trial of it counts for.
     chance: f64,
     /// The mutual information between the outcome of one trial and which commit it is, in nats, times the chance.
     nats: f64,
@@ -123,7 +123,10 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
     let candidate = |(commit, sum): (usize, &[f64; 4])| {
         let event = (all[0] - sum[0] + sum[1] + none * same).clamp(0.0, 1.0);
         let left = all[2] - sum[2] + sum[3] + none * doubt(same);
-        let chance = if bisection.tallies()[commit].trials > 0 { 1.0 } else { chances[commit] };
+        // Where templates differ, n trials count for n over the design effect, and one more for the derivative of that,
+        // about one over its square. Otherwise trials that no longer tell anything would be chosen for ever.
+        let counts = bisection.weights[commit].powi(2);
+        let chance = counts * if bisection.tallies()[commit].trials > 0 { 1.0 } else { chances[commit] };
         let nats = chance * (doubt(event) - left);
         let more = |probability: f64, own: f64| {
             let others = ((event - probability * own) / (1.0 - probability)).clamp(0.0, 1.0);
