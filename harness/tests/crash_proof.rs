@@ -109,7 +109,10 @@ fn stacks(said: &str) -> Vec<Stack> {
             // What comes before is the crash stop itself.
             ["---", "<NMI", ..] => stacks.last_mut().unwrap().frames.clear(),
             [number, _, function, "at", _, ref module @ ..] if number.starts_with('#') => {
-                let frame = [&[function], module].concat().join(" ");
+                // A star says that crash could not tell a frame's size by disassembling the function, and looked for return
+                // addresses instead (BT_FRAMESIZE_DISABLE in its x86_64.c). Which frames it found is compared all the same.
+                let module = module.iter().filter(|word| **word != "*");
+                let frame = [function].iter().chain(module).copied().collect::<Vec<_>>().join(" ");
                 stacks.last_mut().unwrap().frames.push(frame);
             }
             _ => {}
