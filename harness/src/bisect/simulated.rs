@@ -6,7 +6,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::templates::share_of;
 use super::{Bisection, Conclusion, Costs, History, Next, Options, Tallies, Tally};
+use crate::stats::next_hit;
 
 /// A kind of history. Each way to go wrong is a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,8 +144,7 @@ impl Truth {
         tally
     }
 
-    /// Further trials from templates in turn. Pólya's urn: each event of a template makes the next one likelier, as if the
-    /// template had a rate of its own, drawn from a beta distribution.
+    /// Further trials from templates in turn, each of which has a rate of its own, drawn from a beta distribution.
     fn alike(
         &self,
         node: usize,
@@ -155,10 +156,8 @@ impl Truth {
         let mut more = Tallies::default();
         for _ in 0..trials {
             let template = (so_far.all().trials % templates.max(1)).to_string();
-            let Tally { trials, events } = so_far.templates.get(&template).copied().unwrap_or_default();
-            let rate =
-                (self.rates[node] * (1.0 - icc) + f64::from(events) * icc) / (1.0 - icc + f64::from(trials) * icc);
-            let event = rng.f64() < rate;
+            let seen = so_far.templates.get(&template).map(share_of).unwrap_or_default();
+            let event = rng.f64() < next_hit(self.rates[node], icc, seen);
             so_far.count(event, Some(&template));
             more.count(event, Some(&template));
         }

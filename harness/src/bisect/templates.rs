@@ -9,8 +9,12 @@ const DIFFER_BELOW: f64 = 0.001;
 
 /// The share of trials in which it happened, by template.
 pub fn by_template(tallies: &Tallies) -> Clusters {
-    let share = |tally: &Tally| Proportion::new(tally.events, tally.trials).unwrap_or_default();
-    Clusters::new(share(&tallies.apart), tallies.templates.values().map(share))
+    Clusters::new(share_of(&tallies.apart), tallies.templates.values().map(share_of))
+}
+
+/// The share of trials in which it happened.
+pub(super) fn share_of(tally: &Tally) -> Proportion {
+    Proportion::new(tally.events, tally.trials).unwrap_or_default()
 }
 
 /// For each node, what a trial of it counts for: 1, unless the templates of the same kernels differ by more than

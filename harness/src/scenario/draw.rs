@@ -51,14 +51,17 @@ impl Span {
                 *from + Duration::from_micros(of_many(fraction, many))
             }
             Self::Exponential { mean } => {
-                // 53 bits, so that the fraction is below 1 also as a double.
-                #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-                let fraction = (fraction >> 11) as f64 / (1u64 << 53) as f64;
-                let time = mean.mul_f64(-(-fraction).ln_1p()).min(self.longest());
+                let time = mean.mul_f64(-(-as_double(fraction)).ln_1p()).min(self.longest());
                 Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
             }
         }
     }
+}
+
+/// A fraction of 2^64 as a number from 0 to below 1: of its first 53 bits, or it might be rounded up to 1.
+#[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+pub(crate) fn as_double(fraction: u64) -> f64 {
+    (fraction >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Which of `many` things, from 0, lies at a fraction of 2^64.

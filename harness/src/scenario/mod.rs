@@ -35,7 +35,7 @@ use std::time::Duration;
 pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier, OopsKind, Span, Start, Stay};
 use self::cast::Cast;
 pub use self::draw::Drawn;
-pub(crate) use self::draw::{of_many, stream};
+pub(crate) use self::draw::{as_double, of_many, stream};
 pub use self::explain::{Explanation, OnCpu};
 pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;

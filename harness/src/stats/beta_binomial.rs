@@ -12,8 +12,8 @@
 //! distribution derived from the binomial distribution by regarding the probability of success as variable between the
 //! sets of trials", J. R. Statist. Soc. B 10 (1948).
 
-use super::Clusters;
 use super::difference::per;
+use super::{Clusters, Proportion};
 
 /// The likelihood of one side as a function of p and ρ.
 #[derive(Debug, Clone)]
@@ -132,6 +132,12 @@ impl BetaBinomial {
         let candidates = [ends[0], f64::midpoint(low, high), ends[1]];
         candidates.into_iter().max_by(|&a, &b| value(a).total_cmp(&value(b))).unwrap_or(low)
     }
+}
+
+/// The probability that the next trial of a template is a hit, by those that were `seen` of it: drawn one by one with this
+/// probability (Pólya's urn), the trials of a template are as if it had a share of its own from that beta distribution.
+pub(crate) fn next_hit(share: f64, icc: f64, seen: Proportion) -> f64 {
+    (share * (1.0 - icc) + f64::from(seen.hits()) * icc) / (1.0 - icc + f64::from(seen.of()) * icc)
 }
 
 /// `count` times a logarithm: nothing of what never happened matters, even if it is impossible.

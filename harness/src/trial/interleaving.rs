@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::guest::Time;
-use crate::scenario::{Firing, of_many, stream};
+use crate::scenario::{Firing, as_double, of_many, stream};
 
 /// What is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,10 +44,7 @@ impl Interleaving {
         let cpu = u32::try_from(of_many(stream("fire on"), u64::from(cpus))).ok();
         let turn = (time == Time::Virtual).then(|| {
             let [shortest, longest] = TURNS;
-            // 53 bits, so that the fraction is below 1 also as a double.
-            #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-            let fraction = (stream("turn") >> 11) as f64 / (1u64 << 53) as f64;
-            shortest.mul_f64((longest.as_secs_f64() / shortest.as_secs_f64()).powf(fraction))
+            shortest.mul_f64((longest.as_secs_f64() / shortest.as_secs_f64()).powf(as_double(stream("turn"))))
         });
         Self { firing: Firing { cpu, after }, turn }
     }

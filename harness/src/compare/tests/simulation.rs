@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::super::pair::{Pair, adjusted};
 use super::super::{Evidence, Options, Verdict};
-use crate::stats::{Clusters, MOST_ICC, Proportion};
+use crate::stats::{Clusters, MOST_ICC, Proportion, next_hit};
 
 const SEQUENTIAL: Options = Options { alpha: 0.05, margin: 0.10, evidence: Evidence::Sequential };
 
@@ -277,23 +277,19 @@ fn false_differences(evidence: Evidence, share: f64, icc: f64, templates: u32, l
     let options = Options { evidence, ..SEQUENTIAL };
     let mut wrong = 0;
     for _ in 0..runs {
-        let mut sides = [vec![(0, 0); templates as usize], vec![(0, 0); templates as usize]];
+        let mut sides = [(); 2].map(|()| vec![Proportion::default(); templates as usize]);
         let mut n = 0;
         wrong += u32::from(looks.iter().any(|&look| {
             while n < look {
                 for side in &mut sides {
-                    let (hits, of) = &mut side[(n % templates) as usize];
-                    // Pólya's urn: as if each template had a share of its own, drawn from a beta distribution.
-                    let next = (share * (1.0 - icc) + f64::from(*hits) * icc) / (1.0 - icc + f64::from(*of) * icc);
-                    *hits += u32::from(rng.f64() < next);
-                    *of += 1;
+                    let seen = &mut side[(n % templates) as usize];
+                    let hit = rng.f64() < next_hit(share, icc, *seen);
+                    *seen = seen.plus(Proportion::new(u32::from(hit), 1).unwrap());
                 }
                 n += 1;
             }
-            let [base, candidate] = sides.each_ref().map(|side| {
-                let templates = side.iter().map(|&(hits, of)| Proportion::new(hits, of).unwrap());
-                Clusters::new(Proportion::default(), templates)
-            });
+            let of = |side: &Vec<Proportion>| Clusters::new(Proportion::default(), side.iter().copied());
+            let [base, candidate] = sides.each_ref().map(of);
             let pair = Pair { base, candidate };
             is_difference(pair.verdict(pair.p_value(evidence), options))
         }));

@@ -1,23 +1,19 @@
 //! How often intervals of the share hold the true one where a template's trials are alike: trials are drawn with a known
 //! share and correlation, by a generator with a fixed seed.
 
-use super::super::{Clusters, Interval};
-use super::{templates, wilson};
+use super::super::{Clusters, Interval, Proportion, next_hit};
+use super::{of, wilson};
 
-/// `n` trials, in turn from so many templates, each of which has a share of its own: Pólya's urn draws the trials of a
-/// template as a beta distribution of its share would have them, without drawing the share.
+/// `n` trials, in turn from `count` templates, each of which has a share of its own.
 pub(crate) fn drawn(rng: &mut fastrand::Rng, share: f64, icc: f64, count: u32, n: u32) -> Clusters {
     let template = |place: u32| {
         let trials = n / count + u32::from(place < n % count);
-        let mut hits = 0;
-        for before in 0..trials {
-            let (hits_before, before) = (f64::from(hits), f64::from(before));
-            let next = (share * (1.0 - icc) + hits_before * icc) / (1.0 - icc + before * icc);
-            hits += u32::from(rng.f64() < next);
-        }
-        (hits, trials)
+        (0..trials).fold(Proportion::default(), |seen, _| {
+            let hit = rng.f64() < next_hit(share, icc, seen);
+            seen.plus(of(u32::from(hit), 1))
+        })
     };
-    templates(&(0..count).map(template).collect::<Vec<_>>())
+    Clusters::new(of(0, 0), (0..count).map(template))
 }
 
 /// The share of intervals that hold the true share, and their mean width beside that of the counts alone.
