@@ -93,7 +93,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let crash_kernels = CrashKernels::default();
     let prepare = async |cold, tracer| {
         let how = How { cold, ..how.clone() };
-        Stages::prepare(&context, (&kernels[..], &crash_kernels), &cells, machine.clone(), &qemu, &how, &[0], tracer)
+        Stages::prepare(&context, (&kernels[..], &crash_kernels), &cells, machine.clone(), &qemu, &how, 0..1, tracer)
             .await
     };
     let restored = prepare(false, None).await?;

@@ -77,11 +77,10 @@ pub async fn begin(context: &Context, new: New<'_>) -> Result<Done, Failure> {
     let tracer = how.tracer(context, &machine).await?;
     let tracer = tracer.as_ref();
     let templates = how.templates(until.map_or(selection.trials, |_| TRIALS_TO_DECIDE));
-    let numbers: Vec<u32> = (0..templates).collect();
     let cells = plan.cells_to_run();
     let crash_kernels = CrashKernels::build(context, &kernels.built, how).await?;
     let prepared = (&*kernels.built, &crash_kernels);
-    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, how, &numbers, tracer).await?;
+    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, how, 0..templates, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
 
     let run = Run::create(&context.results, SystemTime::now())?;

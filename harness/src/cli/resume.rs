@@ -72,9 +72,9 @@ pub async fn resume(context: Context, global: &Global, name: &str, asked: &How) 
             run.id()
         )));
     }
-    let (cells, numbers) = (plan.cells_to_run(), (0..info.qemu.templates).collect::<Vec<_>>());
+    let (cells, templates) = (plan.cells_to_run(), 0..info.qemu.templates);
     let prepared = (&*kernels.built, &crash_kernels);
-    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, &how, &numbers, tracer).await?;
+    let stages = Stages::prepare(context, prepared, &cells, machine, &qemu_version, &how, templates, tracer).await?;
     let jobs = how.jobs(stages.largest_mib());
     eprintln!("resuming {}: {} trials are recorded", run.id(), finished.len());
     let failed = kernels.failed;

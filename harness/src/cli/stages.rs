@@ -1,6 +1,7 @@
 //! The stages of a run: what each of its kernels' guests start from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -57,7 +58,7 @@ impl Stages {
         machine: Machine,
         qemu_version: &str,
         how: &How,
-        templates: &[u32],
+        templates: Range<u32>,
         tracer: Option<&Tracer>,
     ) -> Result<Self, Failure> {
         let (project, cache) = (context.project.clone(), context.cache.clone());
@@ -95,11 +96,11 @@ impl Stages {
     }
 
     /// Gives every stage the templates of these numbers, first the first one of each.
-    async fn make_templates(&self, numbers: &[u32]) -> Result<(), Failure> {
+    async fn make_templates(&self, numbers: Range<u32>) -> Result<(), Failure> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let room = Arc::new(Semaphore::new(processors * AT_ONCE));
         let mut making = JoinSet::new();
-        for &number in numbers {
+        for number in numbers {
             for (key, (stage, _)) in &self.by_kernel {
                 let (key, stage, room) = (key.clone(), Arc::clone(stage), Arc::clone(&room));
                 making.spawn(async move {

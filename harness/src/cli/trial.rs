@@ -72,8 +72,18 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let tracer = tracer.as_ref();
     let how = &arguments.how;
     let crash_kernels = CrashKernels::build(&context, &kernels, how).await?;
-    let (prepared, numbers) = ((&kernels[..], &crash_kernels), [arguments.template]);
-    let stages = Stages::prepare(&context, prepared, cells, machine, &qemu_version, how, &numbers, tracer).await?;
+    let (prepared, number) = ((&kernels[..], &crash_kernels), arguments.template);
+    let stages = Stages::prepare(
+        &context,
+        prepared,
+        cells,
+        machine,
+        &qemu_version,
+        how,
+        number..number.saturating_add(1),
+        tracer,
+    )
+    .await?;
     let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
 
     let run = Run::create(&context.results, SystemTime::now())?;

@@ -61,7 +61,7 @@ pub async fn begin(mut context: Context, global: &Global, arguments: &Arguments)
         how: &workshop.how,
         jobs: workshop.how.jobs(guest_mib(&context, &plan)?),
         seed,
-        templates: workshop.templates(),
+        templates: workshop.templates,
         traced: workshop.tracer.is_some(),
         plan: &plan,
         shard: None,

@@ -112,7 +112,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
         how: &workshop.how,
         jobs,
         seed,
-        templates: workshop.templates(),
+        templates: workshop.templates,
         traced: workshop.tracer.is_some(),
         plan: &plan,
         shard: None,

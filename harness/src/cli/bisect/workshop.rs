@@ -21,6 +21,8 @@ pub struct Workshop {
     pub machine: Machine,
     pub qemu_version: String,
     pub tracer: Option<Tracer>,
+    /// How many templates the trials of each kernel are spread over.
+    pub templates: u32,
 }
 
 impl Workshop {
@@ -28,12 +30,8 @@ impl Workshop {
     pub async fn of(context: &Context, how: How, report: &Report) -> Result<Self, Failure> {
         let (machine, qemu_version) = doctor::machine(report, how.time)?;
         let tracer = how.tracer(context, &machine).await?;
-        Ok(Self { how, machine, qemu_version, tracer })
-    }
-
-    /// How many templates the trials of one kernel are spread over.
-    pub fn templates(&self) -> u32 {
-        self.how.templates(TRIALS_TO_DECIDE)
+        let templates = how.templates(TRIALS_TO_DECIDE);
+        Ok(Self { how, machine, qemu_version, tracer, templates })
     }
 
     /// What guests of one kernel start from. The inner error is the reason why this kernel is passed over.
@@ -47,10 +45,10 @@ impl Workshop {
             return Ok(Err(reason));
         }
         let kernels = (std::slice::from_ref(kernel), crash_kernels);
-        let (cells, templates) = (std::slice::from_ref(cell), (0..self.templates()).collect::<Vec<_>>());
+        let cells = std::slice::from_ref(cell);
         let prepare = || {
             let (machine, tracer) = (self.machine.clone(), self.tracer.as_ref());
-            Stages::prepare(context, kernels, cells, machine, &self.qemu_version, &self.how, &templates, tracer)
+            Stages::prepare(context, kernels, cells, machine, &self.qemu_version, &self.how, 0..self.templates, tracer)
         };
         // Once more: it may have been the host, which was busy.
         let mut prepared = prepare().await;
