@@ -156,10 +156,10 @@ impl Template {
             guest.command("reading the PCI devices", "query-pci", Value::Null).await.map_err(TemplateError::Save)?;
         let erst_pci = ErstPci::find(&pci).ok_or(TemplateError::NoErst)?;
         let log = guest.log.clone();
-        guest.save(&staged.path().join("state")).await.map_err(TemplateError::Save)?;
+        let state = staged.path().join("state");
+        guest.save(&state).await.map_err(TemplateError::Save)?;
         guest.remains().await.map_err(TemplateError::Save)?;
 
-        let state = staged.path().join("state");
         let digest = format!("{:x}", Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?));
         let mut template = Self {
             dir: staged.path().to_owned(),

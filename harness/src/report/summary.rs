@@ -122,7 +122,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     }
     let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
     let word = word.map_or("mixed", |outcome| outcome.name());
-    (format!("{word} {}/{n}", counts.good().hits()), tone(&counts))
+    (format!("{word} {}/{n}", counts.good().hits()), tone(counts))
 }
 
 /// `20/20 100% [84–100]`
@@ -132,7 +132,7 @@ fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let Some(share) = good.share() else { return none_counted(cell, channel) };
     let interval = counts.ci95();
     let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
-    (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(&counts))
+    (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
 }
 
 /// What stands where the guests of a cell have no such channel.

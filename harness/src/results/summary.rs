@@ -245,8 +245,9 @@ impl CellSummary {
     }
 
     /// What a channel came to; nothing if it was never read.
-    pub fn channel(&self, channel: Channel) -> Counts {
-        self.channels.get(&channel).cloned().unwrap_or_default()
+    pub fn channel(&self, channel: Channel) -> &Counts {
+        static NOTHING: Counts = Counts { all: [0; ChannelOutcome::ALL.len()], templates: BTreeMap::new() };
+        self.channels.get(&channel).unwrap_or(&NOTHING)
     }
 
     /// Why a channel of this cell has an `n` of 0, in words.
@@ -294,7 +295,7 @@ impl CellSummary {
     }
 }
 
-/// Of so many, but no more than all.
+/// `hits` of `of`, or all of them if `hits` is more, as it may be in a file that somebody has edited.
 fn proportion(hits: u32, of: u32) -> Proportion {
     Proportion::new(hits.min(of), of).unwrap_or_default()
 }
@@ -355,24 +356,19 @@ impl Counts {
         self.all[outcome as usize]
     }
 
-    /// The share of the good outcome: a channel has one of the two.
+    /// The share of the good outcome.
     pub fn good(&self) -> Proportion {
-        self.by_template().pooled()
+        share(&self.all, is_good)
     }
 
     /// The same by template.
     pub fn by_template(&self) -> Clusters {
-        self.of_by_template(|outcome| matches!(outcome, ChannelOutcome::Saved | ChannelOutcome::Kept))
+        self.of_by_template(is_good)
     }
 
     /// The share of some outcomes, by template.
     pub fn of_by_template(&self, counts: impl Fn(ChannelOutcome) -> bool) -> Clusters {
-        let share = |of: &Outcomes| {
-            let hits =
-                ChannelOutcome::ALL.into_iter().filter(|outcome| counts(*outcome)).map(|outcome| of[outcome as usize]);
-            proportion(hits.sum(), of.iter().sum())
-        };
-        by_template(share(&self.all), self.templates.values().map(share))
+        by_template(share(&self.all, &counts), self.templates.values().map(|own| share(own, &counts)))
     }
 
     /// The interval (95 %) of the share of the good outcome: Wilson's, of the effective counts.
@@ -386,6 +382,17 @@ impl Counts {
             self.templates.entry(template.to_owned()).or_default()[outcome as usize] += 1;
         }
     }
+}
+
+/// Whether it is the good outcome of a channel: each has one of the two.
+const fn is_good(outcome: ChannelOutcome) -> bool {
+    matches!(outcome, ChannelOutcome::Saved | ChannelOutcome::Kept)
+}
+
+/// The share of some outcomes.
+fn share(of: &Outcomes, counts: impl Fn(ChannelOutcome) -> bool) -> Proportion {
+    let hits = ChannelOutcome::ALL.into_iter().filter(|outcome| counts(*outcome)).map(|outcome| of[outcome as usize]);
+    proportion(hits.sum(), of.iter().sum())
 }
 
 /// Each named at most once; `None` when their sum is beyond counting.

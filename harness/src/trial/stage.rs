@@ -33,10 +33,10 @@ pub struct Stage {
     boot: Boot,
     /// The templates, by their numbers; none if every trial is booted.
     templates: RwLock<BTreeMap<u32, Arc<Slot>>>,
-    /// Where template 0 would be kept, if there were no others: what the folders' names are made from.
+    /// Where templates are kept.
+    kept: PathBuf,
+    /// What the names of their folders begin with; the template's number follows.
     key: String,
-    /// The build cache.
-    cache: PathBuf,
     /// What guests are traced with.
     pub(super) tracer: Option<StageTracer>,
     /// The kernel's `System.map`.
@@ -218,27 +218,26 @@ impl Stage {
         let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.map(|tracer| StageTracer::new(tracer, kernel, sleeps)).transpose();
         let tracer = tracer.map_err(|source| StageError::Probes { kernel: name.clone(), source })?;
-        let mut stage = Self {
+        let key = template_key(&machine, &boot, tracer.as_ref(), kernel, &digest, options.qemu_version);
+        Ok(Self {
             machine,
             boot,
             templates: RwLock::default(),
-            key: String::new(),
-            cache: options.cache.to_owned(),
+            kept: options.cache.join("templates"),
+            key,
             tracer,
             symbols: kernel.system_map(),
             crashlab: kernel.crashlab(),
             dumps,
             workplace: Arc::clone(options.workplace),
             kernel: name,
-        };
-        stage.key = template_key(&stage, kernel, &digest, options.qemu_version);
-        Ok(stage)
+        })
     }
 
     /// Makes a template, or takes it from the cache. It is checked by a crash of a guest restored from it; one that fails
     /// is made anew. Templates of other numbers are other boots of the same guest.
     pub async fn add_template(&self, number: u32) -> Result<(), StageError> {
-        let dir = self.cache.join("templates").join(format!("{}-{number}", self.key));
+        let dir = self.kept.join(format!("{}-{number}", self.key));
         let mut template = match Template::open(&dir) {
             Some(template) => self.restorable(number, template)?,
             None => self.make(number, &dir).await?,
@@ -350,10 +349,17 @@ fn nth(templates: &BTreeMap<u32, Arc<Slot>>, ordinal: u32) -> Option<Arc<Slot>> 
 /// Everything that makes one stage's saved machines differ from another's.
 ///
 /// A traced one knows what its guest told of itself, to the questions that were asked.
-fn template_key(stage: &Stage, kernel: &Kernel, image: &str, qemu_version: &str) -> String {
+fn template_key(
+    machine: &Machine,
+    boot: &Boot,
+    tracer: Option<&StageTracer>,
+    kernel: &Kernel,
+    image: &str,
+    qemu_version: &str,
+) -> String {
     let mut hash = Sha256::new();
-    let (machine, line) = (format!("{:?}", stage.machine), format!("{:?}", stage.boot.append));
-    let asked = format!("{:?}", stage.tracer.as_ref().map(StageTracer::asked));
+    let (machine, line) = (format!("{machine:?}"), format!("{:?}", boot.append));
+    let asked = format!("{:?}", tracer.map(StageTracer::asked));
     for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);

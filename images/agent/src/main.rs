@@ -149,9 +149,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
                 if traced {
                     files.command("await-tracer")?;
                 }
-                if !after.is_zero() {
-                    std::thread::sleep(after);
-                }
+                std::thread::sleep(after);
                 files.command("fire")?;
                 if let Some(cpu) = reload_on {
                     crash_kernel::load_on(cpu)?;
