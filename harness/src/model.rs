@@ -367,6 +367,13 @@ pub struct ChannelVerdict {
     pub log: Option<Kept>,
 }
 
+impl ChannelVerdict {
+    /// A verdict on a log, of which it is not known what it kept of all that was logged.
+    pub fn new(outcome: ChannelOutcome, witnesses: u32, of: u32, detail: String) -> Self {
+        Self { outcome, witnesses, of, detail, broken: Vec::new(), log: None }
+    }
+}
+
 /// What a channel kept of the lines that a trial logged, from its first witness line on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {

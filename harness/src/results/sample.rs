@@ -34,13 +34,13 @@ pub(crate) fn key(variant: &str, scenario: &str, point: &str) -> CellKey {
 
 /// A counted trial's outcome.
 pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialOutcome {
-    let verdict = |outcome| ChannelVerdict {
-        outcome,
-        witnesses: if outcome == ChannelOutcome::Lost { 0 } else { 32 },
-        of: 32,
-        detail: if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
-        broken: Vec::new(),
-        log: None,
+    let verdict = |outcome| {
+        ChannelVerdict::new(
+            outcome,
+            if outcome == ChannelOutcome::Lost { 0 } else { 32 },
+            32,
+            if outcome == ChannelOutcome::Saved { String::new() } else { "the panic's own line is missing".into() },
+        )
     };
     let channels = BTreeMap::from([(Channel::Console, verdict(console)), (Channel::Pstore, verdict(pstore))]);
     TrialOutcome::Counted { hung: false, channels }

@@ -130,14 +130,7 @@ mod tests {
     use crate::model::ChannelVerdict;
 
     fn counted(hung: bool, pstore: ChannelOutcome) -> TrialOutcome {
-        let verdict = |outcome| ChannelVerdict {
-            outcome,
-            witnesses: 4,
-            of: 4,
-            detail: String::new(),
-            broken: Vec::new(),
-            log: None,
-        };
+        let verdict = |outcome| ChannelVerdict::new(outcome, 4, 4, String::new());
         let channels = [(Channel::Console, verdict(ChannelOutcome::Saved)), (Channel::Pstore, verdict(pstore))];
         TrialOutcome::Counted { hung, channels: channels.into() }
     }
@@ -147,14 +140,7 @@ mod tests {
         assert!(all_saved(&counted(false, ChannelOutcome::Saved)));
         let mut lost_one = counted(false, ChannelOutcome::Saved);
         if let TrialOutcome::Counted { channels, .. } = &mut lost_one {
-            let lost = ChannelVerdict {
-                outcome: ChannelOutcome::Lost,
-                witnesses: 0,
-                of: 4,
-                detail: String::new(),
-                broken: Vec::new(),
-                log: None,
-            };
+            let lost = ChannelVerdict::new(ChannelOutcome::Lost, 0, 4, String::new());
             channels.insert(Channel::PstoreConsole, lost);
         }
         assert!(!all_saved(&lost_one), "every channel of the log that the guest has counts");
@@ -163,14 +149,7 @@ mod tests {
         let mut of_log = counted(false, ChannelOutcome::Saved);
         if let TrialOutcome::Counted { channels, .. } = &mut of_log {
             let broken = ChannelOutcome::Broken;
-            let broken = ChannelVerdict {
-                outcome: broken,
-                witnesses: 0,
-                of: 1,
-                detail: String::new(),
-                broken: Vec::new(),
-                log: None,
-            };
+            let broken = ChannelVerdict::new(broken, 0, 1, String::new());
             channels.insert(Channel::Order, broken);
         }
         assert!(all_saved(&of_log), "a template is not judged by the order");

@@ -90,7 +90,7 @@ fn no_panic_dump(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
     let others =
         if others.is_empty() { "no other either".to_owned() } else { format!("there is {}", others.join(", ")) };
     let detail = format!("no panic dump; {others}");
-    ChannelVerdict { outcome: ChannelOutcome::Lost, witnesses: 0, of: tail.of, detail, broken: Vec::new(), log: None }
+    ChannelVerdict::new(ChannelOutcome::Lost, 0, tail.of, detail)
 }
 
 const fn goodness(outcome: ChannelOutcome) -> u8 {

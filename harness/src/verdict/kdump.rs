@@ -20,14 +20,7 @@ pub struct Due {
 
 /// What a capture came to: the verdict, and the log that it holds if it holds one.
 pub fn judge_kdump(capture: &Capture, due: &Due, tail: &Tail) -> (ChannelVerdict, Option<Log>) {
-    let failed = |outcome, detail: &str| ChannelVerdict {
-        outcome,
-        witnesses: 0,
-        of: tail.of,
-        detail: detail.to_owned(),
-        broken: Vec::new(),
-        log: None,
-    };
+    let failed = |outcome, detail: &str| ChannelVerdict::new(outcome, 0, tail.of, detail.to_owned());
     let verdict = match capture {
         Capture::NotLoaded => failed(ChannelOutcome::NotLoaded, "no crash kernel was loaded"),
         Capture::NotEntered => failed(ChannelOutcome::NotEntered, "the crash kernel was loaded, and not entered"),

@@ -69,14 +69,8 @@ pub(super) fn judge_scan(scan: &Scan, tail: &Tail, record_damage: Option<&str>) 
     let missing = ranges::missing(whole.iter().copied(), tail.of);
     let complete = missing.is_empty() && (panic || !tail.panic_due);
     let disorder = disorder(&scan.events, &whole, panic);
-    let verdict = |outcome, detail| ChannelVerdict {
-        outcome,
-        witnesses: u32::try_from(whole.len()).unwrap_or(u32::MAX),
-        of: tail.of,
-        detail,
-        broken: Vec::new(),
-        log: None,
-    };
+    let verdict =
+        |outcome, detail| ChannelVerdict::new(outcome, u32::try_from(whole.len()).unwrap_or(u32::MAX), tail.of, detail);
     if complete && disorder.is_none() {
         return verdict(ChannelOutcome::Saved, String::new());
     }

@@ -63,14 +63,7 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
     let tail = Tail::of_panic(NONCE, OF);
     let (old, new) = (witnesses(1..=7), witnesses(8..=OF) + &own_panic());
     let after = |stored: ChannelOutcome, witnesses, files: &[(&str, &str)]| {
-        let mut verdict = ChannelVerdict {
-            outcome: stored,
-            witnesses,
-            of: OF,
-            detail: "as it was".to_owned(),
-            broken: Vec::new(),
-            log: None,
-        };
+        let mut verdict = ChannelVerdict::new(stored, witnesses, OF, "as it was".to_owned());
         judge_next_boot(
             &mut verdict,
             &pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes()))),

@@ -94,8 +94,7 @@ fn a_capture_that_fails_before_there_is_a_dump_says_where() {
     ];
     for (capture, outcome, detail) in captures {
         let (verdict, log) = judge_kdump(&capture, &due([]), &tail());
-        let expected =
-            ChannelVerdict { outcome, witnesses: 0, of: OF, detail: detail.to_owned(), broken: Vec::new(), log: None };
+        let expected = ChannelVerdict::new(outcome, 0, OF, detail.to_owned());
         assert_eq!((verdict, log), (expected, None));
     }
 }
