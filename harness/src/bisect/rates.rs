@@ -36,7 +36,7 @@ struct Point {
     same: f64,
 }
 
-/// Counts that say as much as so many independent trials would.
+/// Counts of independent trials that carry the same information as those that were run; not whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Weighed {
     trials: f64,
@@ -44,7 +44,7 @@ pub(super) struct Weighed {
 }
 
 impl Weighed {
-    /// A tally of which each trial counts for so much.
+    /// A tally of which each trial counts as `weight` independent ones.
     pub fn of(tally: Tally, weight: f64) -> Self {
         Self { trials: f64::from(tally.trials) * weight, events: f64::from(tally.events) * weight }
     }

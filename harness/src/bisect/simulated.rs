@@ -31,7 +31,8 @@ pub struct World {
     pub merges: bool,
     /// Each commit's own rate differs from its side's by up to this share of it, whatever it touches.
     pub jitter: f64,
-    /// So many templates a commit, of whose trials each two have this correlation. None: every trial has its own.
+    /// The number of templates of each commit, and the correlation of two trials of one template. None: trials are
+    /// independent.
     pub templates: Option<(u32, f64)>,
 }
 
@@ -156,7 +157,7 @@ impl Truth {
         let mut more = Tallies::default();
         for _ in 0..trials {
             let template = (so_far.all().trials % templates.max(1)).to_string();
-            let seen = so_far.templates.get(&template).map(share_of).unwrap_or_default();
+            let seen = so_far.templates.get(&template).copied().map(share_of).unwrap_or_default();
             let event = rng.f64() < next_hit(self.rates[node], icc, seen);
             so_far.count(event, Some(&template));
             more.count(event, Some(&template));

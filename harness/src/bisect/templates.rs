@@ -9,11 +9,11 @@ const DIFFER_BELOW: f64 = 0.001;
 
 /// The share of trials in which it happened, by template.
 pub fn by_template(tallies: &Tallies) -> Clusters {
-    Clusters::new(share_of(&tallies.apart), tallies.templates.values().map(share_of))
+    Clusters::new(share_of(tallies.apart), tallies.templates.values().copied().map(share_of))
 }
 
 /// The share of trials in which it happened.
-pub(super) fn share_of(tally: &Tally) -> Proportion {
+pub(super) fn share_of(tally: Tally) -> Proportion {
     Proportion::new(tally.events, tally.trials).unwrap_or_default()
 }
 

@@ -201,7 +201,7 @@ impl How {
         words
     }
 
-    /// How many templates so many trials of a cell are spread over.
+    /// The number of templates that `trials` trials of a cell are spread over: as asked for, or by default.
     pub fn templates(&self, trials: u32) -> u32 {
         match self.templates {
             Some(asked) if asked > trials => {

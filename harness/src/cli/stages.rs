@@ -49,7 +49,7 @@ pub struct Stages {
 
 impl Stages {
     /// Makes or finds the templates of these numbers for every guest that the cells need, several at once: a guest that
-    /// settles leaves the processors idle. A template that cannot be made is done without, as long as there is another.
+    /// settles leaves the processors idle. If a template cannot be made, the others are used; if none can, that is an error.
     #[expect(clippy::too_many_arguments, reason = "all that guests are made from")]
     pub async fn prepare(
         context: &Context,
@@ -130,7 +130,7 @@ impl Stages {
             if !ready.contains(&key) {
                 return Err(error.into());
             }
-            eprintln!("note: template {number} of {} cannot be made, the run goes on with fewer: {error}", key.0);
+            eprintln!("note: cannot make template {number} of {}; the run continues with fewer: {error}", key.0);
         }
         Ok(())
     }

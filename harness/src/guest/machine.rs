@@ -299,9 +299,9 @@ impl Arguments {
         self.word("-plugin").word(word);
     }
 
-    /// Has a timer go off in the guest's time so often. QEMU executes a vCPU no further than to the next timer of any
-    /// device, and then it is the next one's turn; so this timer, of a filter between two ports that nobody uses, ends
-    /// turns. It is no part of a saved machine, and no guest can see it.
+    /// Adds a timer that expires once every `turn` of the guest's time. QEMU executes a vCPU no further than to the next
+    /// timer of any device and then turns to the next vCPU, so the timer ends turns. It belongs to a network filter between
+    /// two hub ports that nothing else uses; it is not part of a saved machine, and the guest cannot see it.
     fn turns(&mut self, turn: Duration) {
         self.words("-netdev hubport,id=here,hubid=0 -netdev hubport,id=there,hubid=1,netdev=here");
         self.word("-object").word(format!("filter-buffer,id=turns,netdev=here,interval={}", turn.as_micros().max(1)));

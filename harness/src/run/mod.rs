@@ -66,8 +66,8 @@ impl Work {
     }
 }
 
-/// How many of the host's processors a trial keeps busy, on a guest with so many CPUs, as far as these run at the same
-/// time.
+/// The number of host processors that a trial keeps busy in a guest with `cpus` vCPUs: in virtual time these take turns,
+/// so it is one.
 pub fn processors(assignment: &Assignment, time: Time, cpus: u32) -> u32 {
     match time {
         Time::Real => assignment.busy_cpus.clamp(1, cpus),

@@ -36,7 +36,8 @@ struct Factors {
 }
 
 impl Factors {
-    /// Of templates with so many hits, or misses, or trials; and so many more that are in a template of their own.
+    /// The factors of templates with these `counts` of hits, misses or trials, and of `apart` trials that each have a
+    /// template of their own.
     fn of(apart: u32, counts: impl Iterator<Item = u32>) -> Self {
         let mut counts: Vec<u32> = counts.filter(|&count| count > 0).collect();
         counts.sort_unstable();

@@ -6,7 +6,7 @@ use super::{Clusters, Proportion};
 /// Shuffled tables, at most.
 const SHUFFLES: u32 = 1999;
 
-/// So many shuffled tables as extreme as the one that was seen are enough to know that there is nothing in it.
+/// After this many shuffled tables as extreme as the one that was seen, no more are drawn: the p-value is large.
 const ENOUGH: u32 = 50;
 
 /// Sums that differ by no more than this share are the same.
@@ -105,7 +105,7 @@ impl<'a> Table<'a> {
         Self { templates, all, share: all.share().unwrap_or_default() }
     }
 
-    /// What a template with so many hits adds to Pearson's X².
+    /// What a template with `hits` hits of `of` trials adds to Pearson's X².
     fn square(&self, hits: u64, of: u64) -> f64 {
         (float(hits) - float(of) * self.share).powi(2) / (float(of) * self.share * (1.0 - self.share))
     }

@@ -45,7 +45,8 @@ impl Proportion {
     }
 }
 
-/// Counts that say as much as so many independent trials would; whole numbers where trials are independent.
+/// Counts of independent trials that carry the same information as those that were run. They are whole numbers where the
+/// trials are independent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effective {
     hits: f64,
@@ -53,7 +54,7 @@ pub struct Effective {
 }
 
 impl Effective {
-    /// The same share, of so many trials, at least one.
+    /// This share of `of` trials, which is at least 1.
     pub(super) fn new(share: f64, of: f64) -> Self {
         Self { hits: share * of, of }
     }

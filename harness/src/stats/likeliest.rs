@@ -1,4 +1,4 @@
-//! The likeliest of all pairs of shares that differ by so much.
+//! The likeliest of all pairs of shares with a given difference.
 
 /// More than halving the bounds alone would need.
 const STEPS: u32 = 100;

@@ -3,7 +3,7 @@
 use super::bounds::boundary;
 use super::interval::Z;
 
-/// Its 97.5 % point with so many degrees of freedom, at least 1: what makes a two-sided interval one of 95 % whose
+/// Its 97.5 % point with `freedom` degrees of freedom, at least 1: what makes a two-sided interval one of 95 % whose
 /// variance is estimated.
 pub(super) fn student(freedom: u32) -> f64 {
     /// That of one degree of freedom is 12.706…

@@ -47,7 +47,8 @@ enum Closer {
     Not(NotBefore),
 }
 
-/// How many times as long as its deadline a guest with a crash kernel may take by its own clock, in virtual time.
+/// In virtual time, the deadline of a guest with a crash kernel is multiplied by this where it is measured by the guest's
+/// own clock.
 const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
 
 impl<'a> Waiting<'a> {
@@ -216,7 +217,8 @@ impl<'a> Waiting<'a> {
     }
 
     /// The deadline by the guest's own clock, in virtual time. An instruction lasts 32 ns there, so a crash kernel takes
-    /// long to come up: the checksum over what is loaded alone is some billion instructions, or 30 s.
+    /// long to come up: guests were seen to spend 30 s in the checksum that purgatory takes before it, which is a billion
+    /// instructions.
     fn own_deadline(&self) -> Duration {
         let deadline = self.assignment.deadline;
         if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline }

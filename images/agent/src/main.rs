@@ -172,8 +172,8 @@ fn serve(host: &mut Host) -> Result<(), String> {
 /// So only the first byte is polled: a line feed means that the item is empty, or that it was swapped under a read that
 /// had begun before the guest was saved.
 ///
-/// Guests that are saved are to differ in what chance decides while a machine boots. What that is, is drawn from `boot`:
-/// which pages are free in which order, and for how long the guest settles.
+/// Guests that are saved should differ as boots do. So the order in which pages are free, and how long the guest settles,
+/// are drawn from `boot`.
 fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, String> {
     let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read {DIRECTIVES}: {e}"));
     let mut polls: u32 = 0;

@@ -270,8 +270,8 @@ fn one_look_at_cells_without_a_difference_finds_none() {
     }
 }
 
-/// The share of so many pairs of sides without a difference that are called different, at any of these numbers of trials a
-/// side: the trials come in turn from so many templates on each side.
+/// The share of simulated pairs that are called different although both sides have the same share. Each pair is looked at
+/// after each number of trials per side in `looks`; trials come in turn from `templates` templates on each side.
 fn false_differences(evidence: Evidence, share: f64, icc: f64, templates: u32, looks: &[u32], runs: u32) -> f64 {
     let mut rng = fastrand::Rng::with_seed(9);
     let options = Options { evidence, ..SEQUENTIAL };
