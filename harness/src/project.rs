@@ -24,6 +24,12 @@ impl Project {
         Self { root: root.into(), cache: cache_dir() }
     }
 
+    /// The project at `root`, with a cache of its own.
+    #[cfg(test)]
+    pub(crate) fn with_cache(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), cache: cache.into() }
+    }
+
     /// The root itself.
     pub fn root(&self) -> &Path {
         &self.root

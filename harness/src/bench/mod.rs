@@ -27,9 +27,9 @@ use crate::model::{CellKey, Params, Phase, TrialOutcome};
 use crate::plan::Plan;
 use crate::procfs;
 use crate::results::{self, Run};
-use crate::run::{self, RunError, Sink, Stop, Work};
+use crate::run::{self, Progress, RunError, Sink, Stop, Work};
 use crate::scenario::Instance;
-use crate::trial::{Assignment, Stage};
+use crate::trial::{Assignment, Stage, TrialSettings};
 
 /// Blocks of trials and of the floor take turns, so that both meet the same drift of the host.
 const BLOCKS: u32 = 12;
@@ -197,7 +197,8 @@ impl Bench {
     /// The assignment at this place of a plan that has it.
     fn assignment(&self, plan: &Plan, index: u64) -> Assignment {
         let trial = plan.trial_of(0, u32::try_from(index).unwrap_or(0));
-        Assignment::new(&trial.expect("the plan has one cell"), &self.instance, Time::Real, Phase::Drawn)
+        let settings = TrialSettings { time: Time::Real, phase: Phase::Drawn, read_back: false, full_vmcore: false };
+        Assignment::new(&trial.expect("the plan has one cell"), &self.instance, settings)
     }
 
     /// Runs so many trials, as `harness run` does; how long that took.
@@ -206,14 +207,15 @@ impl Bench {
         let log = run.log()?;
         let plan = self.plan(trials);
         let work = (0..plan.len()).map(|index| Work {
-            stage: Arc::clone(stage),
+            guests: Arc::<Stage>::clone(stage),
             assignment: self.assignment(&plan, index),
             attempt: 0,
         });
         let (_stopper, stop) = watch::channel(Stop::No);
         let mut wrong = None;
         let began = Instant::now();
-        run::execute(work, jobs, Sink { run: &run, log: &log }, stop, |record| {
+        run::execute(work, jobs, Sink { run: &run, log: &log }, stop, |progress| {
+            let Progress::Ended(record) = progress else { return };
             if !matches!(record.outcome, TrialOutcome::Counted { hung: false, .. }) {
                 wrong = Some(BenchError::Trial { index: record.index, outcome: format!("{:?}", record.outcome) });
             }

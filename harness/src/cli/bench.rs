@@ -1,19 +1,14 @@
 //! `harness bench`
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use super::context::Context;
-use super::crash_kernels::CrashKernels;
-use super::run::{How, Trace};
-use super::stages::Stages;
-use super::{Failure, Global, Output, build, doctor, print, print_json};
+use super::project::{catalogue, session};
+use super::{Failure, Global, Output, print, print_json};
 use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
-use crate::model::{CellKey, Params, Phase};
-use crate::preflight;
+use crate::model::{KernelName, Params, Phase};
 use crate::scenario::Scenario;
-use crate::trial::Stage;
+use crate::session::{Rig as _, TrialOptions};
 
 /// Measure how fast trials are, beside the least that they could cost.
 ///
@@ -59,60 +54,25 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let context = Context::load(global)?;
-    let base = context.default_base();
-    let cell = CellKey {
-        variant: VARIANT.to_owned(),
-        base: base.clone(),
-        scenario: SCENARIO.to_owned(),
-        params: Params::new(),
-    };
-    let instance = Scenario::find(&context.scenarios, SCENARIO)?
-        .at(&cell.params)
+    let catalogue = catalogue(global)?;
+    let name = KernelName { variant: VARIANT.to_owned(), base: catalogue.default_base() };
+    let instance = Scenario::find(&catalogue.scenarios, SCENARIO)?
+        .at(&Params::new())
         .cloned()
         .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;
-    let report = preflight::check(&doctor::options(global)?).await;
-    let (machine, qemu) = doctor::machine(&report, Time::Real)?;
-    let kernels = [build::kernel(&context, &cell.kernel()).await?];
-    let cells = [Arc::new(cell)];
-    let (time, trace) = (Time::Real, Trace::Auto);
-    let how = How {
-        seed: None,
-        jobs: arguments.jobs,
-        time,
-        cold: false,
-        templates: None,
-        phase: Phase::Drawn,
-        read_back: false,
-        kdump: false,
-        crash_kernel: None,
-        full_vmcore: false,
-        trace,
+    let session = session(global, catalogue, options(arguments.jobs)).await?;
+    let kernel = session.rig.build(&session.catalogue, &name).await?.map_err(|why| why.failure)?;
+    let stage = async |cold, trace| {
+        let rig = session.rig.with(TrialOptions { cold, trace, ..session.options.clone() });
+        let stages = rig.stages(&[(&kernel, &instance)], 0..1).await?;
+        stages.into_iter().next().ok_or_else(|| Failure::host("no guest was prepared"))
     };
-    let tracer = how.tracer(&context, &machine).await?;
-    let crash_kernels = CrashKernels::default();
-    let prepare = async |cold, tracer| {
-        let how = How { cold, ..how.clone() };
-        Stages::prepare(&context, (&kernels[..], &crash_kernels), &cells, machine.clone(), &qemu, &how, 0..1, tracer)
-            .await
-    };
-    let restored = prepare(false, None).await?;
-    let stage_traced = match &tracer {
-        Some(tracer) => Some(only(&prepare(false, Some(tracer)).await?)?),
-        None => None,
-    };
-    let cold = prepare(true, None).await?;
-    let jobs = how.jobs(restored.largest_mib());
+    let restored = stage(false, false).await?;
+    let traced = if session.rig.traces() { Some(stage(false, true).await?) } else { None };
+    let cold = stage(true, false).await?;
+    let jobs = session.options.jobs(u64::from(instance.guest.memory_mib));
     let Arguments { trials, cold_trials, .. } = *arguments;
-    let bench = Bench {
-        stage: only(&restored)?,
-        traced: stage_traced,
-        cold: only(&cold)?,
-        instance,
-        jobs,
-        trials,
-        cold_trials,
-    };
+    let bench = Bench { stage: restored, traced, cold, instance, jobs, trials, cold_trials };
     let figures = bench.take(|line| eprintln!("bench: {line}")).await?;
     match global.format {
         Output::Json => print_json(&figures)?,
@@ -121,8 +81,21 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-fn only(stages: &Stages) -> Result<Arc<Stage>, Failure> {
-    stages.any().ok_or_else(|| Failure::host("no guest was prepared"))
+/// As `harness run` has them, in real time.
+fn options(jobs: Option<u32>) -> TrialOptions {
+    TrialOptions {
+        seed: 1,
+        jobs,
+        time: Time::Real,
+        cold: false,
+        templates: None,
+        phase: Phase::Drawn,
+        read_back: false,
+        kdump: false,
+        crash_kernel: None,
+        full_vmcore: false,
+        trace: true,
+    }
 }
 
 impl From<BenchError> for Failure {

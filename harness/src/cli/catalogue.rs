@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::context::Context;
-use super::failure::FOUND;
-use super::{Failure, Global};
-use crate::report::{ListedSuite, MEASURED_VARIANT, Measured, catalogue};
+use super::project::{self, results};
+use super::{FOUND, Failure, Global};
+use crate::report::{self, ListedSuite, MEASURED_VARIANT, Measured};
 use crate::results::Run;
 use crate::scenario::Scenario;
+use crate::session::Catalogue;
 
 /// The catalogue, and the figures in it, in the project.
 const CATALOGUE: &str = "docs/scenarios.md";
@@ -28,22 +28,22 @@ pub struct Arguments {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let context = Context::load(global)?;
-    let [target, figures] = [CATALOGUE, MEASURED].map(|file| context.project.root().join(file));
+    let catalogue = project::catalogue(global)?;
+    let [target, figures] = [CATALOGUE, MEASURED].map(|file| catalogue.project.root().join(file));
     let mut measured = read(&figures)?;
     if let Some(name) = &arguments.run {
-        let run = Run::find(&context.results, name)?;
-        let base = context.default_base();
+        let run = Run::find(&results(global, &catalogue.project), name)?;
+        let base = catalogue.default_base();
         if measured.take(&run.info()?, &run.summary()?, &base) == 0 {
             return Err(Failure::input(format!("run {} has no cell of {MEASURED_VARIANT}@{base}", run.id())));
         }
         let is_there = |name: &str, point: &_| {
-            Scenario::find(&context.scenarios, name).is_ok_and(|scenario| scenario.at(point).is_some())
+            Scenario::find(&catalogue.scenarios, name).is_ok_and(|scenario| scenario.at(point).is_some())
         };
         measured.retain(is_there);
         write(&figures, &measured.text().map_err(Failure::host)?)?;
     }
-    let text = catalogue(&context.scenarios, &suites(&context)?, &measured);
+    let text = report::catalogue(&catalogue.scenarios, &suites(&catalogue)?, &measured);
     if !arguments.check {
         write(&target, &text)?;
         return Ok(ExitCode::SUCCESS);
@@ -68,14 +68,14 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text).map_err(|e| Failure::host(format!("write {}: {e}", path.display())))
 }
 
-fn suites(context: &Context) -> Result<Vec<ListedSuite>, Failure> {
+fn suites(catalogue: &Catalogue) -> Result<Vec<ListedSuite>, Failure> {
     let listed = |suite: &crate::plan::Suite| {
-        let scenarios = suite.selection(&context.known())?.scenarios.into_iter().map(|scenario| scenario.name);
+        let scenarios = suite.selection(&catalogue.known())?.scenarios.into_iter().map(|scenario| scenario.name);
         Ok(ListedSuite {
             name: suite.name().to_owned(),
             title: suite.title().to_owned(),
             scenarios: scenarios.collect(),
         })
     };
-    context.suites.iter().map(listed).collect()
+    catalogue.suites.iter().map(listed).collect()
 }

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::context::{project, results};
-use super::failure::FOUND;
-use super::{Failure, Global, Output, order, print, print_json};
+use super::project::{project, results};
+use super::{FOUND, Failure, Global, Output, order, print, print_json};
 use crate::compare::{Column, Comparison, Evidence, Options, Side, compare};
 use crate::report::{Format, compare_table};
 use crate::timeline::{Difference, differences_text};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::context::{project, results};
+use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::model::Channel;
 use crate::plan::{ParamFilter, meant};

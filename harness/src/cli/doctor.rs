@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::context::{project, results};
-use super::{Failure, Global, Output, print, print_json};
-use crate::guest::{Accelerator, Machine, Time};
+use super::project::{project, results};
+use super::{Failure, Global, HOST, Output, print, print_json};
+use crate::guest::Time;
 use crate::kernel::{self, Origin};
-use crate::model::pstore::Backend;
 use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
+use crate::session::machine;
 use crate::tracer::{NoTracer, Tracer};
 
 /// Check that this machine can build kernels and crash guests.
@@ -38,7 +38,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         Output::Json => print_json(&report)?,
         Output::Text => print(&format!("{}\n", report.to_string().trim_end()))?,
     }
-    Ok(if report.status() == Status::Fail { Failure::host_code() } else { ExitCode::SUCCESS })
+    Ok(if report.status() == Status::Fail { ExitCode::from(HOST) } else { ExitCode::SUCCESS })
 }
 
 /// Whether guests can be traced. It is no more than a pity if not: trials go on without timelines.
@@ -79,31 +79,4 @@ pub async fn install(options: &Options, report: Report, yes: bool) -> Result<Rep
         Err(InstallError::NothingToInstall) => Ok(report),
         Err(error) => Err(Failure::host(error)),
     }
-}
-
-/// The machine that trials run on, but for its shape; the report must have no failed finding that forbids it.
-pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure> {
-    let (Some(qemu), Some(accelerator)) = (&report.qemu, report.accelerator) else {
-        return Err(Failure::host(format!(
-            "this machine cannot run guests:\n{report}\nhint: harness doctor --install"
-        )));
-    };
-    let accelerator = match (accelerator, time) {
-        // Virtual time is a matter of the translator.
-        (_, Time::Virtual) => Accelerator::Tcg,
-        (accelerator, Time::Real) => accelerator,
-    };
-    let loads_by_name = (qemu.version.major, qemu.version.minor) >= (8, 2);
-    let (qemu_path, pstore) = (qemu.path.clone(), Backend::default());
-    let machine = Machine {
-        qemu: qemu_path,
-        accelerator,
-        time,
-        cpus: 0,
-        memory_mib: 0,
-        pstore,
-        crashkernel_mib: None,
-        loads_by_name,
-    };
-    Ok((machine, qemu.version.to_string()))
 }

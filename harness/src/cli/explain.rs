@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::context::project;
+use super::project::project;
 use super::{Failure, Global, Output, print, print_json};
 use crate::plan::{self, ParamFilter};
 use crate::project::Project;

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::context::Context;
+use super::project::{catalogue, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::kernel::{self, Origin};
-use crate::results;
+use crate::results::list as list_runs;
+use crate::session::Catalogue;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum What {
@@ -30,7 +31,7 @@ pub struct Arguments {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let context = Context::load(global)?;
+    let catalogue = catalogue(global)?;
     let wanted = |what: &str| match arguments.what {
         What::All => what != "runs",
         What::Variants => what == "variants",
@@ -43,7 +44,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let mut lists = Vec::new();
     for what in ["variants", "axes", "bases", "scenarios", "suites", "runs"] {
         if wanted(what) {
-            lists.push((what, entries(&context, what)?));
+            lists.push((what, entries(global, &catalogue, what)?));
         }
     }
     match global.format {
@@ -81,17 +82,17 @@ fn origin(origin: &Origin) -> String {
     }
 }
 
-fn entries(context: &Context, what: &str) -> Result<Vec<(String, String)>, Failure> {
+fn entries(global: &Global, catalogue: &Catalogue, what: &str) -> Result<Vec<(String, String)>, Failure> {
     Ok(match what {
-        "variants" => context.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
+        "variants" => catalogue.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
         "axes" => {
-            let axes = kernel::list_axes(&context.project)?;
+            let axes = kernel::list_axes(&catalogue.project)?;
             axes.iter().map(|axis| (axis.name.clone(), axis.setting.to_string())).collect()
         }
-        "bases" => context.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect(),
-        "scenarios" => context.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
-        "suites" => context.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),
-        _ => results::list(&context.results)?
+        "bases" => catalogue.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect(),
+        "scenarios" => catalogue.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
+        "suites" => catalogue.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),
+        _ => list_runs(&results(global, &catalogue.project))?
             .iter()
             .map(|run| (run.id().to_owned(), run.folder().display().to_string()))
             .collect(),

@@ -4,11 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use super::context::{project, results};
-use super::execution::{Done, write_reports};
-use super::inputs::command_line;
-use super::{Failure, Global};
+use super::project::{project, results};
+use super::{Failure, Global, outcome};
 use crate::results::{MergeError, Parts, Run};
+use crate::session::{RunOutcome, command_line, write_reports};
 
 /// Join the runs of a plan's shards into one.
 ///
@@ -32,12 +31,13 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let merged = parts.merge(&results, SystemTime::now(), command_line())?;
     let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
     let run = merged.publish()?;
-    let done = Done { run, summary, judged, planned: parts.planned(), finished: parts.recorded(), failed: false };
-    done.print(global.format)?;
+    let (planned, finished) = (parts.planned(), parts.recorded());
+    let merged = RunOutcome { run, summary, judged, planned, finished, failed: false };
+    outcome::print(&merged, global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");
     }
-    Ok(done.exit_code())
+    Ok(outcome::exit_code(&merged))
 }
 
 impl From<MergeError> for Failure {

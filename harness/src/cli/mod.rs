@@ -6,27 +6,19 @@ mod bisect;
 mod build;
 mod catalogue;
 mod compare;
-mod context;
-mod crash_kernels;
 mod curve;
 mod doctor;
-mod execution;
 mod explain;
-mod failure;
 mod generate;
-mod inputs;
-mod interrupts;
 mod list;
-mod live;
 mod merge;
+mod options;
 mod order;
-mod progress;
+mod outcome;
+mod project;
 mod quickstart;
 mod report;
-mod resume;
 mod run;
-mod skips;
-mod stages;
 mod timeline;
 mod trial;
 mod variant;
@@ -36,7 +28,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub use failure::Failure;
+use crate::failure::Failure;
+use crate::reporter;
 
 /// What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
 ///
@@ -135,12 +128,25 @@ pub fn main() -> ExitCode {
     // One thread, which lives as long as the program: guests die with the thread that started them.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::host(format!("start the runtime: {error}")).report(),
+        Err(error) => return report_failure(&Failure::host(format!("start the runtime: {error}"))),
     };
     match runtime.block_on(dispatch(cli)) {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => report_failure(&failure),
     }
+}
+
+/// The exit code of a run or a comparison that found something.
+const FOUND: u8 = 1;
+/// The exit code of input that cannot be used.
+const BAD_INPUT: u8 = 2;
+/// The exit code of a harness or a host that failed.
+const HOST: u8 = 3;
+
+/// Says on standard error why a subcommand failed; the exit code to end with.
+fn report_failure(failure: &Failure) -> ExitCode {
+    eprintln!("{}", reporter::error(failure));
+    ExitCode::from(if failure.is_input() { BAD_INPUT } else { HOST })
 }
 
 async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::context::{project, results};
+use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::compare::{Column, Point, Side};
 use crate::model::{CellKey, TrialOutcome};

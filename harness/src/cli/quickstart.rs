@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::context::Context;
-use super::execution::{self, New};
-use super::progress::seconds;
-use super::run::{self, How};
-use super::{Failure, Global, doctor};
+use super::options::TrialArguments;
+use super::project::{catalogue, session_on};
+use super::{Failure, Global, doctor, outcome, run};
 use crate::preflight::{self, Status};
+use crate::session::Request;
+use crate::text::seconds;
 
 /// Set up this machine, build three orders of `panic()`, crash them, print what was left.
 ///
@@ -24,7 +24,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,
     #[command(flatten)]
-    how: How,
+    trials_as: TrialArguments,
 }
 
 /// The suite that is run.
@@ -32,8 +32,8 @@ const SUITE: &str = "quick";
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let began = Instant::now();
-    let context = Context::load(global)?;
-    let mut selection = run::suite(&context, SUITE)?;
+    let catalogue = catalogue(global)?;
+    let mut selection = run::suite(&catalogue, SUITE)?;
     if let Some(trials) = arguments.trials {
         selection.trials = trials;
     }
@@ -53,17 +53,11 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         eprintln!("    {}: {}", finding.title, finding.detail);
     }
     eprintln!("2/3 kernels, guests and trials: suite {SUITE}");
-    let new = New {
-        selection: &selection,
-        suite: Some(SUITE),
-        shard: None,
-        until: None,
-        how: &arguments.how,
-        report: &report,
-    };
-    let done = execution::begin(&context, new).await?;
+    let session = session_on(global, catalogue, arguments.trials_as.options(), &report).await?;
+    let request = Request { selection: &selection, suite: Some(SUITE), shard: None, until: None };
+    let outcome = session.run(request).await?;
     eprintln!("3/3 results, after {}", seconds(began.elapsed()));
-    done.print(global.format)?;
+    outcome::print(&outcome, global.format)?;
     // What the variants lose is what the suite is there to show, so it is no failure here.
-    Ok(done.infra_code())
+    Ok(outcome::infra_code(&outcome))
 }

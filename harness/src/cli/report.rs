@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::context::{project, results};
+use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::compare::{Evidence, Options, rank};
 use crate::report::{Format, ranking_csv, ranking_text};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::context::{project, results};
+use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::results::{Run, TIMELINE};
 use crate::timeline::{View, place_console, timeline_svg, timeline_text, timeline_trace};

@@ -1,23 +1,16 @@
 //! `harness trial`
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
-use super::context::Context;
-use super::crash_kernels::CrashKernels;
-use super::run::How;
-use super::stages::Stages;
-use super::{Failure, Global, Output, build, doctor, inputs, print, print_json, skips};
+use super::options::TrialArguments;
+use super::project::{catalogue, session};
+use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
-use crate::model::{ActorStamps, CellKey, Dumped, DumpedCpu, HungCpu, KernelName, TrialOutcome, TrialRecord};
-use crate::plan::{self, ParamFilter, Plan, SelectedScenario, Selection};
-use crate::preflight;
-use crate::results::{Run, Summary};
-use crate::run::Work;
+use crate::model::{ActorStamps, Dumped, DumpedCpu, HungCpu, KernelName, TrialOutcome, TrialRecord};
+use crate::plan::{ParamFilter, SelectedScenario, Selection};
 use crate::scenario::{PointFilter, Scenario};
-use crate::trial;
+use crate::session::Tried;
 
 /// Run one trial with its console shown, and keep everything.
 ///
@@ -40,83 +33,35 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     template: u32,
     #[command(flatten)]
-    how: How,
+    trial_as: TrialArguments,
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
-    Scenario::find(&context.scenarios, &arguments.scenario)?;
-    let base = arguments.base.clone().unwrap_or_else(|| context.default_base());
+    let options = arguments.trial_as.options();
+    let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
+    Scenario::find(&catalogue.scenarios, &arguments.scenario)?;
+    let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
     let name = KernelName::parse(&arguments.variant, &base);
-    context.known().kernel(&name)?;
-    let context = context.with_guests_of(std::slice::from_ref(&name))?;
+    catalogue.known().kernel(&name)?;
+    let catalogue = catalogue.with_guests_of(std::slice::from_ref(&name))?;
     let selection = Selection {
-        kernels: vec![name.clone()],
+        kernels: vec![name],
         scenarios: vec![SelectedScenario { name: arguments.scenario.clone(), only: PointFilter::default() }],
         params: arguments.param.clone(),
         trials: 1,
     };
-    let seed = arguments.how.seed();
-    let plan = plan::plan(&selection, &context.known(), seed, None)?;
-    let mut trial = plan.trial(0).ok_or_else(|| Failure::host("the plan is empty"))?;
-    // Here a seed is the trial's own, as `trials.jsonl` and `junit.xml` show it, so that any trial can be repeated.
-    (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
-    let cells = std::slice::from_ref(&trial.cell);
-    let report = preflight::check(&doctor::options(global)?).await;
-    let (machine, qemu_version) = doctor::machine(&report, arguments.how.time)?;
-    let kernels = [build::kernel(&context, &name).await?];
-    if let Some(reason) = skips::why_skipped(&context, &kernels[0], &trial.cell, &mut BTreeMap::new())? {
-        return Err(Failure::input(format!("{} cannot be run: {reason}", trial.cell)));
-    }
-    let tracer = arguments.how.tracer(&context, &machine).await?;
-    let tracer = tracer.as_ref();
-    let how = &arguments.how;
-    let crash_kernels = CrashKernels::build(&context, &kernels, how).await?;
-    let (prepared, number) = ((&kernels[..], &crash_kernels), arguments.template);
-    let stages = Stages::prepare(
-        &context,
-        prepared,
-        cells,
-        machine,
-        &qemu_version,
-        how,
-        number..number.saturating_add(1),
-        tracer,
-    )
-    .await?;
-    let Work { stage, assignment, .. } = stages.work(&context, &trial, 0)?;
-
-    let run = Run::create(&context.results, SystemTime::now())?;
-    let made_from = inputs::Inputs {
-        kernels: &kernels,
-        crash_kernels: &crash_kernels,
-        report: &report,
-        selection: &selection,
-        suite: None,
-        how: &arguments.how,
-        jobs: 1,
-        seed,
-        templates: 1,
-        traced: tracer.is_some(),
-        plan: &Plan::again([CellKey::clone(&trial.cell)], 1, seed, None),
-        shard: None,
-        until: None,
-    };
-    run.write_info(&inputs::describe(&context, &run, &made_from)?)?;
-    let artifacts = run.create_artifacts(trial.index)?;
     let watch: Watch = Box::new(|bytes| {
         // Somebody who watches and has gone is no reason to end the trial.
         let _ = std::io::stderr().write_all(bytes);
     });
-    let record = trial::run(&stage, &assignment, &artifacts, Some(watch)).await;
-    run.log()?.append(&record)?;
-    run.write_summary(&Summary::from_trials(run.id(), [&record]))?;
+    let session = session(global, catalogue, options).await?;
+    let Tried { record, artifacts } = session.trial(&selection, arguments.template, watch).await?;
     match global.format {
         Output::Json => print_json(&record)?,
         Output::Text => print(&format!("\n{}\nartifacts: {}\n", shown(&record), artifacts.display()))?,
     }
     Ok(match record.outcome {
-        TrialOutcome::InfraError { .. } => Failure::host_code(),
+        TrialOutcome::InfraError { .. } => ExitCode::from(HOST),
         TrialOutcome::Counted { .. } | TrialOutcome::Missed { .. } => ExitCode::SUCCESS,
     })
 }

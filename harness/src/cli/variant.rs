@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::context::project;
-use super::progress::Progress;
-use super::{Failure, Global, Output, build, print, print_json};
+use super::project::{events, project};
+use super::{Failure, Global, Output, print, print_json};
 use crate::kernel::{Import, Imported, SeriesFrom, Store};
+use crate::session::Event;
 
 /// Make variants of patches.
 #[derive(Debug, clap::Args)]
@@ -63,9 +63,10 @@ pub fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> 
     let import = Import { name, from, base, title, claim };
     let project = project(global)?;
     let store = Store::open(project.cache())?;
-    let mut progress = Progress::begin(format!("variant {}", import.name));
-    let imported = store.import(&project, &import, &mut |event| build::show(&mut progress, event));
-    progress.end(if imported.is_ok() { "applies" } else { "failed" });
+    let (events, what) = (events(), format!("variant {}", import.name));
+    let imported = store.import(&project, &import, &mut |step| events.send(&Event::Building { what: &what, step }));
+    let outcome = if imported.is_ok() { "applies" } else { "failed" };
+    events.send(&Event::BuildEnded { what: &what, outcome });
     let Imported { folder, patches } = imported?;
     match global.format {
         Output::Json => print_json(&patches)?,

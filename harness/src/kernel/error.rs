@@ -244,6 +244,11 @@ pub enum Fault {
 }
 
 impl KernelError {
+    /// The first line of the text, which names the cause.
+    pub fn first_line(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Who has to do something about it.
     pub fn fault(&self) -> Fault {
         match self {

@@ -34,6 +34,8 @@ pub struct PlannedTrial {
     pub index: u64,
     /// Which of its cell's trials it is, from 0.
     pub ordinal: u32,
+    /// Where its cell stands among the plan's, from 0.
+    pub position: usize,
     /// Where it counts.
     pub cell: Arc<CellKey>,
     /// Seed of everything random in it.
@@ -70,9 +72,9 @@ impl Plan {
     }
 
     /// Leaves out the cells for which `why` has a reason. The indices and seeds of all other trials stay what they are.
-    pub fn skip<E>(&mut self, mut why: impl FnMut(&CellKey) -> Result<Option<String>, E>) -> Result<(), E> {
+    pub fn skip<E>(&mut self, mut why: impl FnMut(usize, &CellKey) -> Result<Option<String>, E>) -> Result<(), E> {
         for (position, cell) in self.cells.iter().enumerate() {
-            if let Some(reason) = why(cell)? {
+            if let Some(reason) = why(position, cell)? {
                 self.skipped.insert(position, reason);
             }
         }
@@ -151,7 +153,7 @@ impl Plan {
     fn planned(&self, position: usize, cell: &Arc<CellKey>, ordinal: u32) -> PlannedTrial {
         let index = self.index(position, ordinal);
         let seed = seed::of_trial(self.run_seed, cell, ordinal);
-        PlannedTrial { index, ordinal, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
+        PlannedTrial { index, ordinal, position, cell: Arc::clone(cell), seed, nonce: nonce(seed) }
     }
 
     /// How many trials of the cell at `position` are to be run.

@@ -119,7 +119,7 @@ fn what_is_skipped_is_not_run_and_changes_nothing_else() {
     let is_skipped = |cell: &CellKey| cell.variant == "stock" && cell.scenario != "panic-alone";
     for shard in [None, Shard::new(1, 3), Shard::new(2, 3), Shard::new(3, 3)] {
         let mut some = plan(&sweep, &world.known(), 7, shard).unwrap();
-        some.skip(|cell| Ok::<_, ()>(is_skipped(cell).then(|| format!("{} cannot", cell.scenario)))).unwrap();
+        some.skip(|_, cell| Ok::<_, ()>(is_skipped(cell).then(|| format!("{} cannot", cell.scenario)))).unwrap();
         assert_eq!(some.cells(), whole.cells(), "they are planned all the same");
         assert_eq!((some.skipped(0), some.skipped(3)), (None, Some("oops-then-panic cannot")));
         assert_eq!(some.cells_to_run().len(), 36 - 11);
@@ -130,9 +130,9 @@ fn what_is_skipped_is_not_run_and_changes_nothing_else() {
         assert!(some.indices().map(|(_, index)| index).eq(trials.iter().map(|trial| trial.index)));
     }
     let mut none = whole.clone();
-    none.skip(|_| Ok::<_, ()>(Some("no".to_owned()))).unwrap();
+    none.skip(|_, _| Ok::<_, ()>(Some("no".to_owned()))).unwrap();
     assert!(none.is_empty() && none.iter().next().is_none() && none.cells_to_run().is_empty());
-    assert_eq!(none.skip(|_| Err("unreadable")), Err("unreadable"));
+    assert_eq!(none.skip(|_, _| Err("unreadable")), Err("unreadable"));
 }
 
 #[test]

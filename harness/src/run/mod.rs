@@ -10,15 +10,17 @@ mod error;
 mod slots;
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::guest::Time;
+use crate::guest::Watch;
 use crate::model::{TrialOutcome, TrialRecord};
 use crate::results::{Run, TrialLog};
-use crate::trial::{self, Assignment, Stage};
+use crate::trial::Assignment;
 
 pub use error::RunError;
 pub use slots::default_jobs;
@@ -43,11 +45,29 @@ pub enum Stop {
     Now,
 }
 
-/// A trial, and what it starts from.
-#[derive(Debug, Clone)]
+/// Runs trials: the seam between the scheduling of trials and guests, which tests replace by a table of outcomes.
+pub trait RunTrial: Send + Sync {
+    /// Runs one, whose console goes to `watch` as well. Its artifacts go to the folder `artifacts`, which exists. The
+    /// record is complete whatever happened; a failure of ours is an infra-error in it.
+    fn run<'a>(
+        &'a self,
+        assignment: &'a Assignment,
+        artifacts: &'a Path,
+        watch: Option<Watch>,
+    ) -> TrialFuture<'a, TrialRecord>;
+
+    /// Replaces what guests start from and somebody has removed meanwhile. An error is why that cannot be done.
+    fn rebuild_if_broken(&self) -> TrialFuture<'_, Result<(), String>>;
+}
+
+/// What [`RunTrial`] does, while it is being done.
+pub type TrialFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A trial, and what runs it.
+#[derive(Clone)]
 pub struct Work {
-    /// What its guest starts from.
-    pub stage: Arc<Stage>,
+    /// What runs it.
+    pub guests: Arc<dyn RunTrial>,
     /// What it is told.
     pub assignment: Assignment,
     /// How many attempts at it were recorded before, in this run or one that it resumes.
@@ -60,19 +80,13 @@ struct Try {
     left: u32,
 }
 
-impl Work {
-    fn processors(&self) -> u32 {
-        processors(&self.assignment, self.stage.machine.time, self.stage.machine.cpus)
-    }
-}
-
-/// The number of host processors that a trial keeps busy in a guest with `cpus` vCPUs: in virtual time these take turns,
-/// so it is one.
-pub fn processors(assignment: &Assignment, time: Time, cpus: u32) -> u32 {
-    match time {
-        Time::Real => assignment.busy_cpus.clamp(1, cpus),
-        Time::Virtual => 1,
-    }
+/// What the caller of [`execute`] is told.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// This record is on disk.
+    Ended(&'a TrialRecord),
+    /// The user wants an end.
+    Stopping(Stop),
 }
 
 /// Where the trials of a run go.
@@ -88,7 +102,7 @@ pub struct Sink<'a> {
 /// guest of which two CPUs are busy at the same time counts twice, lest they wait for each other's processor. A guest
 /// that would need more than there are runs alone.
 ///
-/// An infra-error is recorded and tried again, a few times; all attempts are in the log. `done` sees every record right
+/// An infra-error is recorded and tried again, a few times; all attempts are in the log. `told` is told of every record right
 /// after it is on disk. When a record cannot be written, or nothing but infra-errors comes any more, what is running is
 /// finished and the rest left.
 pub async fn execute(
@@ -96,7 +110,7 @@ pub async fn execute(
     jobs: u32,
     sink: Sink<'_>,
     mut stop: watch::Receiver<Stop>,
-    mut done: impl FnMut(&TrialRecord),
+    mut told: impl FnMut(Progress<'_>),
 ) -> Result<(), RunError> {
     let mut work = work.into_iter();
     // What failed, before what found no room.
@@ -106,11 +120,17 @@ pub async fn execute(
     let mut stoppable = true;
     let mut failed: Option<RunError> = None;
     let mut hopeless = 0;
+    let mut wish = Stop::No;
     loop {
-        while *stop.borrow() == Stop::No && failed.is_none() {
+        let wished = *stop.borrow_and_update();
+        if wished != wish {
+            wish = wished;
+            told(Progress::Stopping(wish));
+        }
+        while wish == Stop::No && failed.is_none() {
             let fresh = || work.next().map(|work| Try { work, left: ATTEMPTS });
             let Some(trying) = waiting.pop_front().or_else(fresh) else { break };
-            let processors = trying.work.processors().min(jobs);
+            let processors = trying.work.assignment.processors.min(jobs);
             if busy + processors > jobs {
                 waiting.push_front(trying);
                 break;
@@ -123,7 +143,7 @@ pub async fn execute(
                 Err(error) => failed = Some(error.into()),
             }
         }
-        if *stop.borrow() == Stop::Now {
+        if wish == Stop::Now {
             // Dropping a trial kills its guest.
             running.shutdown().await;
             return failed.map_or(Ok(()), Err);
@@ -143,7 +163,7 @@ pub async fn execute(
                     failed.get_or_insert(error.into());
                     continue;
                 }
-                done(&record);
+                told(Progress::Ended(&record));
                 let TrialOutcome::InfraError { cause } = &record.outcome else {
                     hopeless = 0;
                     continue;
@@ -163,15 +183,15 @@ pub async fn execute(
     }
 }
 
-/// One attempt at a trial. Before a second one, what the stage has lost is replaced.
-async fn attempt(trying: Try, artifacts: std::path::PathBuf, processors: u32) -> (Try, TrialRecord, u32) {
-    let Work { stage, assignment, attempt } = &trying.work;
+/// One attempt at a trial. Before a second one, what guests start from is looked after.
+async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> (Try, TrialRecord, u32) {
+    let Work { guests, assignment, attempt } = &trying.work;
     if trying.left < ATTEMPTS
-        && let Err(error) = stage.mend().await
+        && let Err(error) = guests.rebuild_if_broken().await
     {
         tracing::warn!("before another attempt at trial {}: {error}", assignment.index);
     }
-    let record = TrialRecord { attempt: *attempt, ..trial::run(stage, assignment, &artifacts, None).await };
+    let record = TrialRecord { attempt: *attempt, ..guests.run(assignment, &artifacts, None).await };
     (trying, record, processors)
 }
 

@@ -2,9 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
+use crate::guest::Time;
 use crate::model::{CellKey, Phase};
 use crate::plan::PlannedTrial;
 use crate::scenario::Scenario;
+use crate::trial::TrialSettings;
 
 /// An oops and a panic on one CPU, and a spin on another.
 const SCENARIO: &str = "name: two\ntitle: a test\nwhy: a test\nsource: this test\nguest: { cpus: 4 }\nactors:\n  \
@@ -22,9 +24,11 @@ fn two_actors_on_one_cpu_keep_one_processor_busy() {
     let names = ["stock", "6.12", "two"].map(ToOwned::to_owned);
     let [variant, base, scenario] = names;
     let cell = Arc::new(CellKey { variant, base, scenario, params: params.clone() });
-    let trial = PlannedTrial { index: 0, ordinal: 0, cell, seed: 1, nonce: "0".repeat(16) };
-    let assignment = Assignment::new(&trial, instance, Time::Real, Phase::Drawn);
-    assert_eq!(processors(&assignment, Time::Real, 4), 2);
-    assert_eq!(processors(&assignment, Time::Real, 1), 1);
-    assert_eq!(processors(&assignment, Time::Virtual, 4), 1);
+    let trial = PlannedTrial { index: 0, ordinal: 0, position: 0, cell, seed: 1, nonce: "0".repeat(16) };
+    let processors = |time| {
+        let settings = TrialSettings { time, phase: Phase::Drawn, read_back: false, full_vmcore: false };
+        Assignment::new(&trial, instance, settings).processors
+    };
+    assert_eq!(processors(Time::Real), 2);
+    assert_eq!(processors(Time::Virtual), 1, "its CPUs take turns");
 }

@@ -92,7 +92,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         nmis: Vec::new(),
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
         budgets_us: BTreeMap::new(),
-        busy_cpus: 1,
+        processors: 1,
         order: Vec::new(),
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,

@@ -232,7 +232,7 @@ mod tests {
             longest_wait: Duration::ZERO,
             nmis: Vec::new(),
             meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
-            busy_cpus: 1,
+            processors: 1,
             budgets_us: BTreeMap::new(),
             order: Vec::new(),
             tail: Tail::of_panic(NONCE, 0),

@@ -62,6 +62,19 @@ const ARM_DEADLINE: Duration = Duration::from_secs(60);
 /// busy to say.
 const SLOW_HOST: f64 = 0.8;
 
+/// What all trials of a run have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrialSettings {
+    /// How time passes in the guest.
+    pub time: Time,
+    /// Whether each trial draws its interleaving.
+    pub phase: Phase,
+    /// Whether the next boot is to read what pstore kept.
+    pub read_back: bool,
+    /// Whether all of the dead kernel's memory is kept, where a crash kernel can read it.
+    pub full_vmcore: bool,
+}
+
 /// Everything one trial is told.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -89,8 +102,9 @@ pub struct Assignment {
     pub nmis: Vec<Injection>,
     /// What must be true for the trial to count.
     pub meetings: Vec<Meeting>,
-    /// How many of its CPUs are busy at once: those that an actor is armed on.
-    pub busy_cpus: u32,
+    /// How many of the host's processors it keeps busy: one for each CPU that an actor is armed on; in virtual time the
+    /// CPUs take turns, so it is one.
+    pub processors: u32,
     /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
     /// that is not known beforehand.
     pub budgets_us: BTreeMap<String, u64>,
@@ -106,7 +120,8 @@ pub struct Assignment {
 
 impl Assignment {
     /// What a planned trial is told, at the point of its scenario that `instance` is.
-    pub fn new(trial: &PlannedTrial, instance: &Instance, time: Time, phase: Phase) -> Self {
+    pub fn new(trial: &PlannedTrial, instance: &Instance, settings: TrialSettings) -> Self {
+        let TrialSettings { time, phase, read_back, full_vmcore } = settings;
         let drawn = instance.draw(trial.seed);
         let interleaving = match phase {
             Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.cpus, time),
@@ -132,12 +147,15 @@ impl Assignment {
             longest_wait: longest(drawn.actors.iter().map(waits)),
             nmis: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
-            busy_cpus: u32::try_from(cpus.len()).unwrap_or(u32::MAX),
+            processors: match time {
+                Time::Real => u32::try_from(cpus.len()).unwrap_or(u32::MAX).clamp(1, instance.guest.cpus),
+                Time::Virtual => 1,
+            },
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             order: instance.order.clone(),
             tail,
-            read_back: false,
-            full_vmcore: false,
+            read_back,
+            full_vmcore,
         }
     }
 }

@@ -4,16 +4,15 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::search::Searched;
-use super::view::{bars, percent, short};
 use crate::bisect::{Conclusion, Rate, Tally, Why};
-use crate::cli::failure::FOUND;
-use crate::cli::run::How;
-use crate::cli::{Failure, Global, Output, order, print, print_json};
+use crate::cli::{FOUND, Failure, Global, HOST, Output, order, print, print_json};
 use crate::compare::{Point, Side};
 use crate::kernel::{Canceller, Commits};
 use crate::model::KernelName;
 use crate::model::bisection::Between;
+use crate::reporter::{bars, percent, short};
+use crate::session::TrialOptions;
+use crate::session::bisect::Searched;
 use crate::stats::Interval;
 use crate::text::shell_word;
 use crate::timeline::{VariantOrder, orders_text};
@@ -30,7 +29,7 @@ pub fn print_end(global: &Global, searched: &Searched) -> Result<ExitCode, Failu
         Some(_) => ExitCode::from(FOUND),
         None => {
             eprintln!("to go on: harness bisect --resume {}", searched.run.id());
-            Failure::host_code()
+            ExitCode::from(HOST)
         }
     })
 }
@@ -190,7 +189,7 @@ impl Searched {
             add("--qemu", qemu.display().to_string());
         }
         add("--trials", "50".to_owned());
-        words.extend(How::again(&self.info, None).words());
+        words.extend(crate::cli::options::words(&TrialOptions::again(&self.info, None)));
         words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 

@@ -1,36 +1,23 @@
 //! `harness bisect`
-//!
-//! ```text
-//! arguments ─> range (commits, patches, options) ─> search <─> bisect::Bisection
-//!                                                     │ ^
-//!                                       build, stages │ │ trials, on disk
-//!                                                     v │
-//!                                              a run's folder ─> end
-//! ```
 
-mod begin;
 mod end;
-mod log;
-mod point;
-mod range;
-mod resume;
-mod search;
-mod spent;
 mod step;
-mod view;
-mod workshop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::context::Context;
 use super::curve::channel;
-use super::run::How;
+use super::options::TrialArguments;
+use super::project::{events, project, results, session};
 use super::{Failure, Global};
 use crate::bisect::Options;
-use crate::model::Channel;
 use crate::model::bisection::Criterion;
+use crate::model::{Channel, KernelName};
 use crate::plan::ParamFilter;
+use crate::results::Run;
+use crate::scenario::Scenario;
+use crate::session::bisect::{Bisect, Ends, Point, Range, ResumableBisection, Searched};
+use crate::session::{Catalogue, TrialOptions};
 
 /// Find the commit, patch or option that lost your log, although the loss is a matter of luck.
 ///
@@ -97,7 +84,7 @@ pub struct Arguments {
           "fixed", "replay", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     #[command(flatten)]
-    how: How,
+    trials_as: TrialArguments,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -134,6 +121,12 @@ impl What {
             None => Criterion::Channel(self.channel.unwrap_or(Channel::Pstore)),
         }
     }
+
+    /// What is tried.
+    fn point(&self, catalogue: &Catalogue, criterion: &Criterion) -> Result<Point, Failure> {
+        let scenario = self.scenario.as_ref().ok_or_else(|| Failure::input("no scenario\n\nhint: --scenario NAME"))?;
+        Point::of(catalogue, scenario, &self.param, criterion)
+    }
 }
 
 fn confidence(text: &str) -> Result<f64, String> {
@@ -147,10 +140,69 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     if let Some(Command::Step(arguments)) = &arguments.command {
         return step::main(global, arguments).await;
     }
-    let context = Context::load(global)?.with_crash_kernels(arguments.how.kdump);
     let searched = match &arguments.resume {
-        Some(run) => resume::resume(context, global, run, &arguments).await?,
-        None => begin::begin(context, global, &arguments).await?,
+        Some(name) => resume(global, name, &arguments).await?,
+        None => begin(global, &arguments).await?,
     };
     end::print_end(global, &searched)
+}
+
+async fn begin(global: &Global, arguments: &Arguments) -> Result<Searched, Failure> {
+    let options = arguments.trials_as.options();
+    let mut catalogue = super::project::catalogue(global)?.with_crash_kernels(options.kdump);
+    let criterion = arguments.what.criterion();
+    let point = arguments.what.point(&catalogue, &criterion)?;
+    let tags = Scenario::find(&catalogue.scenarios, &point.scenario)?.tags.clone();
+    let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
+    let range = Range::of(&catalogue, &arguments.ends(&catalogue)?, &words, &events())?;
+    for name in range.throw_aways() {
+        catalogue.add_throw_away(name.to_owned());
+    }
+    let catalogue = with_guests_of(catalogue, range.kernels.clone())?;
+    let Arguments { fixed, confidence, at_most, .. } = *arguments;
+    let (replay, log_file) = (arguments.replay.clone(), arguments.log.clone());
+    let session = session(global, catalogue, options).await?;
+    session.bisect(Bisect { range, point, criterion, fixed, confidence, at_most, replay, log_file }).await
+}
+
+async fn resume(global: &Global, name: &str, arguments: &Arguments) -> Result<Searched, Failure> {
+    let project = project(global)?;
+    let results = results(global, &project);
+    let catalogue = Catalogue::load(project)?;
+    let resumable = ResumableBisection::open(&catalogue, Run::find(&results, name)?)?;
+    let options = TrialOptions::again(resumable.info(), arguments.trials_as.jobs());
+    let mut catalogue = catalogue.with_crash_kernels(options.kdump);
+    for name in resumable.throw_aways() {
+        catalogue.add_throw_away(name);
+    }
+    let catalogue = with_guests_of(catalogue, resumable.kernels())?;
+    session(global, catalogue, options).await?.resume_bisection(resumable, arguments.log.clone()).await
+}
+
+/// Commits are bases, and which one says nothing about the guests: it is enough to look at each variant once.
+fn with_guests_of(catalogue: Catalogue, mut kernels: Vec<KernelName>) -> Result<Catalogue, Failure> {
+    kernels.dedup_by(|one, other| one.variant == other.variant);
+    catalogue.with_guests_of(&kernels)
+}
+
+impl Arguments {
+    /// Where it searches.
+    fn ends(&self, catalogue: &Catalogue) -> Result<Ends, Failure> {
+        let base = self.base.clone().unwrap_or_else(|| catalogue.default_base());
+        match self {
+            Self { tree: Some(tree), good: Some(good), bad, variant, .. } => {
+                let (tree, good, bad, variant) = (tree.clone(), good.clone(), bad.clone(), variant.clone());
+                Ok(Ends::Commits { tree, good, bad, variant })
+            }
+            Self { series: Some(series), .. } => Ok(Ends::Patches { series: series.clone(), base }),
+            Self { config: Some(configs), .. } => {
+                let [good, bad] = configs.as_slice() else { return Err(Failure::input("--config takes two files")) };
+                Ok(Ends::Options { good: good.clone(), bad: bad.clone(), base })
+            }
+            _ => {
+                let hint = "--tree DIR --good REV, --series NAME, --config GOOD BAD, or --resume RUN";
+                Err(Failure::input(format!("nothing to bisect\n\nhint: {hint}")))
+            }
+        }
+    }
 }

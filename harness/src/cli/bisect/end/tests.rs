@@ -4,11 +4,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::bisect::{Bisection, History, Options};
-use crate::cli::bisect::spent::Spent;
 use crate::model::Channel;
 use crate::model::bisection::{Bisected, Criterion, Node};
 use crate::results::sample::{info, key};
 use crate::results::{PlannedCell, QemuInfo, Run, RunInfo};
+use crate::session::bisect::Spent;
 
 /// What a bisection of a git tree found; the tree is not there any more.
 fn searched() -> (TempDir, Searched) {

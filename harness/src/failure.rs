@@ -1,76 +1,55 @@
-//! How a subcommand fails: which exit code, and what is said.
+//! Why a session or a subcommand could not do what it was asked to, and whether the input or the host is to blame.
 
-use std::fmt::Display;
-use std::process::ExitCode;
+use std::fmt::{self, Display};
 
 use crate::compare;
 use crate::kernel::KernelError;
 use crate::plan::SelectError;
 use crate::results;
+use crate::run::RunError;
 use crate::trial::StageError;
 use crate::yaml::{InputError, UnknownName};
 
-/// Exit code of a run or a comparison that found something.
-pub const FOUND: u8 = 1;
-const BAD_INPUT: u8 = 2;
-const HOST: u8 = 3;
-
-/// Why a subcommand could not do what it was asked.
+/// Why something could not be done. The text begins with the cause; what to do next follows in a line of its own.
 #[derive(Debug)]
 pub struct Failure {
-    code: u8,
+    is_input: bool,
     message: String,
 }
 
 impl Failure {
-    /// What the user gave cannot be used.
+    /// The user's input cannot be used.
     pub fn input(message: impl Display) -> Self {
-        Self { code: BAD_INPUT, message: message.to_string() }
+        Self { is_input: true, message: message.to_string() }
     }
 
     /// The harness or the host failed.
     pub fn host(message: impl Display) -> Self {
-        Self { code: HOST, message: message.to_string() }
-    }
-
-    /// The exit code of a harness or a host that failed.
-    pub fn host_code() -> ExitCode {
-        ExitCode::from(HOST)
-    }
-
-    /// The exit code of input that cannot be used.
-    pub fn input_code() -> ExitCode {
-        ExitCode::from(BAD_INPUT)
-    }
-
-    /// Whether it is what the user gave, a kernel that does not boot included.
-    pub fn is_input(&self) -> bool {
-        self.code == BAD_INPUT
-    }
-
-    /// What it says first, without what may be done about it.
-    pub fn first_line(&self) -> String {
-        self.message.lines().next().unwrap_or_default().to_owned()
-    }
-
-    /// Says it on standard error; the exit code to end with.
-    pub fn report(self) -> ExitCode {
-        eprintln!("error: {}", self.message.trim_end());
-        ExitCode::from(self.code)
+        Self { is_input: false, message: message.to_string() }
     }
 
     /// The harness or the host failed, and what to do next.
     pub fn hinted_host(error: impl Display, hint: Option<impl Display>) -> Self {
-        Self::hinted(HOST, error, hint)
+        Self::host(with_hint(error, hint))
     }
 
-    /// The same failure of a run that can be gone on with.
+    /// Whether the user's input is to blame. A kernel that does not boot is input.
+    pub fn is_input(&self) -> bool {
+        self.is_input
+    }
+
+    /// The first line of the text, which names the cause.
+    pub fn first_line(&self) -> String {
+        self.message.lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// The same failure of a run that can be resumed.
     #[must_use]
     pub fn resumable(self, run: &str) -> Self {
         self.resumable_by("run", run)
     }
 
-    /// The same failure of what that subcommand can go on with.
+    /// The same failure of a run that this subcommand can resume.
     #[must_use]
     pub fn resumable_by(mut self, subcommand: &str, run: &str) -> Self {
         use std::fmt::Write as _;
@@ -78,13 +57,18 @@ impl Failure {
         let _ = write!(self.message, "\nhint: what was finished is kept; then: harness {subcommand} --resume {run}");
         self
     }
+}
 
-    fn hinted(code: u8, error: impl Display, hint: Option<impl Display>) -> Self {
-        let message = match hint {
-            Some(hint) => format!("{error}\n\nhint: {hint}"),
-            None => error.to_string(),
-        };
-        Self { code, message }
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.trim_end())
+    }
+}
+
+fn with_hint(error: impl Display, hint: Option<impl Display>) -> String {
+    match hint {
+        Some(hint) => format!("{error}\n\nhint: {hint}"),
+        None => error.to_string(),
     }
 }
 
@@ -108,18 +92,24 @@ impl From<SelectError> for Failure {
 
 impl From<results::Error> for Failure {
     fn from(error: results::Error) -> Self {
-        Self::hinted(HOST, &error, error.hint())
+        Self::hinted_host(&error, error.hint())
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::hinted_host(&error, error.hint())
     }
 }
 
 impl From<compare::Error> for Failure {
     fn from(error: compare::Error) -> Self {
-        Self::hinted(BAD_INPUT, &error, error.hint())
+        Self::input(with_hint(&error, error.hint()))
     }
 }
 
 impl From<KernelError> for Failure {
-    /// What the user's files ask for cannot be built: 2. The host could not build it: 3.
+    /// What the user's files ask for cannot be built, or the host could not build it.
     fn from(error: KernelError) -> Self {
         use KernelError as Error;
         match error {
@@ -136,7 +126,7 @@ impl From<KernelError> for Failure {
 }
 
 impl From<StageError> for Failure {
-    /// A kernel that does not boot is the user's; a file that cannot be written is the host's.
+    /// A kernel that does not boot is input; a file that cannot be written is the host's.
     fn from(error: StageError) -> Self {
         if error.is_input() { Self::input(error) } else { Self::host(error) }
     }

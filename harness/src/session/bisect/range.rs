@@ -1,21 +1,21 @@
 //! What lies between the good end and the bad one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Arguments;
 use crate::bisect::weight;
-use crate::cli::context::Context;
-use crate::cli::progress::Progress;
-use crate::cli::{Failure, build};
+use crate::failure::Failure;
 use crate::kernel::{self, Canceller, Commits, OptionChange, Store};
 use crate::model::KernelName;
 use crate::model::bisection::{Between, Node};
+use crate::session::{Catalogue, Event, Events};
 
-/// More commits than this are not kept in memory with all that follows from each.
-const MOST: usize = 20_000;
+/// A bisection of more commits is refused: all that follows from each is kept in memory.
+const MAX_COMMITS: usize = 20_000;
 
 /// The kernels of a bisection, in an order in which parents come first.
+#[derive(Debug)]
 pub struct Range {
+    /// What lies between the ends.
     pub between: Between,
     /// By position.
     pub kernels: Vec<KernelName>,
@@ -23,34 +23,56 @@ pub struct Range {
     pub nodes: Vec<Node>,
 }
 
+/// Where a bisection searches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ends {
+    /// The commits of a git tree between a good one and a bad one, each built as this variant.
+    Commits {
+        /// The tree.
+        tree: PathBuf,
+        /// A revision that is known to be good.
+        good: String,
+        /// A revision that is known to be bad.
+        bad: String,
+        /// The variant.
+        variant: String,
+    },
+    /// The patches of a variant's series on a base.
+    Patches {
+        /// The variant.
+        series: String,
+        /// The base.
+        base: String,
+    },
+    /// The options in which two configurations differ, on a base.
+    Options {
+        /// A configuration that is known to be good.
+        good: PathBuf,
+        /// A configuration that is known to be bad.
+        bad: PathBuf,
+        /// The base.
+        base: String,
+    },
+}
+
 impl Range {
-    /// What the arguments name. `words` are those of what is looked for: a change to files that are called like one of them is
-    /// a likelier one.
-    pub fn of(context: &Context, arguments: &Arguments, words: &[&str]) -> Result<Self, Failure> {
-        let base = arguments.base.clone().unwrap_or_else(|| context.default_base());
-        let range = match arguments {
-            Arguments { tree: Some(tree), good: Some(good), bad, variant, .. } => {
-                Self::commits(context, tree, (good, bad), variant, words)?
-            }
-            Arguments { series: Some(series), .. } => Self::patches(context, series, &base, words)?,
-            Arguments { config: Some(configs), .. } => {
-                let [good, bad] = configs.as_slice() else { return Err(Failure::input("--config takes two files")) };
-                Self::options(context, good, bad, &base)?
-            }
-            _ => {
-                let hint = "--tree DIR --good REV, --series NAME, --config GOOD BAD, or --resume RUN";
-                return Err(Failure::input(format!("nothing to bisect\n\nhint: {hint}")));
-            }
+    /// What lies between the ends. `words` are those of what is looked for: a change to files that are called like one of
+    /// them is a likelier one.
+    pub fn of(catalogue: &Catalogue, ends: &Ends, words: &[&str], events: &Events) -> Result<Self, Failure> {
+        let range = match ends {
+            Ends::Commits { tree, good, bad, variant } => Self::commits(catalogue, tree, (good, bad), variant, words)?,
+            Ends::Patches { series, base } => Self::patches(catalogue, (series, base), words, events)?,
+            Ends::Options { good, bad, base } => Self::options(catalogue, good, bad, base)?,
         };
-        if range.nodes.len() > MOST {
+        if range.nodes.len() > MAX_COMMITS {
             let (all, hint) = (range.nodes.len() - 1, "name a later good one; a few trials of tags tell");
-            return Err(Failure::input(format!("{all} commits are more than {MOST}\n\nhint: {hint}")));
+            return Err(Failure::input(format!("{all} commits are more than {MAX_COMMITS}\n\nhint: {hint}")));
         }
         Ok(range)
     }
 
     fn commits(
-        context: &Context,
+        catalogue: &Catalogue,
         tree: &Path,
         (good, bad): (&str, &str),
         variant: &str,
@@ -58,8 +80,8 @@ impl Range {
     ) -> Result<Self, Failure> {
         let tree = tree.canonicalize().map_err(|e| Failure::input(format!("read the tree {}: {e}", tree.display())))?;
         let Commits { commits, parents } = Commits::read(&tree, good, bad, &Canceller::default())?;
-        let variant = KernelName::parse(variant, &context.default_base()).variant;
-        kernel::Variant::find(&context.project, &variant)?;
+        let variant = KernelName::parse(variant, &catalogue.default_base()).variant;
+        kernel::Variant::find(&catalogue.project, &variant)?;
         let mut range = Self { between: Between::Commits { tree }, kernels: Vec::new(), nodes: Vec::new() };
         for (commit, parents) in commits.into_iter().zip(parents) {
             range.kernels.push(KernelName { variant: variant.clone(), base: kernel::commit_name(&commit.hash) });
@@ -69,13 +91,20 @@ impl Range {
         Ok(range)
     }
 
-    fn patches(context: &Context, series: &str, base: &str, words: &[&str]) -> Result<Self, Failure> {
+    fn patches(
+        catalogue: &Catalogue,
+        (series, base): (&str, &str),
+        words: &[&str],
+        events: &Events,
+    ) -> Result<Self, Failure> {
         let name = KernelName::parse(series, base);
-        context.known().kernel(&name)?;
-        let mut progress = Progress::begin(format!("series {name}"));
-        let store = Store::open(&context.cache)?;
-        let patches = store.series(&context.project, &name, &mut |event| build::show(&mut progress, event));
-        progress.end(if patches.is_ok() { "read" } else { "failed" });
+        catalogue.known().kernel(&name)?;
+        let what = format!("series {name}");
+        let store = Store::open(&catalogue.cache)?;
+        let patches =
+            store.series(&catalogue.project, &name, &mut |step| events.send(&Event::Building { what: &what, step }));
+        let outcome = if patches.is_ok() { "read" } else { "failed" };
+        events.send(&Event::BuildEnded { what: &what, outcome });
         let patches = patches?;
         if patches.is_empty() {
             return Err(Failure::input(format!("variant `{name}` has no patches\n\nhint: harness list variants")));
@@ -98,7 +127,7 @@ impl Range {
         Ok(range)
     }
 
-    fn options(context: &Context, good: &Path, bad: &Path, base: &str) -> Result<Self, Failure> {
+    fn options(catalogue: &Catalogue, good: &Path, bad: &Path, base: &str) -> Result<Self, Failure> {
         let changes = OptionChange::between(good, bad)?;
         if changes.is_empty() {
             return Err(Failure::input(format!(
@@ -109,7 +138,7 @@ impl Range {
         }
         let mut range = Self { between: Between::Options, kernels: Vec::new(), nodes: Vec::new() };
         for taken in 0..=changes.len() {
-            let variant = kernel::options_as_variant(&context.project, &OptionChange::fragment(&changes, taken))?;
+            let variant = kernel::options_as_variant(&catalogue.project, &OptionChange::fragment(&changes, taken))?;
             range.kernels.push(KernelName { variant, base: base.to_owned() });
             match taken.checked_sub(1).and_then(|last| changes.get(last)) {
                 None => range.add(good.display().to_string(), "the good configuration".to_owned(), Vec::new(), 1.0),
@@ -117,6 +146,15 @@ impl Range {
             }
         }
         Ok(range)
+    }
+
+    /// The names of bases or variants that are made for this bisection, and are this machine's alone.
+    pub fn throw_aways(&self) -> impl Iterator<Item = &str> {
+        self.kernels.iter().filter_map(|KernelName { variant, base }| match self.between {
+            Between::Commits { .. } => Some(base.as_str()),
+            Between::Options => Some(variant.as_str()),
+            Between::Patches => None,
+        })
     }
 
     fn add(&mut self, id: String, subject: String, parents: Vec<usize>, weight: f64) {

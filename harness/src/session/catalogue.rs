@@ -1,23 +1,29 @@
-//! What most subcommands need: the project, what is in it, and where things are kept.
+//! The project's own files: variants, bases, scenarios, suites.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{Failure, Global};
+use crate::failure::Failure;
 use crate::kernel::{self, Base, Variant};
 use crate::model::{CellKey, GuestChange, KernelName};
 use crate::plan::{Known, Suite};
 use crate::project::Project;
-use crate::scenario::Scenario;
+use crate::scenario::{Instance, Scenario};
 
 /// The project with everything its files say.
-pub struct Context {
+pub struct Catalogue {
+    /// Where they are.
     pub project: Project,
+    /// The build cache.
     pub cache: PathBuf,
-    pub results: PathBuf,
+    /// The variants that are offered to everybody.
     pub variants: Vec<Variant>,
+    /// The bases that are offered to everybody.
     pub bases: Vec<Base>,
+    /// The scenarios.
     pub scenarios: Vec<Scenario>,
+    /// The suites.
     pub suites: Vec<Suite>,
     variant_names: Vec<String>,
     throw_aways: Vec<String>,
@@ -29,10 +35,9 @@ pub struct Context {
     asking: BTreeMap<String, GuestChange>,
 }
 
-impl Context {
+impl Catalogue {
     /// Reads the project's files; the first that is not in order is the error.
-    pub fn load(global: &Global) -> Result<Self, Failure> {
-        let project = project(global)?;
+    pub fn load(project: Project) -> Result<Self, Failure> {
         let variants = kernel::list_variants(&project)?;
         let throw_aways = [kernel::list_throw_aways(&project)?, kernel::list_commits(&project)?].concat();
         let bases = kernel::list_bases(&project)?;
@@ -40,7 +45,6 @@ impl Context {
         let suites = Suite::load_all(&project.scenarios().join("suites"))?;
         Ok(Self {
             cache: project.cache().to_owned(),
-            results: results(global, &project),
             variant_names: variants.iter().map(|variant| variant.name.clone()).collect(),
             throw_aways,
             base_names: bases.iter().map(|base| base.name.clone()).collect(),
@@ -56,6 +60,7 @@ impl Context {
     }
 
     /// With a crash kernel in every guest, if that is `asked` for.
+    #[must_use]
     pub fn with_crash_kernels(mut self, asked: bool) -> Self {
         if asked {
             self.scenarios.iter_mut().for_each(Scenario::load_crash_kernel);
@@ -90,26 +95,27 @@ impl Context {
         Ok(scenario)
     }
 
-    /// The scenario of a cell, for the guest that the cell's variant asks for.
-    pub fn scenario(&self, cell: &CellKey) -> Result<&Scenario, Failure> {
-        match self.changed_for(cell) {
-            None => Ok(Scenario::find(&self.scenarios, &cell.scenario)?),
-            Some(Ok(scenario)) => Ok(scenario),
-            Some(Err(cause)) => Err(Failure::input(format!("{cell} is not possible: {cause}"))),
-        }
-    }
-
-    /// Why a cell's scenario is not possible with the guest that the cell's variant asks for.
-    pub fn impossible(&self, cell: &CellKey) -> Option<&str> {
-        self.changed_for(cell)?.as_ref().err().map(String::as_str)
+    /// A cell's scenario at its point, for the guest that the cell's variant asks for. The inner error is why there is no
+    /// such guest.
+    pub fn instance(&self, cell: &CellKey) -> Result<Result<Arc<Instance>, String>, Failure> {
+        let scenario = match self.changed_for(cell) {
+            None => Scenario::find(&self.scenarios, &cell.scenario)?,
+            Some(Ok(scenario)) => scenario,
+            Some(Err(cause)) => {
+                return Ok(Err(format!("not possible with the guest that the variant asks for: {cause}")));
+            }
+        };
+        let instance = scenario.at(&cell.params);
+        let instance = instance.ok_or_else(|| Failure::input(format!("{cell} is no point of its scenario")))?;
+        Ok(Ok(Arc::new(instance.clone())))
     }
 
     fn changed_for(&self, cell: &CellKey) -> Option<&Result<Scenario, String>> {
         self.changed.get(self.asking.get(&cell.variant)?)?.get(&cell.scenario)
     }
 
-    /// Takes a base or variant for known that was made since: one of this machine's alone.
-    pub fn also(&mut self, name: String) {
+    /// Adds the name of a base or variant that was made since, for this machine alone.
+    pub fn add_throw_away(&mut self, name: String) {
         self.throw_aways.push(name);
     }
 
@@ -128,29 +134,4 @@ impl Context {
         let only = (self.base_names.len() == 1).then(|| self.base_names.first()).flatten();
         only.map_or_else(|| "6.12".to_owned(), Clone::clone)
     }
-}
-
-/// The project, as `--project` says or as it is found from here.
-pub fn project(global: &Global) -> Result<Project, Failure> {
-    if let Some(root) = &global.project {
-        if !root.join("guest-kernel/bases.yaml").is_file() {
-            return Err(Failure::input(format!(
-                "no project in {}: no guest-kernel/bases.yaml there\n\nhint: name the root of a checkout",
-                root.display()
-            )));
-        }
-        return Ok(Project::at(root));
-    }
-    let here = std::env::current_dir().map_err(|e| Failure::host(format!("find the current folder: {e}")))?;
-    Project::find(&here).ok_or_else(|| {
-        Failure::input(format!(
-            "no project at or above {}: no guest-kernel/bases.yaml there\n\nhint: name one with --project DIR",
-            here.display()
-        ))
-    })
-}
-
-/// Where runs are kept.
-pub fn results(global: &Global, project: &Project) -> PathBuf {
-    global.results.clone().unwrap_or_else(|| project.results())
 }

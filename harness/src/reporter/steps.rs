@@ -1,27 +1,27 @@
-//! Progress on standard error: bars at a terminal, plain lines elsewhere.
+//! The progress of a task with a known number of steps.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-/// Without a terminal a line is printed at most this often, besides the first and the last of a stage.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
+use super::pace::Pace;
+use crate::text::seconds;
 
-/// One stage's progress: a known number of steps, and a word on the current one.
-pub struct Progress {
+/// The progress of a task, with a word on the current step.
+pub struct Steps {
     what: String,
     bar: Option<ProgressBar>,
     began: Instant,
     /// When the current kind of steps began: the speed of others tells nothing about its own.
     since: Instant,
-    said: Option<Instant>,
+    pace: Pace,
     done: u64,
     of: u64,
 }
 
-impl Progress {
-    /// Begins a stage, and says so.
+impl Steps {
+    /// Begins a task. The first step is shown at once.
     pub fn begin(what: impl Into<String>) -> Self {
         let what = what.into();
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -32,7 +32,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { what, bar, began: now, since: now, said: None, done: 0, of: 0 }
+        Self { what, bar, began: now, since: now, pace: Pace::default(), done: 0, of: 0 }
     }
 
     /// `done` of `of` steps; `message` is the current one's.
@@ -47,10 +47,9 @@ impl Progress {
             bar.set_message(message.to_owned());
             return;
         }
-        if self.said.is_some_and(|said| said.elapsed() < PLAIN_INTERVAL) {
+        if !self.pace.due(true) {
             return;
         }
-        self.said = Some(Instant::now());
         let left = self.left().map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
         let steps = if self.of > 1 { format!(" {done}/{}", self.of) } else { String::new() };
         eprintln!("{}:{steps} {message}{left}", self.what);
@@ -67,7 +66,12 @@ impl Progress {
         Some(elapsed / done * rest)
     }
 
-    /// Ends the stage with a line that stays.
+    /// The task.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Ends the task with a line that stays.
     pub fn end(self, outcome: &str) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -76,29 +80,13 @@ impl Progress {
     }
 }
 
-/// `3.2 s`, `4 min 10 s`
-pub fn seconds(duration: Duration) -> String {
-    let whole = duration.as_secs();
-    if whole >= 60 {
-        format!("{} min {} s", whole / 60, whole % 60)
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_short_to_read() {
-        assert_eq!(seconds(Duration::from_millis(3240)), "3.2 s");
-        assert_eq!(seconds(Duration::from_secs(250)), "4 min 10 s");
-    }
-
-    #[test]
     fn there_is_no_estimate_without_any_speed() {
-        let mut progress = Progress::begin("trials");
+        let mut progress = Steps::begin("trials");
         progress.at(0, 60, "");
         assert_eq!(progress.left(), None);
     }

@@ -7,20 +7,18 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use super::progress::seconds;
-use crate::model::{CellKey, Channel, ChannelOutcome, KernelName, TrialOutcome, TrialRecord};
+use super::pace::Pace;
+use crate::model::{CellKey, Channel, ChannelOutcome, KernelName, TrialRecord};
 use crate::results::{CellSummary, SummaryBuilder};
-
-/// Away from a terminal a line is printed at most this often.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
+use crate::text::seconds;
 
 /// More cells than this are counted by their verdict instead of shown one by one.
 const LETTERS: usize = 40;
 
 /// The progress of a run's trials.
-pub struct Live {
+pub struct TrialsView {
     began: Instant,
-    said: Option<Instant>,
+    pace: Pace,
     /// The kernels, in the plan's order.
     kernels: Vec<KernelName>,
     cells: Vec<CellKey>,
@@ -34,7 +32,7 @@ pub struct Live {
     retried: u64,
 }
 
-impl Live {
+impl TrialsView {
     /// Begins. `earlier` are the counts of a run that is resumed.
     pub fn begin(cells: &[CellKey], counts: SummaryBuilder) -> Self {
         let mut kernels: Vec<KernelName> = Vec::new();
@@ -58,7 +56,7 @@ impl Live {
         });
         Self {
             began: Instant::now(),
-            said: None,
+            pace: Pace::default(),
             kernels,
             cells: cells.to_vec(),
             counts,
@@ -70,20 +68,18 @@ impl Live {
         }
     }
 
-    /// More trials are to be run: so many of each kernel.
-    pub fn plan(&mut self, trials: impl IntoIterator<Item = (KernelName, u64)>) {
-        for (kernel, count) in trials {
-            self.planned += count;
-            let (_, planned) = self.by_kernel.entry(kernel.clone()).or_default();
-            *planned += count;
-            if let Some(bar) = self.bars.as_ref().and_then(|(_, bars)| bars.get(&kernel)) {
-                bar.set_length(*planned);
-            }
+    /// More trials of a kernel are to be run.
+    pub fn plan(&mut self, kernel: &KernelName, trials: u64) {
+        self.planned += trials;
+        let (_, planned) = self.by_kernel.entry(kernel.clone()).or_default();
+        *planned += trials;
+        if let Some(bar) = self.bars.as_ref().and_then(|(_, bars)| bars.get(kernel)) {
+            bar.set_length(*planned);
         }
     }
 
     /// A line that stays.
-    pub fn note(&self, line: &str) {
+    pub fn line(&self, line: &str) {
         match &self.bars {
             Some((multi, _)) => multi.suspend(|| eprintln!("{line}")),
             None => eprintln!("{line}"),
@@ -92,10 +88,6 @@ impl Live {
 
     /// A trial's record is on disk. An infra-error that will be tried again comes with a later record.
     pub fn add(&mut self, record: &TrialRecord) {
-        if let TrialOutcome::InfraError { cause } = &record.outcome {
-            let again = if record.attempt > 0 { format!(", attempt {}", record.attempt + 1) } else { String::new() };
-            self.note(&format!("trial {} of {}{again}: infra-error: {cause}", record.index, record.cell));
-        }
         self.counts.add(record);
         if record.attempt > 0 {
             self.retried += 1;
@@ -118,9 +110,7 @@ impl Live {
             }
             return;
         }
-        let due = self.said.map_or(self.done == 1, |said| said.elapsed() >= PLAIN_INTERVAL);
-        if due {
-            self.said = Some(Instant::now());
+        if self.pace.due(self.done == 1) {
             let left = self.left(self.done, self.planned);
             let left = left.map(|left| format!(", about {} left", HumanDuration(left))).unwrap_or_default();
             let verdicts: Vec<String> =

@@ -1,12 +1,11 @@
 //! What each kernel of a bisection is tried with.
 
-use super::What;
-use crate::cli::Failure;
-use crate::cli::context::Context;
+use crate::failure::Failure;
 use crate::model::bisection::Criterion;
 use crate::model::{CellKey, Channel, KernelName, Params};
-use crate::plan::{self, SelectedScenario, Selection};
-use crate::scenario::PointFilter;
+use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
+use crate::scenario::{Instance, PointFilter};
+use crate::session::Catalogue;
 
 /// One point of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +17,20 @@ pub struct Point {
 }
 
 impl Point {
-    /// The one point that was asked for, where what is looked for can be seen.
-    pub fn of(context: &Context, what: &What, criterion: &Criterion) -> Result<Self, Failure> {
-        let Some(scenario) = &what.scenario else { return Err(Failure::input("no scenario\n\nhint: --scenario NAME")) };
+    /// The one point of the scenario that has these values, if what is looked for can be seen there.
+    pub fn of(
+        catalogue: &Catalogue,
+        scenario: &str,
+        params: &[ParamFilter],
+        criterion: &Criterion,
+    ) -> Result<Self, Failure> {
         let selection = Selection {
-            kernels: vec![KernelName::parse("stock", &context.default_base())],
-            scenarios: vec![SelectedScenario { name: scenario.clone(), only: PointFilter::default() }],
-            params: what.param.clone(),
+            kernels: vec![KernelName::parse("stock", &catalogue.default_base())],
+            scenarios: vec![SelectedScenario { name: scenario.to_owned(), only: PointFilter::default() }],
+            params: params.to_vec(),
             trials: 1,
         };
-        let plan = plan::plan(&selection, &context.known(), 0, None)?;
+        let plan = plan::plan(&selection, &catalogue.known(), 0, None)?;
         let [cell] = plan.cells() else {
             let points: Vec<String> = plan.cells().iter().map(|cell| written(&cell.params)).collect();
             return Err(Failure::input(format!(
@@ -36,14 +39,14 @@ impl Point {
                 points.join("; ")
             )));
         };
-        let point = Self { scenario: scenario.clone(), params: cell.params.clone() };
-        point.check(context, cell, criterion)?;
+        let instance = catalogue.instance(cell)?.map_err(Failure::input)?;
+        let point = Self { scenario: scenario.to_owned(), params: cell.params.clone() };
+        point.check(&instance, criterion)?;
         Ok(point)
     }
 
     /// That trials tell about the criterion.
-    fn check(&self, context: &Context, cell: &CellKey, criterion: &Criterion) -> Result<(), Failure> {
-        let instance = crate::cli::stages::instance(context, cell)?;
+    fn check(&self, instance: &Instance, criterion: &Criterion) -> Result<(), Failure> {
         let assertions: Vec<String> = instance.order.iter().map(ToString::to_string).collect();
         let wrong = |cause: &str, hint: &str| {
             Err(Failure::input(format!("scenario `{}` {cause}\n\nhint: {hint}", self.scenario)))
@@ -61,12 +64,6 @@ impl Point {
             }
             _ => Ok(()),
         }
-    }
-
-    /// It, on these kernels.
-    pub fn selection(&self, kernels: Vec<KernelName>, trials: u32) -> Selection {
-        let scenarios = vec![SelectedScenario { name: self.scenario.clone(), only: PointFilter::default() }];
-        Selection { kernels, scenarios, params: Vec::new(), trials }
     }
 
     /// The cell of a kernel.

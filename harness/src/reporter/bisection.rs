@@ -2,42 +2,39 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use super::spent::Spent;
+use super::pace::Pace;
 use crate::bisect::{Bisection, Tally};
-use crate::cli::progress::seconds;
 use crate::model::bisection::Bisected;
+use crate::session::bisect::Spent;
+use crate::text::seconds;
 
-/// Without a terminal a line is printed at most this often, besides the first one.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
 /// Bars at a terminal; the others are summed up.
 const ROWS: usize = 20;
 /// Characters of the longest bar.
 const WIDTH: usize = 20;
 
-pub struct View {
+/// What is known of a bisection's nodes.
+#[derive(Default)]
+pub struct BisectionView {
     bar: Option<ProgressBar>,
-    said: Option<Instant>,
+    pace: Pace,
 }
 
-impl View {
-    pub fn new() -> Self {
-        Self { bar: None, said: None }
-    }
-
+impl BisectionView {
     /// Shows what is known before the next step.
     pub fn step(
         &mut self,
         bisected: &Bisected,
         bisection: &Bisection,
-        left: impl FnOnce() -> Option<Duration>,
+        left: &dyn Fn() -> Option<Duration>,
         spent: &Spent,
     ) {
         let terminal = std::io::stderr().is_terminal();
-        if !terminal && self.said.is_some_and(|said| said.elapsed() < PLAIN_INTERVAL) {
+        if !terminal && !self.pace.due(true) {
             return;
         }
         let left = left().map_or_else(String::new, |left| format!(", about {} left", HumanDuration(left)));
@@ -56,7 +53,6 @@ impl View {
             ));
             return;
         }
-        self.said = Some(Instant::now());
         let likeliest = bisection.posterior().commits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
         let likeliest = likeliest.and_then(|(node, share)| Some((bisected.nodes.get(node)?, share)));
         let likeliest = likeliest.map_or_else(String::new, |(node, share)| {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::bisect::Bisection;
-use crate::cli::Failure;
+use crate::failure::Failure;
 use crate::model::bisection::{Bisected, Tally};
 use crate::results::RunInfo;
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cli::progress::seconds;
+use crate::text::seconds;
 
 /// What it is taken to last until trials of a commit can begin, until that was measured: a build of what differs, a boot.
 const READY: Duration = Duration::from_secs(20);
 /// What a trial is taken to last, until that was measured.
 const TRIAL: Duration = Duration::from_millis(500);
 
-/// Where the time went, on the wall.
+/// Wall-clock time by phase.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spent {
     /// Building kernels, or finding them.

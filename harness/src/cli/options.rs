@@ -1,0 +1,170 @@
+//! The options of trials on the command line.
+
+use std::time::SystemTime;
+
+use crate::guest::Time;
+use crate::model::Phase;
+use crate::session::TrialOptions;
+
+/// How trials are run, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct TrialArguments {
+    /// What every trial's seed is derived from; of `trial`: the trial's own seed [default: the clock]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many CPUs of guests may be busy at a time: a guest counts once, or as often as CPUs of it are busy at once
+    /// [default: the number of processors, less if memory is short]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// How time passes in the guest
+    #[arg(long, value_enum, default_value_t = Time::Real)]
+    time: Time,
+    /// Boot every trial from its first instruction instead of restoring a guest that is booted already
+    #[arg(long)]
+    cold: bool,
+    /// How many booted guests are saved for each kernel, for trials to be restored from in turn. What one boot decided by
+    /// chance is in every trial that is restored from it [default: one for every five trials of a cell, 8 at most]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with = "cold")]
+    templates: Option<u32>,
+    /// Whether each trial draws, from its seed, how its faults lie against timer ticks and the turns of the CPUs; `fixed`
+    /// is for debugging
+    #[arg(long, value_enum, default_value_t)]
+    phase: Phase,
+    /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
+    #[arg(long)]
+    read_back: bool,
+    /// Load a crash kernel in every guest, also where the scenario has none. What such a scenario expects is not judged:
+    /// the kernel dies in another way then
+    #[arg(long)]
+    kdump: bool,
+    /// The variant that is the crash kernel, where one is loaded [default: the kernel under test]
+    #[arg(long, value_name = "NAME")]
+    crash_kernel: Option<String>,
+    /// Keep all of the dead kernel's memory, where a crash kernel can read it; as large as the guest's
+    #[arg(long)]
+    full_vmcore: bool,
+    /// Whether to record what the guests' CPUs do, from outside
+    #[arg(long, value_enum, default_value_t = Trace::Auto)]
+    trace: Trace,
+}
+
+/// Whether guests are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Trace {
+    /// If this machine can.
+    Auto,
+    /// No.
+    Off,
+}
+
+impl TrialArguments {
+    /// The options themselves. Without a seed it is one from the clock.
+    pub fn options(&self) -> TrialOptions {
+        TrialOptions {
+            seed: self.seed.unwrap_or_else(seed_of_the_clock),
+            jobs: self.jobs,
+            time: self.time,
+            cold: self.cold,
+            templates: self.templates,
+            phase: self.phase,
+            read_back: self.read_back,
+            kdump: self.kdump,
+            crash_kernel: self.crash_kernel.clone(),
+            full_vmcore: self.full_vmcore,
+            trace: self.trace == Trace::Auto,
+        }
+    }
+
+    /// The number of jobs, which may be another when a run is resumed.
+    pub fn jobs(&self) -> Option<u32> {
+        self.jobs
+    }
+}
+
+/// Below 2^53, so that every reader of JSON keeps it whole.
+fn seed_of_the_clock() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs() ^ (u64::from(since.subsec_nanos()) << 20)) & ((1 << 53) - 1)
+}
+
+/// The words of a command line that say the same, but for the number of jobs.
+pub fn words(options: &TrialOptions) -> Vec<String> {
+    let TrialOptions {
+        seed,
+        jobs: _,
+        time,
+        cold,
+        templates,
+        phase,
+        read_back,
+        kdump,
+        crash_kernel,
+        full_vmcore,
+        trace,
+    } = options;
+    let mut words = Vec::new();
+    let mut add = |option: &str, value: Option<String>| {
+        words.push(option.to_owned());
+        words.extend(value);
+    };
+    add("--time", Some(time.to_string()));
+    match templates {
+        _ if *cold => add("--cold", None),
+        Some(templates) => add("--templates", Some(templates.to_string())),
+        None => {}
+    }
+    if *phase != Phase::default() {
+        add("--phase", Some(phase.to_string()));
+    }
+    if *read_back {
+        add("--read-back", None);
+    }
+    if *kdump {
+        add("--kdump", None);
+    }
+    if let Some(variant) = crash_kernel {
+        add("--crash-kernel", Some(variant.clone()));
+    }
+    if *full_vmcore {
+        add("--full-vmcore", None);
+    }
+    if !trace {
+        add("--trace", Some("off".to_owned()));
+    }
+    add("--seed", Some(seed.to_string()));
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: TrialArguments,
+    }
+
+    #[test]
+    fn arguments_say_the_same_as_those_that_they_were_made_from() {
+        let lines = [
+            "--time virtual --templates 4 --phase fixed --read-back --kdump --crash-kernel stock --full-vmcore --trace off \
+             --seed 7",
+            "--time real --cold --seed 7",
+            "--time real --seed 0",
+        ];
+        for line in lines {
+            let arguments = Line::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).unwrap().arguments;
+            let said = words(&arguments.options()).join(" ");
+            assert_eq!(said, line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+
+    #[test]
+    fn a_seed_of_the_clock_is_kept_whole_by_readers_of_json() {
+        assert!(seed_of_the_clock() < 1 << 53);
+    }
+}

@@ -1,0 +1,140 @@
+//! A plan with what its trials are made from, looked up once.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::catalogue::Catalogue;
+use super::kernels::Kernels;
+use super::rig::Rig;
+use crate::failure::Failure;
+use crate::model::{CellKey, Expectation};
+use crate::plan::{Plan, PlannedTrial};
+use crate::run::{RunTrial, Work};
+use crate::scenario::{Instance, Knob};
+use crate::trial::{Assignment, TrialSettings};
+
+/// The cells of a plan, by their position.
+#[derive(Debug, Clone)]
+pub struct Cells(Vec<Cell>);
+
+/// What a cell of the plan is made from.
+#[derive(Debug, Clone)]
+struct Cell {
+    key: Arc<CellKey>,
+    /// The scenario at the cell's point, or why there is no guest for it.
+    instance: Result<Arc<Instance>, String>,
+}
+
+/// The cells of a plan whose guests are ready, by their position.
+#[derive(Clone, Default)]
+pub struct ReadyCells(BTreeMap<usize, ReadyCell>);
+
+/// What trials of a cell are run with.
+#[derive(Clone)]
+struct ReadyCell {
+    /// The instance, with the variant's own settings.
+    instance: Instance,
+    settings: TrialSettings,
+    guests: Arc<dyn RunTrial>,
+}
+
+impl Cells {
+    /// Those of the plan.
+    pub fn of(catalogue: &Catalogue, plan: &Plan) -> Result<Self, Failure> {
+        let cell = |key: &Arc<CellKey>| Ok(Cell { key: Arc::clone(key), instance: catalogue.instance(key)? });
+        plan.cells().iter().map(cell).collect::<Result<_, Failure>>().map(Self)
+    }
+
+    /// What is expected of the cell at `position`; nothing where it is not possible.
+    pub fn expectations(&self, position: usize) -> Vec<Expectation> {
+        let instance = self.0.get(position).and_then(|cell| cell.instance.as_ref().ok());
+        instance.map(|instance| instance.expectations.clone()).unwrap_or_default()
+    }
+
+    /// The instance of the cell at `position`, or why there is none.
+    pub fn instance(&self, position: usize) -> Result<&Instance, Failure> {
+        match self.0.get(position).map(|cell| &cell.instance) {
+            Some(Ok(instance)) => Ok(instance),
+            Some(Err(why)) => Err(Failure::input(why)),
+            None => Err(Failure::input("the plan is empty")),
+        }
+    }
+
+    /// RAM of the largest guest among the cells that `plan` runs, in MiB.
+    pub fn largest_mib(&self, plan: &Plan) -> u64 {
+        let run = self.0.iter().enumerate().filter(|(position, _)| plan.skipped(*position).is_none());
+        let memory = run.filter_map(|(_, cell)| cell.instance.as_ref().ok()).map(|it| u64::from(it.guest.memory_mib));
+        memory.max().unwrap_or(0)
+    }
+
+    /// Marks those cells of the plan as skipped that have no kernel, or whose kernel or guest is not fit for them.
+    pub fn skip<R: Rig>(&self, rig: &R, kernels: &Kernels<R::Kernel>, plan: &mut Plan) -> Result<(), Failure> {
+        plan.skip(|position, _| self.unfit(rig, kernels, position))
+    }
+
+    /// Why the cell at `position` cannot be run; `None` if it can.
+    pub fn unfit<R: Rig>(
+        &self,
+        rig: &R,
+        kernels: &Kernels<R::Kernel>,
+        position: usize,
+    ) -> Result<Option<String>, Failure> {
+        let Some(Cell { key, instance }) = self.0.get(position) else { return Ok(None) };
+        let Some(kernel) = kernels.of(&key.kernel()) else { return Ok(kernels.missing.get(&key.kernel()).cloned()) };
+        let instance = match instance {
+            Ok(instance) => instance,
+            Err(why) => return Ok(Some(why.clone())),
+        };
+        if let Some(reason) = overruled(rig, kernel, instance) {
+            return Ok(Some(reason));
+        }
+        rig.lacks(kernel, instance)
+    }
+
+    /// Prepares the guests of all cells that the plan runs.
+    pub async fn prepare<R: Rig>(
+        &self,
+        rig: &R,
+        kernels: &Kernels<R::Kernel>,
+        plan: &Plan,
+        (settings, templates): (TrialSettings, Range<u32>),
+    ) -> Result<ReadyCells, Failure> {
+        let run = self.0.iter().enumerate().filter(|(position, _)| plan.skipped(*position).is_none());
+        let wanted: Vec<(usize, &R::Kernel, &Instance)> = run
+            .filter_map(|(position, cell)| {
+                Some((position, kernels.of(&cell.key.kernel())?, &**cell.instance.as_ref().ok()?))
+            })
+            .collect();
+        let pairs: Vec<_> = wanted.iter().map(|(_, kernel, instance)| (*kernel, *instance)).collect();
+        let guests = rig.prepare(&pairs, templates).await?;
+        let mut ready = BTreeMap::new();
+        for ((position, kernel, instance), guests) in wanted.into_iter().zip(guests) {
+            let mut instance = instance.clone();
+            // None of the variant's own settings is one of the scenario's: such a cell is skipped.
+            instance.knobs.splice(0..0, rig.knobs(kernel));
+            ready.insert(position, ReadyCell { instance, settings, guests });
+        }
+        Ok(ReadyCells(ready))
+    }
+}
+
+impl ReadyCells {
+    /// A trial, ready to be run; `None` if its cell is not.
+    pub fn work(&self, trial: &PlannedTrial, attempt: u32) -> Option<Work> {
+        let ReadyCell { instance, settings, guests } = self.0.get(&trial.position)?;
+        let assignment = Assignment::new(trial, instance, *settings);
+        Some(Work { guests: Arc::clone(guests), assignment, attempt })
+    }
+}
+
+/// What of the variant's settings the scenario sets itself: with it the variant would not be what it is called.
+fn overruled<R: Rig>(rig: &R, kernel: &R::Kernel, instance: &Instance) -> Option<String> {
+    let paths: Vec<String> = rig.knobs(kernel).into_iter().map(|Knob { path, .. }| path).collect();
+    let option = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
+    let options: Vec<String> = rig.command_line(kernel).iter().map(option).collect();
+    let mut set: Vec<String> =
+        instance.knobs.iter().map(|knob| knob.path.clone()).filter(|it| paths.contains(it)).collect();
+    set.extend(instance.guest.command_line.iter().map(option).filter(|it| options.contains(it)));
+    (!set.is_empty()).then(|| format!("the scenario sets {} itself", set.join(", ")))
+}

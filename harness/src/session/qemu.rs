@@ -1,0 +1,323 @@
+//! The rig that sessions use: kernels from the store, guests of this machine's QEMU.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cancellation::Cancellation;
+use super::catalogue::Catalogue;
+use super::event::{Event, Events};
+use super::guests::{Key, make_templates};
+use super::options::TrialOptions;
+use super::rig::{NoKernel, Rig};
+use crate::failure::Failure;
+use crate::guest::{Accelerator, Machine, Time};
+use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Store};
+use crate::model::KernelName;
+use crate::model::pstore::Backend;
+use crate::parts;
+use crate::plan::lacks;
+use crate::preflight::Report;
+use crate::project::Project;
+use crate::results::{FileDigest, KernelInfo, QemuInfo};
+use crate::run::RunTrial;
+use crate::scenario::{Guest, Instance, Knob, Needs};
+use crate::tracer::Tracer;
+use crate::trial::{Stage, StageOptions, Workplace};
+
+/// This machine, ready to build kernels and to run guests.
+pub struct QemuRig {
+    project: Project,
+    options: TrialOptions,
+    /// What guests run on, but for their shape.
+    machine: Machine,
+    qemu_version: String,
+    tracer: Option<Tracer>,
+    /// Where trials have their private folders.
+    workplace: Arc<Workplace>,
+    /// What was read of kernels, by their keys.
+    facts: Mutex<BTreeMap<String, KernelFacts>>,
+    events: Events,
+    cancellation: Cancellation,
+}
+
+/// A kernel of the store's.
+#[derive(Debug, Clone)]
+pub struct BuiltKernel {
+    /// The kernel itself.
+    pub kernel: Kernel,
+    /// The crash kernel that is loaded into it, where that is another one.
+    pub crash_kernel: Option<Kernel>,
+}
+
+impl QemuRig {
+    /// This machine as `report` found it. Where guests cannot be traced the reason is logged, and they are not.
+    pub async fn new(
+        project: &Project,
+        report: &Report,
+        options: &TrialOptions,
+        events: &Events,
+        cancellation: &Cancellation,
+    ) -> Result<Self, Failure> {
+        let (machine, qemu_version) = machine(report, options.time)?;
+        let tracer = if options.trace {
+            let finding = Tracer::find(project, project.cache(), &machine);
+            let found = cancellation.unless("the tracer was being built", finding).await?;
+            found.inspect_err(|why| tracing::warn!("there will be no timelines: {why}")).ok()
+        } else {
+            None
+        };
+        Ok(Self {
+            project: project.clone(),
+            options: options.clone(),
+            machine,
+            qemu_version,
+            tracer,
+            workplace: Arc::default(),
+            facts: Mutex::default(),
+            events: events.clone(),
+            cancellation: cancellation.clone(),
+        })
+    }
+
+    /// The same machine with other options for its trials. Guests are traced only if they were before.
+    #[must_use]
+    pub fn with(&self, options: TrialOptions) -> Self {
+        Self {
+            project: self.project.clone(),
+            machine: self.machine.clone(),
+            qemu_version: self.qemu_version.clone(),
+            tracer: self.tracer.clone().filter(|_| options.trace),
+            workplace: Arc::clone(&self.workplace),
+            facts: Mutex::default(),
+            events: self.events.clone(),
+            cancellation: self.cancellation.clone(),
+            options,
+        }
+    }
+
+    /// Whether guests are traced.
+    pub fn traces(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    /// As [`Rig::prepare`]: what the trials of each pair start from.
+    pub async fn stages(
+        &self,
+        pairs: &[(&BuiltKernel, &Instance)],
+        templates: Range<u32>,
+    ) -> Result<Vec<Arc<Stage>>, Failure> {
+        let project = self.project.clone();
+        let building = tokio::task::spawn_blocking(move || parts::build(&project, project.cache(), &parts::AGENT));
+        let agent = self.cancellation.unless("the guests' agent was being built", building).await?;
+        let agent = agent.map_err(Failure::host)?.map_err(Failure::host)?;
+        let mut stages: BTreeMap<Key, Arc<Stage>> = BTreeMap::new();
+        let mut of_pairs = Vec::with_capacity(pairs.len());
+        for (BuiltKernel { kernel, crash_kernel }, instance) in pairs {
+            let key = (kernel.name(), instance.guest.clone());
+            if let Some(stage) = stages.get(&key) {
+                of_pairs.push(Arc::clone(stage));
+                continue;
+            }
+            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line } = instance.guest;
+            let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..self.machine.clone() };
+            let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
+            let options = StageOptions {
+                cache: self.project.cache(),
+                agent: &agent,
+                qemu_version: &self.qemu_version,
+                workplace: &self.workplace,
+                tracer: self.tracer.as_ref(),
+                command_line,
+                crash_kernel: crash_kernel.as_deref(),
+            };
+            let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
+            stages.insert(key, Arc::clone(&stage));
+            of_pairs.push(stage);
+        }
+        if !self.options.cold {
+            let making = make_templates(&stages, templates, &self.events);
+            self.cancellation.unless("guests were being prepared", making).await??;
+        }
+        Ok(of_pairs)
+    }
+
+    /// Builds one kernel, or takes it from the cache. The inner error is why it cannot be built.
+    pub async fn kernel(
+        &self,
+        catalogue: &Catalogue,
+        name: &KernelName,
+    ) -> Result<Result<Kernel, KernelError>, Failure> {
+        kernel(catalogue, name, &self.events, &self.cancellation).await
+    }
+}
+
+impl Rig for QemuRig {
+    type Kernel = BuiltKernel;
+
+    fn describe(&self) -> QemuInfo {
+        let TrialOptions { time, cold, phase, read_back, kdump, ref crash_kernel, full_vmcore, .. } = self.options;
+        QemuInfo {
+            path: self.machine.qemu.display().to_string(),
+            version: self.qemu_version.clone(),
+            accelerator: self.machine.accelerator.to_string(),
+            time: time.to_string(),
+            cold,
+            phase,
+            templates: 1,
+            traced: self.traces(),
+            read_back,
+            kdump,
+            crash_kernel: crash_kernel.clone(),
+            full_vmcore,
+        }
+    }
+
+    async fn build(&self, catalogue: &Catalogue, name: &KernelName) -> Result<Result<BuiltKernel, NoKernel>, Failure> {
+        let kernel = match self.kernel(catalogue, name).await? {
+            Ok(kernel) => kernel,
+            Err(error) if error.fault() == Fault::Input => return Ok(Err(error.into())),
+            Err(error) => return Err(error.into()),
+        };
+        let crash_kernel = match &self.options.crash_kernel {
+            // Named with a base of its own it is the same for all.
+            Some(variant) => Some(self.kernel(catalogue, &KernelName::parse(variant, &kernel.base)).await??),
+            None => None,
+        };
+        Ok(Ok(BuiltKernel { kernel, crash_kernel }))
+    }
+
+    fn describe_kernel(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> KernelInfo {
+        let record = &kernel.record;
+        KernelInfo {
+            variant: kernel.variant.clone(),
+            base: kernel.base.clone(),
+            key: kernel.key.clone(),
+            source_digest: record.source.digest.clone(),
+            patches: record
+                .patches
+                .iter()
+                .map(|patch| FileDigest { name: patch.name.clone(), sha256: patch.sha256.clone() })
+                .collect(),
+            config_digest: record.config.clone(),
+            command_line: kernel.command_line.clone(),
+            knobs: kernel.knobs.iter().map(ToString::to_string).collect(),
+            guest: kernel.guest,
+            crash_kernel_key: crash_kernel.as_ref().map(|crash_kernel| crash_kernel.key.clone()),
+            compiler: record.tools.compiler.clone(),
+            release: record.release.clone(),
+            build_id: record.build_id.clone(),
+        }
+    }
+
+    fn knobs(&self, BuiltKernel { kernel, .. }: &BuiltKernel) -> Vec<Knob> {
+        use crate::kernel::Knob as Of;
+        let knob = |knob: &Of| match knob.clone() {
+            Of::Parameter(parameter) => Knob::parameter(&parameter.module, &parameter.name, parameter.value),
+            Of::Sysctl(sysctl) => Knob::sysctl(&sysctl.name, sysctl.value),
+        };
+        kernel.knobs.iter().map(knob).collect()
+    }
+
+    fn command_line(&self, BuiltKernel { kernel, .. }: &BuiltKernel) -> Vec<String> {
+        kernel.command_line.clone()
+    }
+
+    fn lacks(&self, BuiltKernel { kernel, .. }: &BuiltKernel, instance: &Instance) -> Result<Option<String>, Failure> {
+        // Most need nothing, and then nothing has to be read.
+        if instance.needs == Needs::default() {
+            return Ok(None);
+        }
+        let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = match known.entry(kernel.key.clone()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => place.insert(KernelFacts::read(kernel)?),
+        };
+        Ok(lacks(&instance.needs, facts))
+    }
+
+    async fn prepare(
+        &self,
+        pairs: &[(&BuiltKernel, &Instance)],
+        templates: Range<u32>,
+    ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
+        let stages = self.stages(pairs, templates).await?;
+        Ok(stages.into_iter().map(|stage| stage as Arc<dyn RunTrial>).collect())
+    }
+}
+
+impl From<KernelError> for NoKernel {
+    fn from(error: KernelError) -> Self {
+        Self {
+            reason: error.first_line(),
+            not_for_base: matches!(error, KernelError::NotForBase { .. }),
+            failure: error.into(),
+        }
+    }
+}
+
+/// Builds one kernel, or takes it from the cache. The inner error is why it cannot be built.
+pub async fn kernel(
+    catalogue: &Catalogue,
+    name: &KernelName,
+    events: &Events,
+    cancellation: &Cancellation,
+) -> Result<Result<Kernel, KernelError>, Failure> {
+    catalogue.known().kernel(name)?;
+    let store = Store::open(&catalogue.cache)?;
+    let canceller = store.canceller();
+    let (project, of, events) = (catalogue.project.clone(), name.clone(), events.clone());
+    let mut building = tokio::task::spawn_blocking(move || build(&store, &project, &of, &events));
+    let built = tokio::select! {
+        built = &mut building => built,
+        () = cancellation.wanted() => {
+            canceller.cancel();
+            building.await
+        }
+    };
+    built.map_err(|error| Failure::host(format!("build {name}: {error}")))
+}
+
+fn build(store: &Store, project: &Project, name: &KernelName, events: &Events) -> Result<Kernel, KernelError> {
+    let what = format!("kernel {name}");
+    let mut cached = false;
+    let built = store.build(project, name, &mut |step| {
+        cached |= step == BuildEvent::Cached;
+        events.send(&Event::Building { what: &what, step });
+    });
+    let outcome = match &built {
+        Ok(kernel) => {
+            let key = kernel.key.get(..12).unwrap_or(&kernel.key);
+            format!("{}, {key}", if cached { "cached" } else { "built" })
+        }
+        Err(_) => "failed".to_owned(),
+    };
+    events.send(&Event::BuildEnded { what: &what, outcome: &outcome });
+    built
+}
+
+/// What guests run on, but for their shape, and QEMU's version. An error if the report has a finding that forbids it.
+pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure> {
+    let (Some(qemu), Some(accelerator)) = (&report.qemu, report.accelerator) else {
+        return Err(Failure::host(format!(
+            "this machine cannot run guests:\n{report}\nhint: harness doctor --install"
+        )));
+    };
+    let accelerator = match (accelerator, time) {
+        // Virtual time is a matter of the translator.
+        (_, Time::Virtual) => Accelerator::Tcg,
+        (accelerator, Time::Real) => accelerator,
+    };
+    let machine = Machine {
+        qemu: qemu.path.clone(),
+        accelerator,
+        time,
+        cpus: 0,
+        memory_mib: 0,
+        pstore: Backend::default(),
+        crashkernel_mib: None,
+        loads_by_name: (qemu.version.major, qemu.version.minor) >= (8, 2),
+    };
+    Ok((machine, qemu.version.to_string()))
+}

@@ -1,0 +1,187 @@
+//! A rig of a table: what becomes of each kernel and each trial is said beforehand, and what was asked for is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::guest::Watch;
+use crate::results::{KernelInfo, QemuInfo};
+use crate::run::{RunTrial, TrialFuture};
+use crate::scenario::{Instance, Knob};
+use crate::session::{Catalogue, NoKernel, Rig};
+use crate::trial::Assignment;
+
+/// What becomes of a trial.
+pub enum Act {
+    /// This outcome.
+    Is(TrialOutcome),
+    /// The task that runs it panics.
+    Panics,
+    /// It never ends.
+    Hangs,
+}
+
+/// What becomes of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// It can be run.
+    Good,
+    /// Its patches do not apply, or it does not compile.
+    Broken,
+    /// Its variant is not for this base.
+    NotForBase,
+    /// The host could not build it.
+    HostFails,
+    /// It is built, and does not boot.
+    DoesNotBoot,
+    /// It is built, and the host fails to prepare guests of it.
+    GuestsFail,
+    /// It is built, and lacks something.
+    Lacks,
+}
+
+/// What becomes of an attempt at a trial: the first has the number 0.
+type Trials = dyn Fn(&Assignment, u32) -> Act + Send + Sync;
+
+/// The world that a [`Table`] shows.
+pub struct World {
+    /// What becomes of a kernel, by its variant.
+    pub build: Box<dyn Fn(&str) -> Build + Send + Sync>,
+    /// What becomes of an attempt at a trial.
+    pub trial: Box<Trials>,
+    /// What is set at run time by a variant.
+    pub knobs: Vec<Knob>,
+    /// A part of every kernel's key.
+    pub key: String,
+    /// What was asked for.
+    pub seen: Mutex<Seen>,
+}
+
+/// What a [`Table`] was asked for.
+#[derive(Debug, Default, Clone)]
+pub struct Seen {
+    /// Variants that were built.
+    pub built: Vec<String>,
+    /// Variants of which guests were prepared, with the templates.
+    pub prepared: Vec<(String, Range<u32>)>,
+    /// Trials that were begun, by their index, and how often.
+    pub begun: BTreeMap<u64, u32>,
+    /// The order in which they were begun.
+    pub order: Vec<u64>,
+    /// Processors that are kept busy now, and the most that were.
+    pub busy: u32,
+    pub most_busy: u32,
+    /// Whether what guests start from was looked after.
+    pub looked_after: u32,
+    /// Seeds of the trials.
+    pub seeds: BTreeSet<u64>,
+}
+
+/// The rig.
+#[derive(Clone)]
+pub struct Table(pub Arc<World>);
+
+struct Guests {
+    world: Arc<World>,
+}
+
+impl Rig for Table {
+    type Kernel = KernelName;
+
+    fn describe(&self) -> QemuInfo {
+        info(Vec::new()).qemu
+    }
+
+    async fn build(&self, _: &Catalogue, name: &KernelName) -> Result<Result<KernelName, NoKernel>, Failure> {
+        self.0.seen.lock().unwrap().built.push(name.variant.clone());
+        let no = |not_for_base| {
+            let reason = format!("{name} cannot be built");
+            Ok(Err(NoKernel { failure: Failure::input(&reason), reason, not_for_base }))
+        };
+        match (self.0.build)(&name.variant) {
+            Build::Broken => no(false),
+            Build::NotForBase => no(true),
+            Build::HostFails => Err(Failure::host("the disk is full")),
+            Build::Good | Build::DoesNotBoot | Build::GuestsFail | Build::Lacks => Ok(Ok(name.clone())),
+        }
+    }
+
+    fn describe_kernel(&self, name: &KernelName) -> KernelInfo {
+        let known = info(Vec::new()).kernels.remove(0);
+        let key = format!("{name} {}", self.0.key);
+        KernelInfo { variant: name.variant.clone(), base: name.base.clone(), key, ..known }
+    }
+
+    fn knobs(&self, _: &KernelName) -> Vec<Knob> {
+        self.0.knobs.clone()
+    }
+
+    fn command_line(&self, _: &KernelName) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn lacks(&self, name: &KernelName, _: &Instance) -> Result<Option<String>, Failure> {
+        let lacks = (self.0.build)(&name.variant) == Build::Lacks;
+        Ok(lacks.then(|| "the kernel has no CONFIG_X".to_owned()))
+    }
+
+    async fn prepare(
+        &self,
+        pairs: &[(&KernelName, &Instance)],
+        templates: Range<u32>,
+    ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
+        let mut guests: Vec<Arc<dyn RunTrial>> = Vec::new();
+        for (name, _) in pairs {
+            self.0.seen.lock().unwrap().prepared.push((name.variant.clone(), templates.clone()));
+            match (self.0.build)(&name.variant) {
+                Build::DoesNotBoot => return Err(Failure::input(format!("kernel {name} does not boot"))),
+                Build::GuestsFail => return Err(Failure::host("no room for a template")),
+                _ => guests.push(Arc::new(Guests { world: Arc::clone(&self.0) })),
+            }
+        }
+        Ok(guests)
+    }
+}
+
+impl RunTrial for Guests {
+    fn run<'a>(
+        &'a self,
+        assignment: &'a Assignment,
+        artifacts: &'a Path,
+        _: Option<Watch>,
+    ) -> TrialFuture<'a, TrialRecord> {
+        Box::pin(async move {
+            assert!(artifacts.is_dir());
+            let attempt = {
+                let mut seen = self.world.seen.lock().unwrap();
+                seen.busy += assignment.processors;
+                seen.most_busy = seen.most_busy.max(seen.busy);
+                seen.order.push(assignment.index);
+                seen.seeds.insert(assignment.seed);
+                let begun = seen.begun.entry(assignment.index).or_default();
+                *begun += 1;
+                *begun - 1
+            };
+            // Others may be begun meanwhile.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            let outcome = match (self.world.trial)(assignment, attempt) {
+                Act::Is(outcome) => outcome,
+                Act::Panics => panic!("a defect"),
+                Act::Hangs => std::future::pending().await,
+            };
+            self.world.seen.lock().unwrap().busy -= assignment.processors;
+            TrialRecord { seed: assignment.seed, ..trial(assignment.index, &assignment.cell, outcome) }
+        })
+    }
+
+    fn rebuild_if_broken(&self) -> TrialFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            self.world.seen.lock().unwrap().looked_after += 1;
+            Ok(())
+        })
+    }
+}
