@@ -161,7 +161,7 @@ impl Bench {
         let cold = self.trials(&self.cold, self.cold_trials, 1, folder.path()).await?;
         let phases = floor::phases(&self.stage, &self.assignment(&self.plan(1), 0)).await?;
         said("100,000 simulated trials");
-        let rss_mib = simulated::peak_mib()?;
+        let rss_mib = simulated::peak_mib().await?;
 
         let rate = |count: u32, took: Duration| f64::from(count) / took.as_secs_f64();
         let trials_per_s = rate(block * BLOCKS, trials);

@@ -15,7 +15,7 @@ const TRIALS: u32 = 100_000;
 const CELLS: u32 = 40;
 
 /// The process's peak of resident memory after such a run, in MiB; 0 where the host does not tell.
-pub fn peak_mib() -> Result<f64, BenchError> {
+pub async fn peak_mib() -> Result<f64, BenchError> {
     // Where syncing a hundred thousand times costs nothing, if there is such a place.
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).map_err(io("create a folder"))?;
     let cell = |number: u32| CellKey {
@@ -28,7 +28,7 @@ pub fn peak_mib() -> Result<f64, BenchError> {
     let run = Run::create(folder.path(), SystemTime::now())?;
     let log = run.log()?;
     for trial in plan.iter() {
-        log.append(&record(&trial))?;
+        log.append(&record(&trial)).await?;
     }
     drop(log);
     let (summary, finished) = run.tally()?;

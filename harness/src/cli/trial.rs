@@ -109,7 +109,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         let _ = std::io::stderr().write_all(bytes);
     });
     let record = trial::run(&stage, &assignment, &artifacts, Some(watch)).await;
-    run.log()?.append(&record)?;
+    run.log()?.append(&record).await?;
     run.write_summary(&Summary::from_trials(run.id(), [&record]))?;
     match global.format {
         Output::Json => print_json(&record)?,

@@ -139,7 +139,7 @@ pub async fn execute(
                     }
                 };
                 busy -= processors;
-                if let Err(error) = sink.log.append(&record) {
+                if let Err(error) = sink.log.append(&record).await {
                     failed.get_or_insert(error.into());
                     continue;
                 }
