@@ -1,8 +1,10 @@
 //! Any memory where the kernel's log should be, and any ELF notes about it.
 #![no_main]
 
-use harness::evidence::printk_ring::{self, Layout, MAX_BYTES, RawRing};
+use harness::evidence::printk_ring::{Layout, MAX_BYTES, RawRing};
 use harness::evidence::vmcoreinfo::VmcoreInfo;
+use harness::evidence::{Facts, RawEvidence};
+use harness_fuzz::examine;
 use libfuzzer_sys::fuzz_target;
 
 /// What 6.12 tells.
@@ -28,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut take = |bytes: usize| memory.by_ref().take(bytes.min(MAX_BYTES)).collect::<Vec<u8>>();
     let (descs, infos, text) = (take(arrays.descs.bytes), take(arrays.infos.bytes), take(arrays.text.bytes));
     let raw = RawRing { layout, arrays, ring: ring.to_vec(), descs, infos, text };
-    if let Ok(log) = printk_ring::decode(&raw) {
+    let (evidence, _) = examine(&RawEvidence { log: Ok(&raw), ..RawEvidence::default() }, Facts::default());
+    if let Ok(log) = evidence.log {
         // What cannot be shown takes three bytes where it was one.
         assert!(log.records.iter().map(|record| record.text.len()).sum::<usize>() <= 3 * raw.text.len());
     }

@@ -1,10 +1,12 @@
 //! Any memory of the tracer's, and any console put between what it tells.
 #![no_main]
 
-use harness::evidence::{activity, timeline::decode};
+use std::sync::Arc;
+
+use harness::evidence::{Facts, RawEvidence, Tracing, activity, place_console};
 use harness::model::timeline::StepEdge;
 use harness::probes::{Meaning, Probes};
-use harness::timeline::place_console;
+use harness_fuzz::{examine, page};
 use harness_trace::{EVENTS_AT, MAGIC, Place, Probe, STATE, State};
 use libfuzzer_sys::fuzz_target;
 
@@ -24,8 +26,18 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     memory[STATE] = State::Ready as u8;
     memory.extend(events);
     activity::decode(&memory, &probes);
-    if let Ok(timeline) = decode(&memory, &probes, &["panic".to_owned()], 4, &[("ready", 7)]) {
-        let placed = place_console(&timeline, &console);
+    let raw = RawEvidence {
+        console: &console,
+        stamps: &page("panic"),
+        trace: &memory,
+        capture_times: &[("ready", 7)],
+        ..RawEvidence::default()
+    };
+    let tracing = Some(Tracing { probes: Arc::new(probes), cpus: 4, real_time: true });
+    let (evidence, _) = examine(&raw, Facts { tracing, ..Facts::default() });
+    assert!(evidence.stamps.is_ok());
+    if let Some(Ok(timeline)) = evidence.timeline {
+        let placed = place_console(&timeline, &evidence.console);
         assert!(placed.iter().all(|line| line.before <= timeline.events.len()));
     }
 });

@@ -3,6 +3,7 @@
 //! Nothing here does I/O. These types are what is written to `trials.jsonl` and `summary.json`, so their serde form is
 //! part of the harness's interface and changes only together with `docs/results.md`.
 
+pub mod artifacts;
 pub mod bisection;
 pub mod order;
 pub mod pstore;
@@ -10,8 +11,9 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What a trial is judged by: a place where evidence of the crash may survive, or the order in which the kernel died.
@@ -555,6 +557,11 @@ pub struct ActorStamps {
     pub entered_us: Option<u64>,
     /// Microseconds from firing to leaving; `None` if it never did (a stopped or dead CPU never leaves).
     pub left_us: Option<u64>,
+}
+
+/// A wall-clock time as it stands in `run.json` and `trials.jsonl`: RFC 3339, UTC, milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// For fields that are left out where they are 0.

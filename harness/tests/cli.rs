@@ -12,7 +12,7 @@ use common::{Project, root, text};
 use harness::model::timeline::{Event, StepEdge, Timeline};
 use harness::model::{CellKey, TrialOutcome, TrialRecord};
 use harness::plan::Shard;
-use harness::results::{CONSOLE, KernelInfo, Run, RunInfo, write_timeline};
+use harness::results::{CONSOLE, KernelInfo, Run, RunInfo, TIMELINE};
 
 /// What it said, with the project's folder redacted, and its exit code.
 fn said(project: &Project, arguments: &[&str]) -> String {
@@ -156,10 +156,10 @@ fn simulated_shard(project: &Project, index: u32, seed: u64) -> String {
         if number == 0 {
             // Its first attempt failed.
             let outcome = TrialOutcome::InfraError { cause: "starting QEMU: no such file".into() };
-            log.append(&TrialRecord { outcome, ..record.clone() }).unwrap();
-            log.append(&TrialRecord { attempt: 1, ..record }).unwrap();
+            log.append_blocking(&TrialRecord { outcome, ..record.clone() }).unwrap();
+            log.append_blocking(&TrialRecord { attempt: 1, ..record }).unwrap();
         } else {
-            log.append(&record).unwrap();
+            log.append_blocking(&record).unwrap();
         }
     }
     format!("shards/{index}/{}", run.id())
@@ -320,10 +320,10 @@ fn traced_run(project: &Project) -> Run {
         let artifacts = run.create_artifacts(index).unwrap();
         if index % 4 < 2 {
             let timeline = Timeline { cpus: 2, events: events.collect(), ..Timeline::default() };
-            write_timeline(&artifacts, &timeline).unwrap();
+            std::fs::write(artifacts.join(TIMELINE), serde_json::to_vec(&timeline).unwrap()).unwrap();
         }
         std::fs::write(artifacts.join(CONSOLE), "[    3.328428] Kernel panic - not syncing: crashlab\r\n").unwrap();
-        log.append(&TrialRecord { index, cell, ..record }).unwrap();
+        log.append_blocking(&TrialRecord { index, cell, ..record }).unwrap();
     }
     run
 }

@@ -46,7 +46,7 @@ fn memory_does_not_grow_with_the_trials() {
     let (log, finished) = run.reopen_log().unwrap();
     assert_eq!(finished.len(), TRIALS - APPENDED);
     for index in TRIALS - APPENDED..TRIALS {
-        log.append(&record(index, CELLS)).unwrap();
+        log.append_blocking(&record(index, CELLS)).unwrap();
     }
     drop(log);
 

@@ -8,6 +8,7 @@
 //! ```
 
 mod bisect;
+mod capacity;
 mod floor;
 mod simulated;
 
@@ -30,6 +31,10 @@ use crate::results::{self, Run};
 use crate::run::{self, Progress, RunError, Sink, Stop, Work};
 use crate::scenario::Instance;
 use crate::trial::{Assignment, Stage, TrialSettings};
+
+/// What all trials have in common: as `harness run` has them, in real time.
+const SETTINGS: TrialSettings =
+    TrialSettings { time: Time::Real, phase: Phase::Drawn, read_back: false, full_vmcore: false };
 
 /// Blocks of trials and of the floor take turns, so that both meet the same drift of the host.
 const BLOCKS: u32 = 12;
@@ -59,6 +64,8 @@ pub struct Figures {
     /// Memory that a guest has to itself at its end, QEMU's own included, in MiB: what it has written. The rest, most
     /// of its RAM above all, is the template's in the page cache.
     pub guest_private_mib: f64,
+    /// Trials that one process could run if guests cost nothing: planned, recorded on disk and counted, 64 at a time.
+    pub capacity_trials_per_s: f64,
     /// How many guests ran at a time.
     pub jobs: u32,
     /// Where a guest's time goes, one at a time, medians.
@@ -75,6 +82,7 @@ impl fmt::Display for Figures {
         writeln!(f, "floor       {floor_per_s:7.2} /s: trials are {ratio_floor:.2} of it")?;
         writeln!(f, "cold        {cold_per_s:7.2} /s, one at a time: trials are {ratio_cold:.1} times it")?;
         writeln!(f, "processor   {:7.1} % of QEMU's for the harness", self.harness_cpu_share * 100.0)?;
+        writeln!(f, "capacity    {:7.0} /s, if guests cost nothing", self.capacity_trials_per_s)?;
         writeln!(f, "memory      {:7.1} MiB at most in the harness, 100,000 trials", self.rss_mib)?;
         writeln!(f, "            {:7.1} MiB of its own in a guest", self.guest_private_mib)?;
         let Phases { start_ms, load_ms, run_ms, reap_ms, translated_blocks, .. } = phases;
@@ -160,8 +168,11 @@ impl Bench {
         said(&format!("{} cold trials", self.cold_trials));
         let cold = self.trials(&self.cold, self.cold_trials, 1, folder.path()).await?;
         let phases = floor::phases(&self.stage, &self.assignment(&self.plan(1), 0)).await?;
+        said("trials whose guests cost nothing");
+        let capacity_trials_per_s =
+            capacity::per_second(|trials| self.plan(trials), &self.instance, SETTINGS, folder.path()).await?;
         said("100,000 simulated trials");
-        let rss_mib = simulated::peak_mib()?;
+        let rss_mib = simulated::peak_mib().await?;
 
         let rate = |count: u32, took: Duration| f64::from(count) / took.as_secs_f64();
         let trials_per_s = rate(block * BLOCKS, trials);
@@ -179,6 +190,7 @@ impl Bench {
             harness_cpu_share: cpu.own.as_secs_f64() / cpu.children.as_secs_f64(),
             rss_mib,
             guest_private_mib: phases.private_mib,
+            capacity_trials_per_s,
             jobs: self.jobs,
             phases,
         })
@@ -197,8 +209,7 @@ impl Bench {
     /// The assignment at this place of a plan that has it.
     fn assignment(&self, plan: &Plan, index: u64) -> Assignment {
         let trial = plan.trial_of(0, u32::try_from(index).unwrap_or(0));
-        let settings = TrialSettings { time: Time::Real, phase: Phase::Drawn, read_back: false, full_vmcore: false };
-        Assignment::new(&trial.expect("the plan has one cell"), &self.instance, settings)
+        Assignment::new(&trial.expect("the plan has one cell"), &self.instance, SETTINGS)
     }
 
     /// Runs so many trials, as `harness run` does; how long that took.

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
+use crate::evidence::{console, place_console};
 use crate::results::{Run, TIMELINE};
-use crate::timeline::{View, place_console, timeline_svg, timeline_text, timeline_trace};
+use crate::timeline::{View, timeline_svg, timeline_text, timeline_trace};
 
 /// More than is kept of a console.
 const CONSOLE_BYTES: u32 = 4 << 20;
@@ -65,7 +66,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         )));
     };
     let console = run.console_tail(trial.index, CONSOLE_BYTES)?.unwrap_or_default();
-    let lines = place_console(&timeline, &console);
+    let lines = place_console(&timeline, &console::decode(&console));
     let view = View { run_id: run.id(), trial: &trial, timeline: &timeline, lines: &lines, detail: arguments.detail };
     match (arguments.form, global.format) {
         (Some(Form::Svg), _) => print(&timeline_svg(&view))?,

@@ -320,7 +320,7 @@ fn run(results: &std::path::Path, seconds: u64, variants: &[(&str, &str)]) -> St
     for (index, (variant, base)) in (0..).zip(variants) {
         let mut key = key(variant, "panic-alone", "");
         (*base).clone_into(&mut key.base);
-        log.append(&trial(index, &key, counted(Saved, Lost))).unwrap();
+        log.append_blocking(&trial(index, &key, counted(Saved, Lost))).unwrap();
     }
     run.id().to_owned()
 }

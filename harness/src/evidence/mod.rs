@@ -1,6 +1,12 @@
 //! What a dead guest left behind, made readable: pure decoders, bytes in, structures out.
 //!
 //! ```text
+//! RawEvidence, Facts ─> Evidence::decode ─> Evidence: every channel decoded, or why it cannot be
+//! ```
+//!
+//! It has a decoder for each kind of bytes; some of them are also of use while a guest still runs:
+//!
+//! ```text
 //! serial file ────────────────────────────> console ─> Console
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
 //! memory of ramoops ─> ramoops ─> inflate ─> pstore ─> Pstore, and the console's output
@@ -21,9 +27,11 @@ pub mod activity;
 mod bytes;
 pub mod console;
 pub mod cper;
+mod decode;
 pub mod erst;
 pub mod inflate;
 mod notes;
+mod placed;
 pub mod printk;
 pub mod printk_ring;
 pub mod pstore;
@@ -36,6 +44,9 @@ pub mod symbols;
 pub mod timeline;
 pub mod vmcore;
 pub mod vmcoreinfo;
+
+pub use decode::{ConsoleZone, Ending, Evidence, Facts, RawEvidence, RawPstore, Tracing};
+pub use placed::place_console;
 
 #[cfg(test)]
 pub(crate) mod encode;

@@ -1,9 +1,11 @@
 //! From addresses to names, by a kernel's `System.map`, and crashlab's own functions.
 
-/// The functions of a kernel, by address.
+use std::sync::Arc;
+
+/// The functions of a kernel, by address. A clone shares the kernel's functions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
-    by_address: Vec<(u64, String)>,
+    by_address: Arc<[(u64, String)]>,
     /// Behind the kernel's code (`_etext`); 0 if that is not known.
     end: u64,
     /// A module's functions by their first and behind last address, if they are known.
@@ -32,20 +34,20 @@ impl Function<'_> {
 impl Symbols {
     /// Reads `System.map`: lines of address, type and name. Lines of another form and what is not code are passed over.
     pub fn parse(text: &str) -> Self {
-        let mut symbols = Self::default();
+        let (mut by_address, mut end) = (Vec::new(), 0);
         for line in text.lines() {
             let mut words = line.split_ascii_whitespace();
             let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
             let Ok(address) = u64::from_str_radix(address, 16) else { continue };
             if name == "_etext" {
-                symbols.end = address;
+                end = address;
             } else if matches!(kind, "t" | "T" | "w" | "W") {
-                symbols.by_address.push((address, name.to_owned()));
+                by_address.push((address, name.to_owned()));
             }
         }
         // Stable: of several names of one address the first is taken below, as the map has it.
-        symbols.by_address.sort_by_key(|(address, _)| *address);
-        symbols
+        by_address.sort_by_key(|(address, _)| *address);
+        Self { by_address: by_address.into(), end, module: Vec::new() }
     }
 
     /// With crashlab's functions, by the addresses that they have in their section, which lies at `code`.

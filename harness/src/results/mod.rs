@@ -32,14 +32,15 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::artifacts::{CONSOLE, TIMELINE};
+pub use crate::model::rfc3339;
 pub use error::Error;
 pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use finished::Finished;
 pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION, Until};
 pub use merge::{MergeError, Merged, Parts};
-pub use run::{CONSOLE, LATEST, Run, latest, list};
-pub use run_id::{is_run_id, rfc3339};
+pub use run::{LATEST, Run, latest, list};
+pub use run_id::is_run_id;
 pub use same::{Difference, first_difference, kernel_difference};
 pub use summary::{CellSummary, Counts, Ended, MeanPercent, Summary, SummaryBuilder};
-pub use timeline::{TIMELINE, write_timeline};
 pub use trials::{Torn, TrialLog, Trials};

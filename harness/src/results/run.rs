@@ -12,12 +12,11 @@ use serde::de::DeserializeOwned;
 use super::run_id::{is_run_id, run_id};
 use super::timeline::read_timeline;
 use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
+use crate::model::artifacts::CONSOLE;
 use crate::model::timeline::Timeline;
 
 /// The link, in the results folder, to the run begun last.
 pub const LATEST: &str = "latest";
-/// What the guest's console said, byte for byte, among a trial's artifacts.
-pub const CONSOLE: &str = "console.log";
 
 const INFO: &str = "run.json";
 const TRIALS: &str = "trials.jsonl";

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 /// `YYYYMMDD-HHMMSS-<4 hex>`, UTC, so that names sort by time.
 pub(super) fn run_id(began: SystemTime, salt: u16) -> String {
@@ -16,9 +16,4 @@ pub fn is_run_id(text: &str) -> bool {
     let digits = |part: &str, len| part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     digits(date, 8) && digits(time, 6) && salt.len() == 4 && salt.bytes().all(hex)
-}
-
-/// A wall-clock time as it stands in `run.json` and `trials.jsonl`: RFC 3339, UTC, milliseconds.
-pub fn rfc3339(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

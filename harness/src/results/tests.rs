@@ -51,7 +51,7 @@ fn ended(folder: &Path) -> Run {
     let run = Run::create(folder, began()).unwrap();
     let log = run.log().unwrap();
     for trial in trials() {
-        log.append(&trial).unwrap();
+        log.append_blocking(&trial).unwrap();
     }
     run
 }
@@ -93,7 +93,7 @@ fn workers_append_at_the_same_time_without_mixing_lines() {
             let (log, cell) = (&log, &cell);
             scope.spawn(move || {
                 for step in 0..10 {
-                    log.append(&trial(worker * 10 + step, cell, counted(Saved, Saved))).unwrap();
+                    log.append_blocking(&trial(worker * 10 + step, cell, counted(Saved, Saved))).unwrap();
                 }
             });
         }
@@ -154,9 +154,8 @@ fn a_full_disk_is_told_with_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let full = folder.path().join("trials.jsonl");
     symlink("/dev/full", &full).unwrap();
-    let error = TrialLog::on(full.clone(), fs::OpenOptions::new().append(true).open(&full).unwrap())
-        .append(&trials()[0])
-        .unwrap_err();
+    let log = TrialLog::on(full.clone(), fs::OpenOptions::new().append(true).open(&full).unwrap(), 0).unwrap();
+    let error = log.append_blocking(&trials()[0]).unwrap_err();
     let text = error.to_string().replace(&*full.to_string_lossy(), "LOG");
     assert_snapshot!(text, @"cannot append to LOG: No space left on device (os error 28)");
     assert_snapshot!(error.hint().unwrap(), @"free some space there, or choose another folder with --results DIR");

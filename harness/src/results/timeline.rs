@@ -5,19 +5,11 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::Error;
+use crate::model::artifacts::TIMELINE;
 use crate::model::timeline::Timeline;
-
-/// What each CPU was seen doing, among a trial's artifacts. As JSON it has some 5 kB; packing them would take longer
-/// than decoding and judging them.
-pub const TIMELINE: &str = "timeline.json";
 
 /// More than any timeline has: the tracer keeps 8192 events.
 const MAX_BYTES: u64 = 16 << 20;
-
-/// Writes a timeline into the folder of a trial's artifacts.
-pub fn write_timeline(artifacts: &Path, timeline: &Timeline) -> io::Result<()> {
-    std::fs::write(artifacts.join(TIMELINE), serde_json::to_vec(timeline)?)
-}
 
 /// Reads the timeline of a trial from its artifacts; `None` if it has none. Of a file that is larger than any timeline
 /// nothing is kept in memory.
@@ -54,11 +46,15 @@ mod tests {
         Timeline { cpus: 2, events: vec![event], ..Timeline::default() }
     }
 
+    fn write(artifacts: &Path, timeline: &Timeline) {
+        std::fs::write(artifacts.join(TIMELINE), serde_json::to_vec(timeline).unwrap()).unwrap();
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read_timeline(folder.path()).unwrap(), None);
-        write_timeline(folder.path(), &timeline()).unwrap();
+        write(folder.path(), &timeline());
         assert_eq!(read_timeline(folder.path()).unwrap(), Some(timeline()));
     }
 
@@ -66,7 +62,7 @@ mod tests {
     fn what_is_cut_off_or_too_long_is_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TIMELINE);
-        write_timeline(folder.path(), &timeline()).unwrap();
+        write(folder.path(), &timeline());
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
         let cut = read_timeline(folder.path()).unwrap_err().to_string();

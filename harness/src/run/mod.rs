@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::guest::Watch;
 use crate::model::{TrialOutcome, TrialRecord};
-use crate::results::{Run, TrialLog};
+use crate::results::{self, Run, TrialLog};
 use crate::trial::Assignment;
 
 pub use error::RunError;
@@ -151,15 +151,21 @@ pub async fn execute(
         tokio::select! {
             joined = running.join_next() => {
                 let Some(joined) = joined else { return failed.map_or(Ok(()), Err) };
-                let (trying, record, processors) = match joined {
-                    Ok(attempted) => attempted,
+                let (Attempt { trying, record, processors }, recorded) = match joined {
+                    Ok(Step::Ran(attempt)) => {
+                        // Its place stays taken until it is on disk; records that wait there together are synced together.
+                        let recorded = sink.log.append(&attempt.record);
+                        running.spawn(async { Step::Recorded(attempt, recorded.await) });
+                        continue;
+                    }
+                    Ok(Step::Recorded(attempt, recorded)) => (attempt, recorded),
                     Err(error) => {
                         failed.get_or_insert(error.into());
                         continue;
                     }
                 };
                 busy -= processors;
-                if let Err(error) = sink.log.append(&record) {
+                if let Err(error) = recorded {
                     failed.get_or_insert(error.into());
                     continue;
                 }
@@ -183,8 +189,24 @@ pub async fn execute(
     }
 }
 
+/// An attempt at a trial that has ended.
+struct Attempt {
+    trying: Try,
+    record: TrialRecord,
+    /// The processors that it takes.
+    processors: u32,
+}
+
+/// What has happened to an attempt.
+enum Step {
+    /// It has ended.
+    Ran(Attempt),
+    /// Its record is on disk, or could not be written.
+    Recorded(Attempt, Result<(), results::Error>),
+}
+
 /// One attempt at a trial. Before a second one, what guests start from is looked after.
-async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> (Try, TrialRecord, u32) {
+async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> Step {
     let Work { guests, assignment, attempt } = &trying.work;
     if trying.left < ATTEMPTS
         && let Err(error) = guests.rebuild_if_broken().await
@@ -192,7 +214,7 @@ async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> (Try, Tria
         tracing::warn!("before another attempt at trial {}: {error}", assignment.index);
     }
     let record = TrialRecord { attempt: *attempt, ..guests.run(assignment, &artifacts, None).await };
-    (trying, record, processors)
+    Step::Ran(Attempt { trying, record, processors })
 }
 
 #[cfg(test)]

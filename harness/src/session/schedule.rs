@@ -129,8 +129,8 @@ mod tests {
         let cell = key("stock", "panic-alone", "");
         let failed = TrialOutcome::InfraError { cause: "the disk is full".to_owned() };
         let log = run.log().unwrap();
-        log.append(&trial(0, &cell, counted(ChannelOutcome::Saved, ChannelOutcome::Saved))).unwrap();
-        log.append(&TrialRecord { attempt: 2, ..trial(1, &cell, failed) }).unwrap();
+        log.append_blocking(&trial(0, &cell, counted(ChannelOutcome::Saved, ChannelOutcome::Saved))).unwrap();
+        log.append_blocking(&TrialRecord { attempt: 2, ..trial(1, &cell, failed) }).unwrap();
         let (_, finished) = run.tally().unwrap();
         let plan = Plan::again([cell], 10, 1, None);
         let again: Vec<(u64, u32)> =

@@ -54,7 +54,7 @@ impl<R: Rig> Session<R> {
         })?;
         let artifacts = run.create_artifacts(trial.index)?;
         let record = work.guests.run(&work.assignment, &artifacts, Some(watch)).await;
-        log.append(&record)?;
+        log.append(&record).await?;
         run.write_summary(&Summary::from_trials(run.id(), [&record]))?;
         Ok(Tried { record, artifacts })
     }

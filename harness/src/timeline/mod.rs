@@ -1,9 +1,9 @@
 //! What the CPUs were seen doing while the kernel died: of one trial, and of all trials of a variant.
 //!
 //! ```text
-//! Timeline, console ─> place_console ─> View ─┬─> timeline_text
-//!                                             ├─> timeline_svg
-//!                                             └─> timeline_trace    for ui.perfetto.dev
+//! Timeline, lines of the console ─> View ─┬─> timeline_text
+//!                                         ├─> timeline_svg
+//!                                         └─> timeline_trace    for ui.perfetto.dev
 //! Timeline of each trial ─> Tally ─> Order ─┬─> orders_text, orders_svg      variants side by side
 //!                                           └─> Difference ─> differences_text
 //! ```
@@ -11,8 +11,6 @@
 //! Nothing here does I/O: [`crate::results`] reads and writes the files. The timeline's own types are in
 //! [`crate::model::timeline`]; `docs/timeline.md` says how sure all of this is.
 
-mod align;
-mod console;
 mod order;
 mod picture;
 mod spans;
@@ -20,7 +18,6 @@ mod text;
 mod trace;
 mod view;
 
-pub use console::place_console;
 pub use order::{
     Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tally, VariantOrder, differences_text, orders_svg,
     orders_text,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::interleaving::Interleaving;
 use super::stage::{Restorable, Source, Stage};
-use super::{Assignment, judge};
+use super::{Assignment, examine};
 use crate::guest::GuestError;
 use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
 use crate::scenario::Knob;
@@ -62,7 +62,7 @@ pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
     let assignment = known_crash(stage.dumps.is_some());
     let crash = super::crash(stage, &source, &assignment, None, None).await?;
-    Ok(judge(&assignment, &crash).outcome)
+    Ok(examine(&assignment, crash).await.verdict.outcome())
 }
 
 /// A panic on CPU 0, while the others idle. Of a guest with a crash kernel that has its turn last, so that every channel

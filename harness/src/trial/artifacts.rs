@@ -6,44 +6,31 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::{Crash, Judged, records};
-use crate::evidence::console;
+use super::examine::Examined;
 use crate::evidence::vmcore::{Capture, Dump};
+use crate::evidence::{Evidence, console};
 use crate::guest::{PstoreFile, RamoopsMemory};
-use crate::results::{CONSOLE, write_timeline};
+use crate::model::artifacts::{CONSOLE, TIMELINE};
+use crate::model::timeline::Timeline;
 
 /// The file with what was read of a dead kernel's memory.
 pub(super) const VMCORE: &str = "vmcore";
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
 /// was asked.
-pub fn keep(folder: &Path, crash: &Crash, judged: &Judged, found: Option<&[PstoreFile]>) -> io::Result<()> {
-    let remains = &crash.remains;
+pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) -> io::Result<()> {
+    let Examined { remains, hung, evidence, verdict } = examined;
     std::fs::write(folder.join(CONSOLE), &remains.console)?;
     std::fs::write(folder.join("stamps.bin"), &remains.page)?;
     match &remains.ramoops {
         Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,
         None => sparse(&folder.join("erst.bin"), &remains.erst)?,
     }
-    let decoded = records::read(remains);
-    let mut text = String::new();
-    for dump in &decoded.pstore.dumps {
-        text.push_str(&dump.text());
-        text.push('\n');
+    std::fs::write(folder.join("pstore.txt"), pstore_text(evidence))?;
+    if let Some(Ok(zone)) = &evidence.pstore_console {
+        std::fs::write(folder.join("pstore-console.log"), &zone.console.text)?;
     }
-    for problem in &decoded.pstore.problems {
-        text.extend(["[harness: ", problem, "]\n"]);
-    }
-    for (id, corrections) in decoded.corrections.iter().enumerate().filter(|(_, corrections)| corrections.bytes > 0) {
-        // Writing to a string does not fail.
-        let _ =
-            writeln!(text, "[harness: dmesg zone {id}: {} bytes were corrected by their parity]", corrections.bytes);
-    }
-    std::fs::write(folder.join("pstore.txt"), text)?;
-    if let Some(Ok(zone)) = &decoded.console {
-        std::fs::write(folder.join("pstore-console.log"), console::decode(&zone.bytes).text)?;
-    }
-    if let Some(Ok(zone)) = &decoded.pmsg {
+    if let Some(Ok(zone)) = &evidence.pmsg {
         std::fs::write(folder.join("pmsg.bin"), &zone.bytes)?;
     }
     if let Some(files) = found {
@@ -56,27 +43,50 @@ pub fn keep(folder: &Path, crash: &Crash, judged: &Judged, found: Option<&[Pstor
     if !remains.stderr.is_empty() {
         std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
     }
-    if let Some(hung) = &crash.hung {
+    if let Some(hung) = hung {
         std::fs::write(folder.join("registers.txt"), hung.registers.concat())?;
     }
     if !remains.capture_console.is_empty() {
         std::fs::write(folder.join("capture-console.log"), &remains.capture_console)?;
     }
-    if let Some((Capture::Read(dump), _)) = &crash.capture {
+    if let Some(Capture::Read(dump)) = &evidence.facts.capture {
         vmcore(folder, dump)?;
     }
-    if let Some(log) = &judged.log {
+    if let Ok(log) = &evidence.log {
         let mut file = BufWriter::new(File::create(folder.join("log.txt"))?);
         write!(file, "{log}")?;
         file.flush()?;
     }
-    if let Some(difference) = &judged.difference {
+    if let Some(difference) = &verdict.difference {
         std::fs::write(folder.join("difference.txt"), difference)?;
     }
-    if let Some(timeline) = &judged.timeline {
+    if let Some(Ok(timeline)) = &evidence.timeline {
         write_timeline(folder, timeline)?;
     }
     Ok(())
+}
+
+/// What pstore kept, for people.
+fn pstore_text(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for dump in &evidence.pstore.dumps {
+        text.push_str(&dump.text());
+        text.push('\n');
+    }
+    for problem in &evidence.pstore.problems {
+        text.extend(["[harness: ", problem, "]\n"]);
+    }
+    for (id, corrections) in evidence.corrections.iter().enumerate().filter(|(_, corrections)| corrections.bytes > 0) {
+        // Writing to a string does not fail.
+        let _ =
+            writeln!(text, "[harness: dmesg zone {id}: {} bytes were corrected by their parity]", corrections.bytes);
+    }
+    text
+}
+
+/// As JSON a timeline has some 5 kB; packing them would take longer than decoding and judging them.
+fn write_timeline(folder: &Path, timeline: &Timeline) -> io::Result<()> {
+    std::fs::write(folder.join(TIMELINE), serde_json::to_vec(timeline)?)
 }
 
 /// Writes what was read of a dump where it stands there, in a file of the same length otherwise empty; not if all of it

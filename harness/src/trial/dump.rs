@@ -87,7 +87,7 @@ impl Dumps {
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
         let what = "read the kernel's symbols, for the dump of its memory".to_owned();
-        let symbols = stage.symbols(guest.crashlab_code()).map_err(|source| GuestError::Io { what, source })?;
+        let symbols = stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })?;
         let most = u64::from(stage.machine.memory_mib) << 21;
         let mut reader = Reader { guest, most, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
         match timeout(DEADLINE, reader.all(self.variables, &symbols, full)).await {

@@ -1,8 +1,8 @@
 //! Drives one scenario on one guest: starts it, waits for its end, hands what is left to the decoders and the verdict.
 //!
 //! ```text
-//! Assignment ──> Guest (booted, or restored from a Template) ──> Remains ──> evidence ──> verdict ──> TrialRecord
-//!                                                                   └──> artifacts/<trial>/
+//! Assignment ──> Guest (booted, or restored from a Template) ──> Crash ─┬─(another thread)─> Evidence ──> TrialVerdict
+//!                                                                       └──────────────────────┴─> artifacts/<trial>/
 //! ```
 //!
 //! Whatever goes wrong on our side of the guest becomes `infra-error`, here and nowhere else.
@@ -11,39 +11,37 @@ mod alive;
 mod artifacts;
 mod caught;
 mod dump;
+mod examine;
 mod hung;
 mod inject;
 mod interleaving;
-mod judge;
 mod next_boot;
 mod progress;
-mod records;
 mod stage;
+mod symbols;
 mod tracer;
 mod wait;
 mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::evidence::vmcore::Capture;
-use crate::guest::{End, Given, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
+use crate::evidence::{Ending, Facts, Tracing as Traced};
+use crate::guest::{End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::order::OrderAssertion;
-use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord};
+use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
 use crate::plan::PlannedTrial;
-use crate::probes::Probes;
-use crate::results::rfc3339;
 use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
 use caught::caught;
-pub use hung::Hung;
+use examine::{Crash, Examined, examine, off_thread};
+use hung::Hung;
 pub use inject::Injection;
 pub use interleaving::Interleaving;
-pub use judge::{Judged, judge};
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
 use wait::Waiting;
@@ -57,10 +55,6 @@ pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How long arming may take.
 const ARM_DEADLINE: Duration = Duration::from_secs(60);
-
-/// A guest whose vCPUs spent more than this share of their time waiting for a processor was not hung: the host was too
-/// busy to say.
-const SLOW_HOST: f64 = 0.8;
 
 /// What all trials of a run have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,70 +226,35 @@ async fn attempt(
     let source = stage.source(assignment.ordinal).await;
     record.template = source.template();
     match crash(stage, &source, assignment, full.as_deref(), watch).await {
-        Ok(crash) => {
-            record.host_wait_percent = crash.host_wait().map(percent);
-            if let Some(hung) = &crash.hung {
-                (record.hung_by, record.hung_at) = (Some(hung.by.clone()), hung.at.clone());
-            }
-            let mut judged = judge(assignment, &crash);
-            let found = if assignment.read_back && judged.kept_by_pstore() {
-                let found = next_boot::read(stage, &crash.remains).await;
-                judged.read_back(&found, &assignment.tail);
-                found.ok()
-            } else {
-                None
-            };
-            (record.outcome, record.stamps) = (judged.outcome.clone(), judged.stamps.clone());
-            match &judged.truth {
-                Ok(truth) => record.log = Some(truth.logged()),
-                Err(why) => record.log_unknown = Some(why.clone()),
-            }
-            record.dump.clone_from(&judged.dump);
-            if let Err(error) = artifacts::keep(artifacts, &crash, &judged, found.as_deref()) {
-                let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
-                record.outcome = TrialOutcome::InfraError { cause };
-            }
-        }
+        Ok(crash) => conclude(stage, assignment, crash, artifacts, record).await,
         Err(error) => record.outcome = TrialOutcome::InfraError { cause: error.to_string() },
     }
 }
 
-/// A guest's end and what it left.
-#[derive(Debug, Clone)]
-pub struct Crash {
-    /// How it ended.
-    pub end: End,
-    /// What it left.
-    pub remains: Remains,
-    /// Where its vCPUs stood, if it hung.
-    pub hung: Option<Hung>,
-    /// What the tracer looked for, if the guest was traced.
-    pub traced: Option<Traced>,
-    /// What became of a dump of its memory, and the build id that it should have; none in a guest that has no port for
-    /// one.
-    pub capture: Option<(Capture, String)>,
-}
-
-/// How a guest was traced.
-#[derive(Debug, Clone)]
-pub struct Traced {
-    /// What was looked for.
-    pub probes: Arc<Probes>,
-    /// How many CPUs the guest had.
-    pub cpus: u32,
-    /// Whether its time was the host's.
-    pub real_time: bool,
-}
-
-impl Crash {
-    /// The share of their time that QEMU's threads waited for a processor of the host.
-    fn host_wait(&self) -> Option<f64> {
-        self.remains.waited.map(Waited::share)
+/// Judges what a guest left, records it, and keeps it.
+async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifacts: &Path, record: &mut TrialRecord) {
+    let mut examined = examine(assignment, crash).await;
+    let mut found = None;
+    if assignment.read_back && examined.verdict.kept_by_pstore() {
+        let read = next_boot::read(stage, &examined.remains).await;
+        examined.verdict = examine::after_next_boot(examined.verdict, &read, &assignment.tail);
+        found = read.ok();
     }
-
-    /// Whether it was past its deadline for want of processors rather than by its own doing.
-    fn host_was_slow(&self) -> bool {
-        self.end == End::Deadline && self.host_wait().is_some_and(|share| share > SLOW_HOST)
+    let Examined { hung, evidence, verdict, .. } = &examined;
+    record.host_wait_percent = evidence.facts.host_wait.map(percent);
+    if let Some(Hung { by, at, .. }) = hung {
+        (record.hung_by, record.hung_at) = (Some(by.clone()), at.clone());
+    }
+    (record.outcome, record.stamps) = (verdict.outcome(), evidence.actor_stamps());
+    match &verdict.logged {
+        Ok(logged) => record.log = Some(*logged),
+        Err(why) => record.log_unknown = Some(why.clone()),
+    }
+    record.dump.clone_from(&verdict.dump);
+    let folder = artifacts.to_owned();
+    if let Err(error) = off_thread(move || artifacts::keep(&folder, &examined, found.as_deref())).await {
+        let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
+        record.outcome = TrialOutcome::InfraError { cause };
     }
 }
 
@@ -323,8 +282,12 @@ async fn crash(
     let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
     match drive(stage, source, assignment, full, &mut guest).await {
-        Ok(Driven { end, hung, traced, capture }) => {
-            Ok(Crash { end, remains: guest.remains().await?, hung, traced, capture })
+        Ok(Driven { end, hung, tracing, capture }) => {
+            let remains = guest.remains().await?;
+            let host_wait = remains.waited.map(Waited::share);
+            let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
+            let build_id = stage.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
+            Ok(Crash { remains, facts, hung, build_id })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
     }
@@ -334,8 +297,17 @@ async fn crash(
 struct Driven {
     end: End,
     hung: Option<Hung>,
-    traced: Option<Traced>,
-    capture: Option<(Capture, String)>,
+    tracing: Option<Traced>,
+    capture: Option<Capture>,
+}
+
+const fn ending(end: &End) -> Ending {
+    match end {
+        End::Ended(_) => Ending::ByItself,
+        End::Captured(_) => Ending::Captured,
+        End::Hung => Ending::Hung,
+        End::Deadline => Ending::Deadline,
+    }
 }
 
 /// Sees a guest to its end, and reads what its crash kernel has of it.
@@ -358,14 +330,14 @@ async fn drive(
             probes = Some(tracer.complete(guest).await?);
         }
     }
-    let traced = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
-    let waiting = Waiting::new(stage, assignment, traced.as_ref().map(|traced| &*traced.probes));
+    let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
+    let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes));
     let (end, hung) = waiting.end(guest).await?;
     let capture = match &stage.dumps {
-        Some(dumps) => Some((dumps.capture(stage, guest, &end, full).await?, dumps.build_id.clone())),
+        Some(dumps) => Some(dumps.capture(stage, guest, &end, full).await?),
         None => None,
     };
-    Ok(Driven { end, hung, traced, capture })
+    Ok(Driven { end, hung, tracing, capture })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is between 0 and 1")]

@@ -11,9 +11,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::SLOW_HOST;
 use crate::evidence::stamps::{Action, Actor};
 use crate::guest::Waited;
+use crate::verdict::SLOW_HOST;
 
 /// How often a guest that has not ended is looked at.
 pub(super) const PEEK: Duration = Duration::from_millis(250);

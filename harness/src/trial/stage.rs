@@ -12,13 +12,14 @@ use tokio::sync::RwLock;
 use super::BOOT_DEADLINE;
 use super::alive::{self, Fault};
 use super::dump::Dumps;
+use super::symbols::KernelSymbols;
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{CRASH_COMMAND_LINE, GuestError, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
-use crate::probes::{Image, Probes, ProbesError};
+use crate::probes::{Probes, ProbesError};
 use crate::scenario::stream;
 use crate::tracer::Tracer;
 
@@ -39,10 +40,8 @@ pub struct Stage {
     key: String,
     /// What guests are traced with.
     pub(super) tracer: Option<StageTracer>,
-    /// The kernel's `System.map`.
-    symbols: PathBuf,
-    /// Its crashlab.
-    crashlab: PathBuf,
+    /// The kernel's functions.
+    symbols: KernelSymbols,
     /// What it takes to read dumps of its memory, if its guests have a crash kernel.
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
@@ -226,8 +225,7 @@ impl Stage {
             kept: options.cache.join("templates"),
             key,
             tracer,
-            symbols: kernel.system_map(),
-            crashlab: kernel.crashlab(),
+            symbols: KernelSymbols::of(kernel),
             dumps,
             workplace: Arc::clone(options.workplace),
             kernel: name,
@@ -294,10 +292,8 @@ impl Stage {
     }
 
     /// The kernel's functions, and crashlab's, whose code lies at `code` if that is known.
-    pub(super) fn symbols(&self, code: Option<u64>) -> std::io::Result<Symbols> {
-        let symbols = Symbols::parse(&std::fs::read_to_string(&self.symbols)?);
-        let Some(code) = code else { return Ok(symbols) };
-        Ok(symbols.with_crashlab(code, Image::open(&self.crashlab)?.functions()))
+    pub(super) async fn symbols(&self, code: Option<u64>) -> std::io::Result<Symbols> {
+        self.symbols.with_crashlab(code).await
     }
 
     /// How a guest that starts from `source` is traced, if it is.

@@ -137,7 +137,7 @@ impl<'a> Waiting<'a> {
     /// Where the vCPUs of a suspected guest stand, several times; it is hung if it does nothing meanwhile either, and
     /// none of them waits for something that comes by itself.
     async fn look_closer(&mut self, guest: &mut Guest, by: HungBy) -> Result<Closer, GuestError> {
-        let symbols = self.symbols(guest)?;
+        let symbols = self.symbols(guest).await?;
         let mut stands = Vec::new();
         for look in 0..LOOKS {
             if look > 0
@@ -165,7 +165,7 @@ impl<'a> Waiting<'a> {
     }
 
     async fn past_deadline(&self, guest: &mut Guest, by: HungBy) -> Result<Hung, GuestError> {
-        let symbols = self.symbols(guest)?;
+        let symbols = self.symbols(guest).await?;
         let mut stands = Vec::new();
         for look in 0..LOOKS {
             if look > 0 && guest.end(BETWEEN_LOOKS).await?.is_some() {
@@ -177,9 +177,9 @@ impl<'a> Waiting<'a> {
         Ok(Hung::new(by, stands, &symbols))
     }
 
-    fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
+    async fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
         let what = "read the kernel's symbols, by which a hung guest is recognised".to_owned();
-        self.stage.symbols(guest.crashlab_code()).map_err(|source| GuestError::Io { what, source })
+        self.stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })
     }
 
     fn moment(&mut self, look: &Look, page: Option<&Stamps>) -> Moment {

@@ -1,8 +1,9 @@
 //! The judgement over each channel: which text to judge, and what its own damage means.
 
-use crate::evidence::console::{self, Console};
+use crate::evidence::ConsoleZone;
+use crate::evidence::console::Console;
 use crate::evidence::pstore::{Dump, Pstore, Reason};
-use crate::evidence::ramoops::{Contents, ZoneError};
+use crate::evidence::ramoops::ZoneError;
 use crate::model::{ChannelOutcome, ChannelVerdict};
 use crate::verdict::scan::Scan;
 use crate::verdict::tail::{Tail, judge_scan, judge_text};
@@ -17,12 +18,12 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
 }
 
 /// What the console's zone in pstore's back end kept of the tail. A zone that cannot be read may have held all of it.
-pub fn judge_pstore_console(zone: Result<&Contents, &ZoneError>, tail: &Tail) -> ChannelVerdict {
-    let (bytes, damage) = match zone {
-        Ok(contents) => (contents.bytes.as_slice(), contents.corrections.damage()),
-        Err(error) => (&[][..], Some(error.to_string())),
+pub fn judge_pstore_console(zone: Result<&ConsoleZone, &ZoneError>, tail: &Tail) -> ChannelVerdict {
+    let (text, damage) = match zone {
+        Ok(zone) => (zone.console.text.as_str(), zone.corrections.damage()),
+        Err(error) => ("", Some(error.to_string())),
     };
-    judge_scan(&Scan::of(&console::decode(bytes).text, tail), tail, damage.as_deref())
+    judge_scan(&Scan::of(text, tail), tail, damage.as_deref())
 }
 
 /// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::evidence::console;
-use crate::evidence::printk_ring::{self, Log};
+use crate::evidence::printk_ring::Log;
 use crate::evidence::vmcore::{Capture, Dump};
 use crate::model::{ChannelOutcome, ChannelVerdict, Dumped, DumpedCpu};
+use crate::verdict::kept::text_of_dump;
 use crate::verdict::tail::{Tail, judge_text};
 
 /// What must be in a dump.
@@ -18,31 +18,28 @@ pub struct Due {
     pub saved_registers: BTreeSet<u32>,
 }
 
-/// What a capture came to: the verdict, and the log that it holds if it holds one.
-pub fn judge_kdump(capture: &Capture, due: &Due, tail: &Tail) -> (ChannelVerdict, Option<Log>) {
+/// What became of a dump of the kernel's memory. `log`: the log in it, or why that cannot be read; none if there is no
+/// dump.
+pub fn judge_kdump(capture: &Capture, log: Option<Result<&Log, &str>>, due: &Due, tail: &Tail) -> ChannelVerdict {
     let failed = |outcome, detail: &str| ChannelVerdict::new(outcome, 0, tail.of, detail.to_owned());
-    let verdict = match capture {
+    match capture {
         Capture::NotLoaded => failed(ChannelOutcome::NotLoaded, "no crash kernel was loaded"),
         Capture::NotEntered => failed(ChannelOutcome::NotEntered, "the crash kernel was loaded, and not entered"),
         Capture::Hung(how) => failed(ChannelOutcome::CaptureHung, how),
         Capture::NoVmcore(why) => failed(ChannelOutcome::NoVmcore, why),
         Capture::Bad(why) => failed(ChannelOutcome::VmcoreBad, why),
-        Capture::Read(dump) => return judge_dump(dump, due, tail),
-    };
-    (verdict, None)
+        Capture::Read(dump) => judge_dump(dump, log, due, tail),
+    }
 }
 
-fn judge_dump(dump: &Dump, due: &Due, tail: &Tail) -> (ChannelVerdict, Option<Log>) {
-    let log = dump.log.as_ref().ok_or_else(|| "it has no log".to_owned());
-    let log = log.and_then(|raw| printk_ring::decode(raw).map_err(|error| error.to_string()));
-    let text = log.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut verdict = judge_text(&console::decode(text.as_bytes()).text, tail);
-    let faults: Vec<String> = faults(dump, due).into_iter().chain(log.as_ref().err().cloned()).collect();
-    if !faults.is_empty() {
-        verdict.outcome = ChannelOutcome::VmcoreBad;
-        verdict.detail = faults.join("; ");
+fn judge_dump(dump: &Dump, log: Option<Result<&Log, &str>>, due: &Due, tail: &Tail) -> ChannelVerdict {
+    let verdict = judge_text(&text_of_dump(log.and_then(Result::ok)), tail);
+    let of_log = log.and_then(Result::err).map(str::to_owned);
+    let faults: Vec<String> = faults(dump, due).into_iter().chain(of_log).collect();
+    if faults.is_empty() {
+        return verdict;
     }
-    (verdict, log.ok())
+    ChannelVerdict { outcome: ChannelOutcome::VmcoreBad, detail: faults.join("; "), ..verdict }
 }
 
 /// What of a dump is not as it should be.

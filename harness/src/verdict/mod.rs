@@ -1,6 +1,12 @@
 //! Whether a trial counts, what of the log's tail each channel kept, and whether the kernel died in order.
 //!
 //! ```text
+//! Evidence, Expected ─> judge ─> TrialVerdict ─> model::TrialOutcome
+//! ```
+//!
+//! What `judge` puts together can be asked for alone:
+//!
+//! ```text
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
 //! Console ─> channel::judge_console ─┐
 //! Contents ─> channel::judge_pstore_console ─┤
@@ -14,6 +20,7 @@
 //! every byte of a witness line is known beforehand, "there", "missing" and "damaged" are told apart exactly.
 
 pub mod channel;
+mod judge;
 pub mod kdump;
 pub mod kept;
 pub mod meet;
@@ -23,6 +30,7 @@ pub mod tail;
 pub mod witness;
 
 pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+pub use judge::{Expected, NotCounted, SLOW_HOST, TrialVerdict, judge};
 pub use kdump::{Due, dumped, judge_kdump};
 pub use kept::{Truth, text_of_dump, text_of_pstore};
 pub use order::judge_order;

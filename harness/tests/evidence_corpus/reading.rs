@@ -1,37 +1,58 @@
 //! What the decoders and the verdict say of a case, as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use harness::evidence::pstore::Pstore;
-use harness::evidence::{console, pstore, ramoops, stamps};
-use harness::model::ChannelVerdict;
-use harness::model::pstore::Ramoops;
-use harness::verdict::{judge_console, judge_pstore, judge_pstore_console, meet};
+use harness::evidence::stamps::Stamps;
+use harness::evidence::{Evidence, Facts, RawEvidence, RawPstore, console};
+use harness::model::Channel;
+use harness::verdict::{Expected, NotCounted, TrialVerdict, judge};
 
 use super::case::Case;
 
 /// The reading: short enough to be reviewed, and with a check sum over each text so that no byte of it can change
-/// unseen.
+/// unseen. A case is decoded and judged as a trial is; what it has no file of is left out.
 pub fn reading(case: &Case) -> String {
+    let pstore = match (&case.ramoops, &case.erst) {
+        (Some((zones, memory)), _) => RawPstore::Ramoops(zones, memory),
+        (None, file) => RawPstore::Erst(file.as_deref().unwrap_or_default()),
+    };
+    let raw = RawEvidence {
+        console: case.console.as_deref().unwrap_or_default(),
+        stamps: case.stamps.as_deref().unwrap_or_default(),
+        pstore,
+        ..RawEvidence::default()
+    };
+    let evidence = Evidence::decode(&raw, Facts::default());
+    let expected = Expected {
+        tail: &case.tail,
+        meetings: &case.meetings,
+        budgets_us: &evidence.stamps.as_ref().map_or_else(|_| BTreeMap::new(), Stamps::budgets),
+        order: &[],
+        deadline: Duration::from_secs(30),
+        build_id: "",
+    };
+    let verdict = judge(&evidence, &expected);
     let mut out = String::new();
-    if let Some(raw) = &case.console {
-        read_console(&mut out, raw, case);
+    if case.console.is_some() {
+        read_console(&mut out, &evidence, &verdict);
     }
-    if let Some(raw) = &case.erst {
-        read_pstore(&mut out, &pstore::from_erst_file(raw), case);
+    if case.ramoops.is_some() {
+        read_ramoops(&mut out, &evidence, &verdict);
+    } else if case.erst.is_some() {
+        read_pstore(&mut out, &evidence.pstore, &verdict);
     }
-    if let Some((zones, raw)) = &case.ramoops {
-        read_ramoops(&mut out, raw, zones, case);
-    }
-    if let Some(raw) = &case.stamps {
-        read_stamps(&mut out, raw, case);
+    if case.stamps.is_some() {
+        read_stamps(&mut out, &evidence, &verdict);
     }
     out
 }
 
-fn read_console(out: &mut String, raw: &[u8], case: &Case) {
-    let console = console::decode(raw);
-    line(out, &format!("console: {}", verdict(&judge_console(&console, &case.tail))));
+fn read_console(out: &mut String, evidence: &Evidence, verdict: &TrialVerdict) {
+    let console = &evidence.console;
+    line(out, &format!("console: {}", of_channel(verdict, Channel::Console)));
     let prefixed: Vec<_> = console.lines().filter(|line| line.micros.is_some()).collect();
     let callers = prefixed.iter().filter(|line| line.caller.is_some()).count();
     line(
@@ -51,30 +72,30 @@ fn read_console(out: &mut String, raw: &[u8], case: &Case) {
     }
 }
 
-fn read_ramoops(out: &mut String, raw: &[u8], zones: &Ramoops, case: &Case) {
-    let reading = ramoops::decode(raw, zones);
-    read_pstore(out, &reading.pstore, case);
-    for (id, corrections) in reading.corrections.iter().enumerate() {
+fn read_ramoops(out: &mut String, evidence: &Evidence, verdict: &TrialVerdict) {
+    read_pstore(out, &evidence.pstore, verdict);
+    for (id, corrections) in evidence.corrections.iter().enumerate() {
         line(
             out,
             &format!("  zone {id}: {} bytes corrected, {} bad blocks", corrections.bytes, corrections.bad_blocks),
         );
     }
-    if let Some(zone) = &reading.console {
-        line(out, &format!("pstore-console: {}", verdict(&judge_pstore_console(zone.as_ref(), &case.tail))));
+    if evidence.pstore_console.is_some() {
+        line(out, &format!("pstore-console: {}", of_channel(verdict, Channel::PstoreConsole)));
     }
-    for (name, zone) in [("console", &reading.console), ("pmsg", &reading.pmsg)] {
-        let Some(Ok(zone)) = zone else { continue };
-        let (text, corrected) = (console::decode(&zone.bytes).text, zone.corrections.bytes);
-        line(
-            out,
-            &format!("  {name}: {} lines, {corrected} bytes corrected; crc {}", text.lines().count(), crc(&text)),
-        );
+    let of_zone = |out: &mut String, name, text: &str, corrected| {
+        line(out, &format!("  {name}: {} lines, {corrected} bytes corrected; crc {}", text.lines().count(), crc(text)));
+    };
+    if let Some(Ok(zone)) = &evidence.pstore_console {
+        of_zone(out, "console", &zone.console.text, zone.corrections.bytes);
+    }
+    if let Some(Ok(zone)) = &evidence.pmsg {
+        of_zone(out, "pmsg", &console::decode(&zone.bytes).text, zone.corrections.bytes);
     }
 }
 
-fn read_pstore(out: &mut String, pstore: &Pstore, case: &Case) {
-    line(out, &format!("pstore: {}", verdict(&judge_pstore(pstore, &case.tail))));
+fn read_pstore(out: &mut String, pstore: &Pstore, verdict: &TrialVerdict) {
+    line(out, &format!("pstore: {}", of_channel(verdict, Channel::Pstore)));
     for dump in &pstore.dumps {
         line(out, &format!("  {dump}"));
         for part in &dump.parts {
@@ -95,18 +116,20 @@ fn read_pstore(out: &mut String, pstore: &Pstore, case: &Case) {
     }
 }
 
-fn read_stamps(out: &mut String, raw: &[u8], case: &Case) {
-    let stamps = match stamps::decode(raw) {
+fn read_stamps(out: &mut String, evidence: &Evidence, verdict: &TrialVerdict) {
+    let stamps = match &evidence.stamps {
         Ok(stamps) => stamps,
         Err(error) => return line(out, &format!("stamps: {error}")),
     };
-    let actors = stamps.actor_stamps();
-    let passages: Vec<_> = actors.iter().map(meet::Passage::stamped).collect();
-    let met = meet::check(&case.meetings, &passages, &stamps.budgets());
-    line(out, &met.map_or_else(|missed| format!("trial: missed: {missed}"), |()| "trial: counts".to_owned()));
+    let counts = match &verdict.counts {
+        Ok(()) => "counts".to_owned(),
+        Err(NotCounted::Missed(reason)) => format!("missed: {reason}"),
+        Err(NotCounted::InfraError(cause)) => format!("infra-error: {cause}"),
+    };
+    line(out, &format!("trial: {counts}"));
     let fired = if stamps.fired_tsc.is_some() { "fired" } else { "not fired" };
     line(out, &format!("  nonce \"{}\", {} kHz, {fired}", stamps.nonce, stamps.tsc_khz));
-    for (actor, at) in stamps.actors.iter().zip(actors) {
+    for (actor, at) in stamps.actors.iter().zip(evidence.actor_stamps()) {
         let us = |at: Option<u64>| at.map_or_else(|| "never".to_owned(), |us| format!("{us} us"));
         line(
             out,
@@ -126,7 +149,8 @@ fn read_stamps(out: &mut String, raw: &[u8], case: &Case) {
     }
 }
 
-fn verdict(verdict: &ChannelVerdict) -> String {
+fn of_channel(verdict: &TrialVerdict, channel: Channel) -> String {
+    let Some(verdict) = verdict.channels.get(&channel) else { return "not judged".to_owned() };
     let detail = if verdict.detail.is_empty() { String::new() } else { format!(": {}", verdict.detail) };
     format!("{} {}/{}{detail}", verdict.outcome, verdict.witnesses, verdict.of)
 }

@@ -51,7 +51,7 @@ fn run<'a>(results: &Path, info: &RunInfo, trials: impl IntoIterator<Item = &'a 
     run.write_info(&RunInfo { run_id: run.id().to_owned(), ..info.clone() }).unwrap();
     let log = run.log().unwrap();
     for trial in trials {
-        log.append(trial).unwrap();
+        log.append_blocking(trial).unwrap();
         fs::write(run.create_artifacts(trial.index).unwrap().join(CONSOLE), trial.index.to_string()).unwrap();
     }
     run

@@ -31,7 +31,7 @@ fn run_of(records: &[TrialRecord]) -> (tempfile::TempDir, Run) {
     let (folder, run) = run();
     let log = run.log().unwrap();
     for record in records {
-        log.append(record).unwrap();
+        log.append_blocking(record).unwrap();
     }
     (folder, run)
 }
@@ -56,7 +56,7 @@ fn a_run_goes_on_after_a_torn_line() {
         assert_eq!(finished.len(), recorded);
         assert!(finished.contains(0) && !finished.contains(1) && finished.contains(2) && !finished.contains(u64::MAX));
         assert_eq!(fs::read(&path).unwrap(), whole);
-        log.append(&last).unwrap();
+        log.append_blocking(&last).unwrap();
         assert_eq!(records(&run), [&before[0], &before[1], &last].map(Clone::clone));
     }
 }
@@ -66,7 +66,7 @@ fn a_run_that_died_before_its_first_trial_goes_on() {
     let (_folder, run) = run();
     let (log, finished) = run.reopen_log().unwrap();
     assert!(finished.is_empty());
-    log.append(&record(0, 0, counted(Saved, Saved))).unwrap();
+    log.append_blocking(&record(0, 0, counted(Saved, Saved))).unwrap();
     assert_eq!(records(&run).len(), 1);
 }
 
@@ -150,4 +150,35 @@ fn an_attempt_finds_its_folder_empty() {
     fs::write(folder.join("registers.txt"), "of the first attempt").unwrap();
     assert_eq!(run.create_artifacts(3).unwrap(), folder);
     assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
+
+/// A pipe takes what is written to it, and has nothing that could be synced.
+#[test]
+fn that_the_disk_does_not_keep_it_is_told_to_everybody_whose_record_was_synced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trials.jsonl");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let log = TrialLog::on(path.clone(), File::from(std::os::fd::OwnedFd::from(writer)), 0).unwrap();
+    let appended = [0, 1, 2].map(|index| log.append(&record(index, 0, counted(Saved, Saved))));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for appended in appended {
+        let error = runtime.block_on(appended).unwrap_err().to_string();
+        assert_eq!(
+            error.replace(&*path.to_string_lossy(), "LOG"),
+            "cannot append to LOG: Invalid argument (os error 22)"
+        );
+    }
+    drop(log);
+    let mut written = String::new();
+    reader.read_to_string(&mut written).unwrap();
+    assert_eq!(written.lines().count(), 3, "all of them were written");
+}
+
+#[test]
+fn what_is_appended_is_written_though_nobody_waits_for_it() {
+    let (_folder, run) = run();
+    let log = run.log().unwrap();
+    drop(log.append(&record(0, 0, counted(Saved, Saved))));
+    drop(log);
+    assert_eq!(records(&run).len(), 1);
 }

@@ -6,7 +6,7 @@ fn record() -> TrialRecord {
 }
 
 fn with<T>(timeline: &Timeline, detail: bool, show: impl Fn(&View) -> T) -> T {
-    let (trial, lines) = (record(), place_console(timeline, CONSOLE));
+    let (trial, lines) = (record(), place_console(timeline, &console::decode(CONSOLE)));
     show(&View { run_id: "20261122-050607-00ab", trial: &trial, timeline, lines: &lines, detail })
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::evidence::console;
 use crate::evidence::encode::{self, Erst, cper_record, deflate, dmesg_record};
 use crate::evidence::pstore;
-use crate::evidence::ramoops::Corrections;
+use crate::evidence::ramoops::{Contents, Corrections};
 use crate::verdict::testlog::{NONCE, OF, foreign, own_panic, panic, witnesses};
 
 /// The storage after these records, and what is judged of it.
@@ -35,13 +35,13 @@ fn said(outcome: ChannelOutcome, witnesses: u32, detail: &str) -> (ChannelOutcom
 
 #[test]
 fn the_consoles_zone() {
-    let judge = |zone: Result<&Contents, &ZoneError>| {
+    let judge = |zone: Result<&ConsoleZone, &ZoneError>| {
         let verdict = judge_pstore_console(zone, &Tail::of_panic(NONCE, OF));
         (verdict.outcome, verdict.witnesses, verdict.detail)
     };
-    let zone = |text: String, bad_blocks| Contents {
-        bytes: text.into_bytes(),
-        corrections: Corrections { bytes: 3, bad_blocks },
+    let zone = |text: String, bad_blocks| {
+        let contents = Contents { bytes: text.into_bytes(), corrections: Corrections { bytes: 3, bad_blocks } };
+        ConsoleZone::from(contents)
     };
     assert_eq!(judge(Ok(&zone(witnesses(1..=OF) + &own_panic(), 1))), said(Saved, OF, ""));
     assert_eq!(judge(Ok(&zone(witnesses(1..=OF), 0))), said(Truncated, OF, "missing: panic line"));
@@ -50,7 +50,7 @@ fn the_consoles_zone() {
         said(Corrupt, OF, "missing: panic line; 1 block is beyond its parity")
     );
     let nothing = said(Lost, 0, "missing: witnesses 1-12 of 12, panic line");
-    assert_eq!(judge(Ok(&Contents::default())), nothing);
+    assert_eq!(judge(Ok(&ConsoleZone::default())), nothing);
     let scribbled = ZoneError::Signature { found: 0 };
     assert_eq!(
         judge(Err(&scribbled)),

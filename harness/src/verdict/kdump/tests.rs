@@ -2,6 +2,7 @@ use super::*;
 use crate::evidence::encode_core::{CoreBuilder, registers};
 use crate::evidence::encode_ring::{Kernel, RingBuilder};
 use crate::evidence::vmcore::{self, Core};
+use crate::evidence::{Evidence, Facts, RawEvidence, printk_ring};
 use crate::verdict::testlog::{NONCE, OF};
 use crate::verdict::witness;
 
@@ -40,7 +41,10 @@ fn dump(panicked: bool) -> Dump {
 }
 
 fn judged(dump: &Dump, due: &Due, tail: &Tail) -> (ChannelOutcome, String) {
-    let (verdict, _) = judge_kdump(&Capture::Read(Box::new(dump.clone())), due, tail);
+    let facts = Facts { capture: Some(Capture::Read(Box::new(dump.clone()))), ..Facts::default() };
+    let Evidence { facts, dumped_log, .. } = Evidence::decode(&RawEvidence::default(), facts);
+    let log = dumped_log.as_ref().map(|log| log.as_ref().map_err(String::as_str));
+    let verdict = judge_kdump(&facts.capture.unwrap(), log, due, tail);
     (verdict.outcome, verdict.detail)
 }
 
@@ -93,9 +97,11 @@ fn a_capture_that_fails_before_there_is_a_dump_says_where() {
         (Capture::Bad(text()), VmcoreBad, "it is so"),
     ];
     for (capture, outcome, detail) in captures {
-        let (verdict, log) = judge_kdump(&capture, &due([]), &tail());
+        let verdict = judge_kdump(&capture, None, &due([]), &tail());
         let expected = ChannelVerdict::new(outcome, 0, OF, detail.to_owned());
-        assert_eq!((verdict, log), (expected, None));
+        assert_eq!(verdict, expected);
+        let facts = Facts { capture: Some(capture), ..Facts::default() };
+        assert_eq!(Evidence::decode(&RawEvidence::default(), facts).dumped_log, None);
     }
 }
 

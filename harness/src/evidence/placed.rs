@@ -1,7 +1,9 @@
-//! The lines of the console put between the events.
+//! The lines of the console, put between the events of a timeline.
 
-use super::align::align;
-use crate::evidence::console;
+mod align;
+
+use self::align::align;
+use crate::evidence::console::Console;
 use crate::evidence::printk::Line;
 use crate::model::timeline::{Event, PlacedLine, StepEdge, Timeline};
 
@@ -16,14 +18,13 @@ struct Message<'a> {
     lines: Vec<&'a str>,
 }
 
-/// Puts the lines of `console`, as the UART sent them, where the kernel stored them in its log; every line, in order.
+/// Puts the lines of `console` where the kernel stored them in its log; every line, in order.
 ///
 /// Each message has a timestamp in guest time, and each `printk` event one in host time. The two are aligned by the
 /// time between them (see `align`), so that some of either may be missing. A message without an event of its own is
 /// placed by its timestamp, from the nearest one that has; a line without a timestamp follows the line before it.
 /// Without any `printk` event all are placed by the panic's message, and if there is none, at the end.
-pub fn place_console(timeline: &Timeline, console: &[u8]) -> Vec<PlacedLine> {
-    let console = console::decode(console);
+pub fn place_console(timeline: &Timeline, console: &Console) -> Vec<PlacedLine> {
     let messages = messages(&console.text);
     let pairs = pairs(&messages, &timeline.events);
     let ceilings = ceilings(&pairs, timeline.events.len());
@@ -106,3 +107,6 @@ fn ceilings(pairs: &[Option<usize>], end: usize) -> Vec<usize> {
 fn clocks(message: &Message, event: Option<usize>, events: &[Event]) -> Option<(i64, i64)> {
     Some((message.ns?, events.get(event?)?.ns))
 }
+
+#[cfg(test)]
+mod tests;

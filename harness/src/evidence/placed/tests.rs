@@ -1,9 +1,12 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::model::timeline::PlacedLine;
+use crate::evidence::console;
+use crate::model::timeline::sample::{CONSOLE, any_timeline, event, stock};
 
 /// What each line stands before, with the first word after its prefix.
 fn placed(timeline: &Timeline, console: &[u8]) -> Vec<usize> {
-    place_console(timeline, console).iter().map(|line| line.before).collect()
+    place_console(timeline, &console::decode(console)).iter().map(|line| line.before).collect()
 }
 
 fn index(timeline: &Timeline, us: i64) -> usize {
@@ -66,16 +69,16 @@ fn without_printk_events_the_panic_is_the_clock() {
 
 #[test]
 fn control_characters_do_not_come_through() {
-    let lines = place_console(&Timeline::default(), b"[    1.000000] a\x1b[2Jb\x07c\n");
+    let lines = place_console(&Timeline::default(), &console::decode(b"[    1.000000] a\x1b[2Jb\x07c\n"));
     assert_eq!(lines, [PlacedLine { before: 0, text: "[    1.000000] ab\u{fffd}c".into() }]);
 }
 
 proptest! {
     #[test]
     fn every_line_is_placed_once_and_in_order(timeline in any_timeline(), console in prop::collection::vec(any::<u8>(), 0..400)) {
+        let console = console::decode(&console);
         let lines = place_console(&timeline, &console);
-        let text = crate::evidence::console::decode(&console).text;
-        prop_assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), text.lines().collect::<Vec<_>>());
+        prop_assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), console.text.lines().collect::<Vec<_>>());
         prop_assert!(lines.is_sorted_by_key(|line| line.before));
         prop_assert!(lines.iter().all(|line| line.before <= timeline.events.len()));
     }
@@ -84,7 +87,7 @@ proptest! {
     fn hostile_timestamps_are_placed_in_order(timeline in any_timeline(), stamps in prop::collection::vec(any::<u32>(), 0..20)) {
         let line = |stamp: &u32| format!("[{stamp}.{:06}] x\n", stamp % 1_000_000);
         let console = stamps.iter().map(line).collect::<Vec<_>>().concat();
-        let lines = place_console(&timeline, console.as_bytes());
+        let lines = place_console(&timeline, &console::decode(console.as_bytes()));
         prop_assert_eq!(lines.len(), stamps.len());
         prop_assert!(lines.is_sorted_by_key(|line| line.before));
     }

@@ -1,0 +1,139 @@
+//! From what a guest left to the verdict on its trial, on a thread of its own: the one that all guests share has their
+//! consoles to read and their NMIs to inject meanwhile.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+
+use tokio::task::spawn_blocking;
+
+use super::Assignment;
+use super::hung::Hung;
+use crate::evidence::{Evidence, Facts, RawEvidence, RawPstore, pstore};
+use crate::guest::{GuestError, LogMemory, PstoreFile, RamoopsMemory, Remains};
+use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
+
+/// A guest's end and what it left.
+#[derive(Debug)]
+pub(super) struct Crash {
+    /// What it left.
+    pub remains: Remains,
+    /// What is known beside that.
+    pub facts: Facts,
+    /// Where its vCPUs stood, if it hung.
+    pub hung: Option<Hung>,
+    /// The build id of its kernel, where a dump of its memory is to be known by it.
+    pub build_id: String,
+}
+
+/// A guest's end, what it left, what that says, and what follows from it.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub remains: Remains,
+    pub hung: Option<Hung>,
+    pub evidence: Evidence,
+    pub verdict: TrialVerdict,
+}
+
+/// Decodes what a guest left, and judges its trial by it.
+pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
+    let assignment = assignment.clone();
+    off_thread(move || {
+        let Crash { remains, facts, hung, build_id } = crash;
+        let evidence = Evidence::decode(&raw(&remains), facts);
+        let verdict = judge(&evidence, &expected(&assignment, &build_id));
+        Examined { remains, hung, evidence, verdict }
+    })
+    .await
+}
+
+/// The verdict that takes into account what the next boot found in pstore; that it could not be asked is our failure.
+pub(super) fn after_next_boot(
+    verdict: TrialVerdict,
+    found: &Result<Vec<PstoreFile>, GuestError>,
+    tail: &Tail,
+) -> TrialVerdict {
+    match found {
+        Ok(files) => {
+            let files = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+            verdict.after_next_boot(&pstore::from_files(files), tail)
+        }
+        Err(error) => {
+            let cause = format!("have the next boot read what pstore kept: {error}");
+            TrialVerdict { counts: Err(NotCounted::InfraError(cause)), ..verdict }
+        }
+    }
+}
+
+/// What becomes of `work` on a thread that may block. A panic in it goes on here.
+///
+/// A trial has one such piece of work at a time, so there are never more than guests.
+pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is being shut down, and nobody waits any more.
+            Err(_) => pending().await,
+        },
+    }
+}
+
+fn raw(remains: &Remains) -> RawEvidence<'_> {
+    RawEvidence {
+        console: &remains.console,
+        stamps: &remains.page,
+        pstore: match &remains.ramoops {
+            Some(RamoopsMemory { zones, bytes }) => RawPstore::Ramoops(zones, bytes),
+            None => RawPstore::Erst(&remains.erst),
+        },
+        trace: &remains.trace,
+        capture_times: &remains.capture_times,
+        log: match &remains.log {
+            LogMemory::Read(ring) => Ok(ring),
+            LogMemory::Unknown(why) => Err(why),
+        },
+    }
+}
+
+fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
+    let Assignment { tail, meetings, budgets_us, order, deadline, .. } = assignment;
+    Expected { tail, meetings, budgets_us, order, deadline: *deadline, build_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TrialOutcome;
+    use crate::trial::caught::caught;
+
+    #[test]
+    fn that_the_next_boot_could_not_be_asked_is_our_failure() {
+        let facts = Facts::default();
+        let evidence = Evidence::decode(&RawEvidence::default(), facts);
+        let tail = Tail::of_panic("0123456789abcdef", 0);
+        let expected = Expected {
+            tail: &tail,
+            meetings: &[],
+            budgets_us: &std::collections::BTreeMap::new(),
+            order: &[],
+            deadline: std::time::Duration::ZERO,
+            build_id: "",
+        };
+        let verdict = TrialVerdict { counts: Ok(()), ..judge(&evidence, &expected) };
+        assert_eq!(
+            after_next_boot(verdict, &Err(GuestError::Agent("no".to_owned())), &tail).outcome(),
+            TrialOutcome::InfraError {
+                cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn work_is_done_on_another_thread_and_its_panics_are_ours() {
+        let here = std::thread::current().id();
+        assert_ne!(off_thread(|| std::thread::current().id()).await, here);
+        let nothing: [u8; 0] = [];
+        let panicked = caught(off_thread(move || assert!(!nothing.is_empty(), "index 0 of 0"))).await;
+        assert_eq!(panicked, Err("index 0 of 0".to_owned()));
+    }
+}

@@ -1,0 +1,230 @@
+//! The verdict on a trial: whether it counts, and what each channel kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+use super::kdump::{Due, dumped, judge_kdump};
+use super::kept::{Truth, text_of_dump, text_of_pstore};
+use super::meet::{self, Passage};
+use super::order::judge_order;
+use super::tail::Tail;
+use crate::evidence::pstore::Pstore;
+use crate::evidence::stamps::{Action, Actor, Stamps};
+use crate::evidence::vmcore::Capture;
+use crate::evidence::{Ending, Evidence, place_console};
+use crate::model::order::OrderAssertion;
+use crate::model::timeline::{Event, Timeline};
+use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Meeting, TrialOutcome};
+
+/// A guest whose vCPUs spent more than this share of their time waiting for a processor was not hung: the host was too
+/// busy to say.
+pub const SLOW_HOST: f64 = 0.8;
+
+/// What a trial should have come to.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// What each channel should have kept, and the trial's nonce.
+    pub tail: &'a Tail,
+    /// What must be true for the trial to count.
+    pub meetings: &'a [Meeting],
+    /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
+    /// that is not known beforehand.
+    pub budgets_us: &'a BTreeMap<String, u64>,
+    /// What must be so in its timeline.
+    pub order: &'a [OrderAssertion],
+    /// How long after its firing the guest should have ended.
+    pub deadline: Duration,
+    /// The build id of its kernel, by which a dump of its memory is known.
+    pub build_id: &'a str,
+}
+
+/// What is judged of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialVerdict {
+    /// Whether it counts, or why not.
+    pub counts: Result<(), NotCounted>,
+    /// Whether its guest did not end by itself.
+    pub hung: bool,
+    /// What each channel kept; of a trial that does not count without the order.
+    pub channels: BTreeMap<Channel, ChannelVerdict>,
+    /// What the trial logged, or why that is not known.
+    pub logged: Result<Logged, String>,
+    /// Which channel has which line of what was logged, where one lacks some of a trial that counts.
+    pub difference: Option<String>,
+    /// The dump of the kernel's memory in short, of a trial that counts.
+    pub dump: Option<Dumped>,
+}
+
+/// Why a trial does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCounted {
+    /// The faults did not meet as the scenario says, for this reason.
+    Missed(String),
+    /// Our side failed, for this reason.
+    InfraError(String),
+}
+
+impl TrialVerdict {
+    /// What is recorded of the trial.
+    pub fn outcome(&self) -> TrialOutcome {
+        match self.counts.clone() {
+            Ok(()) => TrialOutcome::Counted { hung: self.hung, channels: self.channels.clone() },
+            Err(NotCounted::Missed(reason)) => TrialOutcome::Missed { reason },
+            Err(NotCounted::InfraError(cause)) => TrialOutcome::InfraError { cause },
+        }
+    }
+
+    /// Whether pstore kept anything of the panic's log in a trial that counts.
+    pub fn kept_by_pstore(&self) -> bool {
+        let pstore = self.channels.get(&Channel::Pstore);
+        self.counts.is_ok() && pstore.is_some_and(|verdict| verdict.outcome != ChannelOutcome::Lost)
+    }
+
+    /// The verdict that takes into account what the kernel's next boot found in pstore.
+    #[must_use]
+    pub fn after_next_boot(mut self, found: &Pstore, tail: &Tail) -> Self {
+        if let Some(verdict) = self.channels.get_mut(&Channel::Pstore) {
+            judge_next_boot(verdict, found, tail);
+        }
+        self
+    }
+}
+
+/// Judges a trial by what its guest left.
+pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
+    let truth = evidence.log.as_ref().map_err(Clone::clone);
+    let truth = truth.and_then(|log| Truth::of(log, expected.tail).map_err(|error| error.to_string()));
+    let counts = counts(evidence, expected);
+    let Kept { mut channels, difference } = kept(evidence, expected, truth.as_ref().ok());
+    channels.extend(counts.is_ok().then(|| order(evidence, expected)).flatten().map(|it| (Channel::Order, it)));
+    let dump = match &evidence.facts.capture {
+        Some(Capture::Read(dump)) => Some(dumped(dump, dumped_log(evidence))),
+        _ => None,
+    };
+    TrialVerdict {
+        hung: evidence.facts.ending.is_hung(),
+        channels,
+        logged: truth.map(|truth| truth.logged()),
+        difference: difference.filter(|_| counts.is_ok()),
+        dump: dump.filter(|_| counts.is_ok()),
+        counts,
+    }
+}
+
+/// Whether the trial counts: the guest was given its time, its faults were fired, and they met as they should have.
+fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted> {
+    let infra = |cause: String| NotCounted::InfraError(cause);
+    let Expected { tail, meetings, budgets_us, deadline, .. } = *expected;
+    let facts = &evidence.facts;
+    if let Some(share) = facts.host_wait.filter(|share| facts.ending == Ending::Deadline && *share > SLOW_HOST) {
+        return Err(infra(format!(
+            "the guest had not ended {deadline:?} after firing, but its vCPUs had waited {:.0} % of that time for a \
+             processor of the host; run fewer guests at a time (--jobs)",
+            share * 100.0
+        )));
+    }
+    let page = evidence.stamps.as_ref().map_err(|error| infra(format!("read crashlab's stamps: {error}")))?;
+    if page.nonce != tail.nonce {
+        return Err(infra(format!("crashlab's page belongs to trial {:?}, not {:?}", page.nonce, tail.nonce)));
+    }
+    if page.fired_tsc.is_none() {
+        return Err(infra("the guest ended before its faults were fired".to_owned()));
+    }
+    let mut passages = stamped(page);
+    if let Some(timeline) = &evidence.timeline {
+        let timeline = timeline.as_ref().map_err(|error| infra(format!("read the timeline: {error}")))?;
+        let seen = meet::passages(timeline, &passages);
+        // A guest that had not ended ran on between the reading of its page and its death.
+        meet::agree(&passages, &seen, !facts.ending.is_hung())
+            .map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
+        passages = seen;
+    }
+    meet::check(meetings, &passages, budgets_us).map_err(NotCounted::Missed)?;
+    // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
+    match &evidence.pstore.storage_fault {
+        Some(fault) => Err(infra(format!("read the ERST's file: {fault}"))),
+        None => Ok(()),
+    }
+}
+
+/// As crashlab's page tells it.
+fn stamped(page: &Stamps) -> Vec<Passage> {
+    // What others write there is no time.
+    let spent = |actor: &Actor| matches!(actor.action, Action::Spin | Action::Hold).then_some(actor.spent_us);
+    let stamps = page.actor_stamps();
+    let passages = stamps.iter().map(Passage::stamped);
+    page.actors.iter().zip(passages).map(|(actor, passage)| Passage { spent_us: spent(actor), ..passage }).collect()
+}
+
+/// What channels kept of the log.
+struct Kept {
+    channels: BTreeMap<Channel, ChannelVerdict>,
+    difference: Option<String>,
+}
+
+/// Judges every channel of the log: by its tail, and line by line where it is known what was logged.
+fn kept(evidence: &Evidence, expected: &Expected<'_>, truth: Option<&Truth>) -> Kept {
+    let tail = &tail_due(evidence, expected, truth);
+    let by_line = |verdict, text: &str| ChannelVerdict { log: truth.map(|truth| truth.kept_by(text)), ..verdict };
+    let console = evidence.console.text.as_str();
+    let pstore = text_of_pstore(&evidence.pstore, tail);
+    let dump = text_of_dump(dumped_log(evidence));
+    let mut texts = vec![('c', console), ('p', pstore.as_str())];
+    let mut channels = BTreeMap::from([
+        (Channel::Console, by_line(judge_console(&evidence.console, tail), console)),
+        (Channel::Pstore, by_line(judge_pstore(&evidence.pstore, tail), &pstore)),
+    ]);
+    if let Some(zone) = &evidence.pstore_console {
+        let verdict = judge_pstore_console(zone.as_ref(), tail);
+        let verdict = match zone {
+            Ok(zone) => by_line(verdict, &zone.console.text),
+            Err(_) => verdict,
+        };
+        channels.insert(Channel::PstoreConsole, verdict);
+    }
+    if let Some(capture) = &evidence.facts.capture {
+        let timeline = evidence.timeline.as_ref().and_then(|timeline| timeline.as_ref().ok());
+        let due = Due { build_id: expected.build_id.to_owned(), saved_registers: saved_registers(timeline) };
+        let log = evidence.dumped_log.as_ref().map(|log| log.as_ref().map_err(String::as_str));
+        channels.insert(Channel::Kdump, by_line(judge_kdump(capture, log, &due, tail), &dump));
+        texts.push(('k', &dump));
+    }
+    Kept { difference: truth.and_then(|truth| truth.difference(&texts)), channels }
+}
+
+/// What channels should have kept. A crash kernel that an oops boots is there before a panic has a line.
+fn tail_due(evidence: &Evidence, expected: &Expected<'_>, truth: Option<&Truth>) -> Tail {
+    match (evidence.facts.ending, truth) {
+        (Ending::Captured, Some(truth)) if !truth.logged().panic => expected.tail.clone().without_panic(),
+        _ => expected.tail.clone(),
+    }
+}
+
+fn dumped_log(evidence: &Evidence) -> Option<&crate::evidence::printk_ring::Log> {
+    evidence.dumped_log.as_ref().and_then(|log| log.as_ref().ok())
+}
+
+/// The CPUs that were seen saving their registers.
+fn saved_registers(timeline: Option<&Timeline>) -> BTreeSet<u32> {
+    let events = timeline.into_iter().flat_map(|timeline| &timeline.events);
+    let saves = |event: &&Event| {
+        event.step == Event::MACHINE_KEXEC || (event.step == Event::STOPPED && event.of == "kdump_nmi_callback")
+    };
+    events.filter(saves).map(|event| event.cpu).collect()
+}
+
+/// Whether the trial's steps came in the order that its scenario asserts; none where that is not known.
+fn order(evidence: &Evidence, expected: &Expected<'_>) -> Option<ChannelVerdict> {
+    let (Some(Ok(timeline)), Some(tracing)) = (&evidence.timeline, &evidence.facts.tracing) else { return None };
+    let verdict = judge_order(expected.order, timeline, &[], tracing.real_time)?;
+    if verdict.outcome != ChannelOutcome::Broken {
+        return Some(verdict);
+    }
+    // To put the console's lines between the events takes longer than to judge, and only who reads the detail needs
+    // them.
+    judge_order(expected.order, timeline, &place_console(timeline, &evidence.console), tracing.real_time)
+}
+
+#[cfg(test)]
+mod tests;
