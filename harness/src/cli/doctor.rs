@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::project::{project, results};
+use super::project::{host_options, project};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Time;
-use crate::kernel::{self, Origin};
 use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
 use crate::session::machine;
 use crate::tracer::{NoTracer, Tracer};
@@ -25,7 +24,7 @@ pub struct Arguments {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let options = options(global)?;
+    let options = host_options(global)?;
     let mut report = preflight::check(&options).await;
     if arguments.install && report.status() == Status::Fail {
         report = install(&options, report, arguments.yes).await?;
@@ -50,23 +49,7 @@ fn tracing(found: &Result<Tracer, NoTracer>) -> Finding {
     Finding { id: "tracing".to_owned(), title: "tracing".to_owned(), status, detail, mend: None, packages: Vec::new() }
 }
 
-/// What to look at: this machine, for the project's bases.
-pub fn options(global: &Global) -> Result<Options, Failure> {
-    let project = project(global)?;
-    let mut options = Options::new(project.cache().to_owned(), results(global, &project), 1);
-    options.qemu = global.qemu.clone().or(options.qemu);
-    options.source_packages = kernel::list_bases(&project)?
-        .into_iter()
-        .filter_map(|base| match base.origin {
-            // One of a suite is fetched by who needs it.
-            Origin::Package(package) if package.suite.is_none() => Some(package.name),
-            Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
-        })
-        .collect();
-    Ok(options)
-}
-
-/// Installs what failed for want of a package, and checks again. What cannot be mended so stays in the report.
+/// Installs what failed because a package is missing, and checks again. What packages do not mend stays in the report.
 pub async fn install(options: &Options, report: Report, yes: bool) -> Result<Report, Failure> {
     let consent = Situation::of_this_process(yes).consent();
     if consent == Consent::Given

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Global, doctor};
-use crate::preflight::{self, Report};
+use super::{Failure, Global};
+use crate::kernel::{self, Origin};
+use crate::preflight::{self, Options, Report};
 use crate::project::Project;
 use crate::reporter::StandardError;
 use crate::session::{Cancellation, Catalogue, Events, QemuRig, Session, TrialOptions, harness_info};
@@ -49,7 +50,7 @@ pub async fn session(
     catalogue: Catalogue,
     options: TrialOptions,
 ) -> Result<Session<QemuRig>, Failure> {
-    let report = preflight::check(&doctor::options(global)?).await;
+    let report = preflight::check(&host_options(global)?).await;
     session_on(global, catalogue, options, &report).await
 }
 
@@ -65,4 +66,20 @@ pub async fn session_on(
     let results = results(global, &catalogue.project);
     let harness = harness_info(&catalogue.project);
     Ok(Session { catalogue, results, options, rig, events, cancellation, harness })
+}
+
+/// What to look at: this machine, for the project's bases.
+pub fn host_options(global: &Global) -> Result<Options, Failure> {
+    let project = project(global)?;
+    let mut options = Options::new(project.cache().to_owned(), results(global, &project), 1);
+    options.qemu = global.qemu.clone().or(options.qemu);
+    options.source_packages = kernel::list_bases(&project)?
+        .into_iter()
+        .filter_map(|base| match base.origin {
+            // One of a suite is fetched by who needs it.
+            Origin::Package(package) if package.suite.is_none() => Some(package.name),
+            Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
+        })
+        .collect();
+    Ok(options)
 }

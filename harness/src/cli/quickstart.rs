@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::options::TrialArguments;
-use super::project::{catalogue, session_on};
+use super::project::{catalogue, host_options, session_on};
 use super::{Failure, Global, doctor, outcome, run};
 use crate::preflight::{self, Status};
 use crate::session::Request;
@@ -41,7 +41,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         "1/3 preflight: can this machine build kernels and crash guests?\n\
          On a fresh machine with 2 processors the whole takes about 10 minutes, a second time about 2."
     );
-    let options = doctor::options(global)?;
+    let options = host_options(global)?;
     let mut report = preflight::check(&options).await;
     if report.status() == Status::Fail {
         report = doctor::install(&options, report, arguments.yes).await?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::base::is_plain_name;
+use super::files::is_plain_name;
 use super::variant::{Knob, Parameter, Sysctl};
 use super::{KernelError, Variant};
 use crate::model::pstore::{Backend, Ramoops};

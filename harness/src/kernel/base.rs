@@ -96,7 +96,7 @@ fn read(path: &Path) -> Result<Vec<Base>, KernelError> {
     bases
         .into_iter()
         .map(|(name, origin)| {
-            if !is_plain_name(&name) {
+            if !files::is_plain_name(&name) {
                 return Err(file.error(name.mark, "a base's name is letters, digits, `.`, `_`, `-`", None).into());
             }
             Ok(Base { name: name.value, origin: origin.value.below(folder) })
@@ -109,7 +109,7 @@ impl Base {
     pub(super) fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
         let mut bases = list_bases(project)?;
         let commit = project.commits().join(format!("{name}.yaml"));
-        if is_plain_name(name) && commit.is_file() {
+        if files::is_plain_name(name) && commit.is_file() {
             bases.extend(read(&commit)?);
         }
         let unknown = UnknownName::new("base", name, bases.iter().map(|base| base.name.as_str()));
@@ -125,12 +125,6 @@ impl Origin {
             Self::Git(git) => Self::Git(GitOrigin { tree: folder.join(git.tree), ..git }),
         }
     }
-}
-
-/// Whether a name can be part of a path, a cell and a command line without being mistaken for something else.
-pub(super) fn is_plain_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use super::config::{Config, Fragments, allconfig};
 use super::diagnose::{disk_full, first_error};
 use super::make::Make;
 use super::module::{MODULE, ModuleSources};
-use super::record::{BuildRecord, Durations, Sizes, SourceRecord};
+use super::record::{BUILD_RECORD, BuildRecord, Durations, FILES, Sizes, SourceRecord};
 use super::series::{self, Overlay, Patch};
 use super::source::Source;
-use super::store::{BUILD_RECORD, FILES};
 use super::workbench::Workbench;
 use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
 

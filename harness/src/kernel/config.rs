@@ -1,11 +1,10 @@
 //! Config fragments: what is asked for, and whether the kernel's config system granted it.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{KernelError, Version};
+use super::{KernelError, Unmet, Version};
 
 /// What a config is asked to be: the project's `guest.config` and a variant's fragments, later ones winning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,31 +16,6 @@ struct Asked {
     value: String,
     path: PathBuf,
     line: usize,
-}
-
-/// An option that is not what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// `CONFIG_PSTORE_RAM`.
-    pub option: String,
-    /// `y`, `m`, `n`, a number or a quoted text.
-    pub asked: String,
-    /// What it is instead.
-    pub got: String,
-    /// Which fragment asked.
-    pub path: PathBuf,
-    /// On which line.
-    pub line: usize,
-    /// What the kernel's Kconfig files say about it; empty if they say nothing.
-    pub why: String,
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { option, asked, got, path, line, why } = self;
-        write!(f, "{option}: asked {asked}, got {got} ({}:{line})", path.display())?;
-        if why.is_empty() { Ok(()) } else { write!(f, "\n    {why}") }
-    }
 }
 
 /// The fragments that every guest's kernel of this version has, in order: `guest.config`, then those for some versions

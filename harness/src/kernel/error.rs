@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::config::Unmet;
 use super::diagnose::Diagnosis;
 use super::{Version, files};
 use crate::yaml::{InputError, UnknownName};
@@ -399,6 +398,31 @@ impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = self.0 >> 20;
         if mib < 1024 { write!(f, "{mib} MiB") } else { write!(f, "{}.{} GiB", mib >> 10, (mib & 1023) * 10 / 1024) }
+    }
+}
+
+/// An option that is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// `CONFIG_PSTORE_RAM`.
+    pub option: String,
+    /// `y`, `m`, `n`, a number or a quoted text.
+    pub asked: String,
+    /// What it is instead.
+    pub got: String,
+    /// Which fragment asked.
+    pub path: PathBuf,
+    /// On which line.
+    pub line: usize,
+    /// What the kernel's Kconfig files say about it; empty if they say nothing.
+    pub why: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { option, asked, got, path, line, why } = self;
+        write!(f, "{option}: asked {asked}, got {got} ({}:{line})", path.display())?;
+        if why.is_empty() { Ok(()) } else { write!(f, "\n    {why}") }
     }
 }
 

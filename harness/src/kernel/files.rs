@@ -97,3 +97,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+/// Whether a name can be part of a path, a cell and a command line without being mistaken for something else.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}

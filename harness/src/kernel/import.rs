@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::base::{Base, is_plain_name};
+use super::base::Base;
+use super::files::is_plain_name;
 use super::git::{git_in, lines_of};
 use super::mail::{self, Mail};
 use super::series::{self, Patch};

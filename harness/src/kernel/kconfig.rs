@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::config::{Config, Unmet};
+use super::Unmet;
+use super::config::Config;
 use crate::yaml::nearest;
 
 /// Adds the reasons, as far as the Kconfig files of `tree` give any.

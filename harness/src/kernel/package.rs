@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::base::is_plain_name;
+use super::files::is_plain_name;
 use super::process::{ask, program, run_quiet};
 use super::{BuildEvent, Canceller, KernelError, files};
 

@@ -3,6 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Version;
+use super::module::MODULE;
+
+/// The files that are kept of a build.
+pub(super) const FILES: [&str; 6] = ["bzImage", "vmlinux", "System.map", "config", MODULE, "build.log"];
+/// The file with its [`BuildRecord`].
+pub(super) const BUILD_RECORD: &str = "build.json";
 
 /// `build.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use super::build::{Order, build};
 use super::config::{Fragments, for_version};
 use super::key::Ingredients;
 use super::module::{MODULE, ModuleSources};
+use super::record::{BUILD_RECORD, FILES};
 use super::series::{Patch, PatchHead};
 use super::source::Source;
 use super::variant::{Knob, Variant};
@@ -16,11 +17,6 @@ use super::workbench::Workbench;
 use super::{BuildEvent, BuildRecord, Canceller, KernelError, Version, files, toolchain};
 use crate::model::{GuestChange, KernelName};
 use crate::project::Project;
-
-/// What is kept of a build.
-pub(super) const FILES: [&str; 6] = ["bzImage", "vmlinux", "System.map", "config", MODULE, "build.log"];
-/// What is written about it.
-pub(super) const BUILD_RECORD: &str = "build.json";
 
 /// The kernels that were built, by content, and the means to build more.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::axis::{Asked, list_axes};
-use super::base::is_plain_name;
+use super::files::is_plain_name;
 use super::{KernelError, Version};
 use crate::model::GuestChange;
 use crate::project::Project;

@@ -1,8 +1,7 @@
 //! Whether packages may be installed: decided from facts, asked only at a terminal.
 
+use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
-
-use super::install::InstallPlan;
 
 /// What the decision rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ pub(super) fn is_yes(answer: &str) -> bool {
 
 /// Says on standard error what will be run, and reads the answer. Blocks until there is one; the end of the input is
 /// no.
-pub fn ask_at_terminal(plan: &InstallPlan) -> io::Result<bool> {
+pub fn ask_at_terminal(plan: &impl fmt::Display) -> io::Result<bool> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "this will run:\n  {plan}\ncontinue? [y/N] ")?;
     stderr.flush()?;

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::qemu::QemuVersion;
 use crate::guest::Accelerator;
 
 /// How a check came out, from good to bad.
@@ -139,5 +138,39 @@ impl fmt::Display for Report {
             write!(f, "\n\nhint: `harness doctor --install` installs what is missing")?;
         }
         Ok(())
+    }
+}
+
+/// A version of QEMU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QemuVersion {
+    /// First number.
+    pub major: u32,
+    /// Second number.
+    pub minor: u32,
+    /// Third number, of a stable update.
+    pub micro: u32,
+}
+
+impl QemuVersion {
+    /// Reads what `--version` says: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
+    pub(super) fn parse(said: &str) -> Option<Self> {
+        let (_, rest) = said.split_once("QEMU emulator version ")?;
+        let number = rest.split(|c: char| c != '.' && !c.is_ascii_digit()).next()?;
+        let mut parts = number.split('.').map(|part| part.parse().ok());
+        let mut next = || parts.next().unwrap_or(Some(0));
+        Some(Self { major: next()?, minor: next()?, micro: next()? })
+    }
+}
+
+impl fmt::Display for QemuVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)
+    }
+}
+
+impl Serialize for QemuVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

@@ -24,10 +24,9 @@ mod source;
 mod toolchain;
 
 pub use self::consent::{Consent, Situation, ask_at_terminal};
-pub use self::finding::{Finding, QemuInfo, Report, Status};
+pub use self::finding::{Finding, QemuInfo, QemuVersion, Report, Status};
 pub use self::host::{Host, Options, Patience};
 pub use self::install::{InstallError, InstallPlan, install, plan};
-pub use self::qemu::QemuVersion;
 
 use crate::guest::Accelerator;
 

@@ -1,10 +1,6 @@
 //! QEMU: is it there, is it new enough, has it the devices, does its sandbox hold.
 
-use std::fmt;
-
-use serde::{Serialize, Serializer};
-
-use super::finding::{Finding, QemuInfo, Status};
+use super::finding::{Finding, QemuInfo, QemuVersion, Status};
 use super::host::Options;
 use super::run::run;
 
@@ -23,40 +19,6 @@ const DEVICES: [&str; 5] = ["acpi-erst", "virtio-serial-pci", "virtserialport", 
 /// QEMU gives up what a guest that took it over could use.
 pub(super) const SANDBOX: [&str; 2] =
     ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"];
-
-/// A version of QEMU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QemuVersion {
-    /// First number.
-    pub major: u32,
-    /// Second number.
-    pub minor: u32,
-    /// Third number, of a stable update.
-    pub micro: u32,
-}
-
-impl QemuVersion {
-    /// Reads what `--version` says: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
-    fn parse(said: &str) -> Option<Self> {
-        let (_, rest) = said.split_once("QEMU emulator version ")?;
-        let number = rest.split(|c: char| c != '.' && !c.is_ascii_digit()).next()?;
-        let mut parts = number.split('.').map(|part| part.parse().ok());
-        let mut next = || parts.next().unwrap_or(Some(0));
-        Some(Self { major: next()?, minor: next()?, micro: next()? })
-    }
-}
-
-impl fmt::Display for QemuVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.micro)
-    }
-}
-
-impl Serialize for QemuVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 /// What is known of the host's QEMU.
 #[derive(Debug)]

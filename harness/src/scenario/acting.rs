@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use super::cast::Cast;
-use super::{Action, Actor, Context, Cpu, Edge, Enough, Instance, Span, Start, Stay};
+use super::instance::{Planned, at_point};
+use super::{Action, Context, Cpu, Edge, Enough, Instance, Start, Stay};
 use crate::yaml::{InputError, Mark, Source};
-
-/// An actor before it is drawn.
-pub(super) type Planned = Actor<Cpu, Span>;
 
 /// Sysctls under which a CPU that stays too long, or a thread that sleeps too long, ends in a panic.
 pub(super) const LOCKUPS: [&str; 3] = ["softlockup_panic", "hardlockup_panic", "hung_task_panic"];
@@ -166,13 +164,4 @@ fn chain<'a>(first: &'a Planned, instance: &'a Instance, acting: &[&str]) -> Vec
         }
         actor = next;
     }
-}
-
-/// The point of the sweep as the end of a sentence.
-pub(super) fn at_point(instance: &Instance) -> String {
-    if instance.params.is_empty() {
-        return String::new();
-    }
-    let params: Vec<String> = instance.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!(" at {}", params.join(" "))
 }

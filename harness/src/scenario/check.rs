@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::acting::{Planned, at_point};
 use super::draw::Drawn;
 use super::file::{File, KnobFile};
 use super::guest_text::Firing;
+use super::instance::{Planned, at_point};
 use super::{Cpu, Instance, Span};
 use crate::guest::DIRECTIVES_BYTES;
 use crate::yaml::{At, InputError, Mark, Source, visible};

@@ -13,7 +13,8 @@ mod words;
 use serde::Serialize;
 
 use self::words::list;
-use super::acting::{Planned, at_point, ends_guest};
+use super::acting::ends_guest;
+use super::instance::{Planned, at_point};
 use super::{Actor, Cpu, Drawn, Instance, Scenario, Span};
 use crate::model::Params;
 use crate::model::pstore::Backend;

@@ -90,3 +90,15 @@ impl Knob {
         Self { path: format!("/proc/sys/{}", name.replace('.', "/")), value }
     }
 }
+
+/// An actor before it is drawn.
+pub(super) type Planned = Actor<Cpu, Span>;
+
+/// The point of the sweep as the end of a sentence.
+pub(super) fn at_point(instance: &Instance) -> String {
+    if instance.params.is_empty() {
+        return String::new();
+    }
+    let params: Vec<String> = instance.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!(" at {}", params.join(" "))
+}

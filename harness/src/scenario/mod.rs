@@ -41,7 +41,6 @@ pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;
 pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
-pub use self::schema::schema;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 use crate::model::{GuestChange, ParamValue, Params};
 use crate::yaml::{InputError, Source, UnknownName};
@@ -133,6 +132,11 @@ impl Scenario {
     pub fn at(&self, params: &Params) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.params == *params)
     }
+}
+
+/// The JSON Schema of a scenario file.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).to_value()
 }
 
 /// The time that is written like this, `300ms`; `None` if none is.

@@ -8,6 +8,7 @@ use super::cast::{Cast, Role};
 use super::file::actor::{ActorFile, Hold, Nmi, Stay};
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
+use super::instance::Planned;
 use super::scalar::Scalar;
 use super::sweep::{self, Choice};
 use super::{
@@ -301,7 +302,7 @@ impl Point<'_> {
     }
 
     /// What is asked: of an actor that is several, of each.
-    fn meeting(&self, meet: &MeetFile, instance: &[acting::Planned]) -> Result<Vec<Meeting>, InputError> {
+    fn meeting(&self, meet: &MeetFile, instance: &[Planned]) -> Result<Vec<Meeting>, InputError> {
         Ok(match meet {
             MeetFile::EntersDuring(EntersDuring { actor, of, .. }) => {
                 let during = |of: &str| Meeting::EntersDuring { actor: actor.value.clone(), of: of.to_owned() };

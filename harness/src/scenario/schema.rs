@@ -9,14 +9,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::file::File;
-use super::file::actor::CpuFile;
 use crate::model::timeline::STEPS;
-
-/// The JSON Schema of a scenario file.
-pub fn schema() -> Value {
-    schemars::schema_for!(File).to_value()
-}
 
 /// Of the keys of an object, exactly one.
 pub(super) fn one_of(keys: &[&str]) -> Value {
@@ -36,20 +29,6 @@ fn counted() -> Value {
 /// What may also be left empty.
 fn or_null(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
-}
-
-impl JsonSchema for CpuFile {
-    fn schema_name() -> Cow<'static, str> {
-        "Cpu".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "The number of a CPU, from 0; `any-other`: one drawn in each trial from those that no actor \
-                            names by number; `all-others`: an actor on each of those.",
-            "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 7 }, { "enum": ["any-other", "all-others"] }],
-        })
-    }
 }
 
 /// Defines types that are nothing but a schema.

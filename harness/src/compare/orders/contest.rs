@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::ranking::Measure;
+use super::measure::Measure;
 use crate::compare::Verdict;
 use crate::compare::pair::Pair;
 use crate::stats::{Clusters, Proportion};

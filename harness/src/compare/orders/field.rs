@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::contest::Contest;
-use super::ranking::Measure;
+use super::measure::Measure;
 use crate::compare::{Error, Point};
 use crate::model::{CellKey, Channel};
 use crate::results::{CellSummary, Summary};

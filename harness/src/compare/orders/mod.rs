@@ -10,6 +10,7 @@
 
 mod contest;
 mod field;
+mod measure;
 mod ranking;
 mod standing;
 #[cfg(test)]
@@ -17,9 +18,10 @@ mod tests;
 
 use contest::Contest;
 use field::Field;
+pub use measure::Measure;
 pub use ranking::{
-    BaseRanking, Domination, Measure, PairCounts, Place, RankedCase, RankedMeasure, RankedShare, Ranking,
-    SkippedVariant, Standing,
+    BaseRanking, Domination, PairCounts, Place, RankedCase, RankedMeasure, RankedShare, Ranking, SkippedVariant,
+    Standing,
 };
 use standing::Against;
 

@@ -1,25 +1,12 @@
 //! What a ranking says: its JSON form is described in `docs/results.md`.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::contest::{Contest, ascending};
 use super::field::Field;
+use super::measure::Measure;
 use crate::compare::{Evidence, Point, Verdict};
-use crate::model::Channel;
-use crate::results::CellSummary;
 use crate::stats::{BetweenTemplates, Clusters, Interval};
-
-/// By what variants are ranked in a case. Of all of them more is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
-    /// How often this channel saved everything, of the trials that it was judged in. No order of steps is one: it is
-    /// what the variants are made to differ by.
-    Channel(Channel),
-    /// How often the guest came to an end and did not hang, of the trials that counted.
-    Ended,
-}
 
 /// The variants of a run against each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -167,45 +154,6 @@ pub struct RankedShare {
     pub better_than: Vec<String>,
     /// The variants that are shown to be better, in the plan's order.
     pub worse_than: Vec<String>,
-}
-
-impl Measure {
-    /// All of them, in the order of reports.
-    pub const ALL: [Self; 5] = [
-        Self::Channel(Channel::Console),
-        Self::Channel(Channel::Pstore),
-        Self::Channel(Channel::PstoreConsole),
-        Self::Channel(Channel::Kdump),
-        Self::Ended,
-    ];
-
-    /// The channel's name, or `ended`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Channel(channel) => channel.name(),
-            Self::Ended => "ended",
-        }
-    }
-
-    /// What a cell came to.
-    pub(super) fn of(self, cell: &CellSummary) -> Clusters {
-        match self {
-            Self::Channel(channel) => cell.channel(channel).by_template(),
-            Self::Ended => cell.ended(),
-        }
-    }
-}
-
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl Serialize for Measure {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
-    }
 }
 
 impl PairCounts {

@@ -1,7 +1,8 @@
 //! What an actor does, and when.
 
 use super::words::{capital, is_none, lasting, span};
-use crate::scenario::acting::{LOCKUPS, NMIS, Planned, any_set, ends_guest};
+use crate::scenario::acting::{LOCKUPS, NMIS, any_set, ends_guest};
+use crate::scenario::instance::Planned;
 use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Span, Start, Stay};
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.

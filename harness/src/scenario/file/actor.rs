@@ -1,8 +1,9 @@
 //! Actors, as written.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -256,6 +257,20 @@ pub(in crate::scenario) enum CpuFile {
     Number(u32),
     AnyOther,
     AllOthers,
+}
+
+impl JsonSchema for CpuFile {
+    fn schema_name() -> Cow<'static, str> {
+        "Cpu".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The number of a CPU, from 0; `any-other`: one drawn in each trial from those that no actor \
+                            names by number; `all-others`: an actor on each of those.",
+            "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 7 }, { "enum": ["any-other", "all-others"] }],
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for CpuFile {

@@ -8,9 +8,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::Point;
 use crate::model::ParamValue;
-use crate::scenario::acting::Planned;
 use crate::scenario::cast::Role;
 use crate::scenario::file::actor::{ActorFile, After, Common, ContextFile, Hold, Oops, Print};
+use crate::scenario::instance::Planned;
 use crate::scenario::scalar::{Scalar, Swept};
 use crate::scenario::{Action, Actor, Context, Enough, Notifier, OopsKind, Span, Start, Stay, rules, units};
 use crate::yaml::{At, InputError, Mark, visible};

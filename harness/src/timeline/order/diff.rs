@@ -3,11 +3,9 @@
 use serde::Serialize;
 
 use super::steps::OrderStep;
-use super::tally::Order;
-use crate::compare::Point;
 
 /// Sequences are at most some hundred steps long; of longer ones the steps beyond are only taken out and put in.
-const MOST: usize = 1000;
+const MAX_STEPS: usize = 1000;
 
 /// Whether a step is in both sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,42 +29,6 @@ pub struct Change {
     pub step: OrderStep,
 }
 
-/// The orders of two columns of cells, at one point of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Which point.
-    #[serde(flatten)]
-    pub point: Point,
-    /// Trials that were tallied, and those of them that followed the order: of the base.
-    pub base: Followed,
-    /// Of the candidate.
-    pub candidate: Followed,
-    /// Whether both have the same order.
-    pub same: bool,
-    /// What it takes to turn the base's order into the candidate's; nothing if they are the same.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
-}
-
-/// How many trials went by an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Followed {
-    /// Trials whose sequence is known.
-    pub trials: u32,
-    /// Those whose sequence was this one.
-    pub followed: u32,
-}
-
-impl Difference {
-    /// Compares the orders of two cells.
-    pub fn of(point: Point, base: &Order, candidate: &Order) -> Self {
-        let followed = |order: &Order| Followed { trials: order.trials, followed: order.followed };
-        let same = base.steps == candidate.steps;
-        let changes = if same { Vec::new() } else { diff(&base.steps, &candidate.steps) };
-        Self { point, base: followed(base), candidate: followed(candidate), same, changes }
-    }
-}
-
 /// The fewest steps taken out of `from` and put in that make it `to`: what is left is their longest common subsequence.
 pub(super) fn diff(from: &[OrderStep], to: &[OrderStep]) -> Vec<Change> {
     let common = common(from, to);
@@ -83,7 +45,7 @@ pub(super) fn diff(from: &[OrderStep], to: &[OrderStep]) -> Vec<Change> {
 
 /// Where the steps of the longest common subsequence stand in each.
 pub(super) fn common<T: PartialEq>(from: &[T], to: &[T]) -> Vec<(usize, usize)> {
-    let (from, to) = (from.get(..MOST).unwrap_or(from), to.get(..MOST).unwrap_or(to));
+    let (from, to) = (from.get(..MAX_STEPS).unwrap_or(from), to.get(..MAX_STEPS).unwrap_or(to));
     // By how much of each is left, from the end: the length of what the rests have in common.
     let mut table = vec![vec![0_u32; to.len() + 1]];
     for step in from.iter().rev() {

@@ -7,13 +7,15 @@
 //! ```
 
 mod diff;
+mod difference;
 mod picture;
 mod rows;
 mod steps;
 mod tally;
 mod text;
 
-pub use diff::{Change, Difference, Followed, Kind};
+pub use diff::{Change, Kind};
+pub use difference::{Difference, Followed};
 pub use picture::orders_svg;
 pub use steps::OrderStep;
 pub use tally::{Deviation, Order, Tally};

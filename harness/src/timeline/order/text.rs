@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::diff::{Change, Difference, Followed, Kind};
+use super::diff::{Change, Kind};
+use super::difference::{Difference, Followed};
 use super::rows::{Row, moved, rows};
 use super::tally::Order;
 use crate::text::clipped;
