@@ -65,12 +65,18 @@ pub(super) fn build(
     drop((commit, overlay));
     durations.patch_ms = milliseconds(began.elapsed());
 
+    let allconfig = allconfig(&workbench.tree(), order.fragments)?;
+    let asked = order.asked(&allconfig, workbench);
+    if workbench.state().configured.as_ref() != Some(&asked) {
+        // Until a build with this configuration has ended well, nobody may rely on what `.config` is.
+        workbench.note(|state| state.configured = None)?;
+    }
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
     let mut make = Make::new(workbench, canceller, log_path)?;
 
     let began = Instant::now();
     report(BuildEvent::Configuring);
-    let asked = order.configure(&mut make, workbench)?;
+    order.configure(&mut make, workbench, &allconfig)?;
     durations.configure_ms = milliseconds(began.elapsed());
 
     let began = Instant::now();
@@ -121,11 +127,8 @@ impl Order<'_> {
         format!("{}@{}", self.variant, self.base)
     }
 
-    /// Makes the config and checks that everything asked for is in it. Returns what stands for what was asked, by which
-    /// the next build may see that it has the same config.
-    fn configure(&self, make: &mut Make, workbench: &Workbench) -> Result<String, KernelError> {
-        let tree = workbench.tree();
-        let allconfig = allconfig(&tree, self.fragments)?;
+    /// A digest of the configuration that is asked for, by which a later build sees that its own is the same.
+    fn asked(&self, allconfig: &str, workbench: &Workbench) -> String {
         let kconfigs = workbench
             .state()
             .touched
@@ -133,11 +136,16 @@ impl Order<'_> {
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
         let mut asked = format!("{allconfig}{}", self.tools.compiler);
         for path in kconfigs {
-            asked.push_str(&files::sha256(&fs::read(tree.join(path)).unwrap_or_default()));
+            asked.push_str(&files::sha256(&fs::read(workbench.tree().join(path)).unwrap_or_default()));
         }
-        let asked = files::sha256(asked.as_bytes());
+        files::sha256(asked.as_bytes())
+    }
+
+    /// Makes the configuration, unless it is there from the build before, and checks that everything asked for is in it.
+    fn configure(&self, make: &mut Make, workbench: &Workbench, allconfig: &str) -> Result<(), KernelError> {
+        let tree = workbench.tree();
         let path = tree.join(".config");
-        if workbench.state().configured.as_ref() != Some(&asked) || !path.exists() {
+        if workbench.state().configured.is_none() || !path.exists() {
             let wanted = workbench.folder().join("allconfig");
             fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
             let mut argument = OsString::from("KCONFIG_ALLCONFIG=");
@@ -149,7 +157,7 @@ impl Order<'_> {
         let config = Config::parse(&text);
         let mut unmet = self.fragments.unmet(&config);
         if unmet.is_empty() {
-            return Ok(asked);
+            return Ok(());
         }
         kconfig::explain(&tree, &config, &mut unmet);
         Err(KernelError::Unmet { kernel: self.kernel(), options: unmet })

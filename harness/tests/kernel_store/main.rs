@@ -332,6 +332,19 @@ fn a_kernel_that_does_not_compile_shows_the_first_error() {
     assert_eq!(Fake::code(&fake.kernel("patched")), PATCHED_CODE);
 }
 
+/// The state that the build before the failed one left says nothing about the tree any more.
+#[test]
+fn a_build_that_failed_leaves_its_configuration_to_nobody() {
+    let fake = Fake::new();
+    fake.kernel("stock");
+    fake.write("guest-kernel/configs/more.config", "CONFIG_MORE=y\n");
+    let patch = PATCH.replace("+int panic(void);", "+#error no such luck");
+    fake.variant("broken", "config: [more.config]\n", &[("1.patch", &patch)]);
+    assert!(fake.error("broken").contains("no such luck"));
+    let config = fs::read_to_string(fake.kernel("patched").dir.join("config")).unwrap();
+    assert_eq!(config, "CONFIG_SMP=y\n");
+}
+
 #[test]
 fn options_that_are_not_granted_are_listed() {
     let fake = Fake::new();
