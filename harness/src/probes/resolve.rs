@@ -18,7 +18,7 @@ use crate::model::timeline::{AbsentStep, StepEdge};
 const ANCHOR: &str = "x86_64_start_kernel";
 
 /// crashlab's function that writes every stamp, and how many stamps are seen.
-const STAMP: &str = "stamp";
+const STAMP: &str = "cl_stamp";
 const STAMPS: u32 = 1024;
 
 /// What an event of a probe means.
