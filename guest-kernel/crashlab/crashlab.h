@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * crashlab: faults on chosen CPUs, armed beforehand and fired from kernel context.
+ * crashlab: faults on chosen CPUs, armed beforehand and fired from kernel
+ * context.
  *
- * An actor is an action (act.c) in a context (context.c, detour.c) on a CPU at a time (arm.c). It stamps its page (page.h)
- * when it begins and when it is done.
+ * An actor is an action in a context on a CPU at a time. It stamps the page
+ * that the host reads when it begins and when it is done.
+ *
+ * The files are layers, and a file calls only into those below it:
+ *
+ *   main     commands, loading
+ *   arm      a command's text becomes an actor
+ *   thread   when an actor acts: its threads
+ *   context  where an actor acts
+ *   detour   ... at the entry of a function of the kernel's
+ *   act      what an actor does
+ *   lock     which lock it holds
+ *   page     stamps
+ *   time     the time stamp counter
+ *   sym      symbols that are not exported
  */
 #ifndef CRASHLAB_H
 #define CRASHLAB_H
 
-#include <linux/completion.h>
+#include <linux/atomic.h>
+#include <linux/init.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/kprobes.h>
@@ -18,83 +33,115 @@
 
 #include "page.h"
 
-/* Guests have at most so many CPUs. */
-#define CRASHLAB_CPUS 8
+/* Guests have no more CPUs. */
+#define CL_CPUS 8
 
-enum edge { EDGE_ENTERED, EDGE_LEFT };
+/* Each oops of an actor takes a thread. */
+#define CL_MAX_OOPSES 64
 
-enum oops_kind { OOPS_BUG, OOPS_PAGE_FAULT, OOPS_GPF, OOPS_STACK };
-
-enum lock_kind {
-	LOCK_NONE,
-	LOCK_PSTORE_BUF,
-	LOCK_ERST,
-	LOCK_RAMOOPS_ZONE,
-	LOCK_CONSOLE,
-	LOCK_CONSOLE_SEM,
-	LOCK_UART_PORT,
-	LOCK_DIE,
-	LOCK_MODULE,
-	LOCK_LOGBUF,
+/* A side of an actor's critical section. */
+enum cl_edge {
+	CL_EDGE_ENTERED,
+	CL_EDGE_LEFT,
 };
 
-struct actor {
-	struct crashlab_slot *slot;
-	enum crashlab_action action;
-	enum crashlab_context context;
-	enum oops_kind oops;
-	enum lock_kind lock;
+enum cl_oops {
+	CL_OOPS_BUG,
+	CL_OOPS_PAGE_FAULT,
+	CL_OOPS_GPF,
+	CL_OOPS_STACK,
+};
+
+enum cl_lock {
+	CL_LOCK_NONE,
+	CL_LOCK_PSTORE_BUF,
+	CL_LOCK_ERST,
+	CL_LOCK_RAMOOPS_ZONE,
+	CL_LOCK_CONSOLE,
+	CL_LOCK_CONSOLE_SEM,
+	CL_LOCK_UART_PORT,
+	CL_LOCK_DIE,
+	CL_LOCK_MODULE,
+	CL_LOCK_LOGBUF,
+};
+
+struct cl_actor {
+	/* As armed. */
+	struct cl_slot *slot;
+	enum cl_action action;
+	enum cl_context context;
+	enum cl_oops oops;
+	enum cl_lock lock;
 	unsigned int cpu;
-	u64 for_us;		/* CRASHLAB_FOR_EVER; 0: no time at all */
+	u64 for_us;		/* CL_FOR_EVER; 0: no time at all */
 	u32 count;		/* of messages or oopses; 0: messages without end */
 	u64 every_us;		/* between two of them */
 	bool timed;		/* it has a time of its own; else it is live from firing on */
-	struct actor *after;	/* NULL: from firing */
-	enum edge edge;
+	struct cl_actor *after;	/* NULL: from firing */
+	enum cl_edge edge;
 	u64 delay_us;		/* from firing, or from the other actor's edge */
+	char function[64];
 
+	/* As it goes on. */
 	bool live;		/* from now on it acts when its CPU comes by */
 	atomic_t taken;		/* it has come by once */
 	atomic_t turns;		/* which of its threads is the next */
-	arch_spinlock_t *held;	/* the lock, where it is known from the beginning */
-	unsigned long argument;	/* the first one of the function that came by */
-	char function[64];
+	arch_spinlock_t *held;	/* the lock; known once it is found */
+	unsigned long argument;	/* the first one of the function that it acts in */
+
+	/* What its context needs. */
 	struct kprobe probe;
 	struct notifier_block notifier;
 	struct tasklet_struct tasklet;
 	struct irq_work work;
 };
 
-/* main.c */
-extern struct crashlab_page *page;
-extern char panic_text[];
-extern struct completion fired;
-void enter(struct actor *a);
-void leave(struct actor *a);
-void *find_symbol(const char *name);
-
 /* arm.c */
-int arm(char *args);
-int make_runners(void);
-void spin_until(u64 tsc);
-u64 us_to_tsc(u64 us);
+int cl_arm(char *args);
+
+/* thread.c */
+void __init cl_make_runners(void);
+int cl_start(struct cl_actor *a);
+void cl_fire(void);
 
 /* context.c */
-int prepare_context(struct actor *a);
-void unprepare_context(struct actor *a);
-void act_in_context(struct actor *a, u64 tsc);
-bool comes_by(const struct actor *a);
-bool is_due(struct actor *a);
+int cl_prepare_context(struct cl_actor *a);
+void cl_unprepare_context(struct cl_actor *a);
+bool cl_is_event_driven(const struct cl_actor *a);
+void cl_act_in_context(struct cl_actor *a, u64 tsc);
 
 /* detour.c */
-int prepare_detour(struct actor *a);
+int cl_prepare_detour(struct cl_actor *a);
+void cl_unprepare_detour(struct cl_actor *a);
+void cl_detour(void);
+void cl_arrive(void);
 
 /* act.c */
-void act(struct actor *a, struct pt_regs *regs);
+bool cl_is_due(struct cl_actor *a);
+void cl_act(struct cl_actor *a, struct pt_regs *regs);
 
 /* lock.c */
-int find_lock(struct actor *a);
-void take_lock(struct actor *a);
-void release_lock(struct actor *a);
+int cl_find_lock(struct cl_actor *a);
+void cl_take_lock(struct cl_actor *a);
+void cl_release_lock(struct cl_actor *a);
+
+/* page.c */
+extern struct cl_page *cl_page;
+extern char cl_panic_text[32];
+int __init cl_make_page(void);
+int cl_set_nonce(const char *nonce);
+void cl_stamp(u64 *where);
+void cl_enter(struct cl_actor *a);
+void cl_leave(struct cl_actor *a);
+
+/* time.c */
+u64 cl_us_to_tsc(u64 us);
+void cl_delay(u64 us);
+void cl_sleep_until_near(u64 tsc);
+void cl_spin_until(u64 tsc);
+
+/* sym.c */
+int __init cl_find_kallsyms(void);
+void *cl_find_symbol(const char *name);
 
 #endif

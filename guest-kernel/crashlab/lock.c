@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The locks that an actor may hold. None of them is exported; each is found where it lies, by name or by what leads to it.
+ * The locks that an actor may hold. None of them is exported; each is found
+ * where it lies, by its name or by what leads to it.
  *
- * What the kernel takes as spinlock_t or raw_spinlock_t is, without lock debugging and real-time patches, an
- * arch_spinlock_t with preemption switched off, and is taken as one.
+ * What the kernel takes as spinlock_t or raw_spinlock_t is, without lock
+ * debugging and real-time patches, an arch_spinlock_t with preemption switched
+ * off, and is taken as one.
  */
 #include <linux/console.h>
 #include <linux/preempt.h>
@@ -20,72 +22,85 @@
 
 #include "crashlab.h"
 
-#define ARCH_LOCK(lock) _Generic((lock),			\
-	raw_spinlock_t *: (arch_spinlock_t *)(lock),		\
-	spinlock_t *: (arch_spinlock_t *)(lock))
+static_assert(offsetof(raw_spinlock_t, raw_lock) == 0);
+static_assert(sizeof(spinlock_t) == sizeof(raw_spinlock_t));
 
-static_assert(offsetof(raw_spinlock_t, raw_lock) == 0 && sizeof(spinlock_t) == sizeof(raw_spinlock_t));
+/* Some locks were of the one type first, and of the other later. */
+#define CL_ARCH_LOCK(lock)						\
+({									\
+	typeof(lock) lock_ = (lock);					\
+									\
+	static_assert(__same_type(*lock_, raw_spinlock_t) ||		\
+		      __same_type(*lock_, spinlock_t));			\
+	(arch_spinlock_t *)lock_;					\
+})
 
 /* For a notifier to take that another CPU may hold. */
-static DEFINE_RAW_SPINLOCK(module_lock);
+static DEFINE_RAW_SPINLOCK(cl_module_lock);
 
-static arch_spinlock_t *find_arch_lock(enum lock_kind kind)
+static arch_spinlock_t *cl_find_arch_lock(enum cl_lock lock)
 {
 	struct pstore_info **psi;
 	struct semaphore *sem;
 	struct uart_8250_port *(*get_port)(int line);
 
-	switch (kind) {
-	case LOCK_PSTORE_BUF:
-		psi = find_symbol("psinfo");
-		return psi && *psi ? ARCH_LOCK(&(*psi)->buf_lock) : NULL;
-	case LOCK_ERST:
-		return find_symbol("erst_lock");
-	case LOCK_CONSOLE_SEM:
-		sem = find_symbol("console_sem");
-		return sem ? ARCH_LOCK(&sem->lock) : NULL;
-	case LOCK_UART_PORT:
-		get_port = find_symbol("serial8250_get_port");
-		return get_port ? ARCH_LOCK(&get_port(0)->port.lock) : NULL;
-	case LOCK_DIE:
-		return find_symbol("die_lock");
-	case LOCK_MODULE:
-		return ARCH_LOCK(&module_lock);
-	case LOCK_LOGBUF:
-		return find_symbol("logbuf_lock");
+	switch (lock) {
+	case CL_LOCK_PSTORE_BUF:
+		psi = cl_find_symbol("psinfo");
+		return psi && *psi ? CL_ARCH_LOCK(&(*psi)->buf_lock) : NULL;
+	case CL_LOCK_ERST:
+		return cl_find_symbol("erst_lock");
+	case CL_LOCK_CONSOLE_SEM:
+		sem = cl_find_symbol("console_sem");
+		return sem ? CL_ARCH_LOCK(&sem->lock) : NULL;
+	case CL_LOCK_UART_PORT:
+		get_port = cl_find_symbol("serial8250_get_port");
+		return get_port ? CL_ARCH_LOCK(&get_port(0)->port.lock) : NULL;
+	case CL_LOCK_DIE:
+		return cl_find_symbol("die_lock");
+	case CL_LOCK_MODULE:
+		return CL_ARCH_LOCK(&cl_module_lock);
+	case CL_LOCK_LOGBUF:
+		return cl_find_symbol("logbuf_lock");
 	default:
 		return NULL;
 	}
 }
 
-/* Whether there is such a lock. A zone of ramoops is known only when something comes by to write to it. */
-int find_lock(struct actor *a)
+/*
+ * Finds the lock that an actor is to hold. A zone of ramoops is known only when
+ * its CPU comes by to write to it.
+ */
+int cl_find_lock(struct cl_actor *a)
 {
-	if (a->action != CRASHLAB_HOLD)
-		return a->lock == LOCK_NONE ? 0 : -EINVAL;
-	if (a->lock == LOCK_CONSOLE)
+	if (a->action != CL_ACTION_HOLD)
+		return a->lock == CL_LOCK_NONE ? 0 : -EINVAL;
+	if (a->lock == CL_LOCK_CONSOLE)
 		return 0;
-	if (a->lock == LOCK_RAMOOPS_ZONE)
-		return a->context == CRASHLAB_IN_FUNCTION ? 0 : -EINVAL;
-	a->held = find_arch_lock(a->lock);
+	if (a->lock == CL_LOCK_RAMOOPS_ZONE)
+		return a->context == CL_CONTEXT_FUNCTION ? 0 : -EINVAL;
+	a->held = cl_find_arch_lock(a->lock);
 	return a->held ? 0 : -ENOENT;
 }
 
-void take_lock(struct actor *a)
+void cl_take_lock(struct cl_actor *a)
 {
-	if (a->lock == LOCK_CONSOLE) {
+	if (a->lock == CL_LOCK_CONSOLE) {
 		console_lock();
 		return;
 	}
-	if (a->lock == LOCK_RAMOOPS_ZONE)
-		a->held = ARCH_LOCK(&((struct persistent_ram_zone *)a->argument)->buffer_lock);
+	if (a->lock == CL_LOCK_RAMOOPS_ZONE) {
+		struct persistent_ram_zone *zone = (void *)a->argument;
+
+		a->held = CL_ARCH_LOCK(&zone->buffer_lock);
+	}
 	preempt_disable();
 	arch_spin_lock(a->held);
 }
 
-void release_lock(struct actor *a)
+void cl_release_lock(struct cl_actor *a)
 {
-	if (a->lock == LOCK_CONSOLE) {
+	if (a->lock == CL_LOCK_CONSOLE) {
 		console_unlock();
 		return;
 	}

@@ -1,85 +1,112 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The page of crashlab's that the host reads. Little endian, 4096 bytes; the host decodes it in
- * harness/src/evidence/stamps.rs, and takes nothing in it on trust.
+ * The page that crashlab shares with the host. Little endian.
+ *
+ * The host's definition of the same layout is harness/protocol/src/page.rs; a
+ * test there compares the numbers and the offsets below with its own. The host
+ * trusts nothing that it reads in the page.
  */
 #ifndef CRASHLAB_PAGE_H
 #define CRASHLAB_PAGE_H
 
 #include <linux/build_bug.h>
+#include <linux/limits.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
-#include <asm/page.h>
 
-#define CRASHLAB_MAGIC "CRASHLAB"
-#define CRASHLAB_VERSION 3
-#define CRASHLAB_SLOTS 32
+#define CL_MAGIC	"CRASHLAB"
+#define CL_VERSION	3
+#define CL_SLOTS	32
+#define CL_PAGE_BYTES	4096
 
-/* A critical section that is to last until the CPU is stopped. */
-#define CRASHLAB_FOR_EVER U64_MAX
+/* The length of a critical section that lasts until the CPU is stopped. */
+#define CL_FOR_EVER	U64_MAX
 
 /* What an actor does. */
-enum crashlab_action {
-	CRASHLAB_OOPS = 1,
-	CRASHLAB_PANIC = 2,
-	CRASHLAB_WARN = 3,
-	CRASHLAB_SPIN = 4,
-	CRASHLAB_HOLD = 5,
-	CRASHLAB_PRINT = 6,
-	CRASHLAB_REBOOT = 7,
-	CRASHLAB_BLOCK = 8,
-	CRASHLAB_HARVEST = 9,
-	CRASHLAB_NMI = 10,
+enum cl_action {
+	CL_ACTION_OOPS = 1,
+	CL_ACTION_PANIC = 2,
+	CL_ACTION_WARN = 3,
+	CL_ACTION_SPIN = 4,
+	CL_ACTION_HOLD = 5,
+	CL_ACTION_PRINT = 6,
+	CL_ACTION_REBOOT = 7,
+	CL_ACTION_BLOCK = 8,
+	CL_ACTION_HARVEST = 9,
+	CL_ACTION_NMI = 10,
 };
 
-/* In which context it does it. */
-enum crashlab_context {
-	CRASHLAB_IN_THREAD = 1,
-	CRASHLAB_IN_PREEMPT_OFF = 2,
-	CRASHLAB_IN_IRQS_OFF = 3,
-	CRASHLAB_IN_SOFTIRQ = 4,
-	CRASHLAB_IN_HARDIRQ = 5,
-	CRASHLAB_IN_NMI = 6,
-	CRASHLAB_IN_STOP_MACHINE = 7,
-	CRASHLAB_IN_NOTIFIER_FIRST = 8,
-	CRASHLAB_IN_NOTIFIER_LAST = 9,
-	CRASHLAB_IN_FUNCTION = 10,
-	CRASHLAB_IN_NOTIFIER_HYPERVISOR = 11,
-	CRASHLAB_IN_NOTIFIER_INFO = 12,
-	CRASHLAB_IN_NOTIFIER_PRE_REBOOT = 13,
-	CRASHLAB_IN_NOTIFIER_POST_REBOOT = 14,
+/* In which context it does that. */
+enum cl_context {
+	CL_CONTEXT_THREAD = 1,
+	CL_CONTEXT_PREEMPT_OFF = 2,
+	CL_CONTEXT_IRQS_OFF = 3,
+	CL_CONTEXT_SOFTIRQ = 4,
+	CL_CONTEXT_HARDIRQ = 5,
+	CL_CONTEXT_NMI = 6,
+	CL_CONTEXT_STOP_MACHINE = 7,
+	CL_CONTEXT_NOTIFIER_FIRST = 8,
+	CL_CONTEXT_NOTIFIER_LAST = 9,
+	CL_CONTEXT_FUNCTION = 10,
+	CL_CONTEXT_NOTIFIER_HYPERVISOR = 11,
+	CL_CONTEXT_NOTIFIER_INFO = 12,
+	CL_CONTEXT_NOTIFIER_PRE_REBOOT = 13,
+	CL_CONTEXT_NOTIFIER_POST_REBOOT = 14,
 };
 
-/* A tracer outside of the guest may sleep until it is needed: it costs time while it is awake. */
-enum crashlab_tracer {
-	CRASHLAB_TRACER_UNCALLED = 0,
-	CRASHLAB_TRACER_CALLED = 1,	/* written by crashlab */
-	CRASHLAB_TRACER_AWAKE = 2,	/* written by the tracer, from outside */
+/*
+ * A tracer outside of the guest costs time while it is awake, and sleeps until
+ * it is called.
+ */
+enum cl_tracer {
+	CL_TRACER_UNCALLED = 0,
+	CL_TRACER_CALLED = 1,	/* written by crashlab */
+	CL_TRACER_AWAKE = 2,	/* written by the tracer, from outside */
 };
 
-struct crashlab_slot {
-	char name[16];
-	u32 action;
+struct cl_slot {
+	char name[16];		/* padded with NUL */
+	u32 action;		/* enum cl_action */
 	u32 cpu;
 	u64 entered_tsc;	/* the first time; 0: never */
 	u64 left_tsc;		/* the first time; 0: never */
-	u64 budget_us;		/* how long the critical section was asked to last, in turns of udelay(1) */
+	u64 budget_us;		/* length of the critical section, in turns of udelay(1) */
 	u32 hits;		/* how often it was entered */
-	u32 context;
+	u32 context;		/* enum cl_context */
 	u64 spent_us;		/* how many of these turns are done */
 };
-static_assert(sizeof(struct crashlab_slot) == 64);
 
-struct crashlab_page {
+static_assert(offsetof(struct cl_slot, name) == 0);
+static_assert(offsetof(struct cl_slot, action) == 16);
+static_assert(offsetof(struct cl_slot, cpu) == 20);
+static_assert(offsetof(struct cl_slot, entered_tsc) == 24);
+static_assert(offsetof(struct cl_slot, left_tsc) == 32);
+static_assert(offsetof(struct cl_slot, budget_us) == 40);
+static_assert(offsetof(struct cl_slot, hits) == 48);
+static_assert(offsetof(struct cl_slot, context) == 52);
+static_assert(offsetof(struct cl_slot, spent_us) == 56);
+static_assert(sizeof(struct cl_slot) == 64);
+
+struct cl_page {
 	char magic[8];
 	u32 version;
 	u32 slots_used;
 	u64 tsc_khz;
 	u64 fired_tsc;		/* 0: not fired */
 	char nonce[16];
-	u32 tracer;		/* enum crashlab_tracer */
+	u32 tracer;		/* enum cl_tracer */
 	u8 reserved[12];
-	struct crashlab_slot slots[CRASHLAB_SLOTS];
+	struct cl_slot slots[CL_SLOTS];
 };
-static_assert(sizeof(struct crashlab_page) <= PAGE_SIZE);
+
+static_assert(offsetof(struct cl_page, magic) == 0);
+static_assert(offsetof(struct cl_page, version) == 8);
+static_assert(offsetof(struct cl_page, slots_used) == 12);
+static_assert(offsetof(struct cl_page, tsc_khz) == 16);
+static_assert(offsetof(struct cl_page, fired_tsc) == 24);
+static_assert(offsetof(struct cl_page, nonce) == 32);
+static_assert(offsetof(struct cl_page, tracer) == 48);
+static_assert(offsetof(struct cl_page, slots) == 64);
+static_assert(sizeof(struct cl_page) <= CL_PAGE_BYTES);
 
 #endif

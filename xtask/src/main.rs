@@ -1,5 +1,8 @@
 //! `cargo xtask`: the project's chores. `cargo xtask test` is the test command of the README and of CI.
 
+mod checkpatch;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -16,7 +19,7 @@ struct Xtask {
 enum Chore {
     /// Install what is missing, then check format, lints and docs, and run every test, those on real guests among them
     Test,
-    /// The checks that need neither kernels nor guests
+    /// The checks that need neither kernels nor guests: format, the kernel's own checkpatch.pl, clippy, docs
     Lint,
     /// The tests on the kernels besides 6.12, which fetch and build three more: some 20 minutes once
     Versions,
@@ -54,6 +57,7 @@ fn test() -> Result<()> {
 
 fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
+    step("crashlab under checkpatch.pl", checkpatch::check(&checkpatch_script()?)?)?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
     // QEMUs differ in what they load.
     for interface in ["api-2", "api-7"] {
@@ -65,6 +69,16 @@ fn lint() -> Result<()> {
         "docs",
         cargo(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"),
     )
+}
+
+/// It is a part of the kernel's source, which may have to be installed.
+fn checkpatch_script() -> Result<PathBuf> {
+    if let Some(script) = checkpatch::script()? {
+        return Ok(script);
+    }
+    preflight()?;
+    checkpatch::script()?
+        .context("crashlab under checkpatch.pl: there is no source of a kernel to take the script from")
 }
 
 fn versions() -> Result<()> {
@@ -83,7 +97,7 @@ fn bench(arguments: &[String]) -> Result<()> {
 const FOR_TESTS: [(&str, &str); 4] =
     [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
 
-/// `harness doctor --install` knows what the harness needs.
+/// Installs what tests need, and what the harness needs.
 fn set_up() -> Result<()> {
     let missing: Vec<&str> =
         FOR_TESTS.into_iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| package).collect();
@@ -92,6 +106,11 @@ fn set_up() -> Result<()> {
         let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
         step(&missing.join(", "), &mut apt(&install))?;
     }
+    preflight()
+}
+
+/// `harness doctor --install` knows what the harness needs.
+fn preflight() -> Result<()> {
     step(
         "preflight",
         cargo(&["run", "--quiet", "--locked", "--package", "harness", "--", "doctor", "--install", "--yes"]),

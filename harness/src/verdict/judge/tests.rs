@@ -187,7 +187,7 @@ proptest! {
         let pstore = if ramoops { RawPstore::Ramoops(&zones, &storage) } else { RawPstore::Erst(&storage) };
         // With the right head, so that more of it is looked at.
         let mut page = [encode::page(1_000_000, 1, NONCE, &[])[..64].to_vec(), page].concat();
-        page.resize(crate::evidence::stamps::PAGE, 0);
+        page.resize(harness_protocol::page::SIZE, 0);
         let raw = RawEvidence { console: &console, stamps: &page, pstore, trace: &trace, ..RawEvidence::default() };
         let tracing = traced.then(|| Tracing { probes: std::sync::Arc::default(), cpus: 2, real_time: true });
         let capture = captured.then(|| Capture::Read(Box::<Dump>::default()));
