@@ -38,8 +38,8 @@ pub mod vmcore;
 pub mod vmcoreinfo;
 
 #[cfg(test)]
-pub(crate) mod encode;
-#[cfg(test)]
 pub(crate) mod encode_core;
 #[cfg(test)]
 pub(crate) mod encode_ring;
+#[cfg(test)]
+pub(crate) use harness_testdata as encode;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::common::{Project, root, text};
-use crate::encode;
 use harness::evidence::pstore::{self, Dump, Pstore};
 use harness::evidence::ramoops::{self, Contents, Corrections, ZoneError};
 use harness::guest::{Accelerator, Given, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
@@ -16,6 +15,7 @@ use harness::model::pstore::{Backend, Ramoops};
 use harness::project::{Project as Checkout, cache_dir};
 use harness::verdict::{Tail, judge_next_boot, judge_pstore, witness};
 use harness::{image, parts};
+use harness_testdata as encode;
 
 /// A guest that finds what another left, and says what it sees in `/sys/fs/pstore`: each file by its name.
 async fn next_boot(

@@ -5,9 +5,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../src/evidence/encode.rs"]
-#[allow(dead_code, reason = "the decoders' unit tests need more of it")]
-mod encode;
 mod history;
 
 mod bisect;

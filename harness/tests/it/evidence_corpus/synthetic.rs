@@ -6,7 +6,7 @@ use std::path::Path;
 
 use harness::verdict::witness;
 
-use crate::encode::{DMESG_Z, Erst, cper_record, deflate, dmesg_record, page};
+use harness_testdata::{DMESG_Z, Erst, cper_record, deflate, dmesg_record, page};
 
 const NONCE: &str = "5eed0123456789ab";
 const OF: u32 = 32;
