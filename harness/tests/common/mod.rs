@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use turn::Turn;
+use turn::{Turn, wait_for_turn};
 
 /// The checkout.
 pub fn root() -> PathBuf {
@@ -22,13 +22,13 @@ pub fn root() -> PathBuf {
 /// it is there, no test of another file runs that has one.
 pub struct Project {
     folder: TempDir,
-    _turn: Turn,
+    _turn: Turn<'static>,
 }
 
 impl Project {
     #[track_caller]
     pub fn new() -> Self {
-        let turn = Turn::wait(Location::caller());
+        let turn = wait_for_turn(Location::caller());
         let folder = tempfile::tempdir().unwrap();
         for name in ["scenarios", "guest-kernel"] {
             copy(&root().join(name), &folder.path().join(name));
