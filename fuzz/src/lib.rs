@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::evidence::{Evidence, Facts, RawEvidence, stamps};
+use harness::evidence::{Evidence, Facts, RawEvidence};
 use harness::verdict::{Expected, Tail, TrialVerdict, judge};
+use harness_protocol::page as layout;
 
 /// The nonce of the trial.
 pub const NONCE: &str = "0123456789abcdef";
@@ -30,13 +31,13 @@ pub fn examine(raw: &RawEvidence<'_>, facts: Facts) -> (Evidence, TrialVerdict) 
 pub fn page(actor: &str) -> Vec<u8> {
     let (slots, khz, fired, panics) = (1_u32, 1_000_000_u64, 1_u64, 2_u32);
     let mut page =
-        [&b"CRASHLAB"[..], &stamps::VERSION.to_le_bytes(), &slots.to_le_bytes(), &khz.to_le_bytes()].concat();
+        [&b"CRASHLAB"[..], &layout::VERSION.to_le_bytes(), &slots.to_le_bytes(), &khz.to_le_bytes()].concat();
     page.extend(fired.to_le_bytes());
     page.extend(NONCE.bytes());
     page.resize(64, 0);
     page.extend(actor.bytes());
     page.resize(64 + 16, 0);
     page.extend(panics.to_le_bytes());
-    page.resize(stamps::PAGE, 0);
+    page.resize(layout::SIZE, 0);
     page
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Chores of the project.
 #[derive(Debug, Parser)]
@@ -18,7 +18,10 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Chore {
     /// Install what is missing, then check format, lints and docs, and run every test, those on real guests among them
-    Test,
+    Test {
+        /// Which tests, if not all
+        tier: Option<Tier>,
+    },
     /// The checks that need neither kernels nor guests: format, the kernel's own checkpatch.pl, clippy, docs
     Lint,
     /// The tests on the kernels besides 6.12, which fetch and build three more: some 20 minutes once
@@ -31,9 +34,16 @@ enum Chore {
     },
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Tier {
+    /// Only the tests that need neither kernels nor guests; installs nothing
+    Quick,
+}
+
 fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
-        Chore::Test => test(),
+        Chore::Test { tier: None } => test(),
+        Chore::Test { tier: Some(Tier::Quick) } => quick(),
         Chore::Lint => lint(),
         Chore::Versions => versions(),
         Chore::Bench { arguments } => bench(&arguments),
@@ -51,8 +61,13 @@ fn main() -> ExitCode {
 fn test() -> Result<()> {
     set_up()?;
     lint()?;
-    // Tests that crash guests build their kernels themselves, in the cache.
+    // Tests that crash guests build their kernels themselves, in the cache. Those that need neither come before them.
     step("tests", cargo(&["test", "--workspace", "--locked"]))
+}
+
+/// Unit tests and the integration tests of `it`: what needs a kernel or a guest is in another binary, `on_guests`.
+fn quick() -> Result<()> {
+    step("quick tests", cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--test", "it"]))
 }
 
 fn lint() -> Result<()> {
@@ -76,14 +91,17 @@ fn checkpatch_script() -> Result<PathBuf> {
     if let Some(script) = checkpatch::script()? {
         return Ok(script);
     }
-    preflight()?;
+    preflight(cargo(&["run", "--quiet", "--locked", "--package", "harness", "--"]))?;
     checkpatch::script()?
         .context("crashlab under checkpatch.pl: there is no source of a kernel to take the script from")
 }
 
 fn versions() -> Result<()> {
     set_up()?;
-    step("tests on all bases", cargo(&["test", "--locked", "-p", "harness", "--test", "versions", "--", "--ignored"]))
+    step(
+        "tests on all bases",
+        cargo(&["test", "--workspace", "--locked", "--test", "on_guests", "versions::", "--", "--ignored"]),
+    )
 }
 
 /// As users run it: optimised, and with nothing on standard output but the figures.
@@ -106,15 +124,15 @@ fn set_up() -> Result<()> {
         let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
         step(&missing.join(", "), &mut apt(&install))?;
     }
-    preflight()
+    // With the features that the tests ask for, so that nothing is compiled once more for them.
+    step("build", cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
+    let harness = std::env::current_exe().context("find the harness beside this program")?.with_file_name("harness");
+    preflight(Command::new(harness))
 }
 
 /// `harness doctor --install` knows what the harness needs.
-fn preflight() -> Result<()> {
-    step(
-        "preflight",
-        cargo(&["run", "--quiet", "--locked", "--package", "harness", "--", "doctor", "--install", "--yes"]),
-    )
+fn preflight(mut harness: Command) -> Result<()> {
+    step("preflight", harness.args(["doctor", "--install", "--yes"]))
 }
 
 /// Whether there is such a program: not all of them know `--version`.

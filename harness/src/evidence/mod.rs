@@ -49,8 +49,8 @@ pub use decode::{ConsoleZone, Ending, Evidence, Facts, RawEvidence, RawPstore, T
 pub use placed::place_console;
 
 #[cfg(test)]
-pub(crate) mod encode;
-#[cfg(test)]
 pub(crate) mod encode_core;
 #[cfg(test)]
 pub(crate) mod encode_ring;
+#[cfg(test)]
+pub(crate) use harness_testdata as encode;

@@ -3,25 +3,32 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod processes;
+mod turn;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use turn::{Turn, wait_for_turn};
 
 /// The checkout.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A project of a test's own: what it may change is copied, the rest is linked. Results go to its own folder.
+/// A project of a test's own: what it may change is copied, the rest is linked. Results go to its own folder. As long as
+/// it is there, no test of another file runs that has one.
 pub struct Project {
     folder: TempDir,
+    _turn: Turn<'static>,
 }
 
 impl Project {
+    #[track_caller]
     pub fn new() -> Self {
+        let turn = wait_for_turn(Location::caller());
         let folder = tempfile::tempdir().unwrap();
         for name in ["scenarios", "guest-kernel"] {
             copy(&root().join(name), &folder.path().join(name));
@@ -29,7 +36,7 @@ impl Project {
         for name in ["images", "harness", "xtask", "Cargo.toml", "Cargo.lock"] {
             std::os::unix::fs::symlink(root().join(name), folder.path().join(name)).unwrap();
         }
-        Self { folder }
+        Self { folder, _turn: turn }
     }
 
     pub fn path(&self) -> &Path {

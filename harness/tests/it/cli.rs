@@ -1,0 +1,364 @@
+//! What the program says to bad input, and its exit codes: nothing here needs a kernel or a guest.
+
+use std::time::SystemTime;
+
+use crate::common::{Project, root, text};
+use crate::simulated;
+use harness::model::timeline::{Event, StepEdge, Timeline};
+use harness::model::{CellKey, TrialOutcome, TrialRecord};
+use harness::plan::Shard;
+use harness::results::{CONSOLE, KernelInfo, Run, RunInfo, TIMELINE};
+
+/// What it said, with the project's folder redacted, and its exit code.
+fn said(project: &Project, arguments: &[&str]) -> String {
+    let output = project.run(arguments);
+    let code = output.status.code().unwrap();
+    let redacted = text(&output.stderr).replace(&project.path().display().to_string(), "[PROJECT]");
+    format!("exit code {code}\n{}", redacted.trim_end())
+}
+
+#[test]
+fn unknown_names_get_the_nearest_one() {
+    let project = Project::new();
+    insta::assert_snapshot!(said(&project, &["run", "--scenario", "panic-alnoe"]));
+    insta::assert_snapshot!(said(&project, &["run", "--suite", "quik"]));
+    insta::assert_snapshot!(said(&project, &["run", "--suite", "quick", "--variant", "stok"]));
+    insta::assert_snapshot!(said(&project, &["run", "--suite", "quick", "--base", "6.21"]));
+    insta::assert_snapshot!(said(&project, &["run", "--scenario", "panic-during-oops-dump", "--param", "hold=1s"]));
+    insta::assert_snapshot!(said(&project, &["build", "kmsg-dump-before-stopp"]));
+}
+
+#[test]
+fn yaml_is_shown_with_the_line() {
+    let project = Project::new();
+    let path = "scenarios/panic-alone.yaml";
+    let good = std::fs::read_to_string(project.path().join(path)).unwrap();
+    for (from, to) in [("title:", "titel:"), ("actors:", "actors: []\nactors:"), ("at: 0ms", "at: 0")] {
+        assert!(good.contains(from), "{from}");
+        project.write(path, &good.replacen(from, to, 1));
+        insta::assert_snapshot!(said(&project, &["list", "scenarios"]));
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let project = Project::new();
+    insta::assert_snapshot!(said(&project, &["compare", "stock", "kmsg-dump-before-stop", "--results", "/nowhere"]));
+    insta::assert_snapshot!(said(&project, &["man", "/proc/man"]));
+}
+
+#[test]
+fn a_machine_without_qemu_is_told_what_to_install() {
+    let project = Project::new();
+    let output = project.harness(&["doctor", "--format", "json", "--qemu", "/nowhere/qemu"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let qemu = findings.iter().find(|finding| finding["id"] == "qemu").unwrap();
+    assert_eq!(qemu["status"], "fail", "{qemu}");
+    assert!(report["accelerator"].is_null(), "{report}");
+}
+
+#[test]
+fn without_a_project_it_says_where_it_looked() {
+    let project = Project::new();
+    insta::assert_snapshot!(said(&project, &["list", "--project", "/nowhere"]));
+}
+
+#[test]
+fn every_subcommand_shows_an_example() {
+    let project = Project::new();
+    let help = text(&project.run(&["--help"]).stdout);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut seen = 0;
+    for command in commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+        let help = text(&project.run(&[command, "--help"]).stdout);
+        assert!(help.contains("Example"), "{command}: {help}");
+        assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
+        seen += 1;
+    }
+    assert_eq!(seen, 20);
+}
+
+#[test]
+fn schema_completions_and_manual_pages_are_made() {
+    let project = Project::new();
+    assert_eq!(project.json(&["schema", "scenario"], 0)["title"], "scenario");
+    assert_eq!(project.json(&["schema", "suite"], 0)["title"], "suite");
+    let completions = project.run(&["completions", "bash"]);
+    assert!(text(&completions.stdout).contains("_harness"));
+    assert!(project.run(&["man", "man"]).status.success());
+    assert!(project.path().join("man/harness-run.1").is_file());
+}
+
+#[test]
+fn a_scenario_is_explained_in_words() {
+    let project = Project::new();
+    let explain = ["explain", "panic-during-oops-dump", "--param", "hold=1500ms"];
+    let told = text(&project.run(&explain).stdout);
+    assert!(told.contains("`dump` spins there for 1500 ms."), "{told}");
+    let told = project.json(&[&explain[..], &["--seed", "7", "--format", "json"]].concat(), 0);
+    assert_eq!((&told["params"]["hold"], &told["seed"]), (&"1500ms".into(), &7.into()));
+    assert_eq!(told["cpus"][0]["cpu"], "CPU 0");
+    insta::assert_snapshot!(said(&project, &["explain", "panic-during-oops-dump", "--param", "hold=1s"]), @"
+    exit code 2
+    error: no value `1s` of `hold`
+
+    hint: known: 0ms, 100ms, 300ms, 700ms, 1500ms
+    ");
+    insta::assert_snapshot!(said(&project, &["explain", "panic-during-oops-dumb"]).lines().nth(1).unwrap(), @"error: no scenario `panic-during-oops-dumb`");
+}
+
+#[test]
+fn lists_are_for_people_and_programs() {
+    let project = Project::new();
+    insta::assert_snapshot!(text(&project.run(&["list"]).stdout));
+    let names = project.json(&["list", "variants", "--format", "json"], 0);
+    assert!(names["variants"].as_array().unwrap().iter().any(|variant| variant["name"] == "stock"), "{names:#}");
+}
+
+#[test]
+fn shards_are_asked_for_in_words_that_are_understood() {
+    let project = Project::new();
+    // As it is on a machine of nobody's array job, also where this test is one.
+    let run = |arguments: &[&str], set: &[(&str, &str)]| {
+        let mut command = project.harness(&[&["run", "--scenario", "panic-alone"], arguments].concat());
+        for name in ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "CI_NODE_INDEX"] {
+            command.env_remove(name);
+        }
+        let output = command.envs(set.iter().copied()).output().unwrap();
+        format!("exit code {}\n{}", output.status.code().unwrap(), text(&output.stderr).trim_end())
+    };
+    insta::assert_snapshot!(run(&["--seed", "7", "--shard", "auto"], &[]));
+    assert!(run(&["--seed", "7", "--shard", "17/16"], &[]).starts_with("exit code 2\n"));
+    let seedless = run(&["--shard", "1/2"], &[]);
+    assert!(seedless.starts_with("exit code 2\n") && seedless.contains("--seed <N>"), "{seedless}");
+    // Who forgot it is told, and what is run is not changed: here nothing, for want of QEMU.
+    let forgotten = run(&["--qemu", "/nowhere/qemu"], &[("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "5")]);
+    let note = "note: in a GitLab parallel job (CI_NODE_INDEX is set) without --shard each task runs the whole plan";
+    assert!(forgotten.lines().nth(1) == Some(note), "{forgotten}");
+}
+
+/// Shard `index` of two, in a folder as another machine would send it.
+fn simulated_shard(project: &Project, index: u32, seed: u64) -> String {
+    let run = Run::create(&project.path().join(format!("shards/{index}")), SystemTime::now()).unwrap();
+    let info = simulated::info(&run, 2, 40);
+    run.write_info(&RunInfo { shard: Shard::new(index, 2), seed, ..info }).unwrap();
+    let log = run.log().unwrap();
+    let ours = |trial: &u64| (trial % 2 + trial / 2) % 2 == u64::from(index - 1);
+    for (number, trial) in (2..42).filter(ours).enumerate() {
+        let record = TrialRecord { index: trial - 2, ..simulated::record(trial, 2) };
+        if number == 0 {
+            // Its first attempt failed.
+            let outcome = TrialOutcome::InfraError { cause: "starting QEMU: no such file".into() };
+            log.append_blocking(&TrialRecord { outcome, ..record.clone() }).unwrap();
+            log.append_blocking(&TrialRecord { attempt: 1, ..record }).unwrap();
+        } else {
+            log.append_blocking(&record).unwrap();
+        }
+    }
+    format!("shards/{index}/{}", run.id())
+}
+
+#[test]
+fn shards_are_merged_into_a_run_like_any_other() {
+    let project = Project::new();
+    let [one, two, other] = [(1, 7), (2, 7), (2, 8)].map(|(index, seed)| simulated_shard(&project, index, seed));
+    let ids = |said: &str| {
+        regex::Regex::new(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}").unwrap().replace_all(said, "[RUN]").into_owned()
+    };
+
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one])));
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one, &other])));
+    insta::assert_snapshot!(ids(&said(&project, &["merge", &one, "shards/1/latest"])));
+    insta::assert_snapshot!(said(&project, &["merge", "shards/3"]));
+    let summary = project.json(&["merge", &one, &two, "--format", "json"], 0);
+    assert_eq!((&summary["cells"][0]["trials"], &summary["cells"][1]["trials"]), (&20.into(), &20.into()));
+    assert!(text(&project.run(&["merge", &one, &two]).stdout).starts_with("console\n"), "the table of `run`");
+    let merged = project.results().join("latest");
+    for file in ["run.json", "trials.jsonl", "summary.json", "junit.xml"] {
+        assert!(merged.join(file).is_file(), "{file}");
+    }
+    let junit = std::fs::read_to_string(merged.join("junit.xml")).unwrap();
+    assert!(junit.contains("time=\"5.600\""), "40 trials of 140 ms, each once: {junit}");
+    assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 4, "three runs, one link, nothing else");
+}
+
+#[test]
+fn an_argument_that_is_no_utf_8_is_written_down_as_far_as_it_can_be_shown() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let project = Project::new();
+    let shards = [1, 2].map(|index| simulated_shard(&project, index, 7));
+    let results = project.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
+    let mut harness = project.harness(&["merge", &shards[0], &shards[1]]);
+    let output = harness.arg("--results").arg(&results).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let command = Run::find(&results, "latest").unwrap().info().unwrap().command;
+    assert!(command.last().unwrap().ends_with('\u{fffd}'), "{command:?}");
+}
+
+#[test]
+fn what_was_skipped_is_shown_and_is_no_failure() {
+    let project = Project::new();
+    let shards = [1, 2].map(|index| {
+        let run = Run::create(&project.path().join(format!("shards/{index}")), SystemTime::now()).unwrap();
+        let mut info = RunInfo { shard: Shard::new(index, 2), ..simulated::info(&run, 2, 4) };
+        for cell in &mut info.cells {
+            (cell.trials, cell.skipped) = (0, Some("needs Linux 5.10 or older, this is 6.12.117".into()));
+        }
+        run.write_info(&info).unwrap();
+        run.log().unwrap();
+        format!("shards/{index}/{}", run.id())
+    });
+    let output = project.run(&["merge", &shards[0], &shards[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(
+        text(&output.stdout).split_once("\n\n").unwrap().1.split_once("\n\n").unwrap().1.rsplit_once("\n\n").unwrap().0
+    );
+    let compared = text(&project.run(&["compare", "latest", "latest"]).stdout);
+    let skipped =
+        "skipped in both: panic-during-oops-dump hold=0ms post_notifiers=1 (needs Linux 5.10 or older, this is";
+    assert!(compared.contains(skipped), "{compared}");
+}
+
+#[test]
+fn the_catalogue_is_what_the_files_give() {
+    let project = Project::new();
+    let root = root().display().to_string();
+    let output = project.run(&["catalogue", "--check", "--project", &root]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    // One that is not is told, and mended.
+    std::fs::create_dir(project.path().join("docs")).unwrap();
+    project.write("docs/scenarios.md", "# Scenarios\n");
+    insta::assert_snapshot!(said(&project, &["catalogue", "--check"]));
+    assert!(project.run(&["catalogue"]).status.success());
+    assert!(project.run(&["catalogue", "--check"]).status.success());
+    let run = traced_run(&project);
+    assert!(said(&project, &["catalogue", "--run", "latest"]).contains("has no cell of stock@6.12"));
+    let kernel: KernelInfo = serde_json::from_value(serde_json::json!({
+        "variant": "stock", "base": "6.12", "key": "", "source_digest": "", "patches": [], "config_digest": "",
+        "compiler": "", "release": "6.12.117", "build_id": "",
+    }))
+    .unwrap();
+    run.write_info(&RunInfo { kernels: vec![kernel], ..run.info().unwrap() }).unwrap();
+    // Of the run's two points one is none of the scenario's.
+    assert!(project.run(&["catalogue", "--run", "latest"]).status.success());
+    let measured = std::fs::read_to_string(project.path().join("docs/measured.json")).unwrap();
+    assert_eq!((measured.matches("\"0ms\"").count(), measured.matches("hold").count()), (1, 1), "{measured}");
+    project.write("docs/measured.json", "{");
+    assert!(said(&project, &["catalogue"]).starts_with("exit code 2\nerror: read [PROJECT]/docs/measured.json: "));
+}
+
+#[test]
+fn curves_are_drawn_and_tabled() {
+    let project = Project::new();
+    traced_run(&project);
+    let curve = ["curve", "latest", "--scenario", "panic-during-oops-dump", "--x", "hold"];
+    let shown = |more: &[&str]| text(&project.run(&[&curve[..], more].concat()).stdout);
+    assert!(shown(&[]).starts_with("panic-during-oops-dump: pstore saved against hold, ms\n"));
+    insta::assert_snapshot!(shown(&["--as", "csv", "--channel", "console", "--variant", "stock"]));
+    assert!(shown(&["--as", "svg"]).starts_with("<svg "));
+    let json = project.json(&[&curve[..], &["--format", "json"]].concat(), 0);
+    assert_eq!(json["series"][1]["name"], "kmsg-dump-before-stop post_notifiers=1");
+    let refused = |more: &[&str]| said(&project, &[&curve[..], more].concat());
+    assert!(refused(&["--channel", "tape"]).contains("the channels are console, pstore, pstore-console, kdump, order"));
+    assert!(refused(&["--param", "hold=9ms"]).starts_with("exit code 2\nerror: no cell of panic-during-oops-dump"));
+}
+
+#[test]
+fn variants_are_ranked_for_people_and_programs() {
+    let project = Project::new();
+    traced_run(&project);
+    let report = ["report", "orders"];
+    let shown = |more: &[&str]| text(&project.run(&[&report[..], more].concat()).stdout);
+    let table = shown(&["latest"]);
+    assert!(table.contains(": 2 variants in 2 cases.\n\nStandings\n"), "{table}");
+    assert!(table.contains("  stock (reference)      6 of 6 "), "{table}");
+    assert_eq!(shown(&[]), table, "the latest run, if none is named");
+    assert!(shown(&["--as", "markdown"]).contains("| 6.12 | stock (reference) | 6 of 6 |"));
+    let csv = shown(&["--as", "csv", "--variant", "stock"]);
+    assert_eq!((csv.lines().count(), csv.contains("kmsg-dump")), (7, false), "{csv}");
+    let json =
+        project.json(&[&report[..], &["--variant", "kmsg-dump-before-stop@6.12", "--format", "json"]].concat(), 0);
+    assert_eq!(json["bases"][0]["reference"], "kmsg-dump-before-stop");
+    let refused = |more: &[&str]| said(&project, &[&report[..], more].concat());
+    assert_eq!(refused(&["./nowhere"]), said(&project, &["curve", "./nowhere", "--scenario", "late", "--x", "hold"]));
+    assert!(refused(&["--variant", "stop"]).starts_with("exit code 2\nerror: run "));
+    let help = text(&project.run(&["report", "orders", "--help"]).stdout);
+    assert!(help.contains("Example:\n  harness report orders "), "{help}");
+}
+
+/// A run of two variants, two trials each at two points; the last one at each point has no timeline.
+fn traced_run(project: &Project) -> Run {
+    let run = Run::create(&project.results(), SystemTime::now()).unwrap();
+    run.write_info(&simulated::info(&run, 2, 8)).unwrap();
+    let log = run.log().unwrap();
+    for index in 0..8 {
+        let record = simulated::record(index % 2 + 2, 2);
+        let variant = if index < 4 { "stock" } else { "kmsg-dump-before-stop" };
+        let cell = CellKey { variant: variant.into(), ..record.cell };
+        let stopping = ["smp_send_stop", "stopped", "smp_send_stop }"];
+        let dumping = ["kmsg_dump", "dumper pstore_dump", "dumper pstore_dump }", "kmsg_dump }"];
+        let mut steps = vec!["panic"];
+        if index < 4 {
+            steps.extend(stopping.iter().chain(&dumping));
+        } else {
+            steps.extend(dumping.iter().chain(&stopping));
+        }
+        let events = steps.into_iter().zip(1..).map(|(step, at)| {
+            let (step, edge) = step.strip_suffix(" }").map_or((step, StepEdge::Begin), |step| (step, StepEdge::End));
+            let (step, of) = step.split_once(' ').unwrap_or((step, ""));
+            let cpu = u32::from(step == "stopped");
+            Event { ns: at * 1_000_000, cpu, step: step.into(), of: of.into(), edge, detail: false }
+        });
+        let artifacts = run.create_artifacts(index).unwrap();
+        if index % 4 < 2 {
+            let timeline = Timeline { cpus: 2, events: events.collect(), ..Timeline::default() };
+            std::fs::write(artifacts.join(TIMELINE), serde_json::to_vec(&timeline).unwrap()).unwrap();
+        }
+        std::fs::write(artifacts.join(CONSOLE), "[    3.328428] Kernel panic - not syncing: crashlab\r\n").unwrap();
+        log.append_blocking(&TrialRecord { index, cell, ..record }).unwrap();
+    }
+    run
+}
+
+#[test]
+fn timelines_and_orders_are_shown() {
+    let project = Project::new();
+    let run = traced_run(&project);
+    let shown = |arguments: &[&str]| {
+        let output = project.run(arguments);
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+            .replace(run.id(), "[RUN]")
+            .replace(&project.path().canonicalize().unwrap().display().to_string(), "[PROJECT]")
+    };
+
+    insta::assert_snapshot!(shown(&["timeline", "latest", "0"]));
+    insta::assert_snapshot!(shown(&["timeline", "latest", "2"]));
+    insta::assert_snapshot!(shown(&["timeline", "latest", "8"]));
+    let timeline = project.json(&["timeline", "latest", "0", "--format", "json"], 0);
+    assert_eq!(
+        (&timeline["timeline"]["events"][0]["step"], &timeline["console"][0]["before"]),
+        (&"panic".into(), &1.into())
+    );
+    assert!(project.json(&["timeline", "latest", "0", "--as", "perfetto"], 0)["traceEvents"].is_array());
+    assert!(shown(&["timeline", "latest", "0", "--as", "svg"]).starts_with("<svg "));
+
+    let both = ["order", "stock", "kmsg-dump-before-stop"];
+    insta::assert_snapshot!(shown(&[&both[..], &["--param", "hold=1ms"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--as", "svg"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--scenario", "panic-alone"]].concat()));
+    insta::assert_snapshot!(shown(&[&both[..], &["--param", "hold=2ms"]].concat()));
+    assert!(shown(&[&both[..], &["--as", "svg", "--param", "hold=1ms"]].concat()).starts_with("<svg "));
+    let orders = project.json(&[&both[..], &["--format", "json"]].concat(), 0);
+    let order = &orders["points"][1]["variants"][1];
+    assert_eq!((&order["counted"], &order["order"]["trials"]), (&2.into(), &1.into()));
+    assert_eq!(order["order"]["steps"][1]["step"], "kmsg_dump");
+
+    let compare = ["compare", "stock", "kmsg-dump-before-stop"];
+    let said = shown(&compare);
+    insta::assert_snapshot!(said.split_once("\nOrder of steps").unwrap().1);
+    let comparison = project.json(&[&compare[..], &["--format", "json"]].concat(), 0);
+    assert_eq!((&comparison["orders"][0]["same"], comparison["cells"].is_array()), (&false.into(), true));
+}

@@ -1,0 +1,86 @@
+//! Memory of a run of 100,000 trials, in a process of its own, so that other tests' memory does not count.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::process::Command;
+use std::time::SystemTime;
+
+use harness::model::TrialRecord;
+use harness::report::{Junit, TAIL_BYTES, TrialNotes, junit};
+use harness::results::{Parts, Run, judge};
+
+use crate::common::text;
+use crate::simulated::{info, record};
+
+const TRIALS: u64 = 100_000;
+const CELLS: u64 = 40;
+/// Recorded as a harness does it, each on the disk; the others would take a slow disk minutes.
+const APPENDED: u64 = 200;
+const LIMIT_KIB: u64 = 64 << 10;
+/// Set for the process that is measured.
+const CHILD: &str = "SCALE_CHILD";
+
+/// The most memory that was ever resident, in KiB.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_trials() {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "scale::child", "--nocapture"]).env(CHILD, "");
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 passed"), "the child is the one test that ran: {}", text(&output.stdout));
+}
+
+/// The part of the test that has a process of its own: records, resumes, counts, judges, reports and merges within the
+/// limit, which does not hold once all records are held.
+#[test]
+fn child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::create(folder.path(), SystemTime::now()).unwrap();
+    let info = info(&run, CELLS, TRIALS);
+    run.write_info(&info).unwrap();
+    {
+        let mut log = BufWriter::new(File::create_new(run.folder().join("trials.jsonl")).unwrap());
+        for index in 0..TRIALS - APPENDED {
+            serde_json::to_writer(&mut log, &record(index, CELLS)).unwrap();
+            log.write_all(b"\n").unwrap();
+        }
+        log.flush().unwrap();
+    }
+    let (log, finished) = run.reopen_log().unwrap();
+    assert_eq!(finished.len(), TRIALS - APPENDED);
+    for index in TRIALS - APPENDED..TRIALS {
+        log.append_blocking(&record(index, CELLS)).unwrap();
+    }
+    drop(log);
+
+    let (summary, finished) = run.tally().unwrap();
+    assert_eq!(summary.cells.len() as u64, CELLS);
+    assert_eq!(summary.cells.iter().map(|cell| u64::from(cell.trials)).sum::<u64>(), TRIALS);
+    let judged = judge(&summary, &info.cells);
+    let mut notes = TrialNotes::default();
+    for record in run.trials().unwrap() {
+        let record = record.unwrap();
+        if finished.is_last(&record) {
+            notes.add(&record);
+        }
+    }
+    let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).unwrap();
+    let report = Junit { info: &info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
+    assert_eq!(junit(&report).unwrap().matches("<testcase ").count() as u64, 2 * CELLS);
+    let parts = Parts::read(vec![run.clone()]).unwrap();
+    assert_eq!(parts.merge(folder.path(), SystemTime::now(), vec![]).unwrap().publish().unwrap().id().len(), 20);
+    let peak = peak_kib();
+    assert!(peak <= LIMIT_KIB, "{peak} KiB were resident");
+
+    let all: Vec<TrialRecord> = run.trials().unwrap().map(Result::unwrap).collect();
+    assert!(all.len() as u64 == TRIALS && peak_kib() > LIMIT_KIB, "the limit tells nothing: {} KiB", peak_kib());
+}

@@ -1,0 +1,217 @@
+//! What a crash kernel hands over, to the reader that it is meant for: crash(8), by the kernel's own debug information.
+//! A kernel with all of that would be one more built from nothing; so only some fifty objects have it, those with the types
+//! and variables that crash asks for.
+//!
+//! Debian 12's crash is too old for Linux 6.12 (it reads no modules, and destroys its own heap), so that of Debian 13 is
+//! taken, which needs a newer C library: both lie in a folder of their own, and nothing is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::common::{Project, text};
+use harness::project::cache_dir;
+use serde_json::Value;
+
+const SCENARIO: [&str; 3] = ["kdump-nmi-only", "--param", "post_notifiers=0"];
+
+/// crash, and all that it is linked with.
+const PACKAGES: [&str; 9] =
+    ["crash", "libc6", "libgcc-s1", "liblzo2-2", "libncursesw6", "libsnappy1v5", "libstdc++6", "libtinfo6", "libzstd1"];
+const SUITE: &str = "trixie";
+
+fn succeeds(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The folder with crash, fetched by an apt that has everything of its own below another.
+fn crash_root() -> PathBuf {
+    let root = cache_dir().join("packages").join(SUITE).join("crash");
+    if root.is_dir() {
+        return root;
+    }
+    std::fs::create_dir_all(root.parent().unwrap()).unwrap();
+    let scratch = tempfile::tempdir_in(root.parent().unwrap()).unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    for name in ["lists/partial", "archives/partial", "root"] {
+        std::fs::create_dir_all(at(name)).unwrap();
+    }
+    let targets = succeeds(Command::new("apt-get").args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(SITE)"]));
+    let site = targets.lines().find_map(|line| line.strip_prefix("Debian|Debian|")).expect("an archive of Debian's");
+    std::fs::write(at("sources.list"), format!("deb {site} {SUITE} main\n")).unwrap();
+    std::fs::write(at("status"), "").unwrap();
+    let apt = |words: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        for (setting, name) in [
+            ("Dir::Etc::sourcelist", "sources.list"),
+            ("Dir::State::lists", "lists"),
+            ("Dir::State::status", "status"),
+            ("Dir::Cache", ""),
+            ("Dir::Cache::archives", "archives"),
+        ] {
+            apt.args(["-o", &format!("{setting}={}", at(name).display())]);
+        }
+        for setting in ["Dir::Etc::sourceparts=-", "Acquire::Languages=none", "APT::Sandbox::User=root"] {
+            apt.args(["-o", setting]);
+        }
+        succeeds(apt.arg("-qq").args(words).current_dir(scratch.path()));
+    };
+    apt(&["update", "--error-on=any"]);
+    apt(&[&["download"][..], &PACKAGES].concat());
+    for entry in std::fs::read_dir(scratch.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            succeeds(Command::new("dpkg-deb").arg("--extract").arg(path).arg(at("root")));
+        }
+    }
+    std::fs::rename(at("root"), &root).unwrap();
+    root
+}
+
+/// What crash says to these commands.
+fn crash(project: &Project, vmlinux: &Path, vmcore: &Path, options: &[&str], commands: &str) -> String {
+    let root = crash_root();
+    let script = project.path().join("commands");
+    std::fs::write(&script, format!("{commands}\nquit\n")).unwrap();
+    let mut command = Command::new(root.join("usr/lib64/ld-linux-x86-64.so.2"));
+    command.arg("--library-path").arg(root.join("usr/lib/x86_64-linux-gnu")).arg(root.join("usr/bin/crash"));
+    command.arg("-s").args(options).arg("-i").arg(script).arg(vmlinux).arg(vmcore);
+    // Nobody's .crashrc.
+    succeeds(command.env("HOME", project.path()).env("TERM", "dumb"))
+}
+
+/// A CPU's stack, as `bt -asx` shows it.
+#[derive(Debug, PartialEq, Eq)]
+struct Stack {
+    cpu: u64,
+    pid: u64,
+    command: String,
+    /// `panic+0x2b0`, `act+0x3bf [crashlab]`: from where it was stopped outwards.
+    frames: Vec<String>,
+}
+
+fn stacks(said: &str) -> Vec<Stack> {
+    let mut stacks: Vec<Stack> = Vec::new();
+    for line in said.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["PID:", pid, "TASK:", _, "CPU:", cpu, "COMMAND:", command] => stacks.push(Stack {
+                cpu: cpu.parse().unwrap(),
+                pid: pid.parse().unwrap(),
+                command: command.trim_matches('"').to_owned(),
+                frames: Vec::new(),
+            }),
+            // What comes before is the crash stop itself.
+            ["---", "<NMI", ..] => stacks.last_mut().unwrap().frames.clear(),
+            [number, _, function, "at", _, ref module @ ..] if number.starts_with('#') => {
+                // A star says that crash could not tell a frame's size by disassembling the function, and looked for return
+                // addresses instead (BT_FRAMESIZE_DISABLE in its x86_64.c). Which frames it found is compared all the same.
+                let module = module.iter().filter(|word| **word != "*");
+                let frame = [function].iter().chain(module).copied().collect::<Vec<_>>().join(" ");
+                stacks.last_mut().unwrap().frames.push(frame);
+            }
+            _ => {}
+        }
+    }
+    stacks
+}
+
+/// The same, as the harness has walked it.
+fn ours(record: &Value) -> Vec<Stack> {
+    let dump = &record["dump"];
+    let stack = |cpu: &Value| {
+        let number = cpu["cpu"].as_u64().unwrap();
+        let idle = format!("swapper/{number}");
+        let at = cpu["at"].as_str().unwrap();
+        Stack {
+            cpu: number,
+            pid: cpu["pid"].as_u64().unwrap(),
+            command: if cpu["pid"] == 0 { idle } else { format!("crashlab/{number}") },
+            frames: at.trim_end_matches(", interrupts off").split(" < ").map(str::to_owned).collect(),
+        }
+    };
+    dump["cpus"].as_array().unwrap().iter().map(stack).collect()
+}
+
+/// The CPU that jumps to the crash kernel saves its registers a few instructions before it does so: the harness begins
+/// where that was, and crash in the last call.
+fn from_the_same_place(stack: &mut Stack) {
+    let place = stack.frames.iter().position(|frame| frame.starts_with("__crash_kexec+")).unwrap();
+    assert!(place <= 1, "{stack:#?}");
+    stack.frames.drain(..place);
+    "__crash_kexec".clone_into(&mut stack.frames[0]);
+}
+
+/// Whether both walked the same way. crash guesses how large a frame is by disassembling its function, and so may step over
+/// one of a module's, whose callers' frame pointers tell.
+fn same(theirs: &Stack, ours: &Stack) -> bool {
+    let of_kernel =
+        |stack: &Stack| -> Vec<String> { stack.frames.iter().filter(|frame| !frame.contains('[')).cloned().collect() };
+    let mut rest = ours.frames.iter();
+    (theirs.cpu, theirs.pid, &theirs.command) == (ours.cpu, ours.pid, &ours.command)
+        && of_kernel(theirs) == of_kernel(ours)
+        && theirs.frames.iter().all(|frame| rest.any(|other| other == frame))
+        && ours.frames.len() <= theirs.frames.len() + 1
+}
+
+/// With times and callers; they differ in a space.
+fn log_of(said: &str) -> Vec<String> {
+    let lines = said.lines().skip_while(|line| !line.starts_with('['));
+    lines.map(|line| line.replacen("] [", "][", 1)).collect()
+}
+
+#[test]
+fn crash_sees_in_a_dump_what_we_see() {
+    let project = Project::new();
+    let variant = "name: types\ntitle: the base, with types\nclaim: none\nsource: this test\nseries: [ { patches: [types.patch] } ]\n";
+    project.write("guest-kernel/variants/types/variant.yaml", variant);
+    project.write("guest-kernel/variants/types/types.patch", include_str!("../fixtures/types-for-crash.patch"));
+    let kernel = |variant| {
+        let built = succeeds(&mut project.harness(&["build", variant]));
+        PathBuf::from(built.split_whitespace().nth(1).unwrap())
+    };
+    // What is tested is the kernel that everybody has; the other is the same, and knows its types.
+    let [stock, types] = ["stock", "types"].map(kernel);
+    let map = |kernel: &Path| std::fs::read(kernel.join("System.map")).unwrap();
+    assert!(map(&stock) == map(&types), "debug information moves nothing");
+    let vmlinux = types.join("vmlinux");
+
+    let trial = |further: &[&str]| {
+        let how = ["--time", "virtual", "--seed", "1", "--format", "json"];
+        let record = project.json(&[&["trial"], &SCENARIO[..], &how, further].concat(), 0);
+        assert_eq!(record["channels"]["kdump"]["outcome"], "saved", "{record:#}");
+        let kept = project.results().join("latest/artifacts/00000");
+        let log = std::fs::read_to_string(kept.join("log.txt")).unwrap();
+        (record, log.lines().map(str::to_owned).collect::<Vec<_>>(), kept.canonicalize().unwrap().join("vmcore"))
+    };
+
+    // All of it, and what makedumpfile leaves of that. A tinyconfig's allocator is none that crash knows (SLUB_TINY).
+    let (record, log, vmcore) = trial(&["--full-vmcore"]);
+    assert!(log.len() > 200, "from the boot on: {log:#?}");
+    let small = project.path().join("small");
+    succeeds(Command::new("makedumpfile").args(["-c", "-d", "31"]).args([&vmcore, &small]));
+    for core in [&vmcore, &small] {
+        let said = |commands| crash(&project, &vmlinux, core, &["--no_kmem_cache"], commands);
+        assert_eq!(log_of(&said("log -c")), log);
+
+        let (mut theirs, mut ours) = (stacks(&said("bt -asx")), ours(&record));
+        let panicked = usize::try_from(record["dump"]["panic_cpu"].as_u64().unwrap()).unwrap();
+        from_the_same_place(&mut theirs[panicked]);
+        from_the_same_place(&mut ours[panicked]);
+        assert_eq!(theirs.len(), ours.len());
+        for (theirs, ours) in theirs.iter().zip(&ours) {
+            assert!(same(theirs, ours), "{theirs:#?}\n{ours:#?}");
+        }
+
+        let task = said("set -p");
+        let has = |what: &str, value: &str| task.lines().any(|line| line.trim() == format!("{what}: {value}"));
+        assert!(has("COMMAND", &record["dump"]["task"].to_string()), "{task}");
+        assert!(has("CPU", &panicked.to_string()) && has("STATE", "TASK_RUNNING (PANIC)"), "{task}");
+        assert!(has("PID", &ours[panicked].pid.to_string()), "{task}");
+    }
+
+    // What is kept by default has the log, and no tasks that crash would want first.
+    let (_, log, vmcore) = trial(&[]);
+    assert_eq!(log_of(&crash(&project, &vmlinux, &vmcore, &["--minimal"], "log -c")), log);
+}

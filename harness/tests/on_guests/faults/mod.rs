@@ -1,0 +1,79 @@
+//! Nothing is lost: a harness that is killed or stopped, a QEMU that dies, a disk that is full, on real guests.
+//!
+//! In virtual time, and each fault comes when the test has seen that the harness is where the fault is meant for, so
+//! that no outcome depends on how fast the machine is.
+
+mod clock;
+mod disk;
+mod killed;
+mod qemu;
+mod sequential;
+mod shards;
+mod stopped;
+mod templates;
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use crate::common::Project;
+use serde_json::Value;
+
+/// `harness run` of the simplest scenario, in virtual time, with a seed.
+fn run_of(trials: u32) -> Vec<String> {
+    let trials = trials.to_string();
+    let words = ["run", "--scenario", "panic-alone", "--trials", &trials, "--time", "virtual", "--seed", "1"];
+    words.map(str::to_owned).to_vec()
+}
+
+/// The same with further arguments.
+fn run_with(trials: u32, more: &[&str]) -> Vec<String> {
+    run_of(trials).into_iter().chain(more.iter().map(|word| (*word).to_owned())).collect()
+}
+
+impl Project {
+    fn command(&self, arguments: &[String]) -> std::process::Command {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.harness(&arguments)
+    }
+
+    /// The summary of the run begun last, as it is on the disk.
+    fn summary(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.results().join("latest/summary.json")).unwrap()).unwrap()
+    }
+
+    /// The id of the run begun last.
+    fn latest(&self) -> String {
+        std::fs::read_link(self.results().join("latest")).unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// A folder to be `XDG_CACHE_HOME`: of the real cache, but with templates of its own.
+    fn cache(&self) -> PathBuf {
+        let home = self.path().join("cache");
+        let real = harness::project::cache_dir();
+        std::fs::create_dir_all(home.join("harness")).unwrap();
+        for name in ["kernels", "workbench", "agents", "images"] {
+            // On a machine that builds the kernel first they are not there yet.
+            std::fs::create_dir_all(real.join(name)).unwrap();
+            symlink(real.join(name), home.join("harness").join(name)).unwrap();
+        }
+        home
+    }
+}
+
+/// How often each trial's attempts were recorded: that they are the plan's, each once, with nothing but infra-errors
+/// before the last one.
+fn assert_complete(records: &[Value], trials: u64) {
+    for index in 0..trials {
+        let attempts: Vec<&Value> = records.iter().filter(|record| record["index"] == index).collect();
+        let (last, earlier) = attempts.split_last().unwrap_or_else(|| panic!("trial {index} is not recorded"));
+        assert_eq!(last["outcome"], "counted", "{last:#}");
+        assert!(earlier.iter().all(|record| record["outcome"] == "infra-error"), "{earlier:#?}");
+    }
+    assert!(records.iter().all(|record| record["index"].as_u64().unwrap() < trials));
+}
+
+/// The causes of infra-errors, each with the trial's index.
+fn causes(records: &[Value]) -> Vec<(u64, String)> {
+    let failed = records.iter().filter(|record| record["outcome"] == "infra-error");
+    failed.map(|record| (record["index"].as_u64().unwrap(), record["cause"].as_str().unwrap().to_owned())).collect()
+}

@@ -1,0 +1,23 @@
+//! Tests that need a real kernel: they build it, and most of them crash it in guests. `cargo xtask test quick` leaves this
+//! binary out; everything else is in the unit tests and in `it`.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod history;
+
+mod bisect;
+mod catalogue;
+mod crash_proof;
+mod decoder_proof;
+mod faults;
+mod ground_truth;
+mod guests;
+mod kdump;
+mod kernel_build;
+mod skipped;
+mod timelines;
+mod truths;
+mod variants;
+mod versions;
