@@ -314,7 +314,7 @@ pub enum Meeting {
     },
 }
 
-/// That a channel comes to an outcome with at least this probability.
+/// That a channel has an outcome with at least this probability.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Expectation {
     /// The channel.
@@ -348,10 +348,10 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// What one channel came to in one trial, and how that was seen.
+/// The outcome of one channel in one trial, and how it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelVerdict {
-    /// What it came to.
+    /// The outcome.
     pub outcome: ChannelOutcome,
     /// Witness lines found whole; of an order: assertions that hold.
     pub witnesses: u32,

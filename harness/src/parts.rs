@@ -62,7 +62,7 @@ pub const TRACER_2: Part = Part { features: "api-2", ..TRACER_1 };
 /// For those that know the seventh.
 pub const TRACER_7: Part = Part { features: "api-7", ..TRACER_1 };
 
-/// Why a part is not to be had.
+/// Why a part is unavailable.
 #[derive(Debug, Error)]
 pub enum PartError {
     /// A file of its own, or of the cache, could not be read or written.

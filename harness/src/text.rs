@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// At most so many characters; `…` stands for the rest.
+/// At most `width` characters; `…` stands for the rest.
 pub fn clipped(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         None => text.to_owned(),

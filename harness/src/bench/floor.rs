@@ -39,7 +39,7 @@ pub struct Phases {
     pub private_mib: f64,
 }
 
-/// Crashes so many guests, `jobs` at a time; how long that took.
+/// Crashes `guests` guests, `jobs` at a time. Returns how long that took.
 pub async fn run(stage: &Arc<Stage>, assignment: &Assignment, guests: u32, jobs: u32) -> Result<Duration, BenchError> {
     let began = Instant::now();
     let left = Arc::new(AtomicU32::new(guests));

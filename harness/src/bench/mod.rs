@@ -111,7 +111,7 @@ pub enum BenchError {
     /// The run's folder.
     #[error(transparent)]
     Results(#[from] results::Error),
-    /// A trial did not come to what it always comes to: what was timed is not what should have been.
+    /// A trial did not have its usual outcome: what was timed is not what should have been.
     #[error("trial {index} was no good: {outcome}")]
     Trial {
         /// Which.
@@ -212,7 +212,7 @@ impl Bench {
         Assignment::new(&trial.expect("the plan has one cell"), &self.instance, SETTINGS)
     }
 
-    /// Runs so many trials, as `harness run` does; how long that took.
+    /// Runs trials as `harness run` does. Returns how long that took.
     async fn trials(&self, stage: &Arc<Stage>, trials: u32, jobs: u32, folder: &Path) -> Result<Duration, BenchError> {
         let run = Run::create(folder, SystemTime::now())?;
         let log = run.log()?;

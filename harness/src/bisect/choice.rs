@@ -36,7 +36,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// What so many trials would tell per second if each told as much as the first.
+    /// What N trials would tell per second if each told as much as the first.
     fn at_best(&self, trials: u32, costs: &Costs<'_>) -> f64 {
         self.apart * f64::from(trials) / (self.ready_s + seconds(trials, costs))
     }
@@ -176,7 +176,7 @@ impl Sides {
         Self([old, new, grid.spread_same(bisection.weighed, bisection.posterior().none)])
     }
 
-    /// What so many trials are expected to tell.
+    /// What N trials are expected to tell.
     fn nats(&self, bisection: &Bisection, trials: u32) -> f64 {
         let [old, new, same] = &self.0;
         information(&bisection.grid.events(trials, [old, new, same]))

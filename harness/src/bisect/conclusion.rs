@@ -1,4 +1,4 @@
-//! What a bisection comes to.
+//! The conclusion of a bisection.
 
 use super::Tally;
 use crate::stats::Interval;

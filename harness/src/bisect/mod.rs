@@ -62,7 +62,7 @@ pub struct Costs<'a> {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Trials of a commit. If its kernel cannot be had, or no trial of it counts: [`Bisection::skip`].
+    /// Trials of a commit. If its kernel is unavailable, or no trial of it counts: [`Bisection::skip`].
     Try {
         /// The node.
         commit: usize,

@@ -15,7 +15,7 @@ use crate::stats::part;
 /// themselves 95 % sure only 88 % were right.
 const NEVER: f64 = 0.02;
 
-/// The grid has at least so many points between never and always.
+/// The grid has at least this many points between never and always.
 const POINTS: u32 = 64;
 
 /// Rates, and their prior probabilities.
@@ -68,7 +68,7 @@ pub(super) struct Marginal {
 }
 
 impl Grid {
-    /// A grid on which no count of so many trials falls between two points: neighbours are at most two standard
+    /// A grid on which no count of N trials falls between two points: neighbours are at most two standard
     /// deviations of it apart, at which the sum over the points is within 2 % of the integral.
     pub fn new(trials: u32) -> Self {
         let enough = FRAC_PI_2 * f64::from(trials).sqrt();
@@ -99,7 +99,7 @@ impl Grid {
         Self { points, ln_pairs: pairs.ln() }
     }
 
-    /// Whether it is fine enough for so many trials.
+    /// Whether it is fine enough for N trials.
     pub fn is_for(&self, trials: u32) -> bool {
         let inner = f64::from(u32::try_from(self.points.len() - 2).unwrap_or(u32::MAX));
         inner >= FRAC_PI_2 * f64::from(trials).sqrt()

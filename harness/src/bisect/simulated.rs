@@ -59,7 +59,7 @@ impl World {
 pub enum Rule {
     /// As [`Bisection`] does it.
     Harness,
-    /// As `git bisect` does it, with so many trials of each commit: one event, and it is bad.
+    /// As `git bisect` does it, with this many trials of each commit: one event, and it is bad.
     Halving(u32),
 }
 
@@ -79,7 +79,7 @@ impl Serialize for Rule {
     }
 }
 
-/// What a rule came to in one history.
+/// The result of a rule in one history.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answer {
     /// Whether it names a commit that raises the rate, or some of which one does and which nothing that builds tells apart;
@@ -243,7 +243,7 @@ fn by_halving(truth: &Truth, trials: u32, rng: &mut fastrand::Rng) -> Answer {
     Answer { right: Some(truth.causes.contains(&bad)), trials: taken }
 }
 
-/// What many bisections by one rule came to.
+/// The results of many bisections by one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
     /// The rule.

@@ -9,7 +9,7 @@ use crate::plan::{ParamFilter, meant};
 use crate::report::{Curve, CurveError, CurveOf};
 use crate::results::Run;
 
-/// Show how often a scenario came to the good outcome along a parameter of its sweep.
+/// Show how often a scenario had the good outcome along a parameter of its sweep.
 ///
 /// A line for each variant and each combination of the other parameters, with 95 % intervals.
 #[derive(Debug, clap::Args)]

@@ -40,7 +40,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     Ok(if report.status() == Status::Fail { ExitCode::from(HOST) } else { ExitCode::SUCCESS })
 }
 
-/// Whether guests can be traced. It is no more than a pity if not: trials go on without timelines.
+/// Whether guests can be traced. If not, that is only a warning: trials are run without timelines.
 fn tracing(found: &Result<Tracer, NoTracer>) -> Finding {
     let (status, detail) = match found {
         Ok(tracer) => (Status::Ok, format!("QEMU loads the tracer; {} steps are looked for", tracer.set.steps.len())),

@@ -106,7 +106,7 @@ enum Command {
     Compare(compare::Arguments),
     /// Find which commit, patch or option lost your log, though by chance
     Bisect(Box<bisect::Arguments>),
-    /// Show how often a scenario came to the good outcome along a parameter of its sweep
+    /// Show how often a scenario had the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
     /// Report on a whole run: rank its variants in each failure case
     Report(report::Arguments),

@@ -14,7 +14,7 @@ use crate::results::LATEST;
 use crate::timeline::{Order, Tally, VariantOrder, orders_svg, orders_text};
 use crate::yaml::UnknownName;
 
-/// So many sequences are shown that deviate from a variant's usual one.
+/// How many sequences are shown that deviate from a variant's usual one.
 const DEVIATIONS: usize = 3;
 
 /// Show in which order variants go through the steps of dying.

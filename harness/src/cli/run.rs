@@ -48,7 +48,7 @@ pub struct Arguments {
     /// says (Slurm array, GitLab parallel; auto/16 for a Kubernetes indexed job)
     #[arg(long, value_name = "I/N|auto", requires = "seed")]
     shard: Option<ShardChoice>,
-    /// How many trials: `decided` goes on with each cell until it is clear whether the variants differ from the first
+    /// How many trials: `decided` runs more of each cell until it is clear whether the variants differ from the first
     /// one (of one variant: whether its expectations are met)
     #[arg(long, value_name = "WHEN", conflicts_with_all = ["trials", "shard"])]
     until: Option<UntilChoice>,

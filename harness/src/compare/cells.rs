@@ -21,7 +21,7 @@ pub struct Point {
     pub params: Params,
 }
 
-/// How often one side came to the channel's good outcome.
+/// How often one side had the channel's good outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
     /// Trials that counted.
@@ -77,7 +77,7 @@ pub struct Comparison {
     pub evidence: Evidence,
 }
 
-/// A point that was not run on a side, for want of something in the kernel.
+/// A point that was not run on a side, because its kernel lacks something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedPoint {
     /// The point.

@@ -6,10 +6,10 @@ use crate::stats::{Clusters, Proportion, score_p};
 /// More trials a side than this are not asked for.
 const MOST: u32 = 100_000;
 
-/// Up to so many trials a side the exact test is made; above, the score test stands in, which is close by then.
+/// Up to this many trials a side the exact test is made; above, the score test stands in, which is close by then.
 const EXACT_UP_TO: u32 = 200;
 
-/// Nor is the exact test made where the score test's p-value is so many times too large.
+/// Nor is the exact test made where the score test's p-value is this many times too large.
 const FAR: f64 = 4.0;
 
 /// The fewest trials a side with which an undecided pair would be decided, if each side's share stayed what it is, and

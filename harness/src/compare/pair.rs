@@ -74,7 +74,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How often each side came to the good outcome, on one channel of one cell.
+/// How often each side had the good outcome, on one channel of one cell.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
     /// Without the change.

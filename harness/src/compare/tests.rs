@@ -220,7 +220,7 @@ fn so_many_trials_would_decide() {
     assert!(needed((10, 20), (10, 20), Fixed).unwrap() > 100);
 }
 
-/// With so many trials of the same shares the verdict is there, and with a fifth fewer it is not. (In between, whole
+/// With that many trials of the same shares there is a verdict, and with a fifth fewer there is none. (In between, whole
 /// trials make shares that lie a little to one side or the other.)
 #[test]
 fn the_trials_asked_for_do_decide() {

@@ -57,9 +57,9 @@ pub enum KernelError {
         /// The package.
         package: String,
     },
-    /// A distribution's source package cannot be had.
+    /// A distribution's source package is unavailable.
     #[error(
-        "fetching the kernel source package {package}: {said}\n\nhint: a suite goes on without its older packages. Name \
+        "fetching the kernel source package {package}: {said}\n\nhint: a suite drops its older packages. Name \
          another one in guest-kernel/bases.yaml, or the kernel's `tarball`"
     )]
     PackageNotFetched {

@@ -219,7 +219,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Makes a variant of patches for this machine alone, under a name that tells them from others: `fix-0a1b2c3d`. It is kept in the
-/// cache, so that a run of it can be gone on with.
+/// cache, so that such a run can be resumed.
 pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, KernelError> {
     let read = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
     let all: Vec<u8> = read.iter().flat_map(|patch| files::sha256(&patch.content).into_bytes()).collect();

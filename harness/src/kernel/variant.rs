@@ -162,7 +162,7 @@ pub fn list_throw_aways(project: &Project) -> Result<Vec<String>, KernelError> {
 }
 
 impl Variant {
-    /// The variant of that name, which may go on with how many of its last patches are left out, and with what is set about it:
+    /// The variant of that name, which may say how many of its last patches are left out, and what is set about it:
     /// `notifier-lists~2+post_notifiers=1`.
     pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
         let Asked { name: own, without, settings } = Asked::of(name);

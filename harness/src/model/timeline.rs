@@ -81,7 +81,7 @@ pub struct Step {
     pub ends: bool,
 }
 
-/// The steps that a timeline may have, in the order in which a panic comes to them; details last.
+/// The steps that a timeline may have, in the order in which a panic reaches them; details last.
 pub const STEPS: [Step; 31] = [
     Step::several(Event::ACTOR),
     Step::point("oops_begin"),
@@ -141,7 +141,7 @@ impl StepEdge {
 }
 
 impl Step {
-    /// Seen once each time that a CPU comes to it.
+    /// Seen once each time a CPU reaches it.
     const fn point(name: &'static str) -> Self {
         Self { name, several: false, ends: false }
     }

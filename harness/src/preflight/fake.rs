@@ -17,7 +17,7 @@ name "virtio-serial-pci", bus PCI, alias "virtio-serial"
 name "virtserialport", bus virtio-serial-bus
 name "isa-parallel", bus ISA"#;
 
-/// What a probe guest does that comes to its end.
+/// What a probe guest does that reaches its end.
 pub(super) fn guest_runs() -> String {
     format!("for cpu in 1 2 3 4; do printf 'RPLT{}'; done; exit 65", ".".repeat(64))
 }

@@ -20,10 +20,10 @@ pub(super) const PARTS: u32 = 64;
 /// Instructions in one part of work.
 pub(super) const PART_INSTRUCTIONS: u64 = 2 * 32_768;
 
-/// QEMU's exit code when the guest came to its end: isa-debug-exit makes `(value << 1) | 1` of the ROM's 0x20.
+/// QEMU's exit code when the guest reached its end: isa-debug-exit makes `(value << 1) | 1` of the ROM's 0x20.
 pub(super) const EXIT_CODE: i32 = 0x41;
 
-/// How many bytes a guest that comes to its end has written.
+/// How many bytes a guest that reaches its end has written.
 pub(super) const MARKS: u32 = CPUS * (4 + PARTS);
 
 /// The image's size: QEMU wants a multiple of 64 KiB. Its first byte is at 0xf0000 and again at 0xffff0000.

@@ -56,7 +56,7 @@ pub struct Probes {
     of_lists: Vec<Step>,
 }
 
-/// Why a kernel's probes are not to be had.
+/// Why a kernel's probes are unavailable.
 #[derive(Debug, Error)]
 pub enum ProbesError {
     /// A file of the kernel's: it cannot be read, or is no ELF file.

@@ -113,7 +113,7 @@ pub(super) fn assignments(params: &Params) -> String {
     params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-/// `saved 20/20`: the outcome that all trials came to, or `mixed`, and how many came to the good one.
+/// `saved 20/20`: the outcome of all trials, or `mixed`, and how many had the good one.
 fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let n = counts.n();

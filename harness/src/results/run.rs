@@ -131,7 +131,7 @@ impl Run {
         TrialLog::create(self.trials_path())
     }
 
-    /// Goes on with `trials.jsonl`, and locks the run for as long as the log lives; tells what is recorded already. A
+    /// Reopens `trials.jsonl` and locks the run for as long as the log lives; returns what is recorded already. A
     /// last line that is incomplete is cut off.
     pub fn reopen_log(&self) -> Result<(TrialLog, Finished), Error> {
         TrialLog::reopen(self.trials_path())

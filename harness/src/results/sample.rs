@@ -46,7 +46,7 @@ pub(crate) fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialO
     TrialOutcome::Counted { hung: false, channels }
 }
 
-/// The same where each channel of the log kept so many lines of so many.
+/// The same outcome, where each channel of the log kept `lines` lines of `of`.
 pub(crate) fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
     let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
     for verdict in channels.values_mut() {

@@ -38,7 +38,7 @@ pub struct CellSummary {
     /// Why it was not run: what its kernel lacks of what the scenario needs there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// What each channel came to: those of the log, and others that some trial was judged by.
+    /// The counts of each channel: those of the log, and others that some trial was judged by.
     pub channels: BTreeMap<Channel, Counts>,
     /// By template, how many of its trials that counted ended and did not hang. Of trials whose template is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -60,7 +60,7 @@ pub struct MeanPercent {
 #[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub struct Ended(Proportion);
 
-/// How often a channel came to each outcome, in all and by template.
+/// How often a channel had each outcome, in all and by template.
 ///
 /// In JSON `n`, their sum, and `ci95`, the interval of the good one, stand beside those that the channel may come to; and
 /// `between_templates` where a template is known. On reading, an `n` that is not the sum is an error, and so are templates
@@ -91,7 +91,7 @@ struct Written {
 struct Between {
     #[serde(flatten, skip_deserializing)]
     figures: Option<BetweenTemplates>,
-    /// By template, the outcomes that it came to.
+    /// The outcomes by template.
     by_template: BTreeMap<String, BTreeMap<ChannelOutcome, u32>>,
 }
 
@@ -147,7 +147,7 @@ impl SummaryBuilder {
         Summary { run_id: run_id.to_owned(), cells: self.cells.into_iter().map(Counted::finish).collect() }
     }
 
-    /// What a cell came to so far; `None` if no trial of it was counted.
+    /// The counts of a cell so far; `None` if no trial of it was counted.
     pub fn cell(&self, key: &CellKey) -> Option<&CellSummary> {
         self.places.get(key).map(|place| &self.cells[*place].cell)
     }
@@ -244,7 +244,7 @@ impl CellSummary {
         }
     }
 
-    /// What a channel came to; nothing if it was never read.
+    /// The counts of a channel; empty if it was never read.
     pub fn channel(&self, channel: Channel) -> &Counts {
         static NOTHING: Counts = Counts { all: [0; ChannelOutcome::ALL.len()], templates: BTreeMap::new() };
         self.channels.get(&channel).unwrap_or(&NOTHING)
@@ -351,7 +351,7 @@ impl Counts {
         self.all.iter().sum()
     }
 
-    /// How many of them came to this outcome.
+    /// How many of them had this outcome.
     pub const fn of(&self, outcome: ChannelOutcome) -> u32 {
         self.all[outcome as usize]
     }

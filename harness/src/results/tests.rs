@@ -148,7 +148,7 @@ fn anything_else_in_the_log_is_an_error_with_its_line() {
     assert_snapshot!(wrong(endless), @"RUN/trials.jsonl:1: not the record of a trial: the line is longer than 1048576 bytes");
 }
 
-/// `/dev/full` refuses every write for want of space.
+/// `/dev/full` refuses every write because no space is left.
 #[test]
 fn a_full_disk_is_told_with_a_way_out() {
     let folder = tempfile::tempdir().unwrap();

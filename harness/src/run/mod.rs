@@ -1,4 +1,4 @@
-//! Executes trials: so many processors' worth of guests at a time, every finished trial on disk before its successor
+//! Executes trials: as many guests at a time as there are processors for, every finished trial on disk before its successor
 //! begins.
 //!
 //! ```text
@@ -28,7 +28,7 @@ pub use slots::default_jobs;
 /// How often one trial is tried: a QEMU that was killed or a full disk is seldom met three times.
 const ATTEMPTS: u32 = 3;
 
-/// After so many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'.
+/// After this many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'.
 /// Where more guests than half of that run at a time it takes twice as many as they are: all of them may fail at once,
 /// of something that is over then.
 const HOPELESS: u32 = 12;

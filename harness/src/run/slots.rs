@@ -4,7 +4,7 @@
 /// MiB; some 100 were seen.
 const OVERHEAD_MIB: u64 = 192;
 
-/// How many CPUs of guests may be busy at a time on a machine with so many processors and so much memory available,
+/// How many CPUs of guests may be busy at a time on a machine with that many processors and that much memory available,
 /// when guests have `guest_mib` of RAM: one a processor, as long as there is memory for all of them; at least one.
 pub fn default_jobs(processors: usize, available_mib: Option<u64>, guest_mib: u64) -> u32 {
     // A quarter of the memory is left to others.

@@ -1,4 +1,4 @@
-//! One point of the sweep: every actor comes to act, and the guest ends in time.
+//! One point of the sweep: every actor gets to act, and the guest ends in time.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ fn waits_for<'a>(actor: &Planned, instance: &'a Instance) -> Vec<Vec<&'a Planned
     groups
 }
 
-/// That every actor comes to act: nobody waits for somebody who, in the end, waits for him.
+/// That every actor gets to act: none waits, directly or not, for one that waits for it.
 fn acting(source: &Source, instance: &Instance, written: &[(&Planned, Mark)]) -> Result<(), InputError> {
     let mut acting: Vec<&str> = Vec::new();
     let mut waiting = written.to_vec();

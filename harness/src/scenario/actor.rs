@@ -159,7 +159,7 @@ impl<C, T> Actor<C, T> {
 }
 
 impl Span {
-    /// An exponentially distributed time is at most so many times its mean.
+    /// An exponentially distributed time is at most this many times its mean.
     pub const CLIP: u32 = 10;
 
     /// The longest that it may come to.

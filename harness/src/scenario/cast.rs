@@ -23,7 +23,7 @@ pub(super) struct Role<'a> {
 pub(super) struct Cast<'a>(pub Vec<Role<'a>>);
 
 impl<'a> Cast<'a> {
-    /// The actors of a guest with so many CPUs.
+    /// The actors of a guest with `cpus` CPUs.
     pub(super) fn of(source: &Source, file: &'a File, cpus: u32) -> Result<Self, InputError> {
         for (index, actor) in file.actors.iter().enumerate() {
             check::actor_name(source, actor.name())?;

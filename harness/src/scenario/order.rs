@@ -1,4 +1,4 @@
-//! Assertions on the order of steps: what makes one impossible, and what it comes to at a point of the sweep.
+//! Assertions on the order of steps: what makes one impossible, and what it means at a point of the sweep.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ const TIE: f64 = 1e-9;
 /// The p-value is at most this share above the true one, and never below it.
 const TOLERANCE: f64 = 1e-6;
 
-/// Up to so many trials on both sides together the test is Boschloo's; above, Fisher's.
+/// Up to this many trials on both sides together the test is Boschloo's; above, Fisher's.
 const EXACT_UP_TO: u64 = 10_000;
 
 /// The two-sided p-value of the hypothesis that both shares are the same; 1 if either is a share of nothing.

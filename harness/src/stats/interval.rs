@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The normal distribution's 97.5 % point: what makes a two-sided interval one of 95 %.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
 
-/// So many of so many; `hits` is never above `of`.
+/// A count out of a total; `hits` never exceeds `of`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Proportion {
     hits: u32,

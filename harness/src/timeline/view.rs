@@ -9,7 +9,7 @@ use crate::model::{TrialOutcome, TrialRecord};
 /// A pause in which nothing was seen is marked from here on.
 const GAP_NS: u64 = 10_000_000;
 
-/// Of the console's lines before the first event, so many are shown: the rest is of a guest that is well.
+/// How many of the console's lines before the first event are shown: the rest is of a healthy guest.
 const LINES_BEFORE: usize = 2;
 
 /// One trial, to be shown.
@@ -56,7 +56,7 @@ pub(super) enum Entry {
         end: Option<usize>,
     },
     Line(String),
-    /// Nothing was seen for so many nanoseconds.
+    /// Nothing was seen for this many nanoseconds.
     Gap(u64),
 }
 

@@ -79,7 +79,7 @@ pub struct Arguments {
     /// Write a log here, as `git bisect log` does; it is in the run's folder in any case
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// Go on with a bisection: its id, its folder, or `latest`
+    /// Resume a bisection: its id, its folder, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang",
           "fixed", "replay", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,

@@ -90,7 +90,7 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
-    /// What a variant came to in a case; `None` if it was not planned there, or has no trial yet.
+    /// The counts of a variant in a case; `None` if it was not planned there, or has no trial yet.
     pub(super) fn cell(&self, variant: usize, case: usize) -> Option<&'a CellSummary> {
         self.cells.get(&(variant, case)).copied()
     }

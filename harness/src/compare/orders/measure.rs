@@ -14,7 +14,7 @@ pub enum Measure {
     /// How often this channel saved everything, of the trials that it was judged in. No order of steps is one: it is
     /// what the variants are made to differ by.
     Channel(Channel),
-    /// How often the guest came to an end and did not hang, of the trials that counted.
+    /// How often the guest ended and did not hang, of the trials that counted.
     Ended,
 }
 
@@ -36,7 +36,7 @@ impl Measure {
         }
     }
 
-    /// What a cell came to.
+    /// The counts of a cell.
     pub(super) fn of(self, cell: &CellSummary) -> Clusters {
         match self {
             Self::Channel(channel) => cell.channel(channel).by_template(),

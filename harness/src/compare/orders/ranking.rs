@@ -25,14 +25,14 @@ pub struct Ranking {
     pub bases: Vec<BaseRanking>,
 }
 
-/// How many pairs came to which verdict.
+/// How many pairs have which verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PairCounts {
     /// One is shown to be better.
     pub different: usize,
     /// Shown to differ by less than the margin.
     pub same: usize,
-    /// Neither. They tie for want of trials.
+    /// Neither: there are not enough trials.
     pub undecided: usize,
 }
 

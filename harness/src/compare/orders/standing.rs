@@ -17,7 +17,7 @@ pub(super) struct Against {
 }
 
 impl Against {
-    /// For each of so many variants, against each of them.
+    /// For each variant, against each other one.
     pub(super) fn tally(variants: usize, contests: &[Contest]) -> Vec<Vec<Self>> {
         let mut against = vec![vec![Self::default(); variants]; variants];
         for (position, contest) in contests.iter().enumerate() {

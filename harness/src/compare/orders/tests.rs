@@ -194,7 +194,7 @@ fn a_run_that_was_looked_at_has_sequential_figures() {
     assert_eq!(first.ci95, share_sequence(&Proportion::new(3, 3).unwrap().into()));
 }
 
-/// Of a cell that was run, so many saved and hung of so many.
+/// Of a cell that was run: how many saved and hung, out of how many.
 type Counted = (u32, u32, u32);
 
 /// A cell of a made-up run: skipped, or counted.
@@ -203,7 +203,7 @@ fn any_cell() -> impl Strategy<Value = Option<Counted>> {
     proptest::option::weighted(0.9, counted)
 }
 
-/// So many variants in so many cases, and an order to put the variants in.
+/// A number of variants in a number of cases, and an order to put the variants in.
 fn any_run() -> impl Strategy<Value = (Vec<Vec<CellSummary>>, Vec<Vec<CellSummary>>)> {
     let of =
         |(variants, cases): (usize, usize)| prop::collection::vec(prop::collection::vec(any_cell(), cases), variants);
@@ -300,7 +300,7 @@ proptest! {
     }
 }
 
-/// The probability of so many of so many.
+/// The probability of a count out of a total.
 fn binomial(hits: u32, of: u32, share: f64) -> f64 {
     let ways: f64 = (0..hits).map(|i| f64::from(of - i) / f64::from(i + 1)).product();
     ways * share.powi(i32::try_from(hits).unwrap()) * (1.0 - share).powi(i32::try_from(of - hits).unwrap())

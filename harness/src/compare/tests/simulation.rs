@@ -146,7 +146,7 @@ fn a_family_of_thirty_holds_its_false_discovery_rate() {
     }
 }
 
-/// What one pair came to when it was stopped at its first verdict, over many runs.
+/// The verdicts on one pair that is stopped at its first verdict, over many runs.
 struct Characteristics {
     runs: u32,
     regressed: u32,

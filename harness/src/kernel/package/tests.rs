@@ -75,17 +75,17 @@ fn a_package_that_cannot_be_had_is_told_in_apts_words() {
     assert_snapshot!(error("linux-source-0.98", archive.path()), @r"
     fetching the kernel source package linux-source-0.98/probe: Unable to locate package linux-source-0.98
 
-    hint: a suite goes on without its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
+    hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
     assert_snapshot!(error("linux-source-0.99", archive.path()), @r"
     fetching the kernel source package linux-source-0.99/probe: the package has no usr/src/linux-source-0.99.tar.*
 
-    hint: a suite goes on without its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
+    hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
     assert_snapshot!(error("linux-source-0.99", Path::new("/nowhere")), @r"
     fetching the kernel source package linux-source-0.99/probe: Failed to fetch file:ARCHIVE/./Packages  File not found - ARCHIVE/./Packages (2: No such file or directory)
 
-    hint: a suite goes on without its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
+    hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
     assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
 }
@@ -98,6 +98,6 @@ fn a_host_without_an_archive_of_debians_is_told_so() {
     assert_snapshot!(error, @r"
     fetching the kernel source package linux-source-0.99/sid: apt has no archive of Debian's here
 
-    hint: a suite goes on without its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
+    hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
 }

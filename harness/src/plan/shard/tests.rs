@@ -7,7 +7,7 @@ use super::*;
 use crate::model::{CellKey, Params};
 use crate::plan::{Plan, PlannedTrial};
 
-/// A plan of so many cells; what is in them does not matter here.
+/// A plan of N cells; what is in them does not matter here.
 fn plan(cells: usize, trials: u32, shard: Option<Shard>) -> Plan {
     let cell = |number| CellKey {
         variant: format!("variant-{number}"),
@@ -22,7 +22,7 @@ fn parse(text: &str) -> Result<ShardChoice, ShardError> {
     text.parse()
 }
 
-/// The shard that `choice` comes to in this environment: `A=1 B=2`.
+/// The shard that `choice` means in this environment: `A=1 B=2`.
 fn shard(choice: &str, environment: &str) -> String {
     let variables: BTreeMap<&str, &str> = environment.split_whitespace().filter_map(|it| it.split_once('=')).collect();
     let lookup = |name: &str| variables.get(name).map(|&value| value.to_owned());

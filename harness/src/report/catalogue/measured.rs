@@ -54,7 +54,7 @@ pub(super) struct MeasuredCell {
     /// Why it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// How many trials came to the channel's good outcome, and of how many that counted.
+    /// How many trials had the channel's good outcome, and how many counted.
     #[serde(with = "shares")]
     pub channels: BTreeMap<Channel, Proportion>,
 }
@@ -141,7 +141,7 @@ impl fmt::Display for MeasuredRun {
     }
 }
 
-/// `{"console": [20, 20]}`: so many of so many.
+/// `{"console": [20, 20]}`: a count, and its total.
 mod shares {
     use super::{BTreeMap, Channel, Deserialize as _, Deserializer, Proportion, Serialize as _, Serializer};
 

@@ -68,7 +68,7 @@ fn is_one_of(parameter: &Parameter, values: &[&ParamValue]) -> String {
     }
 }
 
-/// So many values are named one by one.
+/// Up to this many values are named one by one.
 const FEW: usize = 6;
 
 /// `0ms, 100ms, 300ms`; of many the first two and the last.

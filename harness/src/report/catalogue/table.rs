@@ -9,7 +9,7 @@ use crate::report::summary::{NOT_THERE, assignments};
 use crate::scenario::Scenario;
 use crate::stats::{Proportion, percent, wilson};
 
-/// A table has at most so many rows.
+/// A table has at most this many rows.
 const ROWS: usize = 12;
 
 /// A row: what it is of, and its figures.

@@ -26,7 +26,7 @@ const NAME: usize = 90;
 /// besides, so that one that lies below another is seen.
 const COLOURS: [&str; 4] = ["#0969da", "#bc4c00", "#1a7f37", "#8250df"];
 const DASHES: [&str; 4] = ["", "8 5", "2 4", "9 4 2 4"];
-/// So many lines can be told apart.
+/// This many lines can be told apart.
 const LINES: usize = 12;
 
 /// The picture; an error, if there are more lines than can be told apart.

@@ -6,7 +6,7 @@ use crate::report::Format;
 use crate::report::grid::Grid;
 use crate::stats::percent;
 
-/// For each case and channel a row for each count that variants came to, best first. Variants with the same counts
+/// For each case and channel a row for each count that variants reached, best first. Variants with the same counts
 /// stand in one row, since the same is shown of them; so a row is named by its counts where another is better.
 pub(super) fn ranks(base: &BaseRanking, format: Format) -> String {
     let mut grid = Grid::new(["case", "channel", "rank", "share", "better than", "variants"], 0);

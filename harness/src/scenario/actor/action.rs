@@ -67,7 +67,7 @@ pub enum Stay<T = Duration> {
 /// When enough is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enough<T = Duration> {
-    /// After so many messages.
+    /// After this many messages.
     Count(u32),
     /// After so long.
     Stay(Stay<T>),

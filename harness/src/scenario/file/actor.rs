@@ -99,7 +99,7 @@ pub(in crate::scenario) struct Stay {
     /// In which context. Default: thread.
     #[serde(rename = "in")]
     pub context: Option<At<Swept<ContextFile>>>,
-    /// Whether a trial counts also where its CPU never comes to where it acts. Default: no.
+    /// Whether a trial counts also where its CPU never reaches the place where it acts. Default: no.
     #[serde(default)]
     pub optional: bool,
     /// For how long.

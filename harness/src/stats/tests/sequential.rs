@@ -101,7 +101,7 @@ fn the_largest_counts() {
     }
 }
 
-/// The mean of the e-value after so many trials a side, if the shares are these: over all outcomes, none is drawn.
+/// The mean of the e-value after N trials a side, if the shares are these: computed over all outcomes, not sampled.
 fn mean_e_value(n: u32, base: f64, candidate: f64, difference: f64) -> f64 {
     let mut choose = 1.0;
     let ways: Vec<f64> = (0..=n)

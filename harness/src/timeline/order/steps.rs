@@ -124,7 +124,7 @@ impl Stops {
         stops
     }
 
-    /// `all 3 by IPI`, `all 3: 2 by IPI, victim by NMI`, `2 of 3 by IPI`; of so many.
+    /// `all 3 by IPI`, `all 3: 2 by IPI, victim by NMI`, `2 of 3 by IPI`; `of` is the total.
     fn summary(&self, roles: &Roles, others: u32) -> String {
         let stopped = self.how.len();
         let number = match (stopped as u64, u64::from(others)) {

@@ -10,7 +10,7 @@ use crate::text::clipped;
 use crate::timeline::view::plain;
 
 const WIDTH: usize = 120;
-/// So many rows are shown before and after what differs.
+/// How many rows are shown before and after a difference.
 const CONTEXT: usize = 2;
 
 /// The order of a variant at one point of a scenario.
