@@ -7,7 +7,6 @@
 //! ```
 
 pub mod bench;
-pub mod bisect;
 pub mod cli;
 pub mod compare;
 pub mod evidence;
@@ -29,11 +28,13 @@ pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod session;
-pub mod stats;
 mod svg;
 mod text;
 pub mod timeline;
 pub mod tracer;
 pub mod trial;
 pub mod verdict;
-pub mod yaml;
+
+pub use harness_bisect as bisect;
+pub use harness_stats as stats;
+pub use harness_yaml as yaml;

@@ -137,7 +137,7 @@ mod tests {
             subject: subject.to_owned(),
             parents: Vec::new(),
             weight: 1.0,
-            earlier: crate::model::bisection::Tally::default(),
+            earlier: crate::bisect::Tally::default(),
         };
         let nodes = vec![
             node("0123456789abcdef0123456789abcdef01234567", "v6.12"),

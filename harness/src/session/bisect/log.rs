@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::bisect::Bisection;
+use crate::bisect::Tally;
 use crate::failure::Failure;
-use crate::model::bisection::{Bisected, Tally};
+use crate::model::bisection::Bisected;
 use crate::results::RunInfo;
 
 /// Its name in the run's folder.

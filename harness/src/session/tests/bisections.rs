@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::bisect::Tally;
 use crate::bisect::{Conclusion, Why};
 use crate::model::Channel;
-use crate::model::bisection::{Between, Criterion, Node, Tally};
+use crate::model::bisection::{Between, Criterion, Node};
 use crate::session::bisect::{Bisect, Point, Range, ResumableBisection, Searched};
 
 /// Changes of a chain of this many.

@@ -11,7 +11,7 @@
 
 use super::Costs;
 use super::bisection::Bisection;
-use crate::stats::part;
+use harness_stats::part;
 
 /// No batch is larger, unless more run side by side: by then a commit has told which side it is on, or never will.
 const LARGEST: u32 = 256;

@@ -16,7 +16,7 @@ const TIE: f64 = 1e-9;
 /// `None` if no stratum has two templates, or no template two trials. Trials without a template play no part.
 ///
 /// M. S. Ridout, C. G. B. Demétrio, D. Firth, "Estimating intraclass correlation for binary data", Biometrics 55 (1999).
-pub(crate) fn intraclass(strata: &[&Clusters]) -> Option<f64> {
+pub fn intraclass(strata: &[&Clusters]) -> Option<f64> {
     let (mut between, mut within) = (Squares::default(), Squares::default());
     let mut size = 0.0;
     for templates in strata.iter().map(|stratum| stratum.templates()).filter(|templates| templates.len() > 1) {
@@ -63,7 +63,7 @@ impl Squares {
 /// which are drawn in this way: counts are too small for its limit. The generator's seed is fixed, so the same counts
 /// have the same p-value. Where as many as [`ENOUGH`] are as extreme, no more are drawn: J. Besag, P. Clifford,
 /// "Sequential Monte Carlo p-values", Biometrika 78 (1991).
-pub(crate) fn dispersion_p(strata: &[&Clusters]) -> f64 {
+pub fn dispersion_p(strata: &[&Clusters]) -> f64 {
     let strata: Vec<&[Proportion]> = strata.iter().map(|stratum| stratum.templates()).filter(|it| varies(it)).collect();
     if strata.is_empty() {
         return 1.0;

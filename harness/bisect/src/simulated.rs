@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::templates::share_of;
 use super::{Bisection, Conclusion, Costs, History, Next, Options, Tallies, Tally};
-use crate::stats::next_hit;
+use harness_stats::next_hit;
 
 /// A kind of history. Each way to go wrong is a field.
 #[derive(Debug, Clone, Copy, PartialEq)]

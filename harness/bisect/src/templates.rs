@@ -1,7 +1,7 @@
 //! What a trial counts for, by how far the templates of the kernels lie apart.
 
 use super::{Tallies, Tally};
-use crate::stats::{Clusters, Proportion, dispersion_p, intraclass};
+use harness_stats::{Clusters, Proportion, dispersion_p, intraclass};
 
 /// Below this p-value templates are taken to differ. A bisection looks after every batch, hundreds of times, so 0.05 would
 /// be passed by chance in many of them; templates that do differ are found all the same, by the trials that come anyway.

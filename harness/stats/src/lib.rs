@@ -29,10 +29,10 @@ mod tests;
 mod walk;
 
 pub use adjust::benjamini_hochberg;
-pub(crate) use beta_binomial::{next_hit, part};
+pub use beta_binomial::{next_hit, part};
 pub use boschloo::{boschloo, boschloo_effective};
 pub use clusters::{BetweenTemplates, Clusters, DIFFER_BELOW};
 pub use difference::{miettinen_nurminen, score_excludes, score_p};
-pub(crate) use dispersion::{dispersion_p, intraclass};
+pub use dispersion::{dispersion_p, intraclass};
 pub use interval::{Effective, Interval, Proportion, percent, wilson};
 pub use sequential::{EValues, MOST_ICC, difference_sequence, share_sequence};

@@ -20,15 +20,16 @@ mod prior;
 mod rates;
 pub mod simulated;
 mod skips;
+mod tally;
 mod templates;
 #[cfg(test)]
 mod tests;
 
-pub use crate::model::bisection::{Tallies, Tally};
 pub use bisection::Bisection;
 pub use conclusion::{Conclusion, Rate, Why};
 pub use history::{History, HistoryError};
 pub use prior::weight;
+pub use tally::{Tallies, Tally};
 pub use templates::by_template;
 
 /// When a bisection ends.

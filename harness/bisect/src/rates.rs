@@ -8,7 +8,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::Tally;
-use crate::stats::part;
+use harness_stats::part;
 
 /// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one). Little:
 /// with a quarter one event of a rate of 1 % decides too much, and of 500 simulated bisections from 1 to 10 % that called

@@ -80,7 +80,7 @@ impl Clusters {
 
     /// By how much the variance of the share is larger than if the trials were independent: 1 + (m − 1)·ICC, m being
     /// the mean number of trials in the template of a trial. 1 if nothing is known.
-    pub(crate) fn design_effect(&self, icc: f64) -> f64 {
+    pub fn design_effect(&self, icc: f64) -> f64 {
         let square = |seen: &Proportion| f64::from(seen.of()).powi(2);
         let alike = f64::from(self.apart.of()) + self.templates.iter().map(square).sum::<f64>();
         let all = f64::from(self.pooled().of());

@@ -1,7 +1,7 @@
 //! The conclusion of a bisection.
 
 use super::Tally;
-use crate::stats::Interval;
+use harness_stats::Interval;
 
 /// How a bisection ended.
 #[derive(Debug, Clone, PartialEq)]

@@ -79,6 +79,6 @@ pub(super) fn hint<S: AsRef<str>>(kind: &str, name: &str, known: &[S]) -> String
 }
 
 /// `text` without anything that would move a terminal's cursor.
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

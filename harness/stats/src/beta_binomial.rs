@@ -137,11 +137,11 @@ impl BetaBinomial {
 
 /// The probability that the next trial of a template is a hit, by those that were `seen` of it: drawn one by one with this
 /// probability (Pólya's urn), the trials of a template are as if it had a share of its own from that beta distribution.
-pub(crate) fn next_hit(share: f64, icc: f64, seen: Proportion) -> f64 {
+pub fn next_hit(share: f64, icc: f64, seen: Proportion) -> f64 {
     (share * (1.0 - icc) + f64::from(seen.hits()) * icc) / (1.0 - icc + f64::from(seen.of()) * icc)
 }
 
 /// `count` times a logarithm: nothing of what never happened matters, even if it is impossible.
-pub(crate) fn part(count: f64, ln: f64) -> f64 {
+pub fn part(count: f64, ln: f64) -> f64 {
     if count > 0.0 { count * ln } else { 0.0 }
 }

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::at::{At, Mark, Ordered};
 pub use self::error::InputError;
-pub(crate) use self::names::visible;
+pub use self::names::visible;
 pub use self::names::{UnknownName, nearest};
 
 /// No file of the project comes near this size; a larger one was named by mistake.

@@ -4,7 +4,7 @@ use super::rates::{Grid, Marginal, Weighed};
 use super::skips::Skips;
 use super::templates::weights;
 use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tallies, Tally, Why, choice};
-use crate::stats::{Proportion, part, wilson};
+use harness_stats::{Proportion, part, wilson};
 
 /// The prior probability that no commit brought a change.
 const NONE: f64 = 0.1;
@@ -376,7 +376,7 @@ impl Tallies {
     }
 }
 
-fn interval(tally: Tally) -> crate::stats::Interval {
+fn interval(tally: Tally) -> harness_stats::Interval {
     wilson(Proportion::new(tally.events, tally.trials).expect("never more events than trials"))
 }
 
