@@ -8,7 +8,7 @@ const LINE_LIMIT: u64 = 256 << 10;
 
 /// What the agent says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum AgentMessage {
     /// It is up, crashlab is loaded, and it waits for directives.
     Ready {
         /// The kernel's release, `uname -r`.
@@ -55,7 +55,7 @@ impl Note {
     }
 }
 
-impl Word {
+impl AgentMessage {
     /// Reads one line. `None` if it is none of the agent's: guests are not to be believed.
     pub fn parse(line: &str) -> Option<Self> {
         let line = line.trim_end_matches(['\r', '\n']);
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_agents_words_are_understood() {
-        let ready = |vmcoreinfo| Word::Ready {
+        let ready = |vmcoreinfo| AgentMessage::Ready {
             release: "6.12.117".into(),
             notes: vec![0, 255],
             page: 4096,
@@ -160,18 +160,18 @@ mod tests {
             code: 0xffff_ffff_c000_0000,
             vmcoreinfo,
         };
-        assert_eq!(Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
+        assert_eq!(AgentMessage::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
         assert_eq!(
-            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
+            AgentMessage::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
             Some(ready(Some(Note { address: 0x03a5_1000, bytes: 0x1024 })))
         );
-        assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
-        assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
+        assert_eq!(AgentMessage::parse("settled\n"), Some(AgentMessage::Settled));
+        assert_eq!(AgentMessage::parse("error open /x: no"), Some(AgentMessage::Error("open /x: no".into())));
         assert_eq!(
-            Word::parse("file dmesg-erst-1 41"),
-            Some(Word::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
+            AgentMessage::parse("file dmesg-erst-1 41"),
+            Some(AgentMessage::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
         );
-        assert_eq!(Word::parse("end"), Some(Word::End));
+        assert_eq!(AgentMessage::parse("end"), Some(AgentMessage::End));
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
             "hello",
             "settled down",
         ] {
-            assert_eq!(Word::parse(line), None, "{line:?}");
+            assert_eq!(AgentMessage::parse(line), None, "{line:?}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_line_is_survived(line in ".*") {
-            let _ = Word::parse(&line);
+            let _ = AgentMessage::parse(&line);
         }
     }
 }

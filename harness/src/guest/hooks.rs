@@ -54,7 +54,7 @@ impl Guest {
     }
 
     /// Has the tracer look for more, from now on, and lets a guest go on that waits for that.
-    pub async fn look_for(&mut self, probes: &[Probe]) -> Result<(), GuestError> {
+    pub async fn add_probes(&mut self, probes: &[Probe]) -> Result<(), GuestError> {
         let what = "tell the tracer what to look for";
         self.trace.as_mut().map_or(Ok(()), |memory| memory.add(probes)).map_err(GuestError::io(what))?;
         self.agent.say("go").await.map_err(GuestError::io("let the guest go on"))

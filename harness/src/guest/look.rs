@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::artifacts::Waited;
 use super::error::GuestError;
-use super::remains::Waited;
 use super::running::{Guest, read};
 use super::trace::Memory;
 
@@ -19,7 +19,7 @@ const PM_TIMER_MASK: u32 = 0x00ff_ffff;
 
 /// What was seen at one moment.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Sample {
     /// When.
     pub at: Instant,
     /// The guest's time, as [`Clock`] has it.
@@ -64,13 +64,13 @@ fn reading(text: &str) -> Option<u32> {
 
 impl Guest {
     /// Looks at everything that tells whether it goes on.
-    pub async fn look(&self, clock: &mut Clock) -> Result<Look, GuestError> {
+    pub async fn sample(&self, clock: &mut Clock) -> Result<Sample, GuestError> {
         let asked = tokio::try_join!(biased; self.timer(), self.page(), self.registers());
         let (timer, page, registers) = asked?;
         let trace = self.trace.as_ref().map(Memory::read).transpose();
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
         let printed = self.printing.get();
-        Ok(Look {
+        Ok(Sample {
             at: Instant::now(),
             guest_time: clock.tick(timer),
             printed: printed.bytes.saturating_add(self.capture_console.len()),

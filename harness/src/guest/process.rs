@@ -23,7 +23,7 @@ impl Process {
     /// the harness only), with `inherited` kept open in it under the same numbers.
     pub fn start(mut command: Command, inherited: &[OwnedFd]) -> io::Result<Self> {
         command.kill_on_drop(true);
-        tie(command.as_std_mut(), inherited);
+        die_with_parent_inheriting(command.as_std_mut(), inherited);
         Ok(Self { child: command.spawn()? })
     }
 
@@ -49,7 +49,7 @@ impl Process {
 }
 
 /// Ties a QEMU that is not yet started to this process, as [`Process::start`] says, with `inherited` kept open in it.
-pub(crate) fn tie(command: &mut std::process::Command, inherited: &[OwnedFd]) {
+pub(crate) fn die_with_parent_inheriting(command: &mut std::process::Command, inherited: &[OwnedFd]) {
     let numbers: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
     let parent = getpid();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);

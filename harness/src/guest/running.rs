@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::agent::{Lines, Note, PstoreFile, Word};
+use super::agent::{AgentMessage, Lines, Note, PstoreFile};
+use super::artifacts::{Artifacts, RamoopsMemory, Waited};
 use super::capture::{Greeting, Port};
 use super::console::Printing;
 use super::death;
@@ -25,7 +26,6 @@ use super::error::GuestError;
 use super::log::{LogPlace, is_ram};
 use super::machine::{ERST_BYTES, PAGE_BYTES, RAMOOPS_ADDRESS};
 use super::process::Process;
-use super::remains::{RamoopsMemory, Remains, Waited};
 use super::template::ErstPci;
 use super::trace::Memory;
 use crate::model::pstore::Backend;
@@ -157,37 +157,37 @@ impl Guest {
     /// What comes first of the agent's words, the guest's end and QEMU's death; `None` if nothing does within `limit`.
     ///
     /// Lines that are none of the agent's words are a crash kernel's console.
-    async fn next(&mut self, limit: Duration) -> Option<Said> {
+    async fn next(&mut self, limit: Duration) -> Option<GuestEvent> {
         let Self { agent, events, port, capture_console, capture_times, .. } = self;
         within(limit, async {
             loop {
                 tokio::select! {
                     // The agent first: what it said before the guest's end counts, however late we come to read it.
                     biased;
-                    line = agent.next() => match line.map(|line| (Word::parse(&line), line)) {
-                        Some((Some(word), _)) => return Said::Word(word),
+                    line = agent.next() => match line.map(|line| (AgentMessage::parse(&line), line)) {
+                        Some((Some(word), _)) => return GuestEvent::Message(word),
                         Some((None, line)) => {
                             if capture_times.is_empty() && port.is_some() {
                                 capture_times.push(("first_line", monotonic_ns()));
                             }
                             capture_console.push(line.as_bytes());
                         }
-                        None => return Said::Died,
+                        None => return GuestEvent::Died,
                     },
                     greeting = greeting(port) => match greeting {
                         Some(greeting) => {
                             capture_times.push(("ready", monotonic_ns()));
-                            return Said::Captured(greeting);
+                            return GuestEvent::Captured(greeting);
                         }
-                        None => return Said::Died,
+                        None => return GuestEvent::Died,
                     },
                     event = events.next() => match event {
                         Ok(event) if event.name == "SHUTDOWN" => {
                             let reason = event.data.get("reason").and_then(Value::as_str);
-                            return Said::Ended(reason.unwrap_or("unknown").to_owned());
+                            return GuestEvent::Ended(reason.unwrap_or("unknown").to_owned());
                         }
                         Ok(_) => (),
-                        Err(_) => return Said::Died,
+                        Err(_) => return GuestEvent::Died,
                     },
                 }
             }
@@ -198,17 +198,17 @@ impl Guest {
     /// The agent's next word. One that reports an error is an error.
     ///
     /// `awaited` is for the error when it does not come within `deadline`, or when the guest ends before.
-    pub async fn word(&mut self, awaited: &'static str, deadline: Duration) -> Result<Word, GuestError> {
+    pub async fn message(&mut self, awaited: &'static str, deadline: Duration) -> Result<AgentMessage, GuestError> {
         match self.next(deadline).await {
-            Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
-            Some(Said::Word(word)) => {
-                if let Word::Ready { page, mapped, code, vmcoreinfo, .. } = word {
+            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
+            Some(GuestEvent::Message(word)) => {
+                if let AgentMessage::Ready { page, mapped, code, vmcoreinfo, .. } = word {
                     self.ready = Some(Ready { page, mapped, code, vmcoreinfo });
                 }
                 Ok(word)
             }
-            Some(Said::Died) => Err(self.death("waiting for the guest's agent").await),
-            Some(Said::Captured(_) | Said::Ended(_)) => {
+            Some(GuestEvent::Died) => Err(self.death("waiting for the guest's agent").await),
+            Some(GuestEvent::Captured(_) | GuestEvent::Ended(_)) => {
                 Err(GuestError::EndedEarly { awaited, console: self.console_tail().await })
             }
             None => Err(self.silent(awaited, deadline).await),
@@ -219,13 +219,13 @@ impl Guest {
     pub async fn pstore_files(&mut self, deadline: Duration) -> Result<Vec<PstoreFile>, GuestError> {
         let mut files = Vec::new();
         loop {
-            match self.word("the files of pstore", deadline).await? {
-                Word::Ready { .. } => (),
-                Word::File { .. } if files.len() == PSTORE_FILES => {
+            match self.message("the files of pstore", deadline).await? {
+                AgentMessage::Ready { .. } => (),
+                AgentMessage::File { .. } if files.len() == PSTORE_FILES => {
                     return Err(GuestError::Agent(format!("it has more than {PSTORE_FILES} files of pstore's")));
                 }
-                Word::File { name, bytes } => files.push(PstoreFile { name, bytes }),
-                Word::End => return Ok(files),
+                AgentMessage::File { name, bytes } => files.push(PstoreFile { name, bytes }),
+                AgentMessage::End => return Ok(files),
                 other => return Err(GuestError::Agent(format!("it said {other:?} where files of pstore's were due"))),
             }
         }
@@ -236,14 +236,14 @@ impl Guest {
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
         match self.next(limit).await {
             None => Ok(None),
-            Some(Said::Ended(reason)) => {
+            Some(GuestEvent::Ended(reason)) => {
                 self.ended = true;
                 Ok(Some(End::Ended(reason)))
             }
-            Some(Said::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
-            Some(Said::Died) => Err(self.death("the guest was running").await),
-            Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
-            Some(Said::Word(word)) => Err(GuestError::Agent(format!("it said {word:?} when nothing was due"))),
+            Some(GuestEvent::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
+            Some(GuestEvent::Died) => Err(self.death("the guest was running").await),
+            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
+            Some(GuestEvent::Message(word)) => Err(GuestError::Agent(format!("it said {word:?} when nothing was due"))),
         }
     }
 
@@ -319,7 +319,7 @@ impl Guest {
     }
 
     /// Stops QEMU for good and collects what is left. The console is complete then: the pipe is read to its end.
-    pub async fn remains(mut self) -> Result<Remains, GuestError> {
+    pub async fn collect(mut self) -> Result<Artifacts, GuestError> {
         if self.capture_times.iter().any(|(what, _)| *what == "ready") {
             self.capture_times.push(("done", monotonic_ns()));
         }
@@ -343,7 +343,7 @@ impl Guest {
         let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
         let capture_console = self.capture_console.into_bytes();
         let capture_times = self.capture_times;
-        Ok(Remains { console, capture_console, capture_times, stderr, erst, ramoops, page, trace, log, waited })
+        Ok(Artifacts { console, capture_console, capture_times, stderr, erst, ramoops, page, trace, log, waited })
     }
 
     /// How QEMU died, if that is why `error` came.
@@ -369,8 +369,8 @@ impl Guest {
 }
 
 /// What came.
-enum Said {
-    Word(Word),
+enum GuestEvent {
+    Message(AgentMessage),
     Captured(Greeting),
     Ended(String),
     Died,

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::net::UnixListener;
 
-use super::agent::Word;
+use super::agent::AgentMessage;
 use super::error::GuestError;
 use super::hooks::Hooks;
 use super::log::LogPlace;
@@ -137,14 +137,14 @@ impl Template {
         let given = Given { boot: Some(boot), ..Given::default() };
         let mut guest =
             Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
-        let (release, notes, ready) = match guest.word("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
-            Word::Ready { release, notes, page, mapped, code, vmcoreinfo } => {
+        let (release, notes, ready) = match guest.message("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+            AgentMessage::Ready { release, notes, page, mapped, code, vmcoreinfo } => {
                 (release, notes, Ready { page, mapped, code, vmcoreinfo })
             }
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
         };
-        match guest.word("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
-            Word::Settled => (),
+        match guest.message("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
+            AgentMessage::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
         }
         guest.find_log().await;
@@ -158,7 +158,7 @@ impl Template {
         let log = guest.log.clone();
         let state = staged.path().join("state");
         guest.save(&state).await.map_err(TemplateError::Save)?;
-        guest.remains().await.map_err(TemplateError::Save)?;
+        guest.collect().await.map_err(TemplateError::Save)?;
 
         let digest = format!("{:x}", Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?));
         let mut template = Self {

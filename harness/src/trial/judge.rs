@@ -78,7 +78,7 @@ pub fn judge(assignment: &Assignment, crash: &Crash) -> Judged {
 }
 
 fn read_log(crash: &Crash) -> Result<Log, String> {
-    match &crash.remains.log {
+    match &crash.artifacts.log {
         LogMemory::Read(raw) => printk_ring::decode(raw).map_err(|error| error.to_string()),
         LogMemory::Unknown(why) => Err(why.clone()),
     }
@@ -95,7 +95,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
             assignment.deadline
         )));
     }
-    let page = stamps::decode(&crash.remains.page).map_err(|e| infra(format!("read crashlab's stamps: {e}")))?;
+    let page = stamps::decode(&crash.artifacts.page).map_err(|e| infra(format!("read crashlab's stamps: {e}")))?;
     judged.stamps = page.actor_stamps();
     if page.nonce != assignment.nonce {
         return Err(infra(format!("crashlab's page belongs to trial {:?}, not {:?}", page.nonce, assignment.nonce)));
@@ -106,7 +106,7 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     let mut passages = stamped(&page, &judged.stamps);
     if let Some(Traced { probes, cpus, .. }) = &crash.traced {
         let actors: Vec<String> = page.actors.iter().map(|actor| actor.name.clone()).collect();
-        let seen = timeline::decode(&crash.remains.trace, probes, &actors, *cpus, &crash.remains.capture_times)
+        let seen = timeline::decode(&crash.artifacts.trace, probes, &actors, *cpus, &crash.artifacts.capture_times)
             .map_err(|error| infra(format!("read the timeline: {error}")))?;
         // A guest that had not ended ran on between the reading of its page and its death.
         let seen_passages = meet::passages(&seen, &passages);
@@ -117,13 +117,13 @@ fn look(assignment: &Assignment, crash: &Crash, judged: &mut Judged) -> Result<T
     }
     meet::check(&assignment.meetings, &passages, &assignment.budgets_us)
         .map_err(|reason| TrialOutcome::Missed { reason })?;
-    let records = records::read(&crash.remains);
+    let records = records::read(&crash.artifacts);
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
     if let Some(fault) = &records.pstore.storage_fault {
         return Err(infra(format!("read the ERST's file: {fault}")));
     }
     let tail = &tail_of(assignment, crash, judged);
-    let console = console::decode(&crash.remains.console);
+    let console = console::decode(&crash.artifacts.console);
     let (mut of_console, mut of_pstore) = (judge_console(&console, tail), judge_pstore(&records.pstore, tail));
     let text_of_pstore = text_of_pstore(&records.pstore, tail);
     if let Ok(truth) = &judged.truth {
@@ -195,7 +195,7 @@ fn order(assignment: &Assignment, crash: &Crash, judged: &Judged) -> Option<Chan
     }
     // To put the console's lines between the events takes longer than to judge, and only who reads the detail needs
     // them.
-    judge_order(&assignment.order, timeline, &place_console(timeline, &crash.remains.console), *real_time)
+    judge_order(&assignment.order, timeline, &place_console(timeline, &crash.artifacts.console), *real_time)
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::evidence::encode::{self, Erst};
     use crate::evidence::encode_ring::{Kernel, RingBuilder};
-    use crate::guest::{End, Remains, Waited};
+    use crate::guest::{Artifacts, End, Waited};
     use crate::model::{CellKey, Meeting, Params};
     use crate::trial::Interleaving;
     use crate::verdict::witness;
@@ -246,8 +246,8 @@ mod tests {
     fn crash(end: End, waited: u64, fired: u64) -> Crash {
         let page = encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]);
         let waited = Some(Waited { ran_ns: 100 - waited, waited_ns: waited });
-        let remains = Remains { page, waited, erst: Erst::new(8, 8192).bytes(), ..Remains::default() };
-        Crash { end, remains, hung: None, traced: None, capture: None }
+        let artifacts = Artifacts { page, waited, erst: Erst::new(8, 8192).bytes(), ..Artifacts::default() };
+        Crash { end, artifacts, hung: None, traced: None, capture: None }
     }
 
     fn ended() -> End {
@@ -276,14 +276,14 @@ mod tests {
         );
         // Where the host does not tell, nobody else is blamed.
         let mut silent = crash(End::Deadline, 0, 1);
-        silent.remains.waited = None;
+        silent.artifacts.waited = None;
         assert!(is_counted(&silent, true));
     }
 
     #[test]
     fn a_log_that_is_not_known_takes_nothing_from_the_trial() {
         let mut unknown = crash(ended(), 0, 1);
-        unknown.remains.log = LogMemory::Unknown("no note".to_owned());
+        unknown.artifacts.log = LogMemory::Unknown("no note".to_owned());
         let judged = judge(&assignment(), &unknown);
         assert_eq!((judged.log, judged.truth), (None, Err("no note".to_owned())));
         let TrialOutcome::Counted { channels, .. } = judged.outcome else { panic!("{:?}", judged.outcome) };
@@ -295,14 +295,14 @@ mod tests {
         let mut known = crash(ended(), 0, 1);
         let mut ring = RingBuilder::new(Kernel::V6_12, 6, 12);
         ring.push(1000, 1, &witness::line(NONCE, 1, 1)).push(2000, 0, "behind");
-        known.remains.log = LogMemory::Read(Box::new(ring.raw()));
-        known.remains.console = b"[    0.000002][    T0] behind\r\n".to_vec();
+        known.artifacts.log = LogMemory::Read(Box::new(ring.raw()));
+        known.artifacts.console = b"[    0.000002][    T0] behind\r\n".to_vec();
         let assignment = Assignment { tail: Tail::of_panic(NONCE, 1), ..assignment() };
         let TrialOutcome::Counted { channels, .. } = judge(&assignment, &known).outcome else { panic!("not counted") };
         let lines = |channel| channels[&channel].log.as_ref().map(|kept| (kept.lines, kept.of));
         assert_eq!((lines(Channel::Console), lines(Channel::Pstore)), (Some((1, 2)), Some((0, 2))));
         // Nonsense is no log.
-        let LogMemory::Read(raw) = &mut known.remains.log else { panic!("it was put there") };
+        let LogMemory::Read(raw) = &mut known.artifacts.log else { panic!("it was put there") };
         raw.text.clear();
         assert_eq!(judge(&assignment, &known).truth, Err("the kernel's log is cut off: the text".to_owned()));
     }
@@ -325,10 +325,10 @@ mod tests {
     #[test]
     fn a_page_that_is_not_this_trials_proves_nothing() {
         let mut strange = crash(ended(), 0, 1);
-        strange.remains.page = encode::page(1_000_000, 1, "fedcba9876543210", &[]);
+        strange.artifacts.page = encode::page(1_000_000, 1, "fedcba9876543210", &[]);
         let expected = format!("crashlab's page belongs to trial \"fedcba9876543210\", not \"{NONCE}\"");
         assert_eq!(cause(&strange), expected);
-        strange.remains.page.clear();
+        strange.artifacts.page.clear();
         assert!(cause(&strange).starts_with("read crashlab's stamps: "));
     }
 
@@ -338,7 +338,7 @@ mod tests {
         let erst = Erst::new(8, 8192).with(Some(1), &encode::cper_record(1, encode::DMESG, log.as_bytes())).bytes();
         let mut saved = crash(ended(), 0, 1);
         assert!(!judge(&assignment(), &saved).kept_by_pstore(), "there is nothing to ask for");
-        saved.remains.erst = erst;
+        saved.artifacts.erst = erst;
         let after = |found: Result<Vec<PstoreFile>, GuestError>| {
             let mut judged = judge(&assignment(), &saved);
             assert!(judged.kept_by_pstore());
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn a_record_store_that_is_broken_is_qemus_doing() {
         let mut broken = crash(ended(), 0, 1);
-        broken.remains.erst.clear();
+        broken.artifacts.erst.clear();
         assert!(cause(&broken).starts_with("read the ERST's file: "));
     }
 }

@@ -1,7 +1,7 @@
 //! Drives one scenario on one guest: starts it, waits for its end, hands what is left to the decoders and the verdict.
 //!
 //! ```text
-//! Assignment ──> Guest (booted, or restored from a Template) ──> Remains ──> evidence ──> verdict ──> TrialRecord
+//! Assignment ──> Guest (booted, or restored from a Template) ──> Artifacts ──> evidence ──> verdict ──> TrialRecord
 //!                                                                   └──> artifacts/<trial>/
 //! ```
 //!
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::evidence::vmcore::Capture;
-use crate::guest::{End, Given, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
+use crate::guest::{AgentMessage, Artifacts, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
 use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord};
 use crate::plan::PlannedTrial;
@@ -221,7 +221,7 @@ async fn attempt(
             }
             let mut judged = judge(assignment, &crash);
             let found = if assignment.read_back && judged.kept_by_pstore() {
-                let found = next_boot::read(stage, &crash.remains).await;
+                let found = next_boot::read(stage, &crash.artifacts).await;
                 judged.read_back(&found, &assignment.tail);
                 found.ok()
             } else {
@@ -248,7 +248,7 @@ pub struct Crash {
     /// How it ended.
     pub end: End,
     /// What it left.
-    pub remains: Remains,
+    pub artifacts: Artifacts,
     /// Where its vCPUs stood, if it hung.
     pub hung: Option<Hung>,
     /// What the tracer looked for, if the guest was traced.
@@ -272,7 +272,7 @@ pub struct Traced {
 impl Crash {
     /// The share of their time that QEMU's threads waited for a processor of the host.
     fn host_wait(&self) -> Option<f64> {
-        self.remains.waited.map(Waited::share)
+        self.artifacts.waited.map(Waited::share)
     }
 
     /// Whether it was past its deadline for want of processors rather than by its own doing.
@@ -306,7 +306,7 @@ async fn crash(
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
     match drive(stage, source, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, traced, capture }) => {
-            Ok(Crash { end, remains: guest.remains().await?, hung, traced, capture })
+            Ok(Crash { end, artifacts: guest.collect().await?, hung, traced, capture })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
     }
@@ -331,8 +331,8 @@ async fn drive(
     let machine = &stage.machine;
     let mut probes = source.probes();
     if matches!(source.start(), Start::Boot { .. }) {
-        match guest.word("ready", BOOT_DEADLINE).await? {
-            Word::Ready { .. } => (),
+        match guest.message("ready", BOOT_DEADLINE).await? {
+            AgentMessage::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
         guest.find_log().await;

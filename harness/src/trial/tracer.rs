@@ -58,7 +58,7 @@ impl StageTracer {
             what: "find what is to be looked for".to_owned(),
             source: std::io::Error::other(error),
         })?;
-        guest.look_for(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
+        guest.add_probes(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
         Ok(Arc::new(all))
     }
 }

@@ -7,7 +7,7 @@ use crate::model::pstore::Ramoops;
 
 /// Everything that is read from a guest after its end. All of it is hostile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Remains {
+pub struct Artifacts {
     /// What `ttyS0` showed; of a flood, the beginning and the end.
     pub console: Vec<u8>,
     /// What its crash kernel showed, if it has one.
