@@ -14,36 +14,34 @@
 mod agent;
 mod artifacts;
 mod capture;
-mod console;
-mod death;
-mod drain;
 mod error;
-mod hooks;
 mod log;
-mod look;
 mod machine;
+mod monitor;
 mod process;
 mod running;
 mod start;
+mod stream;
 mod template;
 mod trace;
 
-pub use agent::{AgentMessage, PstoreFile};
-pub use artifacts::{Artifacts, RamoopsMemory, Waited};
+pub use agent::{AgentMessage, CrashlabAddresses, PstoreFile};
+pub use artifacts::{Artifacts, RamoopsMemory, Sample};
 pub use capture::{CaptureError, Greeting};
 pub(crate) use error::DIRECTIVES_BYTES;
 pub use error::GuestError;
-pub use hooks::{Hooks, ListHead};
 pub use log::LogMemory;
-pub use look::{Clock, Sample};
 pub use machine::{
     Accelerator, COMMAND_LINE, CRASH_COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, Ram, Time,
 };
 pub(crate) use machine::{ENVIRONMENT, doubled_commas};
+pub use monitor::Clock;
+pub use process::Waited;
 pub(crate) use process::die_with_parent_inheriting;
-pub(crate) use running::monotonic_ns;
-pub use running::{End, Guest, Watch};
+pub use running::{End, Guest};
 pub(crate) use start::padded;
-pub use start::{Given, Start};
-pub use template::{Template, TemplateError};
-pub use trace::Tracing;
+pub use start::{Given, Start, TemplateError};
+pub use stream::Watch;
+pub use template::Template;
+pub(crate) use trace::monotonic_ns;
+pub use trace::{Hooks, ListHead, Tracing};
