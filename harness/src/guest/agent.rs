@@ -1,30 +1,31 @@
-//! The lines that the guest's agent sends on the second serial port.
+//! The second serial port, `ttyS1`: what the guest's agent says there, and after it a crash kernel's console.
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+use super::stream::Captured;
+use super::trace::monotonic_ns;
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
 const LINE_LIMIT: u64 = 256 << 10;
 
 /// What the agent says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum AgentMessage {
     /// It is up, crashlab is loaded, and it waits for directives.
     Ready {
         /// The kernel's release, `uname -r`.
         release: String,
         /// The kernel's ELF notes, among them the build id.
         notes: Vec<u8>,
-        /// Physical address of the page that crashlab stamps.
-        page: u64,
-        /// Virtual address of that page.
-        mapped: u64,
-        /// Where crashlab's code lies (its section `.text`).
-        code: u64,
+        /// Where crashlab is.
+        crashlab: CrashlabAddresses,
         /// Where its kernel has the note that tells readers of memory where things are, if it has one.
         vmcoreinfo: Option<Note>,
     },
-    /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
+    /// It has waited for directives long enough for the kernel to have finished what it put off while booting, and
+    /// still waits.
     Settled,
     /// It could not do what it was told.
     Error(String),
@@ -37,6 +38,17 @@ pub enum Word {
     },
     /// No more files.
     End,
+}
+
+/// Where crashlab is in the guest's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashlabAddresses {
+    /// Physical address of the page that it stamps.
+    pub page: u64,
+    /// Virtual address of that page.
+    pub mapped: u64,
+    /// Virtual address of its section `.text`.
+    pub code: u64,
 }
 
 /// A note in the guest's memory, as `/sys/kernel/vmcoreinfo` tells it.
@@ -55,8 +67,8 @@ impl Note {
     }
 }
 
-impl Word {
-    /// Reads one line. `None` if it is none of the agent's: guests are not to be believed.
+impl AgentMessage {
+    /// Reads one line; `None` if it is no message of the agent's. Nothing that a guest says is trusted.
     pub fn parse(line: &str) -> Option<Self> {
         let line = line.trim_end_matches(['\r', '\n']);
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -70,7 +82,8 @@ impl Word {
                     "-" => None,
                     address => Some(Note::parse(address, words.next()?)?),
                 };
-                words.next().is_none().then_some(Self::Ready { release, notes, page, mapped, code, vmcoreinfo })
+                let crashlab = CrashlabAddresses { page, mapped, code };
+                words.next().is_none().then_some(Self::Ready { release, notes, crashlab, vmcoreinfo })
             }
             "settled" if rest.is_empty() => Some(Self::Settled),
             "error" => Some(Self::Error(rest.to_owned())),
@@ -93,7 +106,63 @@ pub struct PstoreFile {
     pub bytes: Vec<u8>,
 }
 
-/// The agent's lines as they come.
+/// Our end of the port.
+#[derive(Debug)]
+pub(super) struct AgentPort {
+    lines: Lines<BufReader<UnixStream>>,
+    /// Lines that are no messages of the agent's: a crash kernel's console.
+    capture_console: Captured,
+    /// When the first of these lines came, by [`monotonic_ns`].
+    first_line_ns: Option<u64>,
+}
+
+impl AgentPort {
+    pub fn new(socket: UnixStream) -> Self {
+        let lines = Lines::new(BufReader::new(socket));
+        Self { lines, capture_console: Captured::default(), first_line_ns: None }
+    }
+
+    /// The agent's next message; `None` if the port is closed. Cancel safe.
+    pub async fn next(&mut self) -> Option<AgentMessage> {
+        loop {
+            let line = self.lines.next().await?;
+            if let Some(message) = AgentMessage::parse(&line) {
+                return Some(message);
+            }
+            self.first_line_ns.get_or_insert_with(monotonic_ns);
+            self.capture_console.push(line.as_bytes());
+        }
+    }
+
+    /// Reads a crash kernel's console, which stalls it when nobody does, until the port is closed. Cancel safe.
+    pub async fn read_console(&mut self) {
+        while let Some(line) = self.lines.next().await {
+            self.capture_console.push(line.as_bytes());
+        }
+    }
+
+    /// Says a line to the agent.
+    pub async fn say(&mut self, line: &str) -> std::io::Result<()> {
+        self.lines.say(line).await
+    }
+
+    /// The number of bytes that have come of a crash kernel's console.
+    pub fn captured(&self) -> u64 {
+        self.capture_console.len()
+    }
+
+    /// When the first line of a crash kernel's console came, in nanoseconds of the host's monotonic clock.
+    pub const fn first_line_ns(&self) -> Option<u64> {
+        self.first_line_ns
+    }
+
+    /// All of a crash kernel's console.
+    pub fn into_capture_console(self) -> Vec<u8> {
+        self.capture_console.into_bytes()
+    }
+}
+
+/// Lines as they come from a guest.
 #[derive(Debug)]
 pub(super) struct Lines<S> {
     stream: S,
@@ -125,8 +194,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
         &mut self.stream
     }
 
-    /// Says a line to the agent.
-    pub(super) async fn say(&mut self, line: &str) -> std::io::Result<()> {
+    /// Says a line to the guest.
+    async fn say(&mut self, line: &str) -> std::io::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).await?;
         self.stream.flush().await
     }
@@ -151,27 +220,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_agents_words_are_understood() {
-        let ready = |vmcoreinfo| Word::Ready {
+    fn the_agents_messages_are_understood() {
+        let ready = |vmcoreinfo| AgentMessage::Ready {
             release: "6.12.117".into(),
             notes: vec![0, 255],
-            page: 4096,
-            mapped: 8192,
-            code: 0xffff_ffff_c000_0000,
+            crashlab: CrashlabAddresses { page: 4096, mapped: 8192, code: 0xffff_ffff_c000_0000 },
             vmcoreinfo,
         };
-        assert_eq!(Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
+        assert_eq!(AgentMessage::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
         assert_eq!(
-            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
+            AgentMessage::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
             Some(ready(Some(Note { address: 0x03a5_1000, bytes: 0x1024 })))
         );
-        assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
-        assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
+        assert_eq!(AgentMessage::parse("settled\n"), Some(AgentMessage::Settled));
+        assert_eq!(AgentMessage::parse("error open /x: no"), Some(AgentMessage::Error("open /x: no".into())));
         assert_eq!(
-            Word::parse("file dmesg-erst-1 41"),
-            Some(Word::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
+            AgentMessage::parse("file dmesg-erst-1 41"),
+            Some(AgentMessage::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
         );
-        assert_eq!(Word::parse("end"), Some(Word::End));
+        assert_eq!(AgentMessage::parse("end"), Some(AgentMessage::End));
     }
 
     #[test]
@@ -197,7 +264,7 @@ mod tests {
             "hello",
             "settled down",
         ] {
-            assert_eq!(Word::parse(line), None, "{line:?}");
+            assert_eq!(AgentMessage::parse(line), None, "{line:?}");
         }
     }
 
@@ -211,7 +278,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_line_is_survived(line in ".*") {
-            let _ = Word::parse(&line);
+            let _ = AgentMessage::parse(&line);
         }
     }
 }

@@ -9,14 +9,14 @@ use tokio::task::spawn_blocking;
 use super::Assignment;
 use super::hung::Hung;
 use crate::evidence::{Evidence, Facts, RawEvidence, RawPstore, pstore};
-use crate::guest::{GuestError, LogMemory, PstoreFile, RamoopsMemory, Remains};
+use crate::guest::{Artifacts, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
 
 /// A guest's end and what it left.
 #[derive(Debug)]
 pub(super) struct Crash {
     /// What it left.
-    pub remains: Remains,
+    pub artifacts: Artifacts,
     /// What is known beside that.
     pub facts: Facts,
     /// Where its vCPUs stood, if it hung.
@@ -28,7 +28,7 @@ pub(super) struct Crash {
 /// A guest's end, what it left, what that says, and what follows from it.
 #[derive(Debug)]
 pub(super) struct Examined {
-    pub remains: Remains,
+    pub artifacts: Artifacts,
     pub hung: Option<Hung>,
     pub evidence: Evidence,
     pub verdict: TrialVerdict,
@@ -38,10 +38,10 @@ pub(super) struct Examined {
 pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
     let assignment = assignment.clone();
     off_thread(move || {
-        let Crash { remains, facts, hung, build_id } = crash;
-        let evidence = Evidence::decode(&raw(&remains), facts);
+        let Crash { artifacts, facts, hung, build_id } = crash;
+        let evidence = Evidence::decode(&raw(&artifacts), facts);
         let verdict = judge(&evidence, &expected(&assignment, &build_id));
-        Examined { remains, hung, evidence, verdict }
+        Examined { artifacts, hung, evidence, verdict }
     })
     .await
 }
@@ -78,17 +78,17 @@ pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     }
 }
 
-fn raw(remains: &Remains) -> RawEvidence<'_> {
+fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     RawEvidence {
-        console: &remains.console,
-        stamps: &remains.page,
-        pstore: match &remains.ramoops {
+        console: &artifacts.console,
+        stamps: &artifacts.page,
+        pstore: match &artifacts.ramoops {
             Some(RamoopsMemory { zones, bytes }) => RawPstore::Ramoops(zones, bytes),
-            None => RawPstore::Erst(&remains.erst),
+            None => RawPstore::Erst(&artifacts.erst),
         },
-        trace: &remains.trace,
-        capture_times: &remains.capture_times,
-        log: match &remains.log {
+        trace: &artifacts.trace,
+        capture_times: &artifacts.capture_times,
+        log: match &artifacts.log {
             LogMemory::Read(ring) => Ok(ring),
             LogMemory::Unknown(why) => Err(why),
         },

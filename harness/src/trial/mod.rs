@@ -29,7 +29,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
-use crate::guest::{End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, Word};
+use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
 use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
 use crate::plan::PlannedTrial;
@@ -218,7 +218,7 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
     let mut examined = examine(assignment, crash).await;
     let mut found = None;
     if assignment.read_back && examined.verdict.kept_by_pstore() {
-        let read = next_boot::read(stage, &examined.remains).await;
+        let read = next_boot::read(stage, &examined.artifacts).await;
         examined.verdict = examine::after_next_boot(examined.verdict, &read, &assignment.tail);
         found = read.ok();
     }
@@ -265,11 +265,11 @@ async fn crash(
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
     match drive(stage, source, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, tracing, capture }) => {
-            let remains = guest.remains().await?;
-            let host_wait = remains.waited.map(Waited::share);
+            let artifacts = guest.collect().await?;
+            let host_wait = artifacts.waited.map(Waited::share);
             let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
             let build_id = stage.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
-            Ok(Crash { remains, facts, hung, build_id })
+            Ok(Crash { artifacts, facts, hung, build_id })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
     }
@@ -303,8 +303,8 @@ async fn drive(
     let machine = &stage.machine;
     let mut probes = source.probes();
     if matches!(source.start(), Start::Boot { .. }) {
-        match guest.word("ready", BOOT_DEADLINE).await? {
-            Word::Ready { .. } => (),
+        match guest.message("ready", BOOT_DEADLINE).await? {
+            AgentMessage::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
         guest.find_log().await;
