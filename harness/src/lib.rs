@@ -8,6 +8,7 @@
 
 pub mod bench;
 pub mod bisect;
+mod blocking;
 pub mod cli;
 pub mod compare;
 pub mod evidence;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::blocking::off_thread;
+
 /// Directives are padded to this size: the guest's kernel learns the size of an `fw_cfg` item once, when it boots, so a
 /// restored guest can only be given as many bytes as the template was.
 pub(crate) const DIRECTIVES_BYTES: usize = 4096;
@@ -71,6 +73,12 @@ impl GuestError {
         let what = what.to_owned();
         move |source| Self::Io { what, source }
     }
+}
+
+/// As [`read`], on a thread that may block.
+pub(super) async fn read_off_thread(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
+    let path = path.to_owned();
+    off_thread(move || read(&path, limit)).await
 }
 
 /// Reads at most `limit` bytes of a file that QEMU has written.

@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::agent::Note;
 use super::error::GuestError;
 use super::monitor::Monitor;
+use crate::blocking::off_thread;
 use crate::evidence::printk_ring::{Arrays, Layout, LayoutError, RawRing, Span};
 use crate::evidence::vmcoreinfo::{MAX_NOTE, NoteError, VmcoreInfo};
 
@@ -152,7 +153,9 @@ pub(super) async fn read_log(place: &LogPlace, monitor: &Monitor) -> Result<RawR
     let read = tokio::try_join!(biased; next("log0"), next("log1"), next("log2"), next("log3"));
     let (a, b, c, d) = read.map_err(|error| error.to_string())?;
     let ranges: Vec<_> = [a, b, c, d].into_iter().flatten().collect();
-    place.raw(&ranges).ok_or_else(|| "less of the log was read than was asked for".to_owned())
+    let place = *place;
+    let raw = off_thread(move || place.raw(&ranges)).await;
+    raw.ok_or_else(|| "less of the log was read than was asked for".to_owned())
 }
 
 async fn read_range(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use super::error::{GuestError, read};
+use super::error::{GuestError, read, read_off_thread};
 use super::process::QEMU_DEADLINE;
 
 /// The ACPI power-management timer: how it is read on a q35 (Linux says "ACPI: PM-Timer IO Port: 0x608"), its ticks a
@@ -18,6 +18,9 @@ use super::process::QEMU_DEADLINE;
 const PM_TIMER: &str = "i/w 0x608";
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PM_TIMER_MASK: u32 = 0x00ff_ffff;
+
+/// Pieces of memory from this size on are read by another thread, in bytes: a smaller one is there before that has woken.
+const LARGE: u64 = 64 << 10;
 
 /// From this much RAM on, a q35 machine has only [`LOW_RAM`] of it below [`HIGH_RAM`] (QEMU: `pc_q35_init()`).
 const SPLIT_RAM: u64 = 0xb000_0000;
@@ -137,7 +140,7 @@ impl Monitor {
         // The name is relative to QEMU's current folder.
         self.command(during, "pmemsave", json!({"val": address, "size": bytes, "filename": name})).await?;
         let path = self.workdir.join(name);
-        let memory = read(&path, bytes)?;
+        let memory = if bytes < LARGE { read(&path, bytes)? } else { read_off_thread(&path, bytes).await? };
         if memory.len() as u64 == bytes {
             return Ok(memory);
         }

@@ -10,11 +10,13 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::error::GuestError;
 use super::stream::{Captured, drain};
+use crate::blocking::off_thread;
 
 /// QEMU answers and ends within milliseconds; it takes this long only on a host that is about to fall over.
 pub(super) const QEMU_DEADLINE: Duration = Duration::from_secs(20);
@@ -28,7 +30,8 @@ const STDERR_LINES: usize = 10;
 /// as the harness does (the runtime's own), never from a blocking pool.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    /// Absent only while another thread reaps it.
+    child: Option<Child>,
     /// The task that reads QEMU's standard error; taken when its result is.
     stderr: Option<JoinHandle<Captured>>,
 }
@@ -41,17 +44,29 @@ impl Process {
         die_with_parent_inheriting(command.as_std_mut(), inherited);
         let mut child = command.spawn()?;
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(drain(stderr)));
-        Ok(Self { child, stderr })
+        Ok(Self { child: Some(child), stderr })
     }
 
     /// How much of the host's processors it got; `None` where the host does not tell, or once it has been reaped.
     pub fn waited(&self) -> Option<Waited> {
-        self.child.id().and_then(Waited::read)
+        self.child.as_ref().and_then(Child::id).and_then(Waited::read)
     }
 
-    /// Kills QEMU and reaps it.
-    pub async fn kill(&mut self) -> io::Result<()> {
-        self.child.kill().await
+    /// Kills QEMU and reaps it; says how much of the host's processors it had got.
+    ///
+    /// Another thread does it: when a process is reaped, the kernel forgets all that was looked up of it below `/proc`,
+    /// which was seen to take milliseconds on a busy host.
+    pub async fn kill(&mut self) -> io::Result<Option<Waited>> {
+        let Some(mut child) = self.child.take() else { return Ok(None) };
+        let runtime = Handle::current();
+        let (child, waited, killed) = off_thread(move || {
+            let waited = child.id().and_then(Waited::read);
+            let killed = runtime.block_on(child.kill());
+            (child, waited, killed)
+        })
+        .await;
+        self.child = Some(child);
+        killed.map(|()| waited)
     }
 
     /// What QEMU wrote to its standard error, once it has ended. Empty if it was taken before.
@@ -64,7 +79,8 @@ impl Process {
 
     /// How a QEMU died that should not have, while `during`.
     pub async fn death(&mut self, during: &'static str) -> GuestError {
-        let Ok(Ok(status)) = timeout(QEMU_DEADLINE, self.child.wait()).await else {
+        let ended = async { Some(self.child.as_mut()?.wait().await) };
+        let Ok(Some(Ok(status))) = timeout(QEMU_DEADLINE, ended).await else {
             return GuestError::Died { status: "its sockets are closed".into(), during, stderr: String::new() };
         };
         let said = last_lines(&self.stderr().await, STDERR_LINES);

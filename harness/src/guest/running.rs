@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
 use super::artifacts::{Artifacts, RamoopsMemory, Sample};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
-use super::error::{GuestError, read};
+use super::error::{GuestError, read_off_thread};
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED, read_log};
 use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES, RAMOOPS_ADDRESS};
 use super::monitor::{Clock, Monitor};
@@ -408,12 +408,12 @@ impl Guest {
             Ok(((), page, ramoops, (), log)) => (page, ramoops, log),
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
-        let waited = self.process.waited();
-        self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
+        let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
+        let erst = read_off_thread(&self.workdir.join("erst"), ERST_BYTES).await?;
         Ok(Artifacts {
             console: self.console.finish().await,
             stderr: self.process.stderr().await,
-            erst: read(&self.workdir.join("erst"), ERST_BYTES)?,
+            erst,
             trace: self.trace()?,
             capture_console: self.agent.into_capture_console(),
             capture_times,

@@ -15,6 +15,7 @@ use super::running::Guest;
 use super::stream::Watch;
 use super::template::{DESCRIPTION, Template};
 use super::trace::{TracerMemory, Tracing};
+use crate::blocking::off_thread;
 use crate::locked::{lock, remove_if_abandoned};
 
 /// What to start with.
@@ -63,25 +64,25 @@ impl Guest {
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
         let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
-        std::fs::write(&told, padded(given.directives.unwrap_or(""))?)
-            .map_err(GuestError::io(&format!("write {}", told.display())))?;
+        let directives = padded(given.directives.unwrap_or(""))?;
+        let records = match start {
+            Start::Boot { erst, .. } => erst.map(Path::to_owned),
+            Start::Restore(template) => Some(template.erst()),
+        };
+        let (to, text) = (erst.clone(), told.clone());
+        off_thread(move || own_files(records.as_deref(), &to, &directives, &text)).await?;
         let tracer = tracing.map(|tracing| tracing.plugin);
         let own = OwnFiles { erst: &erst, directives: &told, tracer, boot: given.boot, turn: given.turn };
         let restored = matches!(start, Start::Restore(_));
         let memory = tracing.map(|tracing| TracerMemory::new(tracing, restored)).transpose()?;
         match start {
-            Start::Boot { kernel, initramfs, append, ram, erst: records } => {
-                match records {
-                    Some(records) => copy(records, &erst)?,
-                    None => create(&erst, ERST_BYTES)?,
-                }
+            Start::Boot { kernel, initramfs, append, ram, .. } => {
                 let files = own.with(kernel, initramfs, ram);
                 let guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
                 guest.run().await?;
                 Ok(guest)
             }
             Start::Restore(template) => {
-                copy(&template.erst(), &erst)?;
                 let ram = template.ram();
                 let state = template.state();
                 let state =
@@ -95,6 +96,15 @@ impl Guest {
             }
         }
     }
+}
+
+/// Writes a guest's own files: its record store, a copy of `records` if there are any, and its directives.
+fn own_files(records: Option<&Path>, erst: &Path, directives: &[u8], told: &Path) -> Result<(), GuestError> {
+    match records {
+        Some(records) => copy(records, erst)?,
+        None => create(erst, ERST_BYTES)?,
+    }
+    std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
 }
 
 /// What every guest has of its own.

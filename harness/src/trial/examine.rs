@@ -1,13 +1,9 @@
 //! From what a guest left to the verdict on its trial, on a thread of its own: the one that all guests share has their
 //! consoles to read and their NMIs to inject meanwhile.
 
-use std::future::pending;
-use std::panic::resume_unwind;
-
-use tokio::task::spawn_blocking;
-
 use super::Assignment;
 use super::hung::Hung;
+use crate::blocking::off_thread;
 use crate::evidence::{Evidence, Facts, RawEvidence, RawPstore, pstore};
 use crate::guest::{Artifacts, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
@@ -64,20 +60,6 @@ pub(super) fn after_next_boot(
     }
 }
 
-/// What becomes of `work` on a thread that may block. A panic in it goes on here.
-///
-/// A trial has one such piece of work at a time, so there are never more than guests.
-pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime is being shut down, and nobody waits any more.
-            Err(_) => pending().await,
-        },
-    }
-}
-
 fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     RawEvidence {
         console: &artifacts.console,
@@ -104,7 +86,6 @@ fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
 mod tests {
     use super::*;
     use crate::model::TrialOutcome;
-    use crate::trial::caught::caught;
 
     #[test]
     fn that_the_next_boot_could_not_be_asked_is_our_failure() {
@@ -126,14 +107,5 @@ mod tests {
                 cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
             }
         );
-    }
-
-    #[tokio::test]
-    async fn work_is_done_on_another_thread_and_its_panics_are_ours() {
-        let here = std::thread::current().id();
-        assert_ne!(off_thread(|| std::thread::current().id()).await, here);
-        let nothing: [u8; 0] = [];
-        let panicked = caught(off_thread(move || assert!(!nothing.is_empty(), "index 0 of 0"))).await;
-        assert_eq!(panicked, Err("index 0 of 0".to_owned()));
     }
 }

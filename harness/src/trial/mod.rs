@@ -25,8 +25,10 @@ mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
 use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
@@ -38,7 +40,7 @@ use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
 use caught::caught;
-use examine::{Crash, Examined, examine, off_thread};
+use examine::{Crash, Examined, examine};
 use hung::Hung;
 pub use inject::Injection;
 pub use interleaving::Interleaving;
@@ -248,9 +250,9 @@ async fn crash(
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
     let machine = &stage.machine;
-    let workdir = stage
-        .workplace
-        .folder()
+    let workplace = Arc::clone(&stage.workplace);
+    let workdir = off_thread(move || workplace.folder())
+        .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let tracing = stage.tracing(source);
     let start = source.start();
@@ -266,6 +268,7 @@ async fn crash(
     match drive(stage, source, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, tracing, capture }) => {
             let artifacts = guest.collect().await?;
+            off_thread(move || drop(workdir)).await;
             let host_wait = artifacts.waited.map(Waited::share);
             let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
             let build_id = stage.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
