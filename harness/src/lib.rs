@@ -7,6 +7,7 @@
 //! ```
 
 pub mod bench;
+mod blocking;
 pub mod cli;
 pub mod compare;
 pub mod evidence;

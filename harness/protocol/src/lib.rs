@@ -24,5 +24,5 @@ pub mod witness;
 
 pub use command::{Arm, Command, Edge, Lock, OopsKind, Start, Stay};
 pub use directive::Directive;
-pub use message::{AgentMessage, Note};
+pub use message::{AgentMessage, CrashlabAddresses, Note};
 pub use page::{Action, Context};

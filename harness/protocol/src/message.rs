@@ -11,16 +11,13 @@ pub enum AgentMessage {
         release: String,
         /// The kernel's ELF notes, among them the build id.
         notes: Vec<u8>,
-        /// Physical address of the page that crashlab stamps.
-        page: u64,
-        /// Virtual address of that page.
-        mapped: u64,
-        /// Where crashlab's code lies (its section `.text`).
-        code: u64,
+        /// Where crashlab is.
+        crashlab: CrashlabAddresses,
         /// Where its kernel has the note that tells readers of memory where things are, if it has one.
         vmcoreinfo: Option<Note>,
     },
-    /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
+    /// It has waited for directives long enough for the kernel to have finished what it put off while booting, and
+    /// still waits.
     Settled,
     /// It could not do what it was told.
     Error(String),
@@ -33,6 +30,18 @@ pub enum AgentMessage {
     },
     /// No more files.
     End,
+}
+
+/// Where crashlab is in the guest's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CrashlabAddresses {
+    /// Physical address of the page that it stamps.
+    pub page: u64,
+    /// Virtual address of that page.
+    pub mapped: u64,
+    /// Virtual address of its section `.text`.
+    pub code: u64,
 }
 
 /// A note in the guest's memory, as `/sys/kernel/vmcoreinfo` tells it.
@@ -62,7 +71,7 @@ impl fmt::Display for Note {
 impl fmt::Display for AgentMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready { release, notes, page, mapped, code, vmcoreinfo } => {
+            Self::Ready { release, notes, crashlab: CrashlabAddresses { page, mapped, code }, vmcoreinfo } => {
                 write!(f, "ready {release} {} {page} {mapped} {code:#x} ", Hex(notes))?;
                 match vmcoreinfo {
                     Some(note) => note.fmt(f),
@@ -92,7 +101,8 @@ impl AgentMessage {
                     "-" => None,
                     note => Some(Note::parse(note)?),
                 };
-                Some(Self::Ready { release, notes, page, mapped, code, vmcoreinfo })
+                let crashlab = CrashlabAddresses { page, mapped, code };
+                Some(Self::Ready { release, notes, crashlab, vmcoreinfo })
             }
             "settled" if rest.is_empty() => Some(Self::Settled),
             "error" => Some(Self::Error(rest.to_owned())),
@@ -145,9 +155,7 @@ mod tests {
         let ready = |vmcoreinfo| AgentMessage::Ready {
             release: "6.12.117".into(),
             notes: vec![0, 255],
-            page: 4096,
-            mapped: 8192,
-            code: 0xffff_ffff_c000_0000,
+            crashlab: CrashlabAddresses { page: 4096, mapped: 8192, code: 0xffff_ffff_c000_0000 },
             vmcoreinfo,
         };
         for (line, message) in [
@@ -201,9 +209,7 @@ mod tests {
                 |(release, notes, page, mapped, code, vmcoreinfo)| AgentMessage::Ready {
                     release,
                     notes,
-                    page,
-                    mapped,
-                    code,
+                    crashlab: CrashlabAddresses { page, mapped, code },
                     vmcoreinfo
                 }
             ),

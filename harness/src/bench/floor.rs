@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BenchError, io, mib};
-use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, padded, tie};
+use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, die_with_parent_inheriting, padded};
 use crate::trial::{Assignment, Stage};
 
 /// Guests whose phases are measured.
@@ -131,7 +131,7 @@ impl Floor {
         let mut command = Command::new(&stage.machine.qemu);
         let arguments = stage.machine.arguments(&files, descriptors, &template.append);
         command.args(arguments).envs(ENVIRONMENT).current_dir(folder);
-        tie(&mut command, &inherited);
+        die_with_parent_inheriting(&mut command, &inherited);
         let began = Instant::now();
         let qemu = command.spawn().map_err(io("start QEMU"))?;
         drop(inherited);

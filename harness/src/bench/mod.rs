@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -58,6 +59,9 @@ pub struct Figures {
     pub ratio_cold: f64,
     /// Processor time of the harness by that of its QEMUs, during the trials.
     pub harness_cpu_share: f64,
+    /// Processor time of the harness's main thread, traced trials and others alike, in milliseconds a trial. All guests
+    /// share that thread, so one process can do no more trials a second than a thousand by this.
+    pub main_thread_ms_per_trial: f64,
     /// The harness's resident memory at its peak, after 100,000 simulated trials had gone through plan, log, counts and
     /// reports, in MiB.
     pub rss_mib: f64,
@@ -82,6 +86,7 @@ impl fmt::Display for Figures {
         writeln!(f, "floor       {floor_per_s:7.2} /s: trials are {ratio_floor:.2} of it")?;
         writeln!(f, "cold        {cold_per_s:7.2} /s, one at a time: trials are {ratio_cold:.1} times it")?;
         writeln!(f, "processor   {:7.1} % of QEMU's for the harness", self.harness_cpu_share * 100.0)?;
+        writeln!(f, "main thread {:7.2} ms a trial", self.main_thread_ms_per_trial)?;
         writeln!(f, "capacity    {:7.0} /s, if guests cost nothing", self.capacity_trials_per_s)?;
         writeln!(f, "memory      {:7.1} MiB at most in the harness, 100,000 trials", self.rss_mib)?;
         writeln!(f, "            {:7.1} MiB of its own in a guest", self.guest_private_mib)?;
@@ -154,15 +159,16 @@ impl Bench {
             self.trials(stage, 4, self.jobs, folder.path()).await?;
         }
         let (mut trials, mut traced, mut floors) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        let mut cpu = Cpu::default();
+        let (mut cpu, mut main_thread) = (Cpu::default(), Duration::ZERO);
         for number in 1..=BLOCKS {
             said(&format!("block {number} of {BLOCKS}: {block} trials, {block} guests of the floor's"));
-            let before = Cpu::now();
+            let (before, thread_before) = (Cpu::now(), cpu_of_this_thread());
             trials += self.trials(&self.stage, block, self.jobs, folder.path()).await?;
             cpu.add(before.until_now());
             if let Some(stage) = &self.traced {
                 traced += self.trials(stage, block, self.jobs, folder.path()).await?;
             }
+            main_thread += cpu_of_this_thread().saturating_sub(thread_before);
             floors += floor::run(&self.stage, &self.assignment(&self.plan(1), 0), block, self.jobs).await?;
         }
         said(&format!("{} cold trials", self.cold_trials));
@@ -176,6 +182,7 @@ impl Bench {
 
         let rate = |count: u32, took: Duration| f64::from(count) / took.as_secs_f64();
         let trials_per_s = rate(block * BLOCKS, trials);
+        let counted = block * BLOCKS * if self.traced.is_some() { 2 } else { 1 };
         let traced_per_s = self.traced.is_some().then(|| rate(block * BLOCKS, traced));
         let floor_per_s = rate(block * BLOCKS, floors);
         let cold_per_s = rate(self.cold_trials, cold);
@@ -188,6 +195,7 @@ impl Bench {
             cold_per_s,
             ratio_cold: trials_per_s / cold_per_s,
             harness_cpu_share: cpu.own.as_secs_f64() / cpu.children.as_secs_f64(),
+            main_thread_ms_per_trial: main_thread.as_secs_f64() * 1e3 / f64::from(counted),
             rss_mib,
             guest_private_mib: phases.private_mib,
             capacity_trials_per_s,
@@ -258,6 +266,12 @@ impl Cpu {
         self.own += other.own;
         self.children += other.children;
     }
+}
+
+/// Processor time of the thread that asks.
+fn cpu_of_this_thread() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// A field of a file below `/proc`, in MiB; 0 where the host does not tell.

@@ -1,7 +1,11 @@
-//! The lines that the guest's agent sends on the second serial port.
+//! The second serial port, `ttyS1`: what the guest's agent says there, and after it a crash kernel's console.
 
-pub use harness_protocol::{AgentMessage as Word, Note};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+pub use harness_protocol::{AgentMessage, CrashlabAddresses, Note};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+use super::stream::Captured;
+use super::trace::monotonic_ns;
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
 const LINE_LIMIT: u64 = 256 << 10;
@@ -15,7 +19,63 @@ pub struct PstoreFile {
     pub bytes: Vec<u8>,
 }
 
-/// The agent's lines as they come.
+/// Our end of the port.
+#[derive(Debug)]
+pub(super) struct AgentPort {
+    lines: Lines<BufReader<UnixStream>>,
+    /// Lines that are no messages of the agent's: a crash kernel's console.
+    capture_console: Captured,
+    /// When the first of these lines came, by [`monotonic_ns`].
+    first_line_ns: Option<u64>,
+}
+
+impl AgentPort {
+    pub fn new(socket: UnixStream) -> Self {
+        let lines = Lines::new(BufReader::new(socket));
+        Self { lines, capture_console: Captured::default(), first_line_ns: None }
+    }
+
+    /// The agent's next message; `None` if the port is closed. Cancel safe.
+    pub async fn next(&mut self) -> Option<AgentMessage> {
+        loop {
+            let line = self.lines.next().await?;
+            if let Some(message) = AgentMessage::parse(&line) {
+                return Some(message);
+            }
+            self.first_line_ns.get_or_insert_with(monotonic_ns);
+            self.capture_console.push(line.as_bytes());
+        }
+    }
+
+    /// Reads a crash kernel's console, which stalls it when nobody does, until the port is closed. Cancel safe.
+    pub async fn read_console(&mut self) {
+        while let Some(line) = self.lines.next().await {
+            self.capture_console.push(line.as_bytes());
+        }
+    }
+
+    /// Says a line to the agent.
+    pub async fn say(&mut self, line: &str) -> std::io::Result<()> {
+        self.lines.say(line).await
+    }
+
+    /// The number of bytes that have come of a crash kernel's console.
+    pub fn captured(&self) -> u64 {
+        self.capture_console.len()
+    }
+
+    /// When the first line of a crash kernel's console came, in nanoseconds of the host's monotonic clock.
+    pub const fn first_line_ns(&self) -> Option<u64> {
+        self.first_line_ns
+    }
+
+    /// All of a crash kernel's console.
+    pub fn into_capture_console(self) -> Vec<u8> {
+        self.capture_console.into_bytes()
+    }
+}
+
+/// Lines as they come from a guest.
 #[derive(Debug)]
 pub(super) struct Lines<S> {
     stream: S,
@@ -47,8 +107,8 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
         &mut self.stream
     }
 
-    /// Says a line to the agent.
-    pub(super) async fn say(&mut self, line: &str) -> std::io::Result<()> {
+    /// Says a line to the guest.
+    async fn say(&mut self, line: &str) -> std::io::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).await?;
         self.stream.flush().await
     }

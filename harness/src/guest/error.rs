@@ -1,13 +1,17 @@
 //! Why a guest could not be started or driven.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
 
 pub(crate) use harness_protocol::directive::ITEM_BYTES as DIRECTIVES_BYTES;
 
-/// Why a guest could not be started or driven. Never the kernel's fault.
+use crate::blocking::off_thread;
+
+/// Why a guest could not be started or driven. Most are faults of the host's; a kernel that never gets as far as its agent is
+/// one too, and it is for the caller to tell which.
 #[derive(Debug, Error)]
 pub enum GuestError {
     /// A file or a process of the host's.
@@ -42,7 +46,7 @@ pub enum GuestError {
     /// The agent did not say what it should have in time.
     #[error("the guest did not say `{awaited}` within {after:?}; the end of its console:\n{console}")]
     Silent {
-        /// The word that was waited for.
+        /// The message that was waited for.
         awaited: &'static str,
         /// How long.
         after: Duration,
@@ -52,7 +56,7 @@ pub enum GuestError {
     /// The guest ended before the agent said what it should have.
     #[error("the guest ended before it said `{awaited}`; the end of its console:\n{console}")]
     EndedEarly {
-        /// The word that was waited for.
+        /// The message that was waited for.
         awaited: &'static str,
         /// The last lines of the console.
         console: String,
@@ -67,4 +71,20 @@ impl GuestError {
         let what = what.to_owned();
         move |source| Self::Io { what, source }
     }
+}
+
+/// As [`read`], on a thread that may block.
+pub(super) async fn read_off_thread(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
+    let path = path.to_owned();
+    off_thread(move || read(&path, limit)).await
+}
+
+/// Reads at most `limit` bytes of a file that QEMU has written.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(GuestError::io(&format!("read {}", path.display())))?;
+    Ok(bytes)
 }

@@ -11,21 +11,23 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use thiserror::Error;
 
+use super::agent::Note;
 use super::error::GuestError;
-use super::running::Guest;
+use super::monitor::Monitor;
+use crate::blocking::off_thread;
 use crate::evidence::printk_ring::{Arrays, Layout, LayoutError, RawRing, Span};
 use crate::evidence::vmcoreinfo::{MAX_NOTE, NoteError, VmcoreInfo};
 
 /// What lies no further apart is read in one go: a command of QEMU's takes as long as half a megabyte of memory.
 const NEAR: u64 = 256 << 10;
 
-/// Above this much RAM a q35 machine has only [`LOW_OF_MANY`] of it below 4 GiB (`pc_q35_init()`).
-const MANY: u64 = 0xb000_0000;
-const LOW_OF_MANY: u64 = 2 << 30;
-const HIGH: u64 = 4 << 30;
+/// What is being done, for errors.
+const SEARCHING: &str = "looking for the log";
+
+/// Why the log is not known of a guest in which it has not been searched for.
+pub(super) const NOT_SEARCHED: &str = "its location was never determined";
 
 /// The kernel's log as it stood in the guest's memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum LogMemory {
 
 impl Default for LogMemory {
     fn default() -> Self {
-        Self::Unknown("nobody has looked".to_owned())
+        Self::Unknown(NOT_SEARCHED.to_owned())
     }
 }
 
@@ -111,82 +113,79 @@ impl LogPlace {
     }
 }
 
-impl Guest {
-    /// Finds the kernel's log; once the guest is ready. That it cannot be found is remembered until it is asked for: a
-    /// trial is none the worse for it.
-    pub async fn find_log(&mut self) {
-        self.log = self.log_place().await.map_err(|error| error.to_string());
-    }
-
-    async fn log_place(&self) -> Result<LogPlace, LogError> {
-        let note = self.ready.and_then(|ready| ready.vmcoreinfo).ok_or(LogError::NoNote)?;
+impl LogPlace {
+    /// Finds the kernel's log in a guest that is ready, by the note that its agent has told of.
+    pub async fn find(monitor: &Monitor, note: Option<Note>) -> Result<Self, LogError> {
+        let search = Search { monitor };
+        let note = note.ok_or(LogError::NoNote)?;
         let what = "the note VMCOREINFO";
         let bytes = usize::try_from(note.bytes).ok().filter(|bytes| *bytes <= MAX_NOTE);
         let bytes = bytes.ok_or(NoteError::TooLong(usize::try_from(note.bytes).unwrap_or(usize::MAX)))?;
-        let layout = Layout::of(&VmcoreInfo::of_notes(&self.found(what, note.address, bytes).await?)?)?;
+        let layout = Layout::of(&VmcoreInfo::of_notes(&search.memory(what, note.address, bytes).await?)?)?;
 
-        let pointer = self.physical("prb", Span { address: layout.prb, bytes: 8 }).await?;
-        let pointer = self.found("prb", pointer, 8).await?;
+        let pointer = search.physical("prb", Span { address: layout.prb, bytes: 8 }).await?;
+        let pointer = search.memory("prb", pointer, 8).await?;
         let address = pointer.first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default();
         let what = "struct printk_ringbuffer";
-        let ring = self.physical(what, Span { address, bytes: layout.ring_bytes }).await?;
-        let arrays = layout.arrays(&self.found(what, ring, layout.ring_bytes).await?)?;
-        let place = LogPlace {
+        let ring = search.physical(what, Span { address, bytes: layout.ring_bytes }).await?;
+        let arrays = layout.arrays(&search.memory(what, ring, layout.ring_bytes).await?)?;
+        let place = Self {
             layout,
             arrays,
             ring,
-            descs: self.physical("the log's descriptors", arrays.descs).await?,
-            infos: self.physical("the log's infos", arrays.infos).await?,
-            text: self.physical("the log's text", arrays.text).await?,
+            descs: search.physical("the log's descriptors", arrays.descs).await?,
+            infos: search.physical("the log's infos", arrays.infos).await?,
+            text: search.physical("the log's text", arrays.text).await?,
         };
         for range in place.ranges() {
             let bytes = range.end - range.start;
-            self.in_ram("the log", range.start, bytes)?;
+            search.in_ram("the log", range.start, bytes)?;
         }
         Ok(place)
     }
+}
 
-    /// The log as it is now, for the decoder.
-    pub(super) async fn log_memory(&self) -> LogMemory {
-        let read = async {
-            let place = self.log.as_ref().map_err(Clone::clone)?;
-            let mut ranges = place.ranges().into_iter();
-            let mut next = |name| self.log_range(name, ranges.next());
-            // In one go: each answer that is waited for costs as much as the work.
-            let read = tokio::try_join!(biased; next("log0"), next("log1"), next("log2"), next("log3"));
-            let (a, b, c, d) = read.map_err(|error| error.to_string())?;
-            let ranges: Vec<_> = [a, b, c, d].into_iter().flatten().collect();
-            place.raw(&ranges).ok_or_else(|| "less of the log was read than was asked for".to_owned())
-        };
-        match read.await {
-            Ok(raw) => LogMemory::Read(Box::new(raw)),
-            Err(why) => LogMemory::Unknown(why),
-        }
-    }
+/// The log as it is now, for the decoder, or why it cannot be read.
+pub(super) async fn read_log(place: &LogPlace, monitor: &Monitor) -> Result<RawRing, String> {
+    let mut ranges = place.ranges().into_iter();
+    let mut next = |name| read_range(monitor, name, ranges.next());
+    // In one go: each answer that is waited for costs as much as the work.
+    let read = tokio::try_join!(biased; next("log0"), next("log1"), next("log2"), next("log3"));
+    let (a, b, c, d) = read.map_err(|error| error.to_string())?;
+    let ranges: Vec<_> = [a, b, c, d].into_iter().flatten().collect();
+    let place = *place;
+    let raw = off_thread(move || place.raw(&ranges)).await;
+    raw.ok_or_else(|| "less of the log was read than was asked for".to_owned())
+}
 
-    async fn log_range(
-        &self,
-        name: &str,
-        range: Option<Range<u64>>,
-    ) -> Result<Option<(Range<u64>, Vec<u8>)>, GuestError> {
-        let Some(range) = range else { return Ok(None) };
-        let memory = self.memory("reading the log", name, range.start, range.end - range.start).await?;
-        Ok(Some((range, memory)))
-    }
+async fn read_range(
+    monitor: &Monitor,
+    name: &str,
+    range: Option<Range<u64>>,
+) -> Result<Option<(Range<u64>, Vec<u8>)>, GuestError> {
+    let Some(range) = range else { return Ok(None) };
+    let bytes = range.end - range.start;
+    let memory = monitor.physical_memory("reading the log", name, range.start, bytes).await?;
+    Ok(Some((range, memory)))
+}
 
-    /// Memory that the guest has told of, at a physical address.
-    async fn found(&self, what: &'static str, address: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
+/// Reading what a guest has told of, which is not trusted.
+struct Search<'a> {
+    monitor: &'a Monitor,
+}
+
+impl Search<'_> {
+    /// Memory at a physical address.
+    async fn memory(&self, what: &'static str, address: u64, bytes: usize) -> Result<Vec<u8>, LogError> {
         self.in_ram(what, address, bytes as u64)?;
-        Ok(self.memory("looking for the log", "log", address, bytes as u64).await?)
+        Ok(self.monitor.physical_memory(SEARCHING, "log", address, bytes as u64).await?)
     }
 
-    /// Outside of the RAM there may be a device that minds being read.
     fn in_ram(&self, what: &'static str, address: u64, bytes: u64) -> Result<(), LogError> {
-        if is_ram(self.memory, address, bytes) { Ok(()) } else { Err(LogError::NotInRam { what, address }) }
+        if self.monitor.has_ram(address, bytes) { Ok(()) } else { Err(LogError::NotInRam { what, address }) }
     }
 
-    /// The physical address of what lies at a virtual one, if it does in one piece. Any CPU's page tables do, as long
-    /// as that CPU is in the kernel: with page-table isolation one in user space has not mapped it.
+    /// The physical address of what lies at a virtual one, if it does in one piece.
     async fn physical(&self, what: &'static str, span: Span) -> Result<u64, LogError> {
         let last = span.bytes.saturating_sub(1) as u64;
         let (from, to) = (span.address, span.address.checked_add(last).ok_or(LogError::InPieces { what })?);
@@ -195,27 +194,8 @@ impl Guest {
     }
 
     async fn translated(&self, what: &'static str, address: u64) -> Result<u64, LogError> {
-        for cpu in 0..self.cpus {
-            let arguments = json!({"command-line": format!("gva2gpa {address:#x}"), "cpu-index": cpu});
-            let answer = self.command("looking for the log", "human-monitor-command", arguments).await?;
-            if let Some(found) = answer.as_str().and_then(translation) {
-                return Ok(found);
-            }
-        }
-        Err(LogError::NotMapped { what, address })
+        self.monitor.translate(SEARCHING, address).await?.ok_or(LogError::NotMapped { what, address })
     }
-}
-
-/// Reads the answer of `gva2gpa`: `gpa: 0x1820668`, or `Unmapped`.
-fn translation(answer: &str) -> Option<u64> {
-    u64::from_str_radix(answer.trim().strip_prefix("gpa: 0x")?, 16).ok()
-}
-
-/// Whether all of these bytes are RAM of a machine that has `memory` bytes of it.
-pub(super) const fn is_ram(memory: u64, address: u64, bytes: u64) -> bool {
-    let Some(end) = address.checked_add(bytes) else { return false };
-    let low = if memory >= MANY { LOW_OF_MANY } else { memory };
-    end <= low || (address >= HIGH && end - HIGH <= memory - low)
 }
 
 #[cfg(test)]
@@ -267,24 +247,5 @@ mod tests {
         let (lie, raw) = place([0x1000; 4]);
         assert_eq!(lie.ranges().as_slice(), std::slice::from_ref(&(0x1000..0x1b00)));
         assert!(lie.raw(&saved(&lie, &raw)).is_some());
-    }
-
-    #[test]
-    fn only_ram_is_read() {
-        const MIB: u64 = 1 << 20;
-        assert!(is_ram(256 * MIB, 0, 256 * MIB));
-        assert!(!is_ram(256 * MIB, 1, 256 * MIB));
-        assert!(!is_ram(256 * MIB, HIGH, 1) && !is_ram(256 * MIB, u64::MAX, 1));
-        // 3 GiB are 2 GiB and, above 4 GiB, 1 GiB.
-        assert!(is_ram(3072 * MIB, 2048 * MIB - 1, 1) && !is_ram(3072 * MIB, 2048 * MIB - 1, 2));
-        assert!(is_ram(3072 * MIB, HIGH, 1024 * MIB) && !is_ram(3072 * MIB, HIGH, 1024 * MIB + 1));
-        assert!(!is_ram(3072 * MIB, HIGH - 1, 2));
-    }
-
-    #[test]
-    fn translations_are_read() {
-        assert_eq!(translation("gpa: 0x1820668\r\n"), Some(0x182_0668));
-        assert_eq!(translation("Unmapped\r\n"), None);
-        assert_eq!(translation("gpa: 0x"), None);
     }
 }

@@ -1,40 +1,36 @@
-//! A guest while it runs.
+//! A guest while it runs: all of its parts, and what is asked of them.
 
-use std::future::Future;
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use harness_qmp::{Event, Events, Qmp};
-use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::io::BufReader;
+use harness_qmp::Error as QmpError;
+use harness_trace::Probe;
+use serde_json::Value;
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
-use super::agent::{Lines, Note, PstoreFile, Word};
-use super::capture::{Greeting, Port};
-use super::console::Printing;
-use super::death;
-use super::drain::Captured;
-use super::error::GuestError;
-use super::log::{LogPlace, is_ram};
-use super::machine::{ERST_BYTES, PAGE_BYTES, RAMOOPS_ADDRESS};
-use super::process::Process;
-use super::remains::{RamoopsMemory, Remains, Waited};
-use super::template::ErstPci;
-use super::trace::Memory;
+use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
+use super::artifacts::{Artifacts, RamoopsMemory, Sample};
+use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
+use super::error::{GuestError, read_off_thread};
+use super::log::{LogMemory, LogPlace, NOT_SEARCHED, read_log};
+use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES, RAMOOPS_ADDRESS};
+use super::monitor::{Clock, Monitor};
+use super::process::{Process, last_lines};
+use super::stream::{ConsoleStream, Watch};
+use super::template::{ErstPci, Template, load};
+use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
 use crate::model::pstore::Backend;
 
-/// QEMU answers within milliseconds; this long only on a host that is about to fall over.
-pub(super) const QMP_DEADLINE: Duration = Duration::from_secs(20);
+/// No pstore has as many records: a guest that sends more files does not tell the truth.
+const MAX_PSTORE_FILES: usize = 64;
 
-/// More files than back ends have records: a guest that says so does not tell the truth.
-const PSTORE_FILES: usize = 64;
+/// Lines of the console in a message.
+const CONSOLE_LINES: usize = 25;
 
 /// How a guest ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,218 +52,376 @@ impl End {
     }
 }
 
-/// Sees the console while it comes.
-pub type Watch = Box<dyn FnMut(&[u8]) + Send>;
+/// What comes from a guest unasked.
+enum GuestEvent {
+    Message(AgentMessage),
+    Captured(Greeting),
+    Ended(String),
+    /// QEMU has closed its sockets.
+    Died,
+}
 
 /// A running guest. Dropping it kills it.
 #[derive(Debug)]
 pub struct Guest {
-    pub(super) process: Process,
-    pub(super) qmp: Qmp,
-    pub(super) events: Events,
-    pub(super) console: JoinHandle<Captured>,
-    pub(super) console_over: Arc<Notify>,
-    pub(super) printing: Printing,
-    pub(super) stderr: JoinHandle<Captured>,
-    pub(super) agent: Lines<BufReader<UnixStream>>,
+    process: Process,
+    monitor: Monitor,
+    console: ConsoleStream,
+    agent: AgentPort,
     /// Where the agent of a crash kernel answers, if the machine has a port for it.
-    pub(super) port: Option<Port>,
-    /// What came where the agent speaks and is none of its words: the crash kernel's console.
-    pub(super) capture_console: Captured,
-    /// When what of a crash kernel was heard.
-    pub(super) capture_times: Vec<(&'static str, u64)>,
-    pub(super) workdir: PathBuf,
-    /// What the agent has said of crashlab, once it has, or its template's had.
-    pub(super) ready: Option<Ready>,
-    /// Where its kernel's log is, or why that is not known.
-    pub(super) log: Result<LogPlace, String>,
-    /// Whether it has ended; QEMU has stopped it then.
-    pub(super) ended: bool,
+    capture: Option<CapturePort>,
+    /// What the tracer is told and tells, if the guest is traced.
+    tracer: Option<TracerMemory>,
+    /// The folder with the guest's own files, which is QEMU's current one.
+    workdir: PathBuf,
+    /// Where pstore writes to.
+    pstore: Backend,
+    /// Where crashlab is, once the agent has said so, or the template's had.
+    crashlab: Option<CrashlabAddresses>,
+    /// Where the kernel tells of its structures, if the agent has said so.
+    vmcoreinfo: Option<Note>,
+    /// Where the kernel's log is, or why that is not known.
+    log: Result<LogPlace, String>,
     /// Where the ERST's registers have to be, if the guest was restored.
-    pub(super) erst_pci: Option<ErstPci>,
-    /// What the tracer is told and tells.
-    pub(super) trace: Option<Memory>,
-    pub(super) cpus: u32,
-    pub(super) memory: u64,
-    pub(super) pstore: Backend,
-}
-
-/// Where crashlab is, in the guest's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ready {
-    /// Physical address of the page that it stamps.
-    pub page: u64,
-    /// Virtual address of that page.
-    pub mapped: u64,
-    /// Where its section `.text` lies.
-    pub code: u64,
-    /// Where the kernel tells of its structures.
-    pub vmcoreinfo: Option<Note>,
+    erst_pci: Option<ErstPci>,
+    /// Whether it has ended; QEMU has stopped it then.
+    ended: bool,
 }
 
 impl Guest {
-    /// Only the devices' state is to be saved or loaded: the RAM and other shared files stay where they are. With
-    /// `events` QEMU tells how a migration goes on.
-    pub(super) async fn only_devices(&self, during: &'static str, events: bool) -> Result<(), GuestError> {
-        let on = |name| json!({"capability": name, "state": true});
-        let mut capabilities = vec![on("x-ignore-shared")];
-        if events {
-            capabilities.push(on("events"));
+    /// Starts QEMU, whose guest does not run yet. `state` is the saved machine that will be loaded, if any, and `tracer`
+    /// the memory shared with a tracer.
+    pub(super) async fn launch(
+        machine: &Machine,
+        files: &Files<'_>,
+        append: &[String],
+        state: Option<OwnedFd>,
+        workdir: &Path,
+        watch: Option<Watch>,
+        tracer: Option<TracerMemory>,
+    ) -> Result<Self, GuestError> {
+        let (qmp, qmp_theirs) = socket_pair()?;
+        let (agent, agent_theirs) = socket_pair()?;
+        let (capture, capture_theirs) = machine.crashkernel_mib.map(|_| socket_pair()).transpose()?.unzip();
+        let (console, console_theirs) = ConsoleStream::open(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
+        let tracer_theirs = tracer.as_ref().map(TracerMemory::descriptor).transpose()?;
+        let descriptors = Descriptors {
+            qmp: qmp_theirs.as_raw_fd(),
+            console: console_theirs.as_raw_fd(),
+            agent: agent_theirs.as_raw_fd(),
+            port: capture_theirs.as_ref().map(OwnedFd::as_raw_fd),
+            trace: tracer_theirs.as_ref().map(OwnedFd::as_raw_fd),
+            restored: state.is_some(),
+        };
+        let mut command = Command::new(&machine.qemu);
+        command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
+        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
+            .into_iter()
+            .chain(capture_theirs)
+            .chain(state)
+            .chain(tracer_theirs)
+            .collect();
+        let mut process = Process::start(command, &inherited)
+            .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
+        // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
+        drop(inherited);
+
+        let ram = u64::from(machine.memory_mib) << 20;
+        let monitor = match Monitor::connect(qmp, workdir, machine.cpus, ram).await {
+            Ok(monitor) => monitor,
+            Err(QmpError::Closed { .. }) => return Err(process.death("it was being started").await),
+            Err(source) => return Err(GuestError::Qmp { during: "greeting QEMU", source }),
+        };
+        Ok(Self {
+            process,
+            monitor,
+            console,
+            agent: AgentPort::new(agent),
+            capture: capture.map(CapturePort::new),
+            tracer,
+            workdir: workdir.to_owned(),
+            pstore: machine.pstore,
+            crashlab: None,
+            vmcoreinfo: None,
+            log: Err(NOT_SEARCHED.to_owned()),
+            erst_pci: None,
+            ended: false,
+        })
+    }
+
+    /// Lets a guest run from its first instruction.
+    pub(super) async fn run(&self) -> Result<(), GuestError> {
+        self.monitor.command("letting the guest run", "cont", Value::Null).await.map(drop)
+    }
+
+    /// Loads a saved machine, whose state QEMU finds at `address`, and lets it run.
+    pub(super) async fn restore(&mut self, template: &Template, address: &str) -> Result<(), GuestError> {
+        (self.crashlab, self.erst_pci) = (Some(template.crashlab), Some(template.erst_pci));
+        self.log.clone_from(&template.log);
+        match load(template, &self.monitor, address).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.or_death(error, "restoring the guest").await),
         }
-        self.command(during, "migrate-set-capabilities", json!({"capabilities": capabilities})).await.map(drop)
     }
 
-    /// One QMP command, by name; `Value::Null` for no arguments.
-    pub(super) async fn command(
-        &self,
-        during: &'static str,
-        name: &str,
-        arguments: Value,
-    ) -> Result<Value, GuestError> {
-        self.qmp.execute_raw(name, arguments, QMP_DEADLINE).await.map_err(|source| GuestError::Qmp { during, source })
-    }
-
-    pub(super) async fn hmp(&self, during: &'static str, line: &str) -> Result<String, GuestError> {
-        self.qmp.hmp(line, QMP_DEADLINE).await.map_err(|source| GuestError::Qmp { during, source })
-    }
-
-    /// Waits for an event that `wanted` makes something of.
-    pub(super) async fn until<T>(
-        &mut self,
-        during: &'static str,
-        deadline: Duration,
-        wanted: impl Fn(&Event) -> Option<T>,
-    ) -> Result<T, GuestError> {
-        let events = &mut self.events;
-        within(deadline, async {
-            loop {
-                let event = events.next().await.map_err(|source| GuestError::Qmp { during, source })?;
-                if let Some(found) = wanted(&event) {
-                    return Ok(found);
-                }
+    /// Saves a running guest, all but its RAM, to `file`, and leaves it stopped.
+    pub(super) async fn save(&mut self, file: &Path) -> Result<(), GuestError> {
+        let during = "saving the guest";
+        match self.monitor.save(during, file).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let _ = self.process.kill().await;
+                Err(self.process.death(during).await)
             }
-        })
-        .await
-        .unwrap_or_else(|| {
-            let what = format!("{during}: nothing happened for {deadline:?}");
-            Err(GuestError::Io { what, source: io::ErrorKind::TimedOut.into() })
-        })
+            Err(error) => Err(self.or_death(error, during).await),
+        }
     }
 
-    /// What comes first of the agent's words, the guest's end and QEMU's death; `None` if nothing does within `limit`.
-    ///
-    /// Lines that are none of the agent's words are a crash kernel's console.
-    async fn next(&mut self, limit: Duration) -> Option<Said> {
-        let Self { agent, events, port, capture_console, capture_times, .. } = self;
-        within(limit, async {
-            loop {
-                tokio::select! {
-                    // The agent first: what it said before the guest's end counts, however late we come to read it.
-                    biased;
-                    line = agent.next() => match line.map(|line| (Word::parse(&line), line)) {
-                        Some((Some(word), _)) => return Said::Word(word),
-                        Some((None, line)) => {
-                            if capture_times.is_empty() && port.is_some() {
-                                capture_times.push(("first_line", monotonic_ns()));
-                            }
-                            capture_console.push(line.as_bytes());
-                        }
-                        None => return Said::Died,
-                    },
-                    greeting = greeting(port) => match greeting {
-                        Some(greeting) => {
-                            capture_times.push(("ready", monotonic_ns()));
-                            return Said::Captured(greeting);
-                        }
-                        None => return Said::Died,
-                    },
-                    event = events.next() => match event {
-                        Ok(event) if event.name == "SHUTDOWN" => {
-                            let reason = event.data.get("reason").and_then(Value::as_str);
-                            return Said::Ended(reason.unwrap_or("unknown").to_owned());
-                        }
-                        Ok(_) => (),
-                        Err(_) => return Said::Died,
-                    },
-                }
+    /// Where the guest has put the ERST's registers, if they are in PCI memory.
+    pub(super) async fn erst_registers(&self) -> Result<Option<ErstPci>, GuestError> {
+        let pci = self.monitor.command("reading the PCI devices", "query-pci", Value::Null).await?;
+        Ok(ErstPci::find(&pci))
+    }
+
+    /// What comes first of the agent's messages, the guest's end and QEMU's death; `None` if nothing does within
+    /// `limit`.
+    async fn next(&mut self, limit: Duration) -> Option<GuestEvent> {
+        let Self { agent, monitor, capture, .. } = self;
+        let event = async {
+            tokio::select! {
+                // The agent first: what it said before the guest's end counts, however late it is read.
+                biased;
+                message = agent.next() => message.map(GuestEvent::Message),
+                greeting = greeting(capture) => greeting.map(GuestEvent::Captured),
+                reason = monitor.shutdown() => reason.map(GuestEvent::Ended),
             }
-        })
-        .await
+        };
+        timeout(limit, event).await.ok().map(|event| event.unwrap_or(GuestEvent::Died))
     }
 
-    /// The agent's next word. One that reports an error is an error.
+    /// The agent's next message. One that reports an error is an error.
     ///
-    /// `awaited` is for the error when it does not come within `deadline`, or when the guest ends before.
-    pub async fn word(&mut self, awaited: &'static str, deadline: Duration) -> Result<Word, GuestError> {
+    /// `awaited` is for the error when none comes within `deadline`, or when the guest ends before.
+    pub async fn message(&mut self, awaited: &'static str, deadline: Duration) -> Result<AgentMessage, GuestError> {
         match self.next(deadline).await {
-            Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
-            Some(Said::Word(word)) => {
-                if let Word::Ready { page, mapped, code, vmcoreinfo, .. } = word {
-                    self.ready = Some(Ready { page, mapped, code, vmcoreinfo });
+            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
+            Some(GuestEvent::Message(message)) => {
+                if let AgentMessage::Ready { crashlab, vmcoreinfo, .. } = message {
+                    (self.crashlab, self.vmcoreinfo) = (Some(crashlab), vmcoreinfo);
                 }
-                Ok(word)
+                Ok(message)
             }
-            Some(Said::Died) => Err(self.death("waiting for the guest's agent").await),
-            Some(Said::Captured(_) | Said::Ended(_)) => {
+            Some(GuestEvent::Died) => Err(self.process.death("waiting for the guest's agent").await),
+            Some(GuestEvent::Captured(_) | GuestEvent::Ended(_)) => {
                 Err(GuestError::EndedEarly { awaited, console: self.console_tail().await })
             }
             None => Err(self.silent(awaited, deadline).await),
         }
     }
 
-    /// The files of its `/sys/fs/pstore`, of a guest that was told to send them; each may take `deadline`.
+    /// The files of `/sys/fs/pstore` of a guest that was told to send them; each may take `deadline`.
     pub async fn pstore_files(&mut self, deadline: Duration) -> Result<Vec<PstoreFile>, GuestError> {
         let mut files = Vec::new();
         loop {
-            match self.word("the files of pstore", deadline).await? {
-                Word::Ready { .. } => (),
-                Word::File { .. } if files.len() == PSTORE_FILES => {
-                    return Err(GuestError::Agent(format!("it has more than {PSTORE_FILES} files of pstore's")));
+            match self.message("the files of pstore", deadline).await? {
+                AgentMessage::Ready { .. } => (),
+                AgentMessage::File { .. } if files.len() == MAX_PSTORE_FILES => {
+                    return Err(GuestError::Agent(format!("it has more than {MAX_PSTORE_FILES} files of pstore's")));
                 }
-                Word::File { name, bytes } => files.push(PstoreFile { name, bytes }),
-                Word::End => return Ok(files),
+                AgentMessage::File { name, bytes } => files.push(PstoreFile { name, bytes }),
+                AgentMessage::End => return Ok(files),
                 other => return Err(GuestError::Agent(format!("it said {other:?} where files of pstore's were due"))),
             }
         }
     }
 
     /// Waits up to `limit` for the guest's end; `None` if it has not come by then. An agent that reports an error is
-    /// one.
+    /// an error.
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
         match self.next(limit).await {
             None => Ok(None),
-            Some(Said::Ended(reason)) => {
+            Some(GuestEvent::Ended(reason)) => {
                 self.ended = true;
                 Ok(Some(End::Ended(reason)))
             }
-            Some(Said::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
-            Some(Said::Died) => Err(self.death("the guest was running").await),
-            Some(Said::Word(Word::Error(text))) => Err(GuestError::Agent(text)),
-            Some(Said::Word(word)) => Err(GuestError::Agent(format!("it said {word:?} when nothing was due"))),
+            Some(GuestEvent::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
+            Some(GuestEvent::Died) => Err(self.process.death("the guest was running").await),
+            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
+            Some(GuestEvent::Message(message)) => {
+                Err(GuestError::Agent(format!("it said {message:?} when nothing was due")))
+            }
         }
     }
 
-    /// That `awaited` did not come in time, with the end of the console; kills the guest.
+    /// The error that `awaited` did not come in time, with the end of the console; kills the guest.
     pub async fn silent(&mut self, awaited: &'static str, after: Duration) -> GuestError {
         GuestError::Silent { awaited, after, console: self.console_tail().await }
     }
 
-    /// How much has come on a crash kernel's console.
+    /// The number of bytes that have come on a crash kernel's console.
     pub fn has_captured(&self) -> u64 {
-        self.capture_console.len()
+        self.agent.captured()
     }
 
-    /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not told where the page
+    /// Where crashlab's code lies, once that is known.
+    pub fn crashlab_code(&self) -> Option<u64> {
+        self.crashlab.map(|crashlab| crashlab.code)
+    }
+
+    /// Where crashlab is; an error if the guest has not said so yet.
+    pub fn crashlab(&self) -> Result<CrashlabAddresses, GuestError> {
+        self.crashlab.ok_or_else(|| GuestError::Agent("it has not said where crashlab is".to_owned()))
+    }
+
+    /// Reads crashlab's page from the guest's memory, whether it runs or not; empty if it has not said where the page
     /// is.
     pub async fn page(&self) -> Result<Vec<u8>, GuestError> {
-        let Some(Ready { page, .. }) = self.ready else { return Ok(Vec::new()) };
-        // The address comes from the guest: outside of its RAM there may be a device that minds being read.
-        if !page.is_multiple_of(PAGE_BYTES) || !is_ram(self.memory, page, PAGE_BYTES) {
+        let Some(CrashlabAddresses { page, .. }) = self.crashlab else { return Ok(Vec::new()) };
+        if !page.is_multiple_of(PAGE_BYTES) || !self.monitor.has_ram(page, PAGE_BYTES) {
             return Err(GuestError::Agent(format!(
                 "it says that crashlab's page is at {page:#x}, which is not in its RAM"
             )));
         }
-        self.memory("reading crashlab's page", "page", page, PAGE_BYTES).await
+        self.monitor.physical_memory("reading crashlab's page", "page", page, PAGE_BYTES).await
+    }
+
+    /// Finds the kernel's log; once the guest is ready. If it cannot be found, the reason is kept until the log is asked
+    /// for: the trial counts all the same.
+    pub async fn find_log(&mut self) {
+        self.log = LogPlace::find(&self.monitor, self.vmcoreinfo).await.map_err(|error| error.to_string());
+    }
+
+    /// Where the kernel's log is, or why that is not known.
+    pub(super) const fn log_place(&self) -> &Result<LogPlace, String> {
+        &self.log
+    }
+
+    /// Asks for the functions on `lists`; once the guest is ready.
+    pub async fn hooks(&self, lists: &[ListHead]) -> Result<Hooks, GuestError> {
+        Hooks::read(&self.monitor, self.tracer.as_ref(), lists).await
+    }
+
+    /// Has the tracer look for these as well, from now on, and resumes a guest waiting for that.
+    pub async fn add_probes(&mut self, probes: &[Probe]) -> Result<(), GuestError> {
+        if let Some(memory) = &mut self.tracer {
+            memory.add(probes)?;
+        }
+        self.agent.say("go").await.map_err(GuestError::io("resume the guest"))
+    }
+
+    /// Reads everything that tells whether the guest still does something.
+    pub async fn sample(&self, clock: &mut Clock) -> Result<Sample, GuestError> {
+        let asked = tokio::try_join!(biased; self.monitor.timer(), self.page(), self.registers());
+        let (timer, page, registers) = asked?;
+        let printed = self.console.printed();
+        Ok(Sample {
+            at: Instant::now(),
+            guest_time: clock.tick(timer),
+            printed: printed.bytes.saturating_add(self.agent.captured()),
+            printed_at: printed.last,
+            trace: self.trace()?,
+            page,
+            registers,
+            waited: self.process.waited(),
+        })
+    }
+
+    /// The guest's time since the clock's first reading.
+    pub async fn time(&self, clock: &mut Clock) -> Result<Duration, GuestError> {
+        self.monitor.timer().await.map(|reading| clock.tick(reading))
+    }
+
+    /// The registers of every vCPU, as QEMU's monitor shows them.
+    pub async fn registers(&self) -> Result<String, GuestError> {
+        self.monitor.registers().await
+    }
+
+    /// Memory as a vCPU sees it, at a virtual address; less of it or none where it sees none.
+    pub async fn memory_seen_by(&self, cpu: u32, at: u64, bytes: u64) -> Result<Vec<u8>, GuestError> {
+        match self.monitor.virtual_memory("reading a vCPU's stack", "stack", cpu, at, bytes).await {
+            // There is nothing at that address, or QEMU has no such vCPU.
+            Err(GuestError::Qmp { source: QmpError::Qemu { .. }, .. }) => Ok(Vec::new()),
+            read => read,
+        }
+    }
+
+    /// Raises an NMI from outside of the guest, as a button on a machine's front does: at CPU 0, or at every CPU whose
+    /// LINT1 takes NMIs (QEMU: `hw/i386/x86.c`, `x86_nmi()`; Linux: `apic_extnmi=`).
+    pub async fn inject_nmi(&self) -> Result<(), GuestError> {
+        self.monitor.command("injecting an NMI", "inject-nmi", Value::Null).await.map(drop)
+    }
+
+    /// What lies in the capture kernel's `/proc/vmcore` from `at` on; less of it at its end, or where it cannot be read.
+    pub async fn vmcore(&mut self, at: u64, bytes: usize) -> Result<Vec<u8>, CaptureError> {
+        let mut found = Vec::new();
+        while found.len() < bytes {
+            let piece = self.vmcore_piece(at.saturating_add(found.len() as u64), bytes - found.len()).await?;
+            if piece.is_empty() {
+                break;
+            }
+            found.extend(piece);
+        }
+        Ok(found)
+    }
+
+    async fn vmcore_piece(&mut self, at: u64, bytes: usize) -> Result<Vec<u8>, CaptureError> {
+        let Self { capture, monitor, agent, ended, .. } = self;
+        let stuck = |how: String| Err(CaptureError::Stuck(how));
+        let Some(capture) = capture else { return stuck("has no port".to_owned()) };
+        let answer = tokio::select! {
+            biased;
+            piece = capture.read(at, bytes) => match piece {
+                Ok(piece) => Some(Ok(piece)),
+                Err(error) if error.kind() == io::ErrorKind::Other => Some(stuck(format!("said nonsense ({error})"))),
+                Err(_) => None,
+            },
+            reason = monitor.shutdown() => reason.map(|reason| {
+                *ended = true;
+                stuck(format!("ended ({reason})"))
+            }),
+            () = agent.read_console() => None,
+            () = sleep(PIECE_DEADLINE) => Some(stuck(format!("did not answer for {PIECE_DEADLINE:?}"))),
+        };
+        match answer {
+            Some(answer) => answer,
+            None => Err(self.process.death("a capture kernel was asked for /proc/vmcore").await.into()),
+        }
+    }
+
+    /// Stops QEMU for good and collects what the guest left. The console is complete then: the pipe is read to its end.
+    pub async fn collect(mut self) -> Result<Artifacts, GuestError> {
+        let mut capture_times: Vec<(&'static str, u64)> = Vec::new();
+        let ready = self.capture.as_ref().and_then(CapturePort::ready_ns);
+        let first =
+            self.agent.first_line_ns().filter(|at| self.capture.is_some() && ready.is_none_or(|ready| *at <= ready));
+        capture_times.extend(first.map(|at| ("first_line", at)));
+        capture_times.extend(ready.map(|at| ("ready", at)));
+        capture_times.extend(ready.map(|_| ("done", monotonic_ns())));
+        // A guest that has not ended would otherwise go on writing what is read.
+        let stopped = async {
+            let stop = self.monitor.command("stopping the guest", "stop", Value::Null);
+            if self.ended { Ok(()) } else { stop.await.map(drop) }
+        };
+        let log = async { Ok(self.log_memory().await) };
+        let asked = tokio::try_join!(biased; stopped, self.page(), self.ramoops(), self.check_erst(), log);
+        let (page, ramoops, log) = match asked {
+            Ok(((), page, ramoops, (), log)) => (page, ramoops, log),
+            Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
+        };
+        let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
+        let erst = read_off_thread(&self.workdir.join("erst"), ERST_BYTES).await?;
+        Ok(Artifacts {
+            console: self.console.finish().await,
+            stderr: self.process.stderr().await,
+            erst,
+            trace: self.trace()?,
+            capture_console: self.agent.into_capture_console(),
+            capture_times,
+            ramoops,
+            page,
+            log,
+            waited,
+        })
     }
 
     /// Reads the zones of ramoops from the guest's memory, whether it runs or not; nothing if its pstore does not write
@@ -276,129 +430,60 @@ impl Guest {
         let during = "reading the zones of ramoops";
         let Backend::Ramoops(zones) = self.pstore else { return Ok(None) };
         let bytes = zones.bytes();
-        if !is_ram(self.memory, RAMOOPS_ADDRESS, bytes) {
+        if !self.monitor.has_ram(RAMOOPS_ADDRESS, bytes) {
             let source = io::Error::other(format!("{bytes} bytes at {RAMOOPS_ADDRESS:#x} are not in the guest's RAM"));
             return Err(GuestError::Io { what: during.to_owned(), source });
         }
-        let bytes = self.memory(during, "ramoops", RAMOOPS_ADDRESS, bytes).await?;
+        let bytes = self.monitor.physical_memory(during, "ramoops", RAMOOPS_ADDRESS, bytes).await?;
         Ok(Some(RamoopsMemory { zones, bytes }))
     }
 
-    /// Reads from the guest's physical memory, which must be RAM, by way of a file of that name in its folder.
-    pub(super) async fn memory(
-        &self,
-        during: &'static str,
-        name: &str,
-        address: u64,
-        bytes: u64,
-    ) -> Result<Vec<u8>, GuestError> {
-        // Relative to QEMU's current folder.
-        self.command(during, "pmemsave", json!({"val": address, "size": bytes, "filename": name})).await?;
-        let path = self.workdir.join(name);
-        let memory = read(&path, bytes)?;
-        if memory.len() as u64 == bytes {
-            return Ok(memory);
-        }
-        // On a full disk `pmemsave` succeeds all the same (QEMU 7.2, seen).
-        let why =
-            format!("QEMU has written {} bytes of {bytes} to it and says nothing: is the disk full?", memory.len());
-        Err(GuestError::io(&format!("read {}", path.display()))(io::Error::other(why)))
-    }
-
-    /// That the ERST's registers are where a restored guest has to have them: else it would have swallowed every
-    /// record, and the kernel would be blamed for the loss.
     async fn check_erst(&self) -> Result<(), GuestError> {
-        let during = "checking the ERST's PCI registers";
-        let Some(erst) = self.erst_pci else { return Ok(()) };
-        let pci = self.command(during, "query-pci", Value::Null).await?;
-        if erst.is_in(&pci) {
-            return Ok(());
+        match self.erst_pci {
+            Some(registers) => registers.check(&self.monitor).await,
+            None => Ok(()),
         }
-        let source = io::Error::other("they are not where the guest had put them before it was saved");
-        Err(GuestError::Io { what: during.to_owned(), source })
     }
 
-    /// Stops QEMU for good and collects what is left. The console is complete then: the pipe is read to its end.
-    pub async fn remains(mut self) -> Result<Remains, GuestError> {
-        if self.capture_times.iter().any(|(what, _)| *what == "ready") {
-            self.capture_times.push(("done", monotonic_ns()));
-        }
-        // What has not ended would go on writing what is read.
-        let stopped = async {
-            if self.ended { Ok(()) } else { self.command("stopping the guest", "stop", Value::Null).await.map(drop) }
+    async fn log_memory(&self) -> LogMemory {
+        let read = match &self.log {
+            Ok(place) => read_log(place, &self.monitor).await,
+            Err(why) => Err(why.clone()),
         };
-        let log = async { Ok(self.log_memory().await) };
-        let asked = tokio::try_join!(biased; stopped, self.page(), self.ramoops(), self.check_erst(), log);
-        let (page, ramoops, log) = match asked {
-            Ok(((), page, ramoops, (), log)) => (page, ramoops, log),
-            Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
-        };
-        let waited = self.process.id().and_then(Waited::read);
-        self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
-        self.console_over.notify_one();
-        let console = self.console.await.unwrap_or_default().into_bytes();
-        let stderr = self.stderr.await.unwrap_or_default().into_bytes();
-        let erst = read(&self.workdir.join("erst"), ERST_BYTES)?;
-        let trace = self.trace.as_ref().map(Memory::read).transpose();
-        let trace = trace.map_err(GuestError::io("read the tracer's memory"))?.unwrap_or_default();
-        let capture_console = self.capture_console.into_bytes();
-        let capture_times = self.capture_times;
-        Ok(Remains { console, capture_console, capture_times, stderr, erst, ramoops, page, trace, log, waited })
+        read.map_or_else(LogMemory::Unknown, |raw| LogMemory::Read(Box::new(raw)))
+    }
+
+    /// What the tracer has written so far; empty without one.
+    fn trace(&self) -> Result<Vec<u8>, GuestError> {
+        self.tracer.as_ref().map_or_else(|| Ok(Vec::new()), TracerMemory::read)
     }
 
     /// How QEMU died, if that is why `error` came.
     pub(crate) async fn or_death(&mut self, error: GuestError, during: &'static str) -> GuestError {
         match error {
-            GuestError::Qmp { source: harness_qmp::Error::Closed { .. }, .. } => self.death(during).await,
+            GuestError::Qmp { source: QmpError::Closed { .. }, .. } => self.process.death(during).await,
             error => error,
         }
     }
 
-    pub(super) async fn death(&mut self, during: &'static str) -> GuestError {
-        let status = within(QMP_DEADLINE, self.process.wait()).await;
-        let stderr = std::mem::replace(&mut self.stderr, tokio::spawn(async { Captured::default() }));
-        death::described(status, stderr, during).await
-    }
-
     async fn console_tail(&mut self) -> String {
         let _ = self.process.kill().await;
-        self.console_over.notify_one();
-        let console = std::mem::replace(&mut self.console, tokio::spawn(async { Captured::default() }));
-        death::last_lines(&console.await.unwrap_or_default().into_bytes(), 25)
+        last_lines(&self.console.finish().await, CONSOLE_LINES)
     }
-}
-
-/// What came.
-enum Said {
-    Word(Word),
-    Captured(Greeting),
-    Ended(String),
-    Died,
 }
 
 /// What a crash kernel's agent says first; never, where there is no port for it.
-async fn greeting(port: &mut Option<Port>) -> Option<Greeting> {
-    match port {
-        Some(port) => port.greeting().await,
+async fn greeting(capture: &mut Option<CapturePort>) -> Option<Greeting> {
+    match capture {
+        Some(capture) => capture.greeting().await,
         None => std::future::pending().await,
     }
 }
 
-/// The host's monotonic clock, as the tracer reads it.
-pub(crate) fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
-}
-
-pub(super) async fn within<T>(deadline: Duration, future: impl Future<Output = T>) -> Option<T> {
-    timeout(deadline, future).await.ok()
-}
-
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, GuestError> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(GuestError::io(&format!("read {}", path.display())))?;
-    Ok(bytes)
+/// Our end of a socket, for the runtime, and QEMU's.
+fn socket_pair() -> Result<(UnixStream, OwnedFd), GuestError> {
+    let what = "make a socket for QEMU";
+    let (ours, theirs) = StdStream::pair().map_err(GuestError::io(what))?;
+    ours.set_nonblocking(true).map_err(GuestError::io(what))?;
+    Ok((UnixStream::from_std(ours).map_err(GuestError::io(what))?, theirs.into()))
 }

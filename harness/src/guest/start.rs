@@ -1,27 +1,22 @@
-//! From nothing to a running guest: booted from its first instruction, or restored from a template.
+//! From nothing to a running guest, booted from its first instruction or restored from a template; and from a guest
+//! that has booted to a template.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdStream;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness_qmp::Qmp;
-use serde_json::{Value, json};
-use tokio::io::BufReader;
-use tokio::net::UnixStream;
-use tokio::process::Command;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
 
-use super::agent::Lines;
-use super::capture::Port;
-use super::console::Console;
-use super::death::died;
-use super::drain::{Captured, drain};
+use super::agent::AgentMessage;
 use super::error::{DIRECTIVES_BYTES, GuestError};
-use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, Ram};
-use super::process::Process;
-use super::running::{Guest, QMP_DEADLINE, Watch};
-use super::template::Template;
-use super::trace::{Memory, Tracing};
+use super::machine::{ERST_BYTES, Files, Machine, Ram};
+use super::running::Guest;
+use super::stream::Watch;
+use super::template::{DESCRIPTION, Template};
+use super::trace::{TracerMemory, Tracing};
+use crate::blocking::off_thread;
+use crate::locked::{lock, remove_if_abandoned};
 
 /// What to start with.
 #[derive(Debug, Clone, Copy)]
@@ -69,26 +64,25 @@ impl Guest {
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
         let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
-        std::fs::write(&told, padded(given.directives.unwrap_or(""))?)
-            .map_err(GuestError::io(&format!("write {}", told.display())))?;
+        let directives = padded(given.directives.unwrap_or(""))?;
+        let records = match start {
+            Start::Boot { erst, .. } => erst.map(Path::to_owned),
+            Start::Restore(template) => Some(template.erst()),
+        };
+        let (to, text) = (erst.clone(), told.clone());
+        off_thread(move || own_files(records.as_deref(), &to, &directives, &text)).await?;
         let tracer = tracing.map(|tracing| tracing.plugin);
         let own = OwnFiles { erst: &erst, directives: &told, tracer, boot: given.boot, turn: given.turn };
         let restored = matches!(start, Start::Restore(_));
-        let what = "make the tracer's memory";
-        let memory = tracing.map(|tracing| Memory::new(tracing, restored)).transpose().map_err(GuestError::io(what))?;
+        let memory = tracing.map(|tracing| TracerMemory::new(tracing, restored)).transpose()?;
         match start {
-            Start::Boot { kernel, initramfs, append, ram, erst: records } => {
-                match records {
-                    Some(records) => copy(records, &erst)?,
-                    None => create(&erst, ERST_BYTES)?,
-                }
+            Start::Boot { kernel, initramfs, append, ram, .. } => {
                 let files = own.with(kernel, initramfs, ram);
                 let guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
-                guest.command("letting the guest run", "cont", Value::Null).await?;
+                guest.run().await?;
                 Ok(guest)
             }
             Start::Restore(template) => {
-                copy(&template.erst(), &erst)?;
                 let ram = template.ram();
                 let state = template.state();
                 let state =
@@ -97,111 +91,20 @@ impl Guest {
                 let fd = state.as_raw_fd();
                 let mut guest =
                     Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch, memory).await?;
-                (guest.ready, guest.erst_pci) = (Some(template.ready), Some(template.erst_pci));
-                guest.log.clone_from(&template.log);
                 guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
         }
     }
+}
 
-    async fn launch(
-        machine: &Machine,
-        files: &Files<'_>,
-        append: &[String],
-        state: Option<OwnedFd>,
-        workdir: &Path,
-        watch: Option<Watch>,
-        trace: Option<Memory>,
-    ) -> Result<Self, GuestError> {
-        let (qmp, qmp_theirs) = pair()?;
-        let (agent, agent_theirs) = pair()?;
-        let port = machine.crashkernel_mib.map(|_| pair()).transpose()?;
-        let (port, port_theirs) = port.map_or((None, None), |(ours, theirs)| (Some(Port::new(ours)), Some(theirs)));
-        let (console, console_theirs) = Console::new(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
-        let what = "hand the tracer's memory to QEMU";
-        let traced = trace.as_ref().map(Memory::descriptor).transpose().map_err(GuestError::io(what))?;
-        let descriptors = Descriptors {
-            qmp: qmp_theirs.as_raw_fd(),
-            console: console_theirs.as_raw_fd(),
-            agent: agent_theirs.as_raw_fd(),
-            port: port_theirs.as_ref().map(OwnedFd::as_raw_fd),
-            trace: traced.as_ref().map(OwnedFd::as_raw_fd),
-            restored: state.is_some(),
-        };
-        let mut command = Command::new(&machine.qemu);
-        command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
-        let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
-            .into_iter()
-            .chain(port_theirs)
-            .chain(state)
-            .chain(traced)
-            .collect();
-        let mut process = Process::start(command, &inherited)
-            .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
-        // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
-        drop(inherited);
-
-        let (console_over, printing) = (console.over(), console.printing());
-        let console = tokio::spawn(console.read());
-        let stderr = process.take_stderr();
-        let stderr = tokio::spawn(async move {
-            match stderr {
-                Some(stderr) => drain(stderr).await,
-                None => Captured::default(),
-            }
-        });
-        match Qmp::connect(qmp, QMP_DEADLINE).await {
-            Ok((qmp, events)) => Ok(Self {
-                process,
-                qmp,
-                events,
-                console,
-                console_over,
-                printing,
-                stderr,
-                agent: Lines::new(BufReader::new(agent)),
-                port,
-                capture_console: Captured::default(),
-                capture_times: Vec::new(),
-                workdir: workdir.to_owned(),
-                ready: None,
-                log: Err("nobody has looked where it is".to_owned()),
-                ended: false,
-                erst_pci: None,
-                trace,
-                cpus: machine.cpus,
-                memory: u64::from(machine.memory_mib) << 20,
-                pstore: machine.pstore,
-            }),
-            Err(harness_qmp::Error::Closed { .. }) => Err(died(process, stderr, "it was being started").await),
-            Err(source) => Err(GuestError::Qmp { during: "greeting QEMU", source }),
-        }
+/// Writes a guest's own files: its record store, a copy of `records` if there are any, and its directives.
+fn own_files(records: Option<&Path>, erst: &Path, directives: &[u8], told: &Path) -> Result<(), GuestError> {
+    match records {
+        Some(records) => copy(records, erst)?,
+        None => create(erst, ERST_BYTES)?,
     }
-
-    /// Asks for what QEMU does not restore, for the saved state, and for the guest to run then; in one go, because each
-    /// answer that is waited for costs as much as the work.
-    ///
-    /// The ERST's PCI registers are no part of the saved state, which is why they can be set before it is loaded.
-    async fn restore(&mut self, template: &Template, state: &str) -> Result<(), GuestError> {
-        let during = "restoring the guest";
-        let registers = template.erst_pci.restoring_commands();
-        let pci = async {
-            let [bar0, to0, bar1, to1, command, to] = registers.each_ref().map(|line| self.hmp(during, line));
-            tokio::try_join!(biased; bar0, to0, bar1, to1, command, to)
-        };
-        let done = tokio::try_join!(
-            biased;
-            self.only_devices(during, false),
-            pci,
-            self.command(during, "migrate-incoming", json!({"uri": state})),
-            self.command(during, "cont", Value::Null),
-        );
-        match done {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.or_death(error, during).await),
-        }
-    }
+    std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
 }
 
 /// What every guest has of its own.
@@ -230,15 +133,7 @@ pub(crate) fn padded(directives: &str) -> Result<Vec<u8>, GuestError> {
     Ok(bytes)
 }
 
-/// Our end, for the runtime, and QEMU's.
-fn pair() -> Result<(UnixStream, OwnedFd), GuestError> {
-    let what = "make a socket for QEMU";
-    let (ours, theirs) = StdStream::pair().map_err(GuestError::io(what))?;
-    ours.set_nonblocking(true).map_err(GuestError::io(what))?;
-    Ok((UnixStream::from_std(ours).map_err(GuestError::io(what))?, theirs.into()))
-}
-
-pub(super) fn create(path: &Path, bytes: u64) -> Result<(), GuestError> {
+fn create(path: &Path, bytes: u64) -> Result<(), GuestError> {
     std::fs::File::create_new(path)
         .and_then(|file| file.set_len(bytes))
         .map_err(GuestError::io(&format!("create {}", path.display())))
@@ -246,4 +141,149 @@ pub(super) fn create(path: &Path, bytes: u64) -> Result<(), GuestError> {
 
 fn copy(from: &Path, to: &Path) -> Result<(), GuestError> {
     std::fs::copy(from, to).map(drop).map_err(GuestError::io(&format!("copy {} to {}", from.display(), to.display())))
+}
+
+/// Why there is no template.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// The guest did not get as far as its agent.
+    #[error("boot the guest that trials are restored from: {0}")]
+    Boot(#[source] GuestError),
+    /// It could not be saved.
+    #[error("save the guest that trials are restored from: {0}")]
+    Save(#[source] GuestError),
+    /// QEMU does not list the ERST among the PCI devices.
+    #[error("save the guest that trials are restored from: its ERST has no registers in PCI memory")]
+    NoErst,
+    /// The template's own description is not to be read or written.
+    #[error("{what} {}: {source}", path.display())]
+    Description {
+        /// What was being done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+/// What the folder of a template that is being made is called, besides letters of chance.
+const STAGED: &str = ".new-";
+
+/// A folder that nobody has locked for so long is no longer being made: it is locked right after it was.
+const ABANDONED_AFTER: Duration = Duration::from_secs(600);
+
+/// Removes what harnesses that were killed have left of templates; each is as large as a guest's RAM. What cannot be
+/// removed is left.
+fn remove_abandoned(parent: &Path, after: Duration) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let staged = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(STAGED));
+        let age = path.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        if staged && age.is_some_and(|age| age >= after) {
+            let _ = remove_if_abandoned(&path);
+        }
+    }
+}
+
+impl Template {
+    /// Boots a guest and saves it in `dir`, which appears only when it is complete. What is peculiar to this boot is drawn
+    /// from `boot`.
+    pub async fn create(
+        machine: &Machine,
+        (kernel, initramfs, append): (&Path, &Path, &[String]),
+        dir: &Path,
+        boot: u64,
+        boot_deadline: Duration,
+        tracing: Option<&Tracing<'_>>,
+    ) -> Result<Self, TemplateError> {
+        let parent = dir.parent().unwrap_or(dir);
+        let failed = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| TemplateError::Description { what, path, source }
+        };
+        std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
+        remove_abandoned(parent, ABANDONED_AFTER);
+        let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(parent).map_err(failed("create", parent))?;
+        // Held until it is complete; the kernel gives it up with a harness that is killed.
+        let _lock = lock(staged.path()).ok();
+        let ram = staged.path().join("ram");
+        create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
+        let start = Start::Boot { kernel, initramfs, append, ram: Ram::Shared(&ram), erst: None };
+        let given = Given { boot: Some(boot), ..Given::default() };
+        let mut guest =
+            Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
+        let (release, notes, crashlab) =
+            match guest.message("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+                AgentMessage::Ready { release, notes, crashlab, .. } => (release, notes, crashlab),
+                other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
+            };
+        match guest.message("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
+            AgentMessage::Settled => (),
+            other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
+        }
+        guest.find_log().await;
+        let hooks = match tracing {
+            Some(tracing) => Some(guest.hooks(tracing.lists).await.map_err(TemplateError::Save)?),
+            None => None,
+        };
+        let erst_pci = guest.erst_registers().await.map_err(TemplateError::Save)?.ok_or(TemplateError::NoErst)?;
+        let log = guest.log_place().clone();
+        let state = staged.path().join("state");
+        guest.save(&state).await.map_err(TemplateError::Save)?;
+        guest.collect().await.map_err(TemplateError::Save)?;
+
+        let digest = format!("{:x}", Sha256::digest(std::fs::read(&state).map_err(failed("read", &state))?));
+        let mut template = Self {
+            dir: staged.path().to_owned(),
+            digest: digest.chars().take(8).collect(),
+            kernel: kernel.to_owned(),
+            initramfs: initramfs.to_owned(),
+            append: append.to_owned(),
+            release,
+            notes,
+            crashlab,
+            log,
+            hooks,
+            erst_pci,
+        };
+        let description = staged.path().join(DESCRIPTION);
+        let text = serde_json::to_vec_pretty(&template).map_err(|e| failed("describe", &description)(e.into()))?;
+        std::fs::write(&description, text).map_err(failed("write", &description))?;
+        if std::fs::rename(staged.path(), dir).is_err() {
+            // Another harness was faster, and its guests may run from what it made: that one is used. Something broken
+            // in the way is replaced.
+            if let Some(theirs) = Self::open(dir) {
+                return Ok(theirs);
+            }
+            let _ = std::fs::remove_dir_all(dir);
+            std::fs::rename(staged.path(), dir).map_err(failed("move the template to", dir))?;
+        }
+        dir.clone_into(&mut template.dir);
+        Ok(template)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_abandoned_templates_are_removed() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = |name: &str| {
+            let path = parent.path().join(name);
+            std::fs::create_dir(&path).expect("there is room");
+            path
+        };
+        let (complete, abandoned, worked_on) = (folder("0123"), folder(".new-a"), folder(".new-b"));
+        let held = lock(&worked_on).expect("nobody else has it");
+        remove_abandoned(parent.path(), Duration::from_secs(600));
+        assert!(abandoned.is_dir(), "too young");
+        remove_abandoned(parent.path(), Duration::ZERO);
+        assert!(complete.is_dir() && worked_on.is_dir() && !abandoned.exists());
+        drop(held);
+        remove_abandoned(parent.path(), Duration::ZERO);
+        assert!(!worked_on.exists());
+    }
 }

@@ -1,4 +1,5 @@
-//! What the tracer in QEMU is told, and what it has seen: one memory for both, see the crate `harness-trace`.
+//! What the tracer in QEMU is told, and what it has seen: one memory for both, see the crate `harness-trace`. And what only a
+//! booted kernel can tell for it: where it runs, and which functions it calls when it panics.
 
 use std::fs::File;
 use std::io;
@@ -11,17 +12,91 @@ use harness_trace::{
     PROBES_AT, PROBES_USED, Probe, SLIDE,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
-use super::hooks::ListHead;
+use super::error::GuestError;
+use super::monitor::Monitor;
+
+/// No list is followed further than this many entries, because the guest's memory is not trusted.
+const MAX_ENTRIES: usize = 64;
+
+/// A list of functions in the kernel's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListHead {
+    /// Link address of a pointer to the first `struct notifier_block` (`include/linux/notifier.h`).
+    Notifiers(u64),
+    /// Link address of the `struct list_head` of the `struct kmsg_dumper`s (`include/linux/kmsg_dump.h`).
+    Dumpers(u64),
+}
+
+impl ListHead {
+    /// The functions on the list of a kernel that runs `slide` bytes above its link addresses, in their order, at their
+    /// virtual addresses.
+    async fn functions(self, monitor: &Monitor, slide: u64) -> Result<Vec<u64>, GuestError> {
+        let during = "reading the kernel's lists of notifiers and dumpers";
+        let mut functions = Vec::new();
+        match self {
+            Self::Notifiers(head) => {
+                let [mut block] = monitor.kernel_words(during, head.wrapping_add(slide)).await?;
+                while block != 0 && functions.len() < MAX_ENTRIES {
+                    // notifier_call, next
+                    let [function, next] = monitor.kernel_words(during, block).await?;
+                    functions.push(function);
+                    block = next;
+                }
+            }
+            Self::Dumpers(head) => {
+                let head = head.wrapping_add(slide);
+                let [mut dumper] = monitor.kernel_words(during, head).await?;
+                while dumper != head && functions.len() < MAX_ENTRIES {
+                    // list.next, list.prev, dump
+                    let [next, _, function] = monitor.kernel_words(during, dumper).await?;
+                    functions.push(function);
+                    dumper = next;
+                }
+            }
+        }
+        Ok(functions)
+    }
+}
+
+/// What only a booted kernel can tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// How far above its link addresses the kernel runs, in bytes.
+    pub slide: u64,
+    /// The functions on each list that was asked for, in their order, at their virtual addresses.
+    pub lists: Vec<Vec<u64>>,
+}
+
+impl Hooks {
+    /// Reads `lists` in the memory of a guest that has booted; `memory` is the tracer's, where the slide was learnt.
+    pub(super) async fn read(
+        monitor: &Monitor,
+        memory: Option<&TracerMemory>,
+        lists: &[ListHead],
+    ) -> Result<Self, GuestError> {
+        let slide = match memory {
+            Some(memory) => memory.slide()?,
+            None => 0,
+        };
+        let mut hooks = Self { slide, lists: Vec::new() };
+        for list in lists {
+            hooks.lists.push(list.functions(monitor, slide).await?);
+        }
+        Ok(hooks)
+    }
+}
 
 /// How a guest is traced.
 #[derive(Debug, Clone, Copy)]
 pub struct Tracing<'a> {
-    /// The tracer.
+    /// The tracer's file.
     pub plugin: &'a Path,
-    /// What it looks for from the beginning.
+    /// What the tracer looks for from the beginning.
     pub probes: &'a [Probe],
-    /// What a guest is asked for once it has booted.
+    /// The lists that are read once the guest has booted.
     pub lists: &'a [ListHead],
     /// Link address of the function by whose first execution a booting kernel's slide is learnt.
     pub anchor: u64,
@@ -31,16 +106,20 @@ pub struct Tracing<'a> {
     pub doorbell: Option<u64>,
 }
 
-/// The memory.
+/// The memory shared with the tracer.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct TracerMemory {
     file: File,
     probes: usize,
 }
 
-impl Memory {
-    /// A new one. Of a guest that is not `restored` the slide is learnt, and the tracer is awake from the start.
-    pub fn new(tracing: &Tracing<'_>, restored: bool) -> io::Result<Self> {
+impl TracerMemory {
+    /// Makes it. Of a guest that is not `restored` the slide is learnt, and the tracer is awake from the start.
+    pub fn new(tracing: &Tracing<'_>, restored: bool) -> Result<Self, GuestError> {
+        Self::make(tracing, restored).map_err(GuestError::io("make the tracer's memory"))
+    }
+
+    fn make(tracing: &Tracing<'_>, restored: bool) -> io::Result<Self> {
         let file = File::from(memfd_create("harness-trace", MemfdFlags::CLOEXEC)?);
         file.set_len(BYTES as u64)?;
         let (anchor, slide) = if restored { (0, tracing.slide) } else { (tracing.anchor, 0) };
@@ -52,12 +131,16 @@ impl Memory {
         }
         file.write_all_at(&header, 0)?;
         let mut memory = Self { file, probes: 0 };
-        memory.add(tracing.probes)?;
+        memory.append(tracing.probes)?;
         Ok(memory)
     }
 
-    /// Looks for more, from now on.
-    pub fn add(&mut self, probes: &[Probe]) -> io::Result<()> {
+    /// Has the tracer look for these as well, from now on.
+    pub fn add(&mut self, probes: &[Probe]) -> Result<(), GuestError> {
+        self.append(probes).map_err(GuestError::io("tell the tracer what to look for"))
+    }
+
+    fn append(&mut self, probes: &[Probe]) -> io::Result<()> {
         if probes.len() > MAX_PROBES - self.probes {
             return Err(io::Error::other(format!("there is room for {MAX_PROBES} probes only")));
         }
@@ -69,20 +152,25 @@ impl Memory {
     }
 
     /// For QEMU to inherit.
-    pub fn descriptor(&self) -> io::Result<OwnedFd> {
-        Ok(self.file.try_clone()?.into())
+    pub fn descriptor(&self) -> Result<OwnedFd, GuestError> {
+        let file = self.file.try_clone().map_err(GuestError::io("hand the tracer's memory to QEMU"))?;
+        Ok(file.into())
     }
 
-    /// What a booting kernel's slide was found to be.
-    pub fn slide(&self) -> io::Result<u64> {
-        self.long(SLIDE)
+    /// What a booting kernel's slide was found to be, in bytes.
+    fn slide(&self) -> Result<u64, GuestError> {
+        self.long(SLIDE).map_err(unreadable())
     }
 
     /// What the tracer has written: all before the events, and the events there are.
     ///
     /// The tracer may be writing. It marks an event as the last thing that it does, so it is read twice: an event that
     /// was not marked before it was read is not marked in what this returns either.
-    pub fn read(&self) -> io::Result<Vec<u8>> {
+    pub fn read(&self) -> Result<Vec<u8>, GuestError> {
+        self.read_twice().map_err(unreadable())
+    }
+
+    fn read_twice(&self) -> io::Result<Vec<u8>> {
         let events = usize::try_from(self.long(CLAIMED)?).unwrap_or(usize::MAX).min(MAX_EVENTS);
         let mut before = vec![0; EVENTS_AT + events * EVENT];
         let mut bytes = before.clone();
@@ -97,6 +185,16 @@ impl Memory {
         self.file.read_exact_at(&mut bytes, at as u64)?;
         Ok(u64::from_le_bytes(bytes))
     }
+}
+
+fn unreadable() -> impl FnOnce(io::Error) -> GuestError {
+    GuestError::io("read the tracer's memory")
+}
+
+/// The host's monotonic clock in nanoseconds, as the tracer reads it.
+pub(crate) fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 /// Gives events the marks that they had in an earlier reading of the same memory.

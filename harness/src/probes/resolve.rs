@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::elf::{Extent, Image, Missing};
 use super::file::{ProbeSet, Seen, Step};
-use crate::guest::{Hooks, ListHead};
+use crate::guest::{CrashlabAddresses, Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
 use crate::model::timeline::{AbsentStep, StepEdge};
 
@@ -133,11 +133,22 @@ impl Probes {
     }
 
     /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
-    pub fn with_hooks(&self, hooks: &Hooks, files: &KernelFiles) -> Result<Self, ProbesError> {
-        self.add_hooks(hooks, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
+    pub fn with_hooks(
+        &self,
+        hooks: &Hooks,
+        crashlab: CrashlabAddresses,
+        files: &KernelFiles,
+    ) -> Result<Self, ProbesError> {
+        self.add_hooks(hooks, crashlab, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
     }
 
-    pub(super) fn add_hooks(&self, hooks: &Hooks, image: &Image, stamp: &[Extent]) -> io::Result<Self> {
+    pub(super) fn add_hooks(
+        &self,
+        hooks: &Hooks,
+        crashlab: CrashlabAddresses,
+        image: &Image,
+        stamp: &[Extent],
+    ) -> io::Result<Self> {
         let mut probes = self.clone();
         for (step, entries) in self.of_lists.iter().zip(&hooks.lists) {
             for address in entries {
@@ -151,8 +162,8 @@ impl Probes {
                 }
             }
         }
-        let at = |(from, to): Extent| (from.wrapping_add(hooks.code), to.wrapping_add(hooks.code));
-        let watched = (hooks.mapped, hooks.mapped.wrapping_add(page::SIZE as u64), false);
+        let at = |(from, to): Extent| (from.wrapping_add(crashlab.code), to.wrapping_add(crashlab.code));
+        let watched = (crashlab.mapped, crashlab.mapped.wrapping_add(page::SIZE as u64), false);
         for extent in stamp {
             let place = Place::Access { code: at(*extent), watched, reads: false };
             probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });

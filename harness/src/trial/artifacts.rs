@@ -19,12 +19,12 @@ pub(super) const VMCORE: &str = "vmcore";
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
 /// was asked.
 pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) -> io::Result<()> {
-    let Examined { remains, hung, evidence, verdict } = examined;
-    std::fs::write(folder.join(CONSOLE), &remains.console)?;
-    std::fs::write(folder.join("stamps.bin"), &remains.page)?;
-    match &remains.ramoops {
+    let Examined { artifacts, hung, evidence, verdict } = examined;
+    std::fs::write(folder.join(CONSOLE), &artifacts.console)?;
+    std::fs::write(folder.join("stamps.bin"), &artifacts.page)?;
+    match &artifacts.ramoops {
         Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,
-        None => sparse(&folder.join("erst.bin"), &remains.erst)?,
+        None => sparse(&folder.join("erst.bin"), &artifacts.erst)?,
     }
     std::fs::write(folder.join("pstore.txt"), pstore_text(evidence))?;
     if let Some(Ok(zone)) = &evidence.pstore_console {
@@ -40,14 +40,14 @@ pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) ->
         };
         std::fs::write(folder.join("next-boot.txt"), files.iter().map(shown).collect::<String>())?;
     }
-    if !remains.stderr.is_empty() {
-        std::fs::write(folder.join("qemu.stderr"), &remains.stderr)?;
+    if !artifacts.stderr.is_empty() {
+        std::fs::write(folder.join("qemu.stderr"), &artifacts.stderr)?;
     }
     if let Some(hung) = hung {
         std::fs::write(folder.join("registers.txt"), hung.registers.concat())?;
     }
-    if !remains.capture_console.is_empty() {
-        std::fs::write(folder.join("capture-console.log"), &remains.capture_console)?;
+    if !artifacts.capture_console.is_empty() {
+        std::fs::write(folder.join("capture-console.log"), &artifacts.capture_console)?;
     }
     if let Some(Capture::Read(dump)) = &evidence.facts.capture {
         vmcore(folder, dump)?;

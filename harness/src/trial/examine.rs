@@ -1,22 +1,18 @@
 //! From what a guest left to the verdict on its trial, on a thread of its own: the one that all guests share has their
 //! consoles to read and their NMIs to inject meanwhile.
 
-use std::future::pending;
-use std::panic::resume_unwind;
-
-use tokio::task::spawn_blocking;
-
 use super::Assignment;
 use super::hung::Hung;
+use crate::blocking::off_thread;
 use crate::evidence::{Evidence, Facts, RawEvidence, RawPstore, pstore};
-use crate::guest::{GuestError, LogMemory, PstoreFile, RamoopsMemory, Remains};
+use crate::guest::{Artifacts, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
 
 /// A guest's end and what it left.
 #[derive(Debug)]
 pub(super) struct Crash {
     /// What it left.
-    pub remains: Remains,
+    pub artifacts: Artifacts,
     /// What is known beside that.
     pub facts: Facts,
     /// Where its vCPUs stood, if it hung.
@@ -28,7 +24,7 @@ pub(super) struct Crash {
 /// A guest's end, what it left, what that says, and what follows from it.
 #[derive(Debug)]
 pub(super) struct Examined {
-    pub remains: Remains,
+    pub artifacts: Artifacts,
     pub hung: Option<Hung>,
     pub evidence: Evidence,
     pub verdict: TrialVerdict,
@@ -38,10 +34,10 @@ pub(super) struct Examined {
 pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
     let assignment = assignment.clone();
     off_thread(move || {
-        let Crash { remains, facts, hung, build_id } = crash;
-        let evidence = Evidence::decode(&raw(&remains), facts);
+        let Crash { artifacts, facts, hung, build_id } = crash;
+        let evidence = Evidence::decode(&raw(&artifacts), facts);
         let verdict = judge(&evidence, &expected(&assignment, &build_id));
-        Examined { remains, hung, evidence, verdict }
+        Examined { artifacts, hung, evidence, verdict }
     })
     .await
 }
@@ -64,31 +60,17 @@ pub(super) fn after_next_boot(
     }
 }
 
-/// What becomes of `work` on a thread that may block. A panic in it goes on here.
-///
-/// A trial has one such piece of work at a time, so there are never more than guests.
-pub(super) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime is being shut down, and nobody waits any more.
-            Err(_) => pending().await,
-        },
-    }
-}
-
-fn raw(remains: &Remains) -> RawEvidence<'_> {
+fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     RawEvidence {
-        console: &remains.console,
-        stamps: &remains.page,
-        pstore: match &remains.ramoops {
+        console: &artifacts.console,
+        stamps: &artifacts.page,
+        pstore: match &artifacts.ramoops {
             Some(RamoopsMemory { zones, bytes }) => RawPstore::Ramoops(zones, bytes),
-            None => RawPstore::Erst(&remains.erst),
+            None => RawPstore::Erst(&artifacts.erst),
         },
-        trace: &remains.trace,
-        capture_times: &remains.capture_times,
-        log: match &remains.log {
+        trace: &artifacts.trace,
+        capture_times: &artifacts.capture_times,
+        log: match &artifacts.log {
             LogMemory::Read(ring) => Ok(ring),
             LogMemory::Unknown(why) => Err(why),
         },
@@ -104,7 +86,6 @@ fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
 mod tests {
     use super::*;
     use crate::model::TrialOutcome;
-    use crate::trial::caught::caught;
 
     #[test]
     fn that_the_next_boot_could_not_be_asked_is_our_failure() {
@@ -126,14 +107,5 @@ mod tests {
                 cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
             }
         );
-    }
-
-    #[tokio::test]
-    async fn work_is_done_on_another_thread_and_its_panics_are_ours() {
-        let here = std::thread::current().id();
-        assert_ne!(off_thread(|| std::thread::current().id()).await, here);
-        let nothing: [u8; 0] = [];
-        let panicked = caught(off_thread(move || assert!(!nothing.is_empty(), "index 0 of 0"))).await;
-        assert_eq!(panicked, Err("index 0 of 0".to_owned()));
     }
 }

@@ -25,13 +25,15 @@ mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use harness_protocol::Directive;
 
+use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
-use crate::guest::{End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, Word};
+use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
 use crate::model::order::OrderAssertion;
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
 use crate::plan::PlannedTrial;
@@ -40,7 +42,7 @@ use crate::verdict::Tail;
 
 pub use alive::Fault as TemplateFault;
 use caught::caught;
-use examine::{Crash, Examined, examine, off_thread};
+use examine::{Crash, Examined, examine};
 use hung::Hung;
 pub use inject::Injection;
 pub use interleaving::Interleaving;
@@ -238,7 +240,7 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
     let mut examined = examine(assignment, crash).await;
     let mut found = None;
     if assignment.read_back && examined.verdict.kept_by_pstore() {
-        let read = next_boot::read(stage, &examined.remains).await;
+        let read = next_boot::read(stage, &examined.artifacts).await;
         examined.verdict = examine::after_next_boot(examined.verdict, &read, &assignment.tail);
         found = read.ok();
     }
@@ -268,9 +270,9 @@ async fn crash(
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
     let machine = &stage.machine;
-    let workdir = stage
-        .workplace
-        .folder()
+    let workplace = Arc::clone(&stage.workplace);
+    let workdir = off_thread(move || workplace.folder())
+        .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let tracing = stage.tracing(source);
     let start = source.start();
@@ -285,11 +287,12 @@ async fn crash(
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
     match drive(stage, source, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, tracing, capture }) => {
-            let remains = guest.remains().await?;
-            let host_wait = remains.waited.map(Waited::share);
+            let artifacts = guest.collect().await?;
+            off_thread(move || drop(workdir)).await;
+            let host_wait = artifacts.waited.map(Waited::share);
             let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
             let build_id = stage.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
-            Ok(Crash { remains, facts, hung, build_id })
+            Ok(Crash { artifacts, facts, hung, build_id })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
     }
@@ -323,8 +326,8 @@ async fn drive(
     let machine = &stage.machine;
     let mut probes = source.probes();
     if matches!(source.start(), Start::Boot { .. }) {
-        match guest.word("ready", BOOT_DEADLINE).await? {
-            Word::Ready { .. } => (),
+        match guest.message("ready", BOOT_DEADLINE).await? {
+            AgentMessage::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
         guest.find_log().await;

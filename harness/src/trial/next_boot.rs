@@ -7,16 +7,16 @@ use harness_protocol::{Directive, directive};
 
 use super::BOOT_DEADLINE;
 use super::stage::Stage;
-use crate::guest::{Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory, Remains};
+use crate::guest::{Artifacts, Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory};
 
 /// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
 /// them, and has it send the files of its `/sys/fs/pstore`.
-pub(super) async fn read(stage: &Stage, remains: &Remains) -> Result<Vec<PstoreFile>, GuestError> {
+pub(super) async fn read(stage: &Stage, artifacts: &Artifacts) -> Result<Vec<PstoreFile>, GuestError> {
     let folder = stage.workplace.folder().map_err(io("create a folder for the next boot"))?;
     let erst = folder.path().join("left-erst");
-    std::fs::write(&erst, &remains.erst).map_err(io(&format!("write {}", erst.display())))?;
+    std::fs::write(&erst, &artifacts.erst).map_err(io(&format!("write {}", erst.display())))?;
     let path = folder.path().join("left-ram");
-    let ram = match &remains.ramoops {
+    let ram = match &artifacts.ramoops {
         Some(RamoopsMemory { bytes, .. }) => {
             let size = u64::from(stage.machine.memory_mib) << 20;
             let written = File::create_new(&path).and_then(|ram| {

@@ -24,7 +24,7 @@ use crate::scenario::stream;
 use crate::tracer::Tracer;
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "6";
+const RECIPE: &str = "7";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -264,7 +264,7 @@ impl Stage {
     /// With what the template's guest told of itself, so that it need not be found out for every trial.
     fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, StageError> {
         let probes = match (&self.tracer, &template.hooks) {
-            (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks)),
+            (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks, template.crashlab)),
             _ => None,
         };
         let probes = probes.transpose().map_err(|source| StageError::Probes { kernel: self.kernel.clone(), source })?;
@@ -301,9 +301,7 @@ impl Stage {
         let tracer = self.tracer.as_ref()?;
         match source {
             Source::Boot(_) => Some(tracer.for_boot()),
-            Source::Template(restorable) => {
-                Some(tracer.for_restored(restorable.probes.as_deref()?, restorable.template.hooks.as_ref()?))
-            }
+            Source::Template(restorable) => tracer.for_restored(restorable.probes.as_deref()?, &restorable.template),
         }
     }
 

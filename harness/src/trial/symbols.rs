@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::OnceCell;
 
-use super::examine::off_thread;
+use crate::blocking::off_thread;
 use crate::evidence::symbols::Symbols;
 use crate::kernel::Kernel;
 use crate::probes::{Extent, Image};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use harness_protocol::page::TRACER_AT;
 
-use crate::guest::{Guest, GuestError, Hooks, ListHead, Tracing};
+use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Template, Tracing};
 use crate::kernel::Kernel;
 use crate::probes::{KernelFiles, Probes, ProbesError};
 use crate::tracer::Tracer;
@@ -41,25 +41,27 @@ impl StageTracer {
         Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None }
     }
 
-    /// Of a guest that is restored from a template whose guest told `hooks`.
-    pub fn for_restored<'a>(&'a self, probes: &'a Probes, hooks: &Hooks) -> Tracing<'a> {
-        let doorbell = self.sleeps.then_some(hooks.page.saturating_add(TRACER_AT as u64));
-        Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide: hooks.slide, doorbell }
+    /// Of a guest that is restored from `template`; none if its guest told no hooks.
+    pub fn for_restored<'a>(&'a self, probes: &'a Probes, template: &Template) -> Option<Tracing<'a>> {
+        let slide = template.hooks.as_ref()?.slide;
+        let doorbell = self.sleeps.then_some(template.crashlab.page.saturating_add(TRACER_AT as u64));
+        Some(Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide, doorbell })
     }
 
     /// What is looked for once a guest has told of itself.
-    pub fn with_hooks(&self, hooks: &Hooks) -> Result<Probes, ProbesError> {
-        self.linked.with_hooks(hooks, &self.files)
+    pub fn with_hooks(&self, hooks: &Hooks, crashlab: CrashlabAddresses) -> Result<Probes, ProbesError> {
+        self.linked.with_hooks(hooks, crashlab, &self.files)
     }
 
     /// Asks a guest that has just booted for what it can tell of itself, and has that looked for too.
     pub async fn complete(&self, guest: &mut Guest) -> Result<Arc<Probes>, GuestError> {
+        let crashlab = guest.crashlab()?;
         let hooks = guest.hooks(&self.linked.lists).await?;
-        let all = self.with_hooks(&hooks).map_err(|error| GuestError::Io {
+        let all = self.with_hooks(&hooks, crashlab).map_err(|error| GuestError::Io {
             what: "find what is to be looked for".to_owned(),
             source: std::io::Error::other(error),
         })?;
-        guest.look_for(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
+        guest.add_probes(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
         Ok(Arc::new(all))
     }
 }

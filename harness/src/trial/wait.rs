@@ -11,7 +11,7 @@ use crate::evidence::activity;
 use crate::evidence::registers::{self, Standing};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
-use crate::guest::{Clock, End, Guest, GuestError, Look, Time, monotonic_ns};
+use crate::guest::{Clock, End, Guest, GuestError, Sample, Time, monotonic_ns};
 use crate::probes::Probes;
 
 /// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
@@ -88,18 +88,18 @@ impl<'a> Waiting<'a> {
                     continue;
                 }
             }
-            let look = guest.look(&mut self.clock).await?;
-            let page = stamps::decode(&look.page).ok();
+            let sample = guest.sample(&mut self.clock).await?;
+            let page = stamps::decode(&sample.page).ok();
             if fired.is_none() && page.as_ref().is_some_and(|page| page.fired_tsc.is_some()) {
-                fired = Some((look.at, look.guest_time));
-            } else if let Some(end) = self.past(limit, fired, &look) {
+                fired = Some((sample.at, sample.guest_time));
+            } else if let Some(end) = self.past(limit, fired, &sample) {
                 if fired.is_none() {
                     return Err(guest.silent("fire", ARM_DEADLINE).await);
                 }
                 let by = HungBy::Deadline(self.assignment.deadline, not_before);
                 return Ok((end, Some(self.past_deadline(guest, by).await?)));
             }
-            let moment = self.moment(&look, page.as_ref());
+            let moment = self.moment(&sample, page.as_ref());
             let by = match self.progress.see(moment) {
                 _ if fired.is_none() => None,
                 Suspicion::None => {
@@ -126,11 +126,11 @@ impl<'a> Waiting<'a> {
     }
 
     /// Whether the guest is past its deadline: by the host's clock, or in virtual time by its own.
-    fn past(&self, limit: Instant, fired: Option<(Instant, Duration)>, look: &Look) -> Option<End> {
-        let own = fired.is_some_and(|(_, at)| look.guest_time.saturating_sub(at) >= self.own_deadline());
+    fn past(&self, limit: Instant, fired: Option<(Instant, Duration)>, sample: &Sample) -> Option<End> {
+        let own = fired.is_some_and(|(_, at)| sample.guest_time.saturating_sub(at) >= self.own_deadline());
         match self.stage.machine.time {
             Time::Virtual if own => Some(End::Hung),
-            _ => (look.at >= limit).then_some(End::Deadline),
+            _ => (sample.at >= limit).then_some(End::Deadline),
         }
     }
 
@@ -151,9 +151,9 @@ impl<'a> Waiting<'a> {
             }
             stands.push(stand);
         }
-        let look = guest.look(&mut self.clock).await?;
-        let page = stamps::decode(&look.page).ok();
-        let moment = self.moment(&look, page.as_ref());
+        let sample = guest.sample(&mut self.clock).await?;
+        let page = stamps::decode(&sample.page).ok();
+        let moment = self.moment(&sample, page.as_ref());
         let by = match (by, self.progress.see(moment)) {
             (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Quiet(time)) => HungBy::Quiet(time),
             (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Busy(time)) => HungBy::Busy(time),
@@ -182,29 +182,29 @@ impl<'a> Waiting<'a> {
         self.stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })
     }
 
-    fn moment(&mut self, look: &Look, page: Option<&Stamps>) -> Moment {
-        let seen = self.probes.map(|probes| activity::decode(&look.trace, probes)).unwrap_or_default();
+    fn moment(&mut self, sample: &Sample, page: Option<&Stamps>) -> Moment {
+        let seen = self.probes.map(|probes| activity::decode(&sample.trace, probes)).unwrap_or_default();
         // So that what was before the first look has a place in time.
-        let at = FIRST_LOOK + look.guest_time;
+        let at = FIRST_LOOK + sample.guest_time;
         // In virtual time it is not known how much of the guest's has passed since.
         let told = (self.stage.machine.time == Time::Real).then(|| {
-            let since_printed = look.printed_at.map(|at| look.at.saturating_duration_since(at));
+            let since_printed = sample.printed_at.map(|at| sample.at.saturating_duration_since(at));
             let since_step = seen.last_ns.map(|ns| Duration::from_nanos(monotonic_ns().saturating_sub(ns)));
             since_printed.into_iter().chain(since_step).min()
         });
         let actors = page.map(|page| page.actors.as_slice()).unwrap_or_default();
-        let standing = registers::parse(&look.registers);
+        let standing = registers::parse(&sample.registers);
         Moment {
             at,
             last: told.flatten().map(|ago| at.saturating_sub(ago)),
             signs: Signs {
-                printed: look.printed,
+                printed: sample.printed,
                 steps: seen.passed,
                 actors: actors.iter().map(ActorSigns::of).collect(),
             },
             pending: actors.iter().any(waits),
-            dead: self.is_dead(&standing, look.guest_time),
-            waited: look.waited,
+            dead: self.is_dead(&standing, sample.guest_time),
+            waited: sample.waited,
         }
     }
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness_protocol::message::address_of;
-use harness_protocol::{AgentMessage, Command, Directive, Note, directive, image, witness};
+use harness_protocol::{AgentMessage, Command, CrashlabAddresses, Directive, Note, directive, image, witness};
 use host::Host;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
@@ -156,9 +156,11 @@ fn ready() -> Result<AgentMessage, String> {
     Ok(AgentMessage::Ready {
         release: read("/proc/sys/kernel/osrelease")?,
         notes: fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?,
-        page: read_number(PAGE, decimal)?,
-        mapped: read_number(MAPPED, decimal)?,
-        code: read_number(CODE, address_of)?,
+        crashlab: CrashlabAddresses {
+            page: read_number(PAGE, decimal)?,
+            mapped: read_number(MAPPED, decimal)?,
+            code: read_number(CODE, address_of)?,
+        },
         vmcoreinfo,
     })
 }

@@ -1,0 +1,63 @@
+//! What is read of a guest, as bytes: at one moment while it runs, and once it has ended.
+
+use std::time::{Duration, Instant};
+
+use super::log::LogMemory;
+use super::process::Waited;
+use crate::model::pstore::Ramoops;
+
+/// What was seen of a running guest at one moment, from outside; the guest does not notice.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// When.
+    pub at: Instant,
+    /// The guest's time, as [`super::Clock`] has it.
+    pub guest_time: Duration,
+    /// The number of bytes that have come on the console, and on a crash kernel's.
+    pub printed: u64,
+    /// When the last of them were read.
+    pub printed_at: Option<Instant>,
+    /// The memory shared with the tracer; empty without one.
+    pub trace: Vec<u8>,
+    /// crashlab's page.
+    pub page: Vec<u8>,
+    /// The vCPUs' registers, as QEMU's monitor shows them.
+    pub registers: String,
+    /// How much of the host's processors QEMU's threads got.
+    pub waited: Option<Waited>,
+}
+
+/// Everything that is read from a guest after its end. None of it is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// What `ttyS0` showed; of a flood, the beginning and the end.
+    pub console: Vec<u8>,
+    /// What its crash kernel showed, if it has one.
+    pub capture_console: Vec<u8>,
+    /// When a crash kernel's first line was heard, when its agent was ready, and when nothing more was asked of it, in
+    /// nanoseconds of the host's monotonic clock; only what happened.
+    pub capture_times: Vec<(&'static str, u64)>,
+    /// What QEMU itself complained about.
+    pub stderr: Vec<u8>,
+    /// The backing file of the ERST.
+    pub erst: Vec<u8>,
+    /// The zones of ramoops, if its pstore wrote there.
+    pub ramoops: Option<RamoopsMemory>,
+    /// The page shared with crashlab.
+    pub page: Vec<u8>,
+    /// The memory shared with the tracer; empty without one.
+    pub trace: Vec<u8>,
+    /// The kernel's log in its memory.
+    pub log: LogMemory,
+    /// How much of the host's processors QEMU's threads, the vCPUs above all, got.
+    pub waited: Option<Waited>,
+}
+
+/// The memory of ramoops, and what was told to the kernel of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RamoopsMemory {
+    /// The sizes of the zones.
+    pub zones: Ramoops,
+    /// All zones.
+    pub bytes: Vec<u8>,
+}
