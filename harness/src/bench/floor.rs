@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BenchError, io, mib};
-use crate::guest::{Descriptors, ENVIRONMENT, Files, Ram, Start, die_with_parent_inheriting, padded};
+use crate::guest::{Confinement, Descriptors, ENVIRONMENT, Files, Ram, Start, die_with_parent_inheriting, padded};
 use crate::trial::{Assignment, Stage};
 
 /// Guests whose phases are measured.
@@ -108,12 +108,13 @@ impl Floor {
         let (_agent, agent_theirs) = UnixStream::pair().map_err(io("make a socket"))?;
         let null = File::options().write(true).open("/dev/null").map_err(io("open /dev/null"))?;
         let saved = File::open(template.state()).map_err(io("open the template's state"))?;
-        let (ram, saved_fd) = (template.ram(), saved.as_raw_fd());
+        let (ram, devices, saved_fd) = (template.ram(), template.state(), saved.as_raw_fd());
         let files = Files {
             kernel: &template.kernel,
             initramfs: &template.initramfs,
             erst: &erst,
             directives: &told,
+            state: Some(&devices),
             ram: Ram::CopyOnWrite(&ram),
             tracer: None,
             boot: None,
@@ -131,6 +132,8 @@ impl Floor {
         let mut command = Command::new(&stage.machine.qemu);
         let arguments = stage.machine.arguments(&files, descriptors, &template.append);
         command.args(arguments).envs(ENVIRONMENT).current_dir(folder);
+        let confinement = Confinement::new(&stage.machine.qemu, &files, folder);
+        confinement.map_err(io("find out what QEMU may read and write"))?.apply_to(&mut command);
         die_with_parent_inheriting(&mut command, &inherited);
         let began = Instant::now();
         let qemu = command.spawn().map_err(io("start QEMU"))?;

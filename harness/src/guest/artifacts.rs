@@ -1,10 +1,14 @@
 //! What is read of a guest, as bytes: at one moment while it runs, and once it has ended.
 
+use std::io;
 use std::time::{Duration, Instant};
 
+use super::error::GuestError;
 use super::log::LogMemory;
+use super::machine::RAMOOPS_ADDRESS;
+use super::monitor::Monitor;
 use super::process::Waited;
-use crate::model::pstore::Ramoops;
+use crate::model::pstore::{Backend, Ramoops};
 
 /// What was seen of a running guest at one moment, from outside; the guest does not notice.
 #[derive(Debug, Clone)]
@@ -60,4 +64,19 @@ pub struct RamoopsMemory {
     pub zones: Ramoops,
     /// All zones.
     pub bytes: Vec<u8>,
+}
+
+impl RamoopsMemory {
+    /// Reads the zones from the guest's memory, whether it runs or not; nothing if its pstore does not write there.
+    pub(super) async fn read(monitor: &Monitor, pstore: &Backend) -> Result<Option<Self>, GuestError> {
+        let during = "reading the zones of ramoops";
+        let Backend::Ramoops(zones) = *pstore else { return Ok(None) };
+        let bytes = zones.bytes();
+        if !monitor.has_ram(RAMOOPS_ADDRESS, bytes) {
+            let source = io::Error::other(format!("{bytes} bytes at {RAMOOPS_ADDRESS:#x} are not in the guest's RAM"));
+            return Err(GuestError::Io { what: during.to_owned(), source });
+        }
+        let bytes = monitor.physical_memory(during, "ramoops", RAMOOPS_ADDRESS, bytes).await?;
+        Ok(Some(Self { zones, bytes }))
+    }
 }

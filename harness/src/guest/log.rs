@@ -44,6 +44,17 @@ impl Default for LogMemory {
     }
 }
 
+impl LogMemory {
+    /// Reads the log as it is now.
+    pub(super) async fn read(place: Result<&LogPlace, &String>, monitor: &Monitor) -> Self {
+        let read = match place {
+            Ok(place) => read_log(place, monitor).await,
+            Err(why) => Err(why.clone()),
+        };
+        read.map_or_else(Self::Unknown, |raw| Self::Read(Box::new(raw)))
+    }
+}
+
 /// Why the log is not known.
 #[derive(Debug, Error)]
 pub(super) enum LogError {
@@ -146,7 +157,7 @@ impl LogPlace {
 }
 
 /// The log as it is now, for the decoder, or why it cannot be read.
-pub(super) async fn read_log(place: &LogPlace, monitor: &Monitor) -> Result<RawRing, String> {
+async fn read_log(place: &LogPlace, monitor: &Monitor) -> Result<RawRing, String> {
     let mut ranges = place.ranges().into_iter();
     let mut next = |name| read_range(monitor, name, ranges.next());
     // In one go: each answer that is waited for costs as much as the work.

@@ -127,6 +127,8 @@ pub struct Files<'a> {
     pub erst: &'a Path,
     /// The directives for the agent.
     pub directives: &'a Path,
+    /// The saved state of a machine that is restored, where QEMU opens it by its name.
+    pub state: Option<&'a Path>,
     /// The guest's RAM.
     pub ram: Ram<'a>,
     /// The tracer, if there is one.
@@ -334,6 +336,7 @@ mod tests {
             initramfs: Path::new("/images/1"),
             erst: Path::new("/trial/erst"),
             directives: Path::new("/trial/a,b"),
+            state: None,
             ram,
             tracer: restored.then_some(Path::new("/tracers/4,2")),
             boot: None,

@@ -14,6 +14,7 @@
 mod agent;
 mod artifacts;
 mod capture;
+mod confine;
 mod error;
 mod log;
 mod machine;
@@ -28,6 +29,7 @@ mod trace;
 pub use agent::{AgentMessage, CrashlabAddresses, PstoreFile};
 pub use artifacts::{Artifacts, RamoopsMemory, Sample};
 pub use capture::{CaptureError, Greeting};
+pub(crate) use confine::{Confinement, landlock_abi};
 pub(crate) use error::DIRECTIVES_BYTES;
 pub use error::GuestError;
 pub use log::LogMemory;

@@ -1,7 +1,8 @@
-//! One QEMU process: it cannot outlive the harness, inherits its sockets, and is asked how it died.
+//! One QEMU process: it cannot outlive the harness, inherits its ends of sockets, and can be asked how it died.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,11 +10,13 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::confine::Confinement;
 use super::error::GuestError;
 use super::stream::{Captured, drain};
 use crate::blocking::off_thread;
@@ -38,9 +41,10 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `command` directly, without a shell, in a process group of its own (so that Ctrl-C in a terminal reaches
-    /// the harness only), with `inherited` kept open in it under the same numbers.
-    pub fn start(mut command: Command, inherited: &[OwnedFd]) -> io::Result<Self> {
+    /// the harness only), held in by `confinement`, with `inherited` kept open in it under the same numbers.
+    pub fn start(mut command: Command, confinement: Confinement, inherited: &[OwnedFd]) -> io::Result<Self> {
         command.kill_on_drop(true);
+        confinement.apply_to(command.as_std_mut());
         die_with_parent_inheriting(command.as_std_mut(), inherited);
         let mut child = command.spawn()?;
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(drain(stderr)));
@@ -87,6 +91,14 @@ impl Process {
         let stderr = if said.is_empty() { said } else { format!(":\n{said}") };
         GuestError::Died { status: status.to_string(), during, stderr }
     }
+}
+
+/// Our end of a socket, for the runtime, and QEMU's.
+pub(super) fn socket_pair() -> Result<(UnixStream, OwnedFd), GuestError> {
+    let what = "make a socket for QEMU";
+    let (ours, theirs) = StdStream::pair().map_err(GuestError::io(what))?;
+    ours.set_nonblocking(true).map_err(GuestError::io(what))?;
+    Ok((UnixStream::from_std(ours).map_err(GuestError::io(what))?, theirs.into()))
 }
 
 /// The last lines of what a guest or QEMU wrote, made safe for a message.

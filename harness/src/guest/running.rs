@@ -2,25 +2,24 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use harness_qmp::Error as QmpError;
 use harness_trace::Probe;
 use serde_json::Value;
-use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
 use super::artifacts::{Artifacts, RamoopsMemory, Sample};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
+use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
-use super::log::{LogMemory, LogPlace, NOT_SEARCHED, read_log};
-use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES, RAMOOPS_ADDRESS};
+use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
+use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
-use super::process::{Process, last_lines};
+use super::process::{Process, last_lines, socket_pair};
 use super::stream::{ConsoleStream, Watch};
 use super::template::{ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
@@ -121,7 +120,9 @@ impl Guest {
             .chain(state)
             .chain(tracer_theirs)
             .collect();
-        let mut process = Process::start(command, &inherited)
+        let confinement = Confinement::new(&machine.qemu, files, workdir)
+            .map_err(GuestError::io("find out what QEMU may read and write"))?;
+        let mut process = Process::start(command, confinement, &inherited)
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
         // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
         drop(inherited);
@@ -179,8 +180,7 @@ impl Guest {
 
     /// Where the guest has put the ERST's registers, if they are in PCI memory.
     pub(super) async fn erst_registers(&self) -> Result<Option<ErstPci>, GuestError> {
-        let pci = self.monitor.command("reading the PCI devices", "query-pci", Value::Null).await?;
-        Ok(ErstPci::find(&pci))
+        ErstPci::read(&self.monitor).await
     }
 
     /// What comes first of the agent's messages, the guest's end and QEMU's death; `None` if nothing does within
@@ -402,8 +402,9 @@ impl Guest {
             let stop = self.monitor.command("stopping the guest", "stop", Value::Null);
             if self.ended { Ok(()) } else { stop.await.map(drop) }
         };
-        let log = async { Ok(self.log_memory().await) };
-        let asked = tokio::try_join!(biased; stopped, self.page(), self.ramoops(), self.check_erst(), log);
+        let log = async { Ok(LogMemory::read(self.log.as_ref(), &self.monitor).await) };
+        let ramoops = RamoopsMemory::read(&self.monitor, &self.pstore);
+        let asked = tokio::try_join!(biased; stopped, self.page(), ramoops, self.check_erst(), log);
         let (page, ramoops, log) = match asked {
             Ok(((), page, ramoops, (), log)) => (page, ramoops, log),
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
@@ -424,33 +425,11 @@ impl Guest {
         })
     }
 
-    /// Reads the zones of ramoops from the guest's memory, whether it runs or not; nothing if its pstore does not write
-    /// there.
-    async fn ramoops(&self) -> Result<Option<RamoopsMemory>, GuestError> {
-        let during = "reading the zones of ramoops";
-        let Backend::Ramoops(zones) = self.pstore else { return Ok(None) };
-        let bytes = zones.bytes();
-        if !self.monitor.has_ram(RAMOOPS_ADDRESS, bytes) {
-            let source = io::Error::other(format!("{bytes} bytes at {RAMOOPS_ADDRESS:#x} are not in the guest's RAM"));
-            return Err(GuestError::Io { what: during.to_owned(), source });
-        }
-        let bytes = self.monitor.physical_memory(during, "ramoops", RAMOOPS_ADDRESS, bytes).await?;
-        Ok(Some(RamoopsMemory { zones, bytes }))
-    }
-
     async fn check_erst(&self) -> Result<(), GuestError> {
         match self.erst_pci {
             Some(registers) => registers.check(&self.monitor).await,
             None => Ok(()),
         }
-    }
-
-    async fn log_memory(&self) -> LogMemory {
-        let read = match &self.log {
-            Ok(place) => read_log(place, &self.monitor).await,
-            Err(why) => Err(why.clone()),
-        };
-        read.map_or_else(LogMemory::Unknown, |raw| LogMemory::Read(Box::new(raw)))
     }
 
     /// What the tracer has written so far; empty without one.
@@ -478,12 +457,4 @@ async fn greeting(capture: &mut Option<CapturePort>) -> Option<Greeting> {
         Some(capture) => capture.greeting().await,
         None => std::future::pending().await,
     }
-}
-
-/// Our end of a socket, for the runtime, and QEMU's.
-fn socket_pair() -> Result<(UnixStream, OwnedFd), GuestError> {
-    let what = "make a socket for QEMU";
-    let (ours, theirs) = StdStream::pair().map_err(GuestError::io(what))?;
-    ours.set_nonblocking(true).map_err(GuestError::io(what))?;
-    Ok((UnixStream::from_std(ours).map_err(GuestError::io(what))?, theirs.into()))
 }

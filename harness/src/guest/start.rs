@@ -85,12 +85,14 @@ impl Guest {
             Start::Restore(template) => {
                 let ram = template.ram();
                 let state = template.state();
-                let state =
+                let opened =
                     std::fs::File::open(&state).map_err(GuestError::io(&format!("open {}", state.display())))?;
                 let files = own.with(&template.kernel, &template.initramfs, Ram::CopyOnWrite(&ram));
-                let fd = state.as_raw_fd();
+                let files = Files { state: Some(&state), ..files };
+                let fd = opened.as_raw_fd();
                 let mut guest =
-                    Self::launch(machine, &files, &template.append, Some(state.into()), workdir, watch, memory).await?;
+                    Self::launch(machine, &files, &template.append, Some(opened.into()), workdir, watch, memory)
+                        .await?;
                 guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
@@ -119,7 +121,7 @@ struct OwnFiles<'a> {
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
         let Self { erst, directives, tracer, boot, turn } = *self;
-        Files { kernel, initramfs, erst, directives, ram, tracer, boot, turn }
+        Files { kernel, initramfs, erst, directives, ram, state: None, tracer, boot, turn }
     }
 }
 

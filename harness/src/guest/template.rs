@@ -121,7 +121,7 @@ impl ErstPci {
     const COMMAND: u32 = 2;
 
     /// Finds the device in the answer of `query-pci`.
-    pub(super) fn find(pci: &Value) -> Option<Self> {
+    fn find(pci: &Value) -> Option<Self> {
         let mut devices = pci.as_array()?.iter().filter_map(|bus| bus.get("devices")?.as_array()).flatten();
         let device = devices.find(|device| {
             let id = |name| device.get("id").and_then(|id| id.get(name)).and_then(Value::as_u64);
@@ -139,6 +139,11 @@ impl ErstPci {
             function: number("function")?,
             bars: [bar(0)?, bar(1)?],
         })
+    }
+
+    /// Where a guest has put the registers; `None` if they are not in PCI memory.
+    pub(super) async fn read(monitor: &Monitor) -> Result<Option<Self>, GuestError> {
+        Ok(Self::find(&monitor.command("reading the PCI devices", "query-pci", Value::Null).await?))
     }
 
     /// Whether the device is there as it was, by the answer of `query-pci`.

@@ -44,7 +44,7 @@ impl FakeHost {
         // Nothing here takes long; what never comes, a test waits for with less patience.
         let long = Duration::from_secs(60);
         let patience = Patience { tool: long, start: long, kvm: long, kvm_least: long, tcg: long };
-        options.host = Host { path: bin.into(), sources, root: true, patience };
+        options.host = Host { path: bin.into(), sources, root: true, landlock: Ok(6), patience };
         let host = Self { folder, options };
         host.qemu("7.2.22", DEVICES, &guest_runs());
         for tool in ["as", "ld", "objcopy", "make", "flex", "bison", "bc", "awk", "gzip", "tar", "xz", "patch"] {

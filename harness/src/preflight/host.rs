@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::fs::Access;
 use tokio::process::Command;
 
+use crate::guest::landlock_abi;
+
 /// What to check, and against which needs.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -43,6 +45,8 @@ pub struct Host {
     pub sources: PathBuf,
     /// Whether we are root.
     pub root: bool,
+    /// The version of Landlock that the kernel has, or why it has none.
+    pub landlock: Result<i64, String>,
     /// How long a guest or a tool may take.
     pub patience: Patience,
 }
@@ -69,6 +73,7 @@ impl Host {
             path: env::var_os("PATH").unwrap_or_default(),
             sources: PathBuf::from("/usr/src"),
             root: rustix::process::geteuid().is_root(),
+            landlock: landlock_abi().map_err(|error| error.to_string()),
             patience: Patience {
                 tool: Duration::from_secs(20),
                 start: Duration::from_secs(10),

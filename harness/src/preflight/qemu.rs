@@ -40,7 +40,20 @@ pub(super) async fn check(options: &Options) -> Checked {
     let detail = format!("{}, {}", info.version, info.path.display());
     let found = Finding::new("qemu", "QEMU", Status::Ok, detail);
     let (sandbox, devices, have_sandbox) = features(options, &info).await;
-    Checked { info: Some(info), sandbox: have_sandbox, findings: vec![found, sandbox, devices] }
+    let findings = vec![found, sandbox, files(&options.host.landlock), devices];
+    Checked { info: Some(info), sandbox: have_sandbox, findings }
+}
+
+/// Whether QEMU can be kept from files that are not its own.
+fn files(landlock: &Result<i64, String>) -> Finding {
+    let (status, detail) = match landlock {
+        Ok(version) => (Status::Ok, format!("its own and the trial's alone (Landlock {version})")),
+        Err(why) => (
+            Status::Warn,
+            format!("not held in: this kernel has no Landlock ({why}), so a guest that takes QEMU over has your files"),
+        ),
+    };
+    Finding::new("qemu-files", "QEMU's files", status, detail)
 }
 
 async fn find(options: &Options) -> Result<QemuInfo, Box<Finding>> {

@@ -35,6 +35,7 @@ async fn all_is_well() {
     assert_snapshot!(host.redacted(&report), @r"
     ok    QEMU               7.2.22, [HOST]/bin/qemu-system-x86_64
     ok    QEMU's sandbox     seccomp, nothing may be spawned
+    ok    QEMU's files       its own and the trial's alone (Landlock 6)
     ok    QEMU's devices     acpi-erst, virtio-serial-pci, virtserialport, isa-debugcon, isa-debug-exit
     ok    accelerator kvm    ran a guest with 4 vCPUs in [TIME]
     ok    accelerator tcg    ran a guest with 4 vCPUs in [TIME]
@@ -57,7 +58,7 @@ async fn all_is_well() {
     ok    linux-source-6.12  [HOST]/src/linux-source-6.12.tar.xz
 
     guests run under kvm
-    0 of 22 checks failed, 0 warned
+    0 of 23 checks failed, 0 warned
     ");
 }
 
@@ -225,6 +226,18 @@ async fn a_qemu_with_a_device_missing() {
     1 of 1 checks failed, 0 warned
 
     hint: `harness doctor --install` installs what is missing
+    ");
+}
+
+#[tokio::test]
+async fn a_kernel_without_landlock_is_no_obstacle() {
+    let mut host = FakeHost::new();
+    host.options.host.landlock = Err("Operation not supported (os error 95)".to_owned());
+    assert_snapshot!(wrong(&host).await, @r"
+    warn  QEMU's files  not held in: this kernel has no Landlock (Operation not supported (os error 95)), so a guest that takes QEMU over has your files
+
+    guests run under kvm
+    0 of 1 checks failed, 1 warned
     ");
 }
 
