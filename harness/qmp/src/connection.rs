@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qapi::qmp::{self, QmpCommand};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize as _, Serialize};
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -36,11 +35,11 @@ impl Drop for Qmp {
 }
 
 #[derive(Serialize)]
-struct Request<'a, A> {
+struct Request<'a> {
     execute: &'a str,
     // QEMU reads its monitor byte by byte, at some 4 us each: nothing is said that need not be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<A>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    arguments: Value,
     id: u64,
 }
 
@@ -77,7 +76,7 @@ impl Qmp {
         let task = tokio::spawn(stream::serve(reader, writer, lines, Arc::clone(&router))).abort_handle();
         let events = Events::new(Arc::clone(&router));
         let qmp = Self { greeting, router, outgoing, task };
-        qmp.execute(qmp::qmp_capabilities { enable: None }, deadline.saturating_sub(started.elapsed())).await?;
+        qmp.execute_raw("qmp_capabilities", Value::Null, deadline.saturating_sub(started.elapsed())).await?;
         Ok((qmp, events))
     }
 
@@ -86,41 +85,14 @@ impl Qmp {
         &self.greeting
     }
 
-    /// Runs a command of the schema. `deadline` counts from the call to the reply.
+    /// Runs a command by its name. `arguments` is an object, or null for none; `deadline` counts from the call to the reply.
     ///
     /// Dropping the future gives the command up, as does its deadline: if it was not yet being sent it never will be,
     /// else it may still take effect and its reply is dropped.
     ///
     /// # Errors
-    /// All of [`Error`]. [`Error::Protocol`] with the connection alive means that the reply does not fit the schema,
-    /// e.g. has an enum value of a newer QEMU; [`execute_raw`](Self::execute_raw) reads it nevertheless.
-    pub async fn execute<C: QmpCommand>(&self, command: C, deadline: Duration) -> Result<C::Ok, Error> {
-        let reply = self.run(C::NAME, Some(command), deadline).await?;
-        C::Ok::deserialize(reply).map_err(|error| Error::Protocol {
-            doing: format!("decoding the reply to {}", C::NAME),
-            what: error.to_string(),
-        })
-    }
-
-    /// Runs a command by its name, known to the schema or not. `arguments` is an object, or null for none; all else is
-    /// as with [`execute`](Self::execute).
-    ///
-    /// # Errors
     /// All of [`Error`].
     pub async fn execute_raw(&self, name: &str, arguments: Value, deadline: Duration) -> Result<Value, Error> {
-        self.run(name, (!arguments.is_null()).then_some(arguments), deadline).await
-    }
-
-    /// Runs a line of the human monitor and returns what that prints. An unknown or failing line is not an error for
-    /// QMP: the monitor's complaint is in the text.
-    ///
-    /// # Errors
-    /// As [`execute`](Self::execute).
-    pub async fn hmp(&self, line: &str, deadline: Duration) -> Result<String, Error> {
-        self.execute(qmp::human_monitor_command { cpu_index: None, command_line: line.to_owned() }, deadline).await
-    }
-
-    async fn run(&self, name: &str, arguments: Option<impl Serialize>, deadline: Duration) -> Result<Value, Error> {
         let doing = || format!("running {name}");
         let (ticket, answer) = self.router.register().map_err(|end| end.while_doing(doing()))?;
         let mut line = serde_json::to_vec(&Request { execute: name, arguments, id: ticket.id })
@@ -138,5 +110,18 @@ impl Qmp {
             Ok(None) => Err(self.router.end().while_doing(doing())),
             Err(_) => Err(Error::Deadline { command: name.to_owned(), after: deadline }),
         }
+    }
+    /// Runs a line of the human monitor and returns what that prints. An unknown or failing line is not an error for
+    /// QMP: the monitor's complaint is in the text.
+    ///
+    /// # Errors
+    /// As [`execute_raw`](Self::execute_raw).
+    pub async fn hmp(&self, line: &str, deadline: Duration) -> Result<String, Error> {
+        let name = "human-monitor-command";
+        let reply = self.execute_raw(name, json!({ "command-line": line }), deadline).await?;
+        String::deserialize(reply).map_err(|error| Error::Protocol {
+            doing: format!("decoding the reply to {name}"),
+            what: error.to_string(),
+        })
     }
 }

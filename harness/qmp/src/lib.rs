@@ -1,10 +1,10 @@
-//! QMP, QEMU's machine protocol, over any stream: qapi's types, a transport of our own.
+//! QMP, QEMU's machine protocol, over any stream.
 //!
 //! The way of the data:
 //!
 //! ```text
-//! Qmp::execute ─> line ─> stream::write_lines ─> QEMU
-//!      ^                                          │
+//! Qmp::execute_raw ─> line ─> stream::write_lines ─> QEMU
+//!      ^                                              │
 //!      └── router <─ message::parse <─ stream::read_lines
 //!             └─> Events::next
 //! ```
@@ -12,8 +12,8 @@
 //! [`Qmp`] sends commands, [`Events`] hands out what QEMU tells unasked. Between them and the stream is one task. What
 //! it promises, because the transport that comes with qapi 0.15 does not:
 //!
-//! - An event or a value the schema does not know is data, not the end of the connection: [`Event`] keeps its JSON and
-//!   is decoded by who wants it.
+//! - Commands, replies and events are JSON. So an event or a value that is newer than this crate is data, not the end of
+//!   the connection.
 //! - Every command has a deadline. It may also be cancelled by dropping its future; its late reply is then dropped, and
 //!   the connection stays usable.
 //! - A connection that ends wakes every waiter at once, with the cause, after all that QEMU said before.
@@ -32,12 +32,9 @@ mod message;
 mod router;
 mod stream;
 
-/// The generated schema types (QEMU 9.1): commands, replies, events.
-pub use qapi::qmp;
-
 pub use connection::Qmp;
 pub use error::Error;
 pub use events::Events;
-pub use message::{Event, Greeting, Timestamp};
+pub use message::{Event, Greeting, Timestamp, VersionInfo, VersionTriple};
 pub use router::{MAX_EVENT_BYTES, MAX_EVENTS};
 pub use stream::MAX_LINE;

@@ -1,14 +1,31 @@
 //! What QEMU says, line by line: greeting, event or reply. A pure decoder, told apart by hand from the object's keys,
 //! so that an unknown name or value inside never makes the whole message unreadable.
 
-use qapi::qmp::VersionInfo;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::Error;
-
 /// How much of a bad line is shown in an error.
 const EXCERPT: usize = 80;
+
+/// QEMU's version, as it says it: `VersionInfo` of its schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct VersionInfo {
+    /// The version.
+    pub qemu: VersionTriple,
+    /// What a distribution has added to it, such as `Debian 1:7.2+dfsg-7`; empty if nothing.
+    pub package: String,
+}
+
+/// 7.2.22, say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct VersionTriple {
+    /// 7 of 7.2.22.
+    pub major: u32,
+    /// 2 of 7.2.22.
+    pub minor: u32,
+    /// 22 of 7.2.22.
+    pub micro: u32,
+}
 
 /// What QEMU says first.
 #[derive(Debug, Clone)]
@@ -38,27 +55,12 @@ pub struct Timestamp {
 /// Something QEMU told unasked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Its name, such as `STOP`, `RESET`, or one that no schema of ours knows.
+    /// Its name, such as `STOP`.
     pub name: String,
     /// Its data as it came; an empty object if QEMU sent none.
     pub data: Value,
     /// When QEMU emitted it; `None` if QEMU could not read the clock (it then says -1).
     pub timestamp: Option<Timestamp>,
-}
-
-impl Event {
-    /// The data as the schema's type, e.g. `event.decode::<qmp::SHUTDOWN>()`.
-    ///
-    /// # Errors
-    /// [`Error::Protocol`] if this is another event or the data does not fit, e.g. has an enum value that is newer than
-    /// the schema. The event and the connection are none the worse for it.
-    pub fn decode<T: qapi::Event>(&self) -> Result<T, Error> {
-        let fault = |what| Error::Protocol { doing: format!("decoding a `{}` event", T::NAME), what };
-        if self.name != T::NAME {
-            return Err(fault(format!("it is a `{}` event", self.name)));
-        }
-        T::deserialize(&self.data).map_err(|error| fault(error.to_string()))
-    }
 }
 
 /// What QEMU answered a command: its result, or its refusal.

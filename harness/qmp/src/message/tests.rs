@@ -38,13 +38,10 @@ fn event_with_all_and_with_nothing() {
         r#"{"timestamp": {"seconds": 1795322463, "microseconds": 743691}, "event": "SHUTDOWN", "data": {"guest": false, "reason": "host-qmp-quit"}}"#,
     );
     assert_eq!(full.timestamp, Some(Timestamp { seconds: 1_795_322_463, microseconds: 743_691 }));
-    let shutdown = full.decode::<qapi::qmp::SHUTDOWN>().unwrap();
-    assert!(!shutdown.guest);
-    assert_eq!(shutdown.reason, qapi::qmp::ShutdownCause::host_qmp_quit);
+    assert_eq!(full.data, json!({"guest": false, "reason": "host-qmp-quit"}));
 
     let bare = event(r#"{"event": "STOP"}"#);
     assert_eq!(bare, Event { name: "STOP".to_owned(), data: json!({}), timestamp: None });
-    bare.decode::<qapi::qmp::STOP>().unwrap();
 }
 
 #[test]
@@ -54,15 +51,6 @@ fn a_clock_that_failed_is_no_timestamp() {
             format!(r#"{{"event": "STOP", "timestamp": {{"seconds": {seconds}, "microseconds": {microseconds}}}}}"#);
         assert_eq!(event(&line).timestamp, None, "{line}");
     }
-}
-
-#[test]
-fn decoding_says_what_does_not_fit() {
-    let alien = event(r#"{"event": "SHUTDOWN", "data": {"guest": true, "reason": "alien"}}"#);
-    let error = alien.decode::<qapi::qmp::SHUTDOWN>().unwrap_err().to_string();
-    assert!(error.starts_with("decoding a `SHUTDOWN` event: unknown variant `alien`"), "{error}");
-    let error = alien.decode::<qapi::qmp::STOP>().unwrap_err().to_string();
-    assert_eq!(error, "decoding a `STOP` event: it is a `SHUTDOWN` event");
 }
 
 #[test]

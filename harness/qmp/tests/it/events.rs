@@ -1,13 +1,13 @@
 //! Events against a mock: those the schema does not know, those nobody fetches.
 
-use crate::mock::{Mock, SOON, next, text};
-use harness_qmp::{MAX_EVENT_BYTES, MAX_EVENTS, Timestamp, qmp};
+use crate::mock::{Mock, SOON, next};
+use harness_qmp::{MAX_EVENT_BYTES, MAX_EVENTS, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 /// qapi's transport ends its stream on the first of these.
 #[tokio::test(start_paused = true)]
-async fn what_the_schema_does_not_know_survives() {
+async fn what_nobody_knows_survives() {
     let (mut mock, client, mut events) = Mock::connected().await;
     mock.event("GUEST_LEVITATED", json!({"height": 3})).await;
     mock.event("SHUTDOWN", json!({"guest": true, "reason": "levitation"})).await;
@@ -20,10 +20,7 @@ async fn what_the_schema_does_not_know_survives() {
 
     let shutdown = next(&mut events).await.unwrap();
     assert_eq!(shutdown.data["reason"], "levitation");
-    let error = text(shutdown.decode::<qmp::SHUTDOWN>());
-    assert!(error.starts_with("decoding a `SHUTDOWN` event: unknown variant `levitation`"), "{error}");
-
-    next(&mut events).await.unwrap().decode::<qmp::STOP>().unwrap();
+    assert_eq!(next(&mut events).await.unwrap().name, "STOP");
     assert_eq!(events.dropped(), 0);
 }
 
