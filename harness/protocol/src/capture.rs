@@ -67,8 +67,10 @@ impl Request {
 
     /// What was sent.
     pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        let [a, b, c, d, e, f, g, h, length @ ..] = bytes;
-        Self { at: u64::from_le_bytes([a, b, c, d, e, f, g, h]), bytes: u32::from_le_bytes(length) }
+        Self {
+            at: bytes.first_chunk().copied().map_or(0, u64::from_le_bytes),
+            bytes: bytes.last_chunk().copied().map_or(0, u32::from_le_bytes),
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl FromStr for Directive {
 
 /// The text of several directives: each on a line.
 pub fn text(directives: &[Directive]) -> String {
-    directives.iter().map(|directive| format!("{directive}\n")).collect()
+    directives.iter().flat_map(|directive| [directive.to_string(), "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

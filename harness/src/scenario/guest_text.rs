@@ -65,8 +65,9 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
     let Actor { name, cpu, action, context, start } = actor;
     let (count, every) = match action {
         Action::Oops { count: 1, .. } => (None, None),
-        Action::Oops { count, every, .. } => (Some(*count), Some(*every)),
-        Action::Print { enough: Enough::Count(count), every } => (Some(*count), Some(*every)),
+        Action::Oops { count, every, .. } | Action::Print { enough: Enough::Count(count), every } => {
+            (Some(*count), Some(*every))
+        }
         Action::Print { every, .. } => (None, Some(*every)),
         _ => (None, None),
     };
