@@ -39,7 +39,7 @@ pub const AGENT: Part = Part {
     profile: "guest",
     features: "",
     flags: "-Ctarget-feature=+crt-static",
-    crates: &["images/agent"],
+    crates: &["images/agent", "harness/protocol"],
     file: "agent",
     kept_in: "agents",
 };

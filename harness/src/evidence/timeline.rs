@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use harness_protocol::page::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
 use harness_trace::{CLAIMED, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
 
 use super::bytes::{array, u32_at, u64_at};
-use super::stamps::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
 use crate::model::timeline::{Event, StepEdge, Timeline};
 use crate::probes::{Meaning, Probes};
 

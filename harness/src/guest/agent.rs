@@ -1,88 +1,10 @@
 //! The lines that the guest's agent sends on the second serial port.
 
-use serde::{Deserialize, Serialize};
+pub use harness_protocol::{AgentMessage as Word, Note};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
 const LINE_LIMIT: u64 = 256 << 10;
-
-/// What the agent says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
-    /// It is up, crashlab is loaded, and it waits for directives.
-    Ready {
-        /// The kernel's release, `uname -r`.
-        release: String,
-        /// The kernel's ELF notes, among them the build id.
-        notes: Vec<u8>,
-        /// Physical address of the page that crashlab stamps.
-        page: u64,
-        /// Virtual address of that page.
-        mapped: u64,
-        /// Where crashlab's code lies (its section `.text`).
-        code: u64,
-        /// Where its kernel has the note that tells readers of memory where things are, if it has one.
-        vmcoreinfo: Option<Note>,
-    },
-    /// It has waited for directives long enough for the kernel to have calmed down after booting; it goes on waiting.
-    Settled,
-    /// It could not do what it was told.
-    Error(String),
-    /// A file of the guest's `/sys/fs/pstore`.
-    File {
-        /// Its name there.
-        name: String,
-        /// Its content.
-        bytes: Vec<u8>,
-    },
-    /// No more files.
-    End,
-}
-
-/// A note in the guest's memory, as `/sys/kernel/vmcoreinfo` tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// Its physical address.
-    pub address: u64,
-    /// Its size in bytes, the room for it included.
-    pub bytes: u64,
-}
-
-impl Note {
-    /// Reads `0x0000000003a51000 1024`, both hexadecimal.
-    fn parse(address: &str, bytes: &str) -> Option<Self> {
-        Some(Self { address: hexadecimal(address.strip_prefix("0x")?)?, bytes: hexadecimal(bytes)? })
-    }
-}
-
-impl Word {
-    /// Reads one line. `None` if it is none of the agent's: guests are not to be believed.
-    pub fn parse(line: &str) -> Option<Self> {
-        let line = line.trim_end_matches(['\r', '\n']);
-        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match verb {
-            "ready" => {
-                let mut words = rest.split(' ');
-                let (release, notes, page) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
-                let (mapped, code) = (words.next()?.parse().ok()?, words.next()?.strip_prefix("0x")?);
-                let (code, release, notes) = (hexadecimal(code)?, release.to_owned(), unhex(notes)?);
-                let vmcoreinfo = match words.next()? {
-                    "-" => None,
-                    address => Some(Note::parse(address, words.next()?)?),
-                };
-                words.next().is_none().then_some(Self::Ready { release, notes, page, mapped, code, vmcoreinfo })
-            }
-            "settled" if rest.is_empty() => Some(Self::Settled),
-            "error" => Some(Self::Error(rest.to_owned())),
-            "file" => {
-                let (name, bytes) = rest.split_once(' ')?;
-                Some(Self::File { name: name.to_owned(), bytes: unhex(bytes)? })
-            }
-            "end" if rest.is_empty() => Some(Self::End),
-            _ => None,
-        }
-    }
-}
 
 /// A file of a guest's `/sys/fs/pstore`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,86 +54,14 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
     }
 }
 
-/// A number without a sign, which `from_str_radix` alone would take.
-fn hexadecimal(text: &str) -> Option<u64> {
-    u64::from_str_radix(text, 16).ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    digits.chunks(2).map(|pair| Some((digit(pair.first()?)? << 4) | digit(pair.get(1)?)?)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_agents_words_are_understood() {
-        let ready = |vmcoreinfo| Word::Ready {
-            release: "6.12.117".into(),
-            notes: vec![0, 255],
-            page: 4096,
-            mapped: 8192,
-            code: 0xffff_ffff_c000_0000,
-            vmcoreinfo,
-        };
-        assert_eq!(Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 -\r\n"), Some(ready(None)));
-        assert_eq!(
-            Word::parse("ready 6.12.117 00ff 4096 8192 0xffffffffc0000000 0x0000000003a51000 1024\r\n"),
-            Some(ready(Some(Note { address: 0x03a5_1000, bytes: 0x1024 })))
-        );
-        assert_eq!(Word::parse("settled\n"), Some(Word::Settled));
-        assert_eq!(Word::parse("error open /x: no"), Some(Word::Error("open /x: no".into())));
-        assert_eq!(
-            Word::parse("file dmesg-erst-1 41"),
-            Some(Word::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() })
-        );
-        assert_eq!(Word::parse("end"), Some(Word::End));
-    }
-
-    #[test]
-    fn other_lines_are_not() {
-        for line in [
-            "",
-            "ready",
-            "ready 6.12 0 1 2 0x3 -",
-            "ready 6.12 +1 1 2 0x3 -",
-            "ready 6.12 00",
-            "ready 6.12 00 -1 2 0x3",
-            "ready 6.12 00 1 2",
-            "ready 6.12 00 1 2 3",
-            "ready 6.12 00 1 2 0x3",
-            "ready 6.12 00 1 2 0x3 - more",
-            "ready 6.12 00 1 2 0x3 0x4000",
-            "ready 6.12 00 1 2 0x3 4000 1000",
-            "ready 6.12 00 1 2 0x3 0x4000 -1000",
-            "ready 6.12 00 1 2 0x3 0x4000 +1000",
-            "ready 6.12 00 1 2 0x3 0x4000 1000 more",
-            "ready 6.12 00 1 2 0x+3 -",
-            "file a zz",
-            "hello",
-            "settled down",
-        ] {
-            assert_eq!(Word::parse(line), None, "{line:?}");
-        }
-    }
 
     #[tokio::test]
     async fn a_line_without_end_is_cut() {
         let endless = vec![b'x'; 1 << 20];
         let line = Lines::new(&endless[..]).next().await;
         assert_eq!(line.map(|l| l.len() as u64), Some(LINE_LIMIT));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_line_is_survived(line in ".*") {
-            let _ = Word::parse(&line);
-        }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+pub use harness_protocol::capture::Greeting;
+use harness_protocol::capture::{MAX_PIECE, Request};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -13,37 +15,8 @@ use super::agent::Lines;
 use super::error::GuestError;
 use super::running::Guest;
 
-/// Most that the agent gives at a time.
-const PIECE: usize = 1 << 20;
-
 /// How long it may take for a piece: milliseconds, on a host that is not about to fall over.
 const PIECE_DEADLINE: Duration = Duration::from_secs(20);
-
-/// What the agent on a crash kernel says first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Greeting {
-    /// It has `/proc/vmcore`, and so many KiB of memory are left to it.
-    Vmcore {
-        /// In KiB.
-        free_kib: u64,
-    },
-    /// It has none, for this reason.
-    None(String),
-}
-
-impl Greeting {
-    /// Reads the line. What is no greeting is one without a vmcore: guests are not to be believed.
-    pub fn parse(line: &str) -> Self {
-        let line = line.trim_end();
-        match line.split_once(' ') {
-            Some(("vmcore", free)) if free.parse::<u64>().is_ok() => {
-                Self::Vmcore { free_kib: free.parse().unwrap_or_default() }
-            }
-            Some(("none", why)) => Self::None(why.to_owned()),
-            _ => Self::None(format!("the capture kernel's agent said {line:?}")),
-        }
-    }
-}
 
 /// Why a piece could not be had.
 #[derive(Debug, Error)]
@@ -72,10 +45,9 @@ impl Port {
 
     /// What lies at a place of the file; less of it where the file ends, or cannot be read.
     async fn read(&mut self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        let asked = u32::try_from(bytes.min(PIECE)).map_err(io::Error::other)?;
-        let request = [&at.to_le_bytes()[..], &asked.to_le_bytes()[..]].concat();
+        let asked = u32::try_from(bytes).unwrap_or(MAX_PIECE).min(MAX_PIECE);
         let stream = self.0.stream();
-        stream.write_all(&request).await?;
+        stream.write_all(&Request { at, bytes: asked }.to_bytes()).await?;
         stream.flush().await?;
         let length = stream.read_u32_le().await?;
         if length > asked {
@@ -144,16 +116,6 @@ impl Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_agents_greeting_is_read() {
-        assert_eq!(Greeting::parse("vmcore 13340\n"), Greeting::Vmcore { free_kib: 13340 });
-        assert_eq!(Greeting::parse("none open /proc/vmcore: no\n"), Greeting::None("open /proc/vmcore: no".to_owned()));
-        for line in ["", "vmcore", "vmcore -1", "vmcore many", "hello"] {
-            let said = format!("the capture kernel's agent said {line:?}");
-            assert_eq!(Greeting::parse(line), Greeting::None(said), "{line:?}");
-        }
-    }
 
     /// A port whose other end gives `answer` to whatever is asked.
     async fn asked(answer: &[u8], bytes: usize) -> (io::Result<Vec<u8>>, Vec<u8>) {

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Directives are padded to this size: the guest's kernel learns the size of an `fw_cfg` item once, when it boots, so a
-/// restored guest can only be given as many bytes as the template was.
-pub(crate) const DIRECTIVES_BYTES: usize = 4096;
+pub(crate) use harness_protocol::directive::ITEM_BYTES as DIRECTIVES_BYTES;
 
 /// Why a guest could not be started or driven. Never the kernel's fault.
 #[derive(Debug, Error)]

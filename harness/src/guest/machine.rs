@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use harness_protocol::{directive, page};
 use serde::{Deserialize, Serialize};
 
 use crate::model::pstore::{Backend, Ramoops};
@@ -71,7 +72,7 @@ const ICOUNT_SHIFT: u32 = 5;
 const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
 
 /// Size of the page that crashlab stamps, in bytes.
-pub const PAGE_BYTES: u64 = 4096;
+pub const PAGE_BYTES: u64 = page::SIZE as u64;
 /// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
 /// three parts each and the panic behind them. What is not written takes no room on the disk.
 pub const ERST_BYTES: u64 = 512 << 10;
@@ -223,9 +224,9 @@ impl Machine {
             line.push('M');
         }
         args.word("-append").word(line);
-        args.word("-fw_cfg").path("name=opt/harness/trial,file=", files.directives);
+        args.word("-fw_cfg").path(&format!("name={},file=", directive::ITEM), files.directives);
         // There in any case: a saved guest finds its items by their numbers, which depend on the others.
-        args.word("-fw_cfg").word(format!("name=opt/harness/boot,string={:016x}", files.boot.unwrap_or(0)));
+        args.word("-fw_cfg").word(format!("name={},string={:016x}", directive::BOOT_ITEM, files.boot.unwrap_or(0)));
         if let (Time::Virtual, Some(turn)) = (self.time, files.turn) {
             args.turns(turn);
         }

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
+use harness_protocol::image::{CRASH_COMMAND_LINE, CRASH_INITRAMFS, CRASH_KERNEL, CRASHLAB};
 
 /// Device number of `/dev/console` (`Documentation/admin-guide/devices.txt`: char 5, 1).
 const CONSOLE: (u32, u32) = (5, 1);
@@ -22,10 +23,10 @@ pub struct Crash<'a> {
 /// console that the kernel opens for it; what takes over when the kernel dies lies below `/crash`. The same input gives
 /// the same bytes: no times, no owners.
 pub fn initramfs(agent: &[u8], crashlab: &[u8], crash: Option<Crash<'_>>) -> io::Result<Vec<u8>> {
-    let mut files = vec![("crashlab.ko", crashlab)];
+    let mut files = vec![(CRASHLAB, crashlab)];
     if let Some(Crash { kernel, initramfs, command_line }) = crash {
         let line = command_line.as_bytes();
-        files.extend([("crash/kernel", kernel), ("crash/initramfs", initramfs), ("crash/command-line", line)]);
+        files.extend([(CRASH_KERNEL, kernel), (CRASH_INITRAMFS, initramfs), (CRASH_COMMAND_LINE, line)]);
     }
     pack(agent, &files)
 }
@@ -54,14 +55,16 @@ fn pack(agent: &[u8], files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
         writer.write_all(data)?;
         writer.finish()
     };
-    let crash = files.iter().any(|(name, _)| name.starts_with("crash/")).then_some("crash");
+    // The archive's names are those of the files below `/`.
+    let below_root = |path: &str| path.trim_start_matches('/').to_owned();
+    let crash = files.iter().any(|(path, _)| *path == CRASH_KERNEL).then_some("crash");
     for name in ["dev", "proc", "sys"].into_iter().chain(crash) {
         archive = entry(archive, name, ModeFileType::Directory, 0o755, (0, 0), &[])?;
     }
     archive = entry(archive, "dev/console", ModeFileType::Char, 0o600, CONSOLE, &[])?;
     archive = entry(archive, "init", ModeFileType::Regular, 0o755, (0, 0), agent)?;
-    for (name, file) in files {
-        archive = entry(archive, name, ModeFileType::Regular, 0o644, (0, 0), file)?;
+    for (path, file) in files {
+        archive = entry(archive, &below_root(path), ModeFileType::Regular, 0o644, (0, 0), file)?;
     }
     trailer(archive)
 }

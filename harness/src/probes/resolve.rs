@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use harness_protocol::page;
 use harness_trace::{MAX_PROBES, Place, Probe};
 use thiserror::Error;
 
 use super::elf::{Extent, Image, Missing};
 use super::file::{ProbeSet, Seen, Step};
-use crate::evidence::stamps::PAGE;
 use crate::guest::{Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
 use crate::model::timeline::{AbsentStep, StepEdge};
@@ -152,7 +152,7 @@ impl Probes {
             }
         }
         let at = |(from, to): Extent| (from.wrapping_add(hooks.code), to.wrapping_add(hooks.code));
-        let watched = (hooks.mapped, hooks.mapped.wrapping_add(PAGE as u64), false);
+        let watched = (hooks.mapped, hooks.mapped.wrapping_add(page::SIZE as u64), false);
         for extent in stamp {
             let place = Place::Access { code: at(*extent), watched, reads: false };
             probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });

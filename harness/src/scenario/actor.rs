@@ -4,10 +4,9 @@ mod action;
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+pub use harness_protocol::{Edge, Lock, OopsKind};
 
-pub use self::action::{Action, Enough, Lock, OopsKind, Stay};
+pub use self::action::{Action, Enough, Stay};
 use crate::model::pstore::Backend;
 
 /// Something that is done on a CPU of the guest; armed beforehand, fired together with the others, and stamped when it
@@ -121,17 +120,6 @@ pub enum Start<T = Duration> {
     },
 }
 
-/// An edge of an actor's critical section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Edge {
-    /// Its beginning.
-    #[default]
-    Entered,
-    /// Its end.
-    Left,
-}
-
 impl<C, T> Actor<C, T> {
     /// The same on `cpu`, each time being what `time` makes of it; `time` gets the key of the file that it is the value
     /// of.
@@ -184,6 +172,28 @@ impl Span {
 }
 
 impl Context {
+    /// What crashlab is told.
+    pub const fn kind(&self) -> harness_protocol::Context {
+        use harness_protocol::Context as Told;
+
+        match self {
+            Self::Thread => Told::Thread,
+            Self::PreemptOff => Told::PreemptOff,
+            Self::IrqsOff => Told::IrqsOff,
+            Self::Softirq => Told::Softirq,
+            Self::Hardirq => Told::Hardirq,
+            Self::Nmi => Told::Nmi,
+            Self::StopMachine => Told::StopMachine,
+            Self::Notifier(Notifier::First) => Told::NotifierFirst,
+            Self::Notifier(Notifier::Last) => Told::NotifierLast,
+            Self::Notifier(Notifier::Hypervisor) => Told::NotifierHypervisor,
+            Self::Notifier(Notifier::Info) => Told::NotifierInfo,
+            Self::Notifier(Notifier::PreReboot) => Told::NotifierPreReboot,
+            Self::Notifier(Notifier::PostReboot) => Told::NotifierPostReboot,
+            Self::Idle | Self::Dumper | Self::BackendWrite | Self::ConsoleWrite | Self::Function(_) => Told::Function,
+        }
+    }
+
     /// The function at whose entry an actor in this context acts, if it is one, in a guest with this back end of
     /// pstore's.
     ///
@@ -210,18 +220,8 @@ impl Context {
         }
     }
 
-    /// Whether something has to come by for an actor to act.
-    pub fn comes_by(&self) -> bool {
+    /// Whether an actor in it waits for its CPU to come by, rather than for a time alone.
+    pub fn is_event_driven(&self) -> bool {
         matches!(self, Self::Notifier(_)) || self.function(Backend::default()).is_some()
-    }
-}
-
-impl Edge {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Entered => "entered",
-            Self::Left => "left",
-        }
     }
 }

@@ -14,10 +14,11 @@
 //! fire after_us=1250
 //! ```
 
-use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use super::{Action, Actor, Context, Drawn, Enough, Notifier, OopsKind, Start, Stay};
+use harness_protocol::{Arm, Directive, directive};
+
+use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Start, Stay};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -35,40 +36,17 @@ impl Drawn<'_> {
     ///
     /// Names and values were checked when the scenario was read: none of them has a line break in it, no name a blank.
     pub fn to_guest(&self, nonce: &str, witnesses: u32, firing: Firing) -> String {
-        GuestText { drawn: self, nonce, witnesses, firing }.to_string()
-    }
-}
-
-struct GuestText<'a> {
-    drawn: &'a Drawn<'a>,
-    nonce: &'a str,
-    witnesses: u32,
-    firing: Firing,
-}
-
-impl Display for GuestText<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "nonce {}", self.nonce)?;
-        writeln!(f, "witnesses {}", self.witnesses)?;
-        if let Some(cpu) = self.firing.cpu {
-            writeln!(f, "run-on {cpu}")?;
-        }
-        for knob in &self.drawn.instance.knobs {
-            writeln!(f, "set {} {}", knob.path, knob.value)?;
-        }
+        let instance = self.instance;
+        let mut directives = vec![Directive::Nonce(nonce.to_owned()), Directive::Witnesses(witnesses)];
+        directives.extend(firing.cpu.map(Directive::RunOn));
+        directives.extend(instance.knobs.iter().map(Knob::directive));
         // crashlab lets an actor wait only for one that is armed already.
-        let mut actors: Vec<&Actor> = self.drawn.actors.iter().collect();
-        actors.sort_by_key(|actor| waits_behind(actor, &self.drawn.actors));
-        for actor in actors {
-            arm(f, actor, self.drawn.instance.guest.pstore)?;
-        }
-        if let Some(cpu) = self.drawn.instance.reload_on {
-            writeln!(f, "reload-crash-kernel {cpu}")?;
-        }
-        match self.firing.after.as_micros() {
-            0 => writeln!(f, "fire"),
-            us => writeln!(f, "fire after_us={us}"),
-        }
+        let mut actors: Vec<&Actor> = self.actors.iter().collect();
+        actors.sort_by_key(|actor| waits_behind(actor, &self.actors));
+        directives.extend(actors.into_iter().map(|actor| arm(actor, instance.guest.pstore)));
+        directives.extend(instance.reload_on.map(Directive::ReloadCrashKernel));
+        directives.push(Directive::Fire { after: firing.after });
+        directive::text(&directives)
     }
 }
 
@@ -82,68 +60,46 @@ fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
     std::iter::successors(awaited(&actor), awaited).take(all.len()).count()
 }
 
-fn arm(f: &mut Formatter<'_>, actor: &Actor, pstore: Backend) -> fmt::Result {
+/// The actor as crashlab is told of it, on a guest with this back end of pstore's.
+fn arm(actor: &Actor, pstore: Backend) -> Directive {
     let Actor { name, cpu, action, context, start } = actor;
-    write!(f, "arm {name} {} cpu={cpu}", action.keyword())?;
-    // An NMI from outside has no context to be chosen.
-    if *action != Action::Nmi {
-        write!(f, " in={}", word(context))?;
-        if let Some(function) = context.function(pstore) {
-            write!(f, " function={function}")?;
+    let (count, every) = match action {
+        Action::Oops { count: 1, .. } => (None, None),
+        Action::Oops { count, every, .. } | Action::Print { enough: Enough::Count(count), every } => {
+            (Some(*count), Some(*every))
         }
-    }
-    match action {
-        Action::Hold { lock, .. } => write!(f, " lock={}", lock.name())?,
-        Action::Oops { kind, .. } if *kind != OopsKind::default() => write!(f, " kind={}", kind.name())?,
-        _ => {}
-    }
-    match action.stay() {
-        Some(Stay::For(time)) => write!(f, " for_us={}", time.as_micros())?,
-        Some(Stay::Forever) => write!(f, " for_us=ever")?,
-        None => {}
-    }
-    match action {
-        Action::Oops { count: 1, .. } => {}
-        Action::Oops { count, .. } | Action::Print { enough: Enough::Count(count), .. } => write!(f, " count={count}")?,
-        _ => {}
-    }
-    match action {
-        Action::Oops { count: 1, .. } => {}
-        Action::Oops { every, .. } | Action::Print { every, .. } if !every.is_zero() => {
-            write!(f, " every_us={}", every.as_micros())?;
+        Action::Print { every, .. } => (None, Some(*every)),
+        _ => (None, None),
+    };
+    // The host sends an NMI when it is due, in no context that could be chosen: its CPU waits from firing on, whatever
+    // else it has to do by then.
+    let chosen = *action != Action::Nmi;
+    Directive::Arm(
+        Arm {
+            context: chosen.then(|| context.kind()),
+            function: context.function(pstore).filter(|_| chosen),
+            lock: match action {
+                Action::Hold { lock, .. } => Some(*lock),
+                _ => None,
+            },
+            kind: match action {
+                Action::Oops { kind, .. } if *kind != OopsKind::default() => Some(*kind),
+                _ => None,
+            },
+            stay: action.stay().map(|stay| match stay {
+                Stay::For(time) => harness_protocol::Stay::For(*time),
+                Stay::Forever => harness_protocol::Stay::Forever,
+            }),
+            count,
+            every: every.filter(|every| !every.is_zero()),
+            start: start.as_ref().filter(|_| chosen).map(|start| match start {
+                Start::At(at) => harness_protocol::Start::At(*at),
+                Start::After { actor, edge, delay } => {
+                    harness_protocol::Start::After { actor, edge: *edge, delay: *delay }
+                }
+            }),
+            ..Arm::new(name, action.kind(), *cpu)
         }
-        _ => {}
-    }
-    match start {
-        // The host sends it when it is due: its CPU waits from firing on, whatever else it has to do by then.
-        _ if *action == Action::Nmi => {}
-        None => {}
-        Some(Start::At(at)) => write!(f, " at_us={}", at.as_micros())?,
-        Some(Start::After { actor, edge, delay }) => {
-            write!(f, " after={actor} edge={} delay_us={}", edge.name(), delay.as_micros())?;
-        }
-    }
-    writeln!(f)
-}
-
-/// The agent's word for a context.
-const fn word(context: &Context) -> &'static str {
-    match context {
-        Context::Thread => "thread",
-        Context::PreemptOff => "preempt-off",
-        Context::IrqsOff => "irqs-off",
-        Context::Softirq => "softirq",
-        Context::Hardirq => "hardirq",
-        Context::Nmi => "nmi",
-        Context::StopMachine => "stop-machine",
-        Context::Notifier(Notifier::First) => "notifier-first",
-        Context::Notifier(Notifier::Last) => "notifier-last",
-        Context::Notifier(Notifier::Hypervisor) => "notifier-hypervisor",
-        Context::Notifier(Notifier::Info) => "notifier-info",
-        Context::Notifier(Notifier::PreReboot) => "notifier-pre-reboot",
-        Context::Notifier(Notifier::PostReboot) => "notifier-post-reboot",
-        Context::Idle | Context::Dumper | Context::BackendWrite | Context::ConsoleWrite | Context::Function(_) => {
-            "function"
-        }
-    }
+        .to_string(),
+    )
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use harness_protocol::Directive;
+
 use super::{Actor, Cpu, Span};
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
@@ -88,5 +90,10 @@ impl Knob {
     /// A sysctl, by its name with dots.
     pub fn sysctl(name: &str, value: String) -> Self {
         Self { path: format!("/proc/sys/{}", name.replace('.', "/")), value }
+    }
+
+    /// What has the agent set it.
+    pub fn directive(&self) -> Directive {
+        Directive::Set { path: self.path.clone(), value: self.value.clone() }
     }
 }

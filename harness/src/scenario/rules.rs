@@ -62,7 +62,7 @@ pub(super) fn in_context<T>(
     context: &At<&ContextFile>,
 ) -> Result<(), InputError> {
     let Common { name, at, after, .. } = actor.common();
-    if at.is_none() && after.is_none() && !context.comes_by() {
+    if at.is_none() && after.is_none() && !context.is_event_driven() {
         return Err(source.error(
             name.mark,
             format!("`{}` has neither `at` nor `after`", name.value),

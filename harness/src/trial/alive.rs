@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use harness_protocol::{Action, Arm, Context, Directive, Start, directive};
+
 use super::interleaving::Interleaving;
 use super::stage::{Restorable, Source, Stage};
 use super::{Assignment, judge};
@@ -70,7 +72,14 @@ async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, Gues
 fn known_crash(has_crash_kernel: bool) -> Assignment {
     let nonce = crate::plan::nonce(0);
     let knob = Knob::parameter("kernel", "crash_kexec_post_notifiers", "1".to_owned());
-    let knob = if has_crash_kernel { format!("set {} {}\n", knob.path, knob.value) } else { String::new() };
+    let arm = Arm {
+        context: Some(Context::Thread),
+        start: Some(Start::At(Duration::ZERO)),
+        ..Arm::new("panic", Action::Panic, 0)
+    };
+    let mut directives = vec![Directive::Nonce(nonce.clone()), Directive::Witnesses(WITNESSES)];
+    directives.extend(has_crash_kernel.then(|| knob.directive()));
+    directives.extend([Directive::Arm(arm.to_string()), Directive::Fire { after: Duration::ZERO }]);
     let cell = CellKey {
         variant: String::new(),
         base: String::new(),
@@ -83,9 +92,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         cell,
         seed: 0,
         interleaving: Interleaving::default(),
-        directives: format!(
-            "nonce {nonce}\nwitnesses {WITNESSES}\n{knob}arm panic panic cpu=0 in=thread at_us=0\nfire\n"
-        ),
+        directives: directive::text(&directives),
         deadline: Duration::from_secs(30),
         quiet: Duration::from_secs(3),
         longest_wait: Duration::ZERO,

@@ -28,6 +28,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use harness_protocol::Directive;
+
 use crate::evidence::vmcore::Capture;
 use crate::guest::{End, Given, Guest, GuestError, Remains, Start, Time, Tracing, Waited, Watch, Word};
 use crate::model::order::OrderAssertion;
@@ -297,9 +299,9 @@ async fn crash(
     let start = source.start();
     let booted = matches!(start, Start::Boot { .. });
     let directives = match &tracing {
-        Some(Tracing { doorbell: Some(_), .. }) => format!("await-tracer\n{}", assignment.directives),
+        Some(Tracing { doorbell: Some(_), .. }) => format!("{}\n{}", Directive::AwaitTracer, assignment.directives),
         // Until it has told where it has crashlab and its notifiers, and these are looked for.
-        Some(_) if booted => format!("await-host\n{}", assignment.directives),
+        Some(_) if booted => format!("{}\n{}", Directive::AwaitHost, assignment.directives),
         _ => assignment.directives.clone(),
     };
     let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };

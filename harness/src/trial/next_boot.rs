@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use harness_protocol::{Directive, directive};
+
 use super::BOOT_DEADLINE;
 use super::stage::Stage;
 use crate::guest::{Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory, Remains};
@@ -27,7 +29,8 @@ pub(super) async fn read(stage: &Stage, remains: &Remains) -> Result<Vec<PstoreF
         None => Ram::Private,
     };
     let start = stage.next_boot(&erst, ram);
-    let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
+    let directives = directive::text(&[Directive::ReadPstore]);
+    let given = Given { directives: Some(&directives), ..Given::default() };
     let mut guest = Guest::start(&stage.machine, start, given, folder.path(), None, None).await?;
     guest.pstore_files(BOOT_DEADLINE).await
 }

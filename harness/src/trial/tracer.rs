@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::evidence::stamps::TRACER_AT;
+use harness_protocol::page::TRACER_AT;
+
 use crate::guest::{Guest, GuestError, Hooks, ListHead, Tracing};
 use crate::kernel::Kernel;
 use crate::probes::{KernelFiles, Probes, ProbesError};

@@ -20,7 +20,8 @@ pub mod meet;
 pub mod order;
 mod scan;
 pub mod tail;
-pub mod witness;
+
+pub use harness_protocol::witness;
 
 pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use kdump::{Due, dumped, judge_kdump};

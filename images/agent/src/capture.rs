@@ -1,25 +1,18 @@
-//! What runs on the crash kernel: the host reads what it wants of `/proc/vmcore` through a virtio port.
+//! What runs on the crash kernel: the host reads what it wants of `/proc/vmcore` through a virtio port, by the protocol
+//! of [`harness_protocol::capture`].
 //!
 //! The host asks and this answers, so that everything about a dead kernel's structures is known in one place, the host,
-//! and no more is copied than it wants. A request is a position in the file (64 bits) and a length (32 bits); the answer
-//! is a length, and so many bytes: fewer than asked for at the end of the file or where it cannot be read. All numbers
-//! are little-endian.
-//!
-//! Before that it says in a line which the host waits for how much memory was left, or why there is nothing to read:
-//! `vmcore 12345` (KiB), `none open /proc/vmcore: …`.
+//! and no more is copied than it wants.
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 
-/// What the crash kernel's command line says to its PID 1.
-pub const WORD: &str = "capture";
+use harness_protocol::capture::{Greeting, MAX_PIECE, Request};
 
 const VMCORE: &str = "/proc/vmcore";
 const PORT: &str = "/dev/vport0p1";
-/// Most of what is asked for fits into one answer of this size; a capture kernel has little memory.
-const LARGEST: usize = 1 << 20;
 
 /// Serves requests until the machine is switched off.
 pub fn serve() -> Result<Infallible, String> {
@@ -29,17 +22,18 @@ pub fn serve() -> Result<Infallible, String> {
         .open(PORT)
         .map_err(|e| format!("open the host's port {PORT}: {e}"))?;
     let (vmcore, greeting) = match File::open(VMCORE) {
-        Ok(vmcore) => (Some(vmcore), format!("vmcore {}\n", available())),
-        Err(error) => (None, format!("none open {VMCORE}: {error}\n")),
+        Ok(vmcore) => (Some(vmcore), Greeting::Vmcore { free_kib: available() }),
+        Err(error) => (None, Greeting::None(format!("open {VMCORE}: {error}"))),
     };
     let told = |what: &str, error: std::io::Error| format!("{what} on {PORT}: {error}");
-    port.write_all(greeting.as_bytes()).map_err(|e| told("greet the host", e))?;
-    let mut buffer = vec![0; LARGEST];
+    port.write_all(format!("{greeting}\n").as_bytes()).map_err(|e| told("greet the host", e))?;
+    let mut buffer = vec![0; MAX_PIECE as usize];
     loop {
-        let (mut at, mut length) = ([0; 8], [0; 4]);
-        port.read_exact(&mut at).and_then(|()| port.read_exact(&mut length)).map_err(|e| told("hear the host", e))?;
-        let wanted = usize::try_from(u32::from_le_bytes(length)).unwrap_or(LARGEST).min(LARGEST);
-        let found = vmcore.as_ref().map_or(0, |vmcore| read(vmcore, &mut buffer[..wanted], u64::from_le_bytes(at)));
+        let mut request = [0; Request::LEN];
+        port.read_exact(&mut request).map_err(|e| told("hear the host", e))?;
+        let Request { at, bytes } = Request::from_bytes(request);
+        let wanted = bytes.min(MAX_PIECE) as usize;
+        let found = vmcore.as_ref().map_or(0, |vmcore| read(vmcore, &mut buffer[..wanted], at));
         let length = u32::try_from(found).unwrap_or(0).to_le_bytes();
         port.write_all(&length)
             .and_then(|()| port.write_all(&buffer[..found]))

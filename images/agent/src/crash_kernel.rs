@@ -5,32 +5,29 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
 
-use crate::run_on;
+use harness_protocol::image::{CRASH_COMMAND_LINE, CRASH_INITRAMFS, CRASH_KERNEL};
 
-/// Where the initramfs has it, what boots on it, and what it is told.
-const KERNEL: &str = "/crash/kernel";
-const INITRAMFS: &str = "/crash/initramfs";
-const COMMAND_LINE: &str = "/crash/command-line";
+use crate::run_on;
 
 /// `KEXEC_FILE_ON_CRASH` (Linux: `include/uapi/linux/kexec.h`).
 const ON_CRASH: c_ulong = 2;
 
 /// Loads it once more, on one CPU, in place of the one that is loaded.
-pub fn load_on(cpu: usize) -> Result<(), String> {
+pub fn load_on(cpu: u32) -> Result<(), String> {
     run_on(cpu)?;
     load()
 }
 
 /// Loads the crash kernel, if there is one.
 pub fn load() -> Result<(), String> {
-    let kernel = match File::open(KERNEL) {
+    let kernel = match File::open(CRASH_KERNEL) {
         Ok(kernel) => kernel,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("open {KERNEL}: {error}")),
+        Err(error) => return Err(format!("open {CRASH_KERNEL}: {error}")),
     };
-    let initramfs = File::open(INITRAMFS).map_err(|e| format!("open {INITRAMFS}: {e}"))?;
-    let line = fs::read(COMMAND_LINE).map_err(|e| format!("read {COMMAND_LINE}: {e}"))?;
-    let line = CString::new(line).map_err(|e| format!("read {COMMAND_LINE}: {e}"))?;
+    let initramfs = File::open(CRASH_INITRAMFS).map_err(|e| format!("open {CRASH_INITRAMFS}: {e}"))?;
+    let line = fs::read(CRASH_COMMAND_LINE).map_err(|e| format!("read {CRASH_COMMAND_LINE}: {e}"))?;
+    let line = CString::new(line).map_err(|e| format!("read {CRASH_COMMAND_LINE}: {e}"))?;
     let bytes = line.as_bytes_with_nul();
     #[expect(unsafe_code, reason = "no crate has this system call")]
     // SAFETY: the kernel takes two descriptors, a flag, and a string of that many bytes, which it copies.

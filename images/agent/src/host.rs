@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 
+use harness_protocol::AgentMessage;
 use rustix::termios::{OptionalActions, tcdrain, tcgetattr, tcsetattr};
 
 /// The host, at the other end of a serial port.
@@ -19,9 +20,9 @@ impl Host {
         Ok(Self(port))
     }
 
-    /// Tells the host a line.
-    pub fn say(&mut self, line: &str) -> Result<(), String> {
-        self.0.write_all(format!("{line}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))?;
+    /// Sends the host a message.
+    pub fn say(&mut self, message: &AgentMessage) -> Result<(), String> {
+        self.0.write_all(format!("{message}\n").as_bytes()).map_err(|e| format!("write to the host: {e}"))?;
         // What still lies in the kernel's buffer would die with the kernel.
         tcdrain(&self.0).map_err(|e| format!("wait until the host has it: {e}"))
     }
@@ -53,10 +54,10 @@ mod tests {
         let mut host = Host::open(&name).unwrap();
         terminal.write_all(b"go\n").unwrap();
         host.hear().unwrap();
-        host.say("ready").unwrap();
+        host.say(&AgentMessage::Settled).unwrap();
         fcntl_setfl(&terminal, OFlags::NONBLOCK).unwrap();
         let mut heard = [0; 64];
         let n = terminal.read(&mut heard).unwrap();
-        assert_eq!(heard[..n].escape_ascii().to_string(), "ready\\n");
+        assert_eq!(heard[..n].escape_ascii().to_string(), "settled\\n");
     }
 }

@@ -1,28 +1,13 @@
 //! PID 1 of the guest: loads crashlab, says that it is ready, writes the witness lines, fires.
 //!
-//! What to do comes in one text by `fw_cfg`, one directive a line; what happens goes out on the second serial port, one
-//! line an event. Neither needs a shell, a network or a file system of the guest's own.
-//!
-//! | directive | meaning |
-//! |---|---|
-//! | `nonce HEX` | the word that marks this trial's lines |
-//! | `witnesses N` | how many witness lines to write before firing |
-//! | `set PATH VALUE` | write a value to a file below `/proc/sys` or `/sys` |
-//! | `arm …` | handed to crashlab as it is |
-//! | `await-host` | wait for a line from the host |
-//! | `await-tracer` | before firing, wait until a tracer outside of the guest is awake |
-//! | `reload-crash-kernel CPU` | once fired, load the crash kernel anew, on that CPU |
-//! | `run-on CPU` | move to that CPU |
-//! | `fire [after_us=N]` | write the witness lines, sleep for N microseconds, fire, and wait for the end |
-//! | `read-pstore` | send every file of `/sys/fs/pstore`, then power off |
+//! What to do comes in one text by `fw_cfg`, one [`Directive`] a line; what happens goes out on the second serial port,
+//! one [`AgentMessage`] a line. Neither needs a shell, a network or a file system of the guest's own.
 //!
 //! If its initramfs has a crash kernel, that is loaded before it says that it is ready. Booted by that kernel, which is
 //! told so on its command line, it hands over what the dead kernel left: see [`capture`].
 
 mod capture;
 mod crash_kernel;
-mod crc;
-mod directive;
 mod host;
 
 use std::fs::{self, File, OpenOptions};
@@ -31,19 +16,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use directive::Directive;
+use harness_protocol::message::address_of;
+use harness_protocol::{AgentMessage, Command, Directive, Note, directive, image, witness};
 use host::Host;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// Size of the item with the directives, as the host pads it.
-const DIRECTIVES_BYTES: usize = 4096;
 /// Most directives end before this.
 const USUAL_BYTES: usize = 512;
-const DIRECTIVES: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/trial/raw";
-/// What the peculiarities of this boot are drawn from: 16 hex digits; 0 for none.
-const BOOT: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/harness/boot/raw";
 const CRASHLAB: &str = "/sys/module/crashlab/parameters/command";
 const PAGE: &str = "/sys/module/crashlab/parameters/page";
 const MAPPED: &str = "/sys/module/crashlab/parameters/mapped";
@@ -59,6 +40,11 @@ const SETTLING_POLLS: u32 = 2500;
 /// Before this witness line a tracer is called.
 const CALL_BEFORE: u32 = 20;
 
+/// Where the kernel has an item of `fw_cfg` (Linux: `Documentation/ABI/testing/sysfs-firmware-qemu_fw_cfg`).
+fn item(name: &str) -> String {
+    format!("/sys/firmware/qemu_fw_cfg/by_name/{name}/raw")
+}
+
 /// The files that a trial needs, open before the guest is saved: what is done once is not done in every trial.
 struct Files {
     directives: File,
@@ -69,30 +55,32 @@ struct Files {
 impl Files {
     fn open() -> Result<Self, String> {
         let write = |path: &str| OpenOptions::new().write(true).open(path).map_err(|e| format!("open {path}: {e}"));
-        let directives = File::open(DIRECTIVES).map_err(|e| format!("open {DIRECTIVES}: {e}"))?;
+        let directives = item(directive::ITEM);
+        let directives = File::open(&directives).map_err(|e| format!("open {directives}: {e}"))?;
         Ok(Self { directives, crashlab: write(CRASHLAB)?, log: write("/dev/kmsg")? })
     }
 
     /// A write to crashlab, whose answer is the error number of the write.
-    fn command(&self, line: &str) -> Result<(), String> {
+    fn command(&self, command: Command<'_>) -> Result<(), String> {
+        let line = command.to_string();
         (&self.crashlab).write_all(line.as_bytes()).map_err(|e| format!("{line}: {e}"))
     }
 }
 
 fn main() {
-    if std::env::args().any(|word| word == capture::WORD) {
+    if std::env::args().any(|word| word == image::CAPTURE_WORD) {
         let Err(error) = mount_all().and_then(|()| capture::serve());
         eprintln!("agent: {error}");
         wait_for_the_end();
     }
     let Err(error) = prepare().and_then(|mut host| {
         serve(&mut host).inspect_err(|error| {
-            let _ = host.say(&format!("error {error}"));
+            let _ = host.say(&AgentMessage::Error(error.clone()));
         })
     }) else {
         return;
     };
-    // If even the port was not to be had, the console is the last way to say why.
+    // If the port could not be opened, the console is all that is left.
     eprintln!("agent: {error}");
     wait_for_the_end();
 }
@@ -111,46 +99,38 @@ fn prepare() -> Result<Host, String> {
 
 fn serve(host: &mut Host) -> Result<(), String> {
     crash_kernel::load()?;
-    let module = File::open("/crashlab.ko").map_err(|e| format!("open /crashlab.ko: {e}"))?;
+    let module = File::open(image::CRASHLAB).map_err(|e| format!("open {}: {e}", image::CRASHLAB))?;
     rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| format!("read the release: {e}"))?;
-    let notes = fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?;
-    let read = |path: &str| fs::read_to_string(path).map_err(|e| format!("read {path}: {e}"));
-    let (page, mapped, code) = (read(PAGE)?, read(MAPPED)?, read(CODE)?);
     let files = Files::open()?;
-    let (page, mapped, code) = (page.trim(), mapped.trim(), code.trim());
-    // A kernel that cannot be dumped has none.
-    let vmcoreinfo = fs::read_to_string(VMCOREINFO).unwrap_or_else(|_| "-".to_owned());
-    let (release, notes, vmcoreinfo) = (release.trim(), hex(&notes), vmcoreinfo.trim());
-    host.say(&format!("ready {release} {notes} {page} {mapped} {code} {vmcoreinfo}"))?;
+    host.say(&ready()?)?;
 
-    let boot = read(BOOT)?;
-    let boot = u64::from_str_radix(boot.trim(), 16).map_err(|e| format!("read {BOOT}: {e}"))?;
+    let boot = item(directive::BOOT_ITEM);
+    let boot = read_number(&boot, |text| u64::from_str_radix(text, 16).ok())?;
     let text = await_directives(&files.directives, host, boot)?;
     let mut nonce = String::new();
     let mut witnesses = 0;
     let mut traced = false;
     let mut reload_on = None;
     for line in text.lines() {
-        match Directive::parse(line).map_err(|e| format!("directive `{line}`: {e}"))? {
+        match line.parse().map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
-                files.command(line)?;
-                word.clone_into(&mut nonce);
+                files.command(Command::Nonce(&word))?;
+                nonce = word;
             }
             Directive::Witnesses(n) => witnesses = n,
-            Directive::Set { path, value } => write(path, value)?,
-            Directive::Arm => files.command(line)?,
+            Directive::Set { path, value } => write(&path, &value)?,
+            Directive::Arm(actor) => files.command(Command::Arm(&actor))?,
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
             Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
             Directive::RunOn(cpu) => run_on(cpu)?,
             Directive::Fire { after } => {
-                bear_witness(&files, &nonce, witnesses, traced)?;
+                write_witness_lines(&files, &nonce, witnesses, traced)?;
                 if traced {
-                    files.command("await-tracer")?;
+                    files.command(Command::AwaitTracer)?;
                 }
                 std::thread::sleep(after);
-                files.command("fire")?;
+                files.command(Command::Fire)?;
                 if let Some(cpu) = reload_on {
                     crash_kernel::load_on(cpu)?;
                 }
@@ -165,6 +145,35 @@ fn serve(host: &mut Host) -> Result<(), String> {
     Err("the directives end without `fire`".to_owned())
 }
 
+/// What the host is told of the kernel and of crashlab.
+fn ready() -> Result<AgentMessage, String> {
+    let decimal = |text: &str| text.parse().ok();
+    // A kernel that cannot be dumped has none.
+    let vmcoreinfo = match read(VMCOREINFO) {
+        Ok(text) => Some(Note::parse(&text).ok_or_else(|| format!("read {VMCOREINFO}: `{text}` is no note"))?),
+        Err(_) => None,
+    };
+    Ok(AgentMessage::Ready {
+        release: read("/proc/sys/kernel/osrelease")?,
+        notes: fs::read("/sys/kernel/notes").map_err(|e| format!("read /sys/kernel/notes: {e}"))?,
+        page: read_number(PAGE, decimal)?,
+        mapped: read_number(MAPPED, decimal)?,
+        code: read_number(CODE, address_of)?,
+        vmcoreinfo,
+    })
+}
+
+/// A file's text, without blanks around it.
+fn read(path: &str) -> Result<String, String> {
+    let text = fs::read_to_string(path).map_err(|e| format!("read {path}: {e}"))?;
+    Ok(text.trim().to_owned())
+}
+
+fn read_number(path: &str, parse: impl FnOnce(&str) -> Option<u64>) -> Result<u64, String> {
+    let text = read(path)?;
+    parse(&text).ok_or_else(|| format!("read {path}: `{text}` is not a number"))
+}
+
 /// Reads the directives, or waits for them: a guest that is to be saved has none, and is given its own when it is
 /// restored.
 ///
@@ -175,7 +184,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
 /// Guests that are saved should differ as boots do. So the order in which pages are free, and how long the guest settles,
 /// are drawn from `boot`.
 fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, String> {
-    let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read {DIRECTIVES}: {e}"));
+    let read = |bytes: &mut [u8]| item.read_at(bytes, 0).map_err(|e| format!("read the directives: {e}"));
     let mut polls: u32 = 0;
     let settled = SETTLING_POLLS + u32::from(boot.to_le_bytes()[0]) / 2;
     let mut first = [b'\n'];
@@ -185,25 +194,25 @@ fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, S
             shuffle_memory(boot);
         }
         if polls == settled {
-            host.say("settled")?;
+            host.say(&AgentMessage::Settled)?;
         }
         std::thread::sleep(Duration::from_millis(2));
     }
     let mut bytes = vec![0; USUAL_BYTES];
     let mut n = read(&mut bytes)?;
     if !bytes.get(..n).is_some_and(|read| read.ends_with(b"\n\n")) {
-        bytes.resize(DIRECTIVES_BYTES, 0);
+        bytes.resize(directive::ITEM_BYTES, 0);
         n = read(&mut bytes)?;
     }
     bytes.truncate(n);
-    let text = String::from_utf8(bytes).map_err(|e| format!("read {DIRECTIVES}: {e}"))?;
+    let text = String::from_utf8(bytes).map_err(|e| format!("read the directives: {e}"))?;
     Ok(text.trim_end().to_owned())
 }
 
 /// Moves to a CPU, and stays there.
-fn run_on(cpu: usize) -> Result<(), String> {
+fn run_on(cpu: u32) -> Result<(), String> {
     let mut only = CpuSet::new();
-    only.set(cpu);
+    only.set(cpu as usize);
     sched_setaffinity(None, &only).map_err(|e| format!("move to CPU {cpu}: {e}"))
 }
 
@@ -224,14 +233,12 @@ fn write(path: &str, value: &str) -> Result<(), String> {
 ///
 /// A tracer is called in between: when all of the code for a line is translated, and early enough for it to be awake
 /// when the last line is written.
-fn bear_witness(files: &Files, nonce: &str, of: u32, traced: bool) -> Result<(), String> {
-    let width = of.to_string().len();
+fn write_witness_lines(files: &Files, nonce: &str, of: u32, traced: bool) -> Result<(), String> {
     for n in 1..=of {
         if traced && n == of.min(CALL_BEFORE) {
-            files.command("call-tracer")?;
+            files.command(Command::CallTracer)?;
         }
-        let marked = format!("{nonce} {n:0width$}/{of}");
-        let line = format!("<6>witness {marked} {:08x}\n", crc::crc32(marked.as_bytes()));
+        let line = format!("<6>{}\n", witness::line(nonce, n, of));
         (&files.log).write_all(line.as_bytes()).map_err(|e| format!("write witness {n} to /dev/kmsg: {e}"))?;
     }
     Ok(())
@@ -243,18 +250,10 @@ fn send_pstore(host: &mut Host) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|e| format!("list {}: {e}", folder.display()))? {
         let path = entry.map_err(|e| format!("list {}: {e}", folder.display()))?.path();
         let bytes = fs::read(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        host.say(&format!("file {name} {}", hex(&bytes)))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        host.say(&AgentMessage::File { name, bytes })?;
     }
-    host.say("end")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    host.say(&AgentMessage::End)
 }
 
 /// PID 1 must not return; whatever was fired decides how this ends.

@@ -82,7 +82,7 @@ fn nonsense_is_named() {
         page[at..at + bytes.len()].copy_from_slice(bytes);
         assert_eq!(decode(&page).unwrap_err().to_string(), want, "at {at}");
     }
-    assert_eq!(decode(&sound()[..PAGE - 1]), Err(StampsError::Short { have: PAGE - 1 }));
+    assert_eq!(decode(&sound()[..SIZE - 1]), Err(StampsError::Short { have: SIZE - 1 }));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn all_slots_can_be_used() {
 
 proptest! {
     #[test]
-    fn any_page(bytes in prop::collection::vec(any::<u8>(), PAGE)) {
+    fn any_page(bytes in prop::collection::vec(any::<u8>(), SIZE)) {
         let mut page = sound();
         page[16..32].copy_from_slice(&bytes[16..32]);
         for slot in 0..2 {

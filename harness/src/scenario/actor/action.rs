@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use harness_protocol::{Lock, OopsKind};
 
 /// What an actor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,60 +73,26 @@ pub enum Enough<T = Duration> {
     Stay(Stay<T>),
 }
 
-/// By what a CPU oopses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OopsKind {
-    /// `BUG()`.
-    #[default]
-    Bug,
-    /// A write close to address 0.
-    PageFault,
-    /// A write to an address that is none: a general protection fault.
-    Gpf,
-    /// A recursion that leaves the stack.
-    Stack,
-}
-
-/// A lock of the kernel's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lock {
-    /// pstore's `psinfo->buf_lock`, by which one dump keeps out another.
-    PstoreBuf,
-    /// `erst_lock` of the ERST back end.
-    Erst,
-    /// `buffer_lock` of the zone that ramoops is about to write to; only in the function `persistent_ram_write`.
-    RamoopsZone,
-    /// `console_lock()`, which may sleep before it is held.
-    Console,
-    /// The spin lock inside of the semaphore `console_sem`.
-    ConsoleSem,
-    /// The lock of the first 8250 port.
-    UartPort,
-    /// `die_lock`, by which one oops keeps out another.
-    Die,
-    /// A lock of crashlab's own, as any module has.
-    Module,
-    /// `logbuf_lock` of kernels before 5.12.
-    Logbuf,
-}
-
 impl<T> Action<T> {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn keyword(&self) -> &'static str {
+    /// What crashlab is told to do.
+    pub const fn kind(&self) -> harness_protocol::Action {
         match self {
-            Self::Oops { .. } => "oops",
-            Self::Panic => "panic",
-            Self::Warn => "warn",
-            Self::Spin { .. } => "spin",
-            Self::Hold { .. } => "hold",
-            Self::Print { .. } => "print",
-            Self::Reboot => "reboot",
-            Self::Block { .. } => "block",
-            Self::Harvest { .. } => "harvest",
-            Self::Nmi => "nmi",
+            Self::Oops { .. } => harness_protocol::Action::Oops,
+            Self::Panic => harness_protocol::Action::Panic,
+            Self::Warn => harness_protocol::Action::Warn,
+            Self::Spin { .. } => harness_protocol::Action::Spin,
+            Self::Hold { .. } => harness_protocol::Action::Hold,
+            Self::Print { .. } => harness_protocol::Action::Print,
+            Self::Reboot => harness_protocol::Action::Reboot,
+            Self::Block { .. } => harness_protocol::Action::Block,
+            Self::Harvest { .. } => harness_protocol::Action::Harvest,
+            Self::Nmi => harness_protocol::Action::Nmi,
         }
+    }
+
+    /// The word for it in scenario files.
+    pub const fn keyword(&self) -> &'static str {
+        self.kind().word()
     }
 
     /// How long it stays in its section, where that was said.
@@ -166,35 +131,6 @@ impl Action {
                     Some(Stay::Forever) | None => u64::MAX,
                 }
             }
-        }
-    }
-}
-
-impl OopsKind {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bug => "bug",
-            Self::PageFault => "page-fault",
-            Self::Gpf => "gpf",
-            Self::Stack => "stack",
-        }
-    }
-}
-
-impl Lock {
-    /// The word for it in scenario files and in the text for the agent.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PstoreBuf => "pstore-buf",
-            Self::Erst => "erst",
-            Self::RamoopsZone => "ramoops-zone",
-            Self::Console => "console",
-            Self::ConsoleSem => "console-sem",
-            Self::UartPort => "uart-port",
-            Self::Die => "die",
-            Self::Module => "module",
-            Self::Logbuf => "logbuf",
         }
     }
 }

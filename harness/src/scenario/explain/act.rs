@@ -184,7 +184,7 @@ const fn held(lock: Lock) -> &'static str {
 /// That the actor called so has passed an edge of its critical section.
 fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
     let Some(actor) = instance.actors.iter().find(|actor| actor.name == name) else {
-        return format!("`{name}` has {}", edge.name());
+        return format!("`{name}` has {}", edge.word());
     };
     let what = match (&actor.action, edge) {
         (Action::Oops { .. }, Edge::Entered) => "has begun to oops",

@@ -330,8 +330,8 @@ impl ActorFile {
 }
 
 impl ContextFile {
-    /// Whether something has to come by for it to act.
-    pub(in crate::scenario) const fn comes_by(&self) -> bool {
+    /// Whether an actor in it waits for its CPU to come by, rather than for a time alone.
+    pub(in crate::scenario) const fn is_event_driven(&self) -> bool {
         matches!(
             self,
             Self::Idle

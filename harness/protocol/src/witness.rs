@@ -5,7 +5,7 @@
 //! digits. A line that was torn, overwritten or interleaved with another is not whole by its CRC, whatever it looks
 //! like.
 
-use flate2::Crc;
+use std::fmt;
 
 /// What a witness line begins with.
 pub const WORD: &str = "witness ";
@@ -27,35 +27,46 @@ pub struct Witness<'a> {
 }
 
 /// What is wrong with a line that begins like a witness line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
     /// The nonce is not there in full.
-    #[error("nonce broken")]
     Nonce,
     /// The number is not there in full, or is not a number of that many lines.
-    #[error("number broken")]
     Number,
-    /// The check sum is not there in full.
-    #[error("crc of {number}/{of} broken")]
+    /// The checksum is not there in full.
     Crc {
         /// The line's number.
         number: u32,
         /// How many were written, as the line says.
         of: u32,
     },
-    /// The check sum does not fit what it stands behind.
-    #[error("crc of {number}/{of} is {found}, not {expected}")]
+    /// The checksum does not fit what it stands behind.
     Mismatch {
         /// The line's number.
         number: u32,
         /// How many were written, as the line says.
         of: u32,
-        /// The check sum in the line.
+        /// The checksum in the line.
         found: String,
-        /// The check sum of the line.
+        /// The checksum of the line.
         expected: String,
     },
 }
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nonce => f.write_str("nonce broken"),
+            Self::Number => f.write_str("number broken"),
+            Self::Crc { number, of } => write!(f, "crc of {number}/{of} broken"),
+            Self::Mismatch { number, of, found, expected } => {
+                write!(f, "crc of {number}/{of} is {found}, not {expected}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Broken {}
 
 /// The line, without its end.
 pub fn line(nonce: &str, number: u32, of: u32) -> String {
@@ -92,12 +103,36 @@ pub fn parse(text: &str) -> Result<Witness<'_>, Broken> {
     Ok(Witness { nonce, number, of })
 }
 
-/// The check sum of `<nonce> <nn>/<of>`.
+/// The checksum of `<nonce> <nn>/<of>`.
 pub fn crc(body: &str) -> String {
-    let mut crc = Crc::new();
-    crc.update(body.as_bytes());
-    format!("{:08x}", crc.sum())
+    format!("{:08x}", crc32(body.as_bytes()))
 }
+
+/// CRC-32 (IEEE 802.3), half a byte at a time: its table takes 64 bytes of the agent.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        let crc = crc ^ u32::from(*byte);
+        let crc = (crc >> 4) ^ CRC_OF_NIBBLE[(crc & 15) as usize];
+        (crc >> 4) ^ CRC_OF_NIBBLE[(crc & 15) as usize]
+    })
+}
+
+/// What each value of the four bits that are shifted out adds to the rest.
+const CRC_OF_NIBBLE: [u32; 16] = {
+    let mut table = [0; 16];
+    let mut nibble = 0;
+    while nibble < 16 {
+        let mut crc = nibble;
+        let mut bit = 0;
+        while bit < 4 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+            bit += 1;
+        }
+        table[nibble as usize] = crc;
+        nibble += 1;
+    }
+    table
+};
 
 fn leading(text: &str, of: impl Fn(u8) -> bool) -> (&str, &str) {
     let end = text.bytes().position(|b| !of(b)).unwrap_or(text.len());
@@ -115,6 +150,11 @@ mod tests {
     use super::*;
 
     const NONCE: &str = "0123456789abcdef";
+
+    #[test]
+    fn the_check_value_of_the_standard() {
+        assert_eq!(super::crc32(b"123456789"), 0xcbf4_3926);
+    }
 
     #[test]
     fn the_line_is_as_agreed() {

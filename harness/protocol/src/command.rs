@@ -1,0 +1,241 @@
+//! crashlab's commands, which are written one at a time to its parameter `command`.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::page::{Action, Context};
+use crate::words::words;
+
+/// A command of crashlab's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `nonce HEX`: takes the trial's nonce.
+    Nonce(&'a str),
+    /// `arm …`: makes an actor. The text is that of an [`Arm`].
+    Arm(&'a str),
+    /// `call-tracer`: calls a tracer outside of the guest.
+    CallTracer,
+    /// `await-tracer`: waits until the tracer is awake.
+    AwaitTracer,
+    /// `fire`: wakes all actors.
+    Fire,
+}
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nonce(nonce) => write!(f, "nonce {nonce}"),
+            Self::Arm(actor) => write!(f, "arm {actor}"),
+            Self::CallTracer => f.write_str("call-tracer"),
+            Self::AwaitTracer => f.write_str("await-tracer"),
+            Self::Fire => f.write_str("fire"),
+        }
+    }
+}
+
+words! {
+    /// How a CPU oopses.
+    #[derive(Default)]
+    OopsKind {
+        /// `BUG()`.
+        #[default]
+        Bug = "bug",
+        /// A write close to address 0.
+        PageFault = "page-fault",
+        /// A write to an address that is none: a general protection fault.
+        Gpf = "gpf",
+        /// A recursion that leaves the stack.
+        Stack = "stack",
+    }
+}
+
+words! {
+    /// A lock of the kernel's.
+    Lock {
+        /// pstore's `psinfo->buf_lock`, by which one dump keeps out another.
+        PstoreBuf = "pstore-buf",
+        /// `erst_lock` of the ERST back end.
+        Erst = "erst",
+        /// `buffer_lock` of the zone that ramoops is about to write to; only in the function `persistent_ram_write`.
+        RamoopsZone = "ramoops-zone",
+        /// `console_lock()`, which may sleep before it is held.
+        Console = "console",
+        /// The spin lock inside of the semaphore `console_sem`.
+        ConsoleSem = "console-sem",
+        /// The lock of the first 8250 port.
+        UartPort = "uart-port",
+        /// `die_lock`, by which one oops keeps out another.
+        Die = "die",
+        /// A lock of crashlab's own, as any module has.
+        Module = "module",
+        /// `logbuf_lock` of kernels before 5.12.
+        Logbuf = "logbuf",
+    }
+}
+
+words! {
+    /// An edge of an actor's critical section.
+    #[derive(Default)]
+    Edge {
+        /// Its beginning.
+        #[default]
+        Entered = "entered",
+        /// Its end.
+        Left = "left",
+    }
+}
+
+/// How long an actor stays in its critical section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// This long; in whole microseconds.
+    For(Duration),
+    /// Until its CPU is stopped.
+    Forever,
+}
+
+/// When an actor acts; where it waits for its CPU to come by, from when on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start<'a> {
+    /// This long after firing; in whole microseconds.
+    At(Duration),
+    /// After another actor, which is armed already, has passed an edge.
+    After {
+        /// The other actor's name.
+        actor: &'a str,
+        /// The edge.
+        edge: Edge,
+        /// How long after it; in whole microseconds.
+        delay: Duration,
+    },
+}
+
+/// An actor to be armed. What is `None` is left out, and means what crashlab takes for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arm<'a> {
+    /// Its name: at most 15 bytes, without blanks.
+    pub name: &'a str,
+    /// What it does.
+    pub action: Action,
+    /// The CPU that it does it on.
+    pub cpu: u32,
+    /// The context that it does it in; by default a thread.
+    pub context: Option<Context>,
+    /// The function at whose entry it acts: less than 64 bytes.
+    pub function: Option<&'a str>,
+    /// The lock that it holds.
+    pub lock: Option<Lock>,
+    /// How it oopses; by default by `BUG()`.
+    pub kind: Option<OopsKind>,
+    /// How long it stays in its critical section; by default no time at all.
+    pub stay: Option<Stay>,
+    /// How many times it oopses, by default once, or prints, by default without end.
+    pub count: Option<u32>,
+    /// The time from one oops or message to the next, in whole microseconds; by default none.
+    pub every: Option<Duration>,
+    /// When it acts; by default at once, or as soon as its CPU comes by.
+    pub start: Option<Start<'a>>,
+}
+
+impl<'a> Arm<'a> {
+    /// An actor with nothing but defaults.
+    pub const fn new(name: &'a str, action: Action, cpu: u32) -> Self {
+        Self {
+            name,
+            action,
+            cpu,
+            context: None,
+            function: None,
+            lock: None,
+            kind: None,
+            stay: None,
+            count: None,
+            every: None,
+            start: None,
+        }
+    }
+}
+
+/// As it stands behind `arm`.
+impl fmt::Display for Arm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, action, cpu, context, function, lock, kind, stay, count, every, start } = self;
+        write!(f, "{name} {action} cpu={cpu}")?;
+        if let Some(context) = context {
+            write!(f, " in={context}")?;
+        }
+        if let Some(function) = function {
+            write!(f, " function={function}")?;
+        }
+        if let Some(lock) = lock {
+            write!(f, " lock={lock}")?;
+        }
+        if let Some(kind) = kind {
+            write!(f, " kind={kind}")?;
+        }
+        match stay {
+            Some(Stay::For(time)) => write!(f, " for_us={}", time.as_micros())?,
+            Some(Stay::Forever) => f.write_str(" for_us=ever")?,
+            None => {}
+        }
+        if let Some(count) = count {
+            write!(f, " count={count}")?;
+        }
+        if let Some(every) = every {
+            write!(f, " every_us={}", every.as_micros())?;
+        }
+        match start {
+            Some(Start::At(at)) => write!(f, " at_us={}", at.as_micros()),
+            Some(Start::After { actor, edge, delay }) => {
+                write!(f, " after={actor} edge={edge} delay_us={}", delay.as_micros())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_as_crashlab_reads_them() {
+        for (command, text) in [
+            (Command::Nonce("0123456789abcdef"), "nonce 0123456789abcdef"),
+            (Command::Arm("p panic cpu=0"), "arm p panic cpu=0"),
+            (Command::CallTracer, "call-tracer"),
+            (Command::AwaitTracer, "await-tracer"),
+            (Command::Fire, "fire"),
+        ] {
+            assert_eq!(command.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_actor_of_defaults_is_short() {
+        assert_eq!(Arm::new("p", Action::Panic, 2).to_string(), "p panic cpu=2");
+    }
+
+    #[test]
+    fn every_option_is_written() {
+        let us = Duration::from_micros;
+        let arm = Arm {
+            context: Some(Context::Function),
+            function: Some("erst_write"),
+            lock: Some(Lock::PstoreBuf),
+            kind: Some(OopsKind::PageFault),
+            stay: Some(Stay::For(us(700_000))),
+            count: Some(3),
+            every: Some(us(20)),
+            start: Some(Start::After { actor: "other", edge: Edge::Left, delay: us(5) }),
+            ..Arm::new("a", Action::Hold, 1)
+        };
+        assert_eq!(
+            arm.to_string(),
+            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault for_us=700000 count=3 \
+             every_us=20 after=other edge=left delay_us=5"
+        );
+        let arm = Arm { stay: Some(Stay::Forever), start: Some(Start::At(us(0))), ..Arm::new("b", Action::Spin, 0) };
+        assert_eq!(arm.to_string(), "b spin cpu=0 for_us=ever at_us=0");
+    }
+}

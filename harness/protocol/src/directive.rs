@@ -1,0 +1,227 @@
+//! Directives: what the host has the agent do, one a line, in one text that QEMU hands over as an `fw_cfg` item.
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The `fw_cfg` item with the directives.
+pub const ITEM: &str = "opt/harness/trial";
+
+/// The `fw_cfg` item with the seed of the boot: 16 hexadecimal digits, from which the agent draws what makes boots
+/// differ.
+pub const BOOT_ITEM: &str = "opt/harness/boot";
+
+/// The size of [`ITEM`] in bytes, to which the directives are padded with line feeds. The guest's kernel learns the size
+/// of an item once, when it boots, so that a restored guest can only be given as many bytes as its template was.
+pub const ITEM_BYTES: usize = 4096;
+
+/// One directive. The agent follows them in the order in which they stand.
+///
+/// No operand contains a line feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Directive {
+    /// `nonce HEX`: marks the lines of this trial, in the log and in crashlab's page.
+    Nonce(String),
+    /// `witnesses N`: writes N witness lines before the actors are fired.
+    Witnesses(u32),
+    /// `set PATH VALUE`: writes a value to a file below `/proc/sys` or `/sys`.
+    Set {
+        /// The file, without blanks.
+        path: String,
+        /// The value.
+        value: String,
+    },
+    /// `arm …`: hands this line to crashlab, see [`Command::Arm`](crate::Command::Arm). What follows `arm` is not
+    /// looked at by the agent.
+    Arm(String),
+    /// `await-host`: waits for a line from the host.
+    AwaitHost,
+    /// `await-tracer`: waits, before the actors are fired, until a tracer outside of the guest is awake.
+    AwaitTracer,
+    /// `reload-crash-kernel CPU`: once the actors are fired, loads the crash kernel anew, on that CPU.
+    ReloadCrashKernel(u32),
+    /// `run-on CPU`: moves the agent to that CPU.
+    RunOn(u32),
+    /// `fire [after_us=N]`: writes the witness lines, sleeps, fires the actors, and waits for the guest's end.
+    Fire {
+        /// How long the agent sleeps; in whole microseconds.
+        after: Duration,
+    },
+    /// `read-pstore`: sends every file of `/sys/fs/pstore`, then powers off.
+    ReadPstore,
+}
+
+/// Why a line is no directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectiveError {
+    /// Its first word is none, or lacks its operand, or has one too many.
+    Unknown,
+    /// `set` without a path and a value.
+    Set,
+    /// `fire` with something else than `after_us=N`.
+    Fire,
+    /// Its operand is not a number.
+    Number(ParseIntError),
+}
+
+impl fmt::Display for DirectiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("not a directive"),
+            Self::Set => f.write_str("a path and a value are needed"),
+            Self::Fire => f.write_str("after_us=N is all that may follow"),
+            Self::Number(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DirectiveError {}
+
+impl fmt::Display for Directive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nonce(nonce) => write!(f, "nonce {nonce}"),
+            Self::Witnesses(number) => write!(f, "witnesses {number}"),
+            Self::Set { path, value } => write!(f, "set {path} {value}"),
+            Self::Arm(actor) => write!(f, "arm {actor}"),
+            Self::AwaitHost => f.write_str("await-host"),
+            Self::AwaitTracer => f.write_str("await-tracer"),
+            Self::ReloadCrashKernel(cpu) => write!(f, "reload-crash-kernel {cpu}"),
+            Self::RunOn(cpu) => write!(f, "run-on {cpu}"),
+            Self::Fire { after } => match after.as_micros() {
+                0 => f.write_str("fire"),
+                us => write!(f, "fire after_us={us}"),
+            },
+            Self::ReadPstore => f.write_str("read-pstore"),
+        }
+    }
+}
+
+impl FromStr for Directive {
+    type Err = DirectiveError;
+
+    fn from_str(line: &str) -> Result<Self, DirectiveError> {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let number = || rest.parse().map_err(DirectiveError::Number);
+        match verb {
+            "nonce" if !rest.is_empty() => Ok(Self::Nonce(rest.to_owned())),
+            "witnesses" => number().map(Self::Witnesses),
+            "set" => {
+                let (path, value) = rest.split_once(' ').ok_or(DirectiveError::Set)?;
+                Ok(Self::Set { path: path.to_owned(), value: value.to_owned() })
+            }
+            "arm" if !rest.is_empty() => Ok(Self::Arm(rest.to_owned())),
+            "await-host" if rest.is_empty() => Ok(Self::AwaitHost),
+            "await-tracer" if rest.is_empty() => Ok(Self::AwaitTracer),
+            "reload-crash-kernel" => number().map(Self::ReloadCrashKernel),
+            "run-on" => number().map(Self::RunOn),
+            "fire" if rest.is_empty() => Ok(Self::Fire { after: Duration::ZERO }),
+            "fire" => {
+                let us = rest.strip_prefix("after_us=").and_then(|us| us.parse().ok()).ok_or(DirectiveError::Fire)?;
+                Ok(Self::Fire { after: Duration::from_micros(us) })
+            }
+            "read-pstore" if rest.is_empty() => Ok(Self::ReadPstore),
+            _ => Err(DirectiveError::Unknown),
+        }
+    }
+}
+
+/// The text of several directives: each on a line.
+pub fn text(directives: &[Directive]) -> String {
+    directives.iter().flat_map(|directive| [directive.to_string(), "\n".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_directive_is_written_and_read() {
+        for (line, directive) in [
+            ("nonce 00ff", Directive::Nonce("00ff".to_owned())),
+            ("witnesses 32", Directive::Witnesses(32)),
+            (
+                "set /proc/sys/kernel/printk 8 4 1 7",
+                Directive::Set { path: "/proc/sys/kernel/printk".to_owned(), value: "8 4 1 7".to_owned() },
+            ),
+            ("arm oops oops cpu=1 at_us=0", Directive::Arm("oops oops cpu=1 at_us=0".to_owned())),
+            ("await-host", Directive::AwaitHost),
+            ("await-tracer", Directive::AwaitTracer),
+            ("reload-crash-kernel 1", Directive::ReloadCrashKernel(1)),
+            ("run-on 3", Directive::RunOn(3)),
+            ("fire", Directive::Fire { after: Duration::ZERO }),
+            ("fire after_us=250", Directive::Fire { after: Duration::from_micros(250) }),
+            ("read-pstore", Directive::ReadPstore),
+        ] {
+            assert_eq!(line.parse(), Ok(directive.clone()));
+            assert_eq!(directive.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for line in [
+            "",
+            "fire now",
+            "fire after_us=soon",
+            "run-on",
+            "await-tracer please",
+            "set /proc",
+            "witnesses many",
+            "reload-crash-kernel",
+            "arm",
+            "nonce",
+            "reboot",
+        ] {
+            assert!(line.parse::<Directive>().is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        let error = |line: &str| line.parse::<Directive>().unwrap_err().to_string();
+        assert_eq!(error("reboot"), "not a directive");
+        assert_eq!(error("set /proc"), "a path and a value are needed");
+        assert_eq!(error("fire now"), "after_us=N is all that may follow");
+        assert_eq!(error("witnesses many"), "invalid digit found in string");
+    }
+
+    #[test]
+    fn a_text_has_a_line_for_each() {
+        let directives = [Directive::Witnesses(4), Directive::Fire { after: Duration::ZERO }];
+        assert_eq!(text(&directives), "witnesses 4\nfire\n");
+    }
+
+    fn any_directive() -> impl Strategy<Value = Directive> {
+        prop_oneof![
+            "[0-9a-f]{1,16}".prop_map(Directive::Nonce),
+            any::<u32>().prop_map(Directive::Witnesses),
+            ("[!-~]+", "[ -~]*").prop_map(|(path, value)| Directive::Set { path, value }),
+            "[ -~]+".prop_map(Directive::Arm),
+            Just(Directive::AwaitHost),
+            Just(Directive::AwaitTracer),
+            any::<u32>().prop_map(Directive::ReloadCrashKernel),
+            any::<u32>().prop_map(Directive::RunOn),
+            any::<u64>().prop_map(|us| Directive::Fire { after: Duration::from_micros(us) }),
+            Just(Directive::ReadPstore),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn written_directives_are_read_back(directives in prop::collection::vec(any_directive(), 0..8)) {
+            let read: Result<Vec<Directive>, _> = text(&directives).lines().map(str::parse).collect();
+            prop_assert_eq!(read, Ok(directives));
+        }
+
+        #[test]
+        fn any_line_is_survived(line in ".*") {
+            if let Ok(directive) = line.parse::<Directive>() {
+                prop_assert_eq!(directive.to_string().parse(), Ok(directive));
+            }
+        }
+    }
+}
