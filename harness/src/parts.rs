@@ -168,3 +168,64 @@ fn digest(project: &Project, part: &Part) -> Result<String, PartError> {
     }
     Ok(format!("{:x}", hash.finalize()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn checkout() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    }
+
+    /// The crates that a crate of ours is made from, itself among them, by the paths in their manifests.
+    fn made_from(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+        if !found.insert(folder.to_owned()) {
+            return;
+        }
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let built = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        for path in built.split("path = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            made_from(&folder.join(path).canonicalize().unwrap(), found);
+        }
+    }
+
+    #[test]
+    fn a_part_is_known_by_every_crate_of_ours_that_it_is_made_from() {
+        for part in [AGENT, TRACER_1] {
+            let known: BTreeSet<PathBuf> = part.crates.iter().map(|folder| checkout().join(folder)).collect();
+            let own = known.iter().find(|folder| {
+                std::fs::read_to_string(folder.join("Cargo.toml"))
+                    .is_ok_and(|text| text.contains(&format!("name = \"{}\"\n", part.package)))
+            });
+            let mut found = BTreeSet::new();
+            made_from(own.unwrap(), &mut found);
+            assert_eq!(found, known, "{}", part.what);
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_protocol_is_another_agent() {
+        let copy = tempfile::tempdir().unwrap();
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            std::fs::copy(checkout().join(file), copy.path().join(file)).unwrap();
+        }
+        for folder in AGENT.crates {
+            let (from, to) = (checkout().join(folder), copy.path().join(folder));
+            std::fs::create_dir_all(to.join("src")).unwrap();
+            std::fs::copy(from.join("Cargo.toml"), to.join("Cargo.toml")).unwrap();
+            for entry in std::fs::read_dir(from.join("src")).unwrap() {
+                let entry = entry.unwrap();
+                std::fs::copy(entry.path(), to.join("src").join(entry.file_name())).unwrap();
+            }
+        }
+        let project = Project::at(copy.path());
+        let before = digest(&project, &AGENT).unwrap();
+        assert_eq!(digest(&project, &AGENT).unwrap(), before);
+        let changed = copy.path().join("harness/protocol/src/directive.rs");
+        let text = std::fs::read_to_string(&changed).unwrap();
+        std::fs::write(&changed, text + "// changed\n").unwrap();
+        assert_ne!(digest(&project, &AGENT).unwrap(), before);
+    }
+}

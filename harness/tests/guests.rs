@@ -123,7 +123,7 @@ fn a_deadlock_is_recognised_and_shown_by_who_called_whom() {
     let waits = ["queued_spin_lock_slowpath", "_raw_spin_lock_irqsave", "down_trylock", "console_trylock"];
     assert!(names(0)[0].ends_with(waits[0]), "{record:#}");
     assert_eq!(names(0)[1..4], waits[1..], "{record:#}");
-    assert!(names(0).contains(&"panic") && names(1).contains(&"act"), "{record:#}");
+    assert!(names(0).contains(&"panic") && names(1).contains(&"cl_act"), "{record:#}");
     assert!([at(0), at(1)].iter().all(|at| at.ends_with(", interrupts off")), "{record:#}");
 }
 

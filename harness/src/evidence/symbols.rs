@@ -22,7 +22,7 @@ pub struct Function<'a> {
 }
 
 impl Function<'_> {
-    /// An address in it, or the one behind it, as the kernel's own backtraces have it: `actor_thread+0x1cf [crashlab]`.
+    /// An address in it, or the one behind it, as the kernel's own backtraces have it: `cl_actor_thread+0x1cf [crashlab]`.
     pub fn describe(&self, address: u64) -> String {
         let module = if self.module { " [crashlab]" } else { "" };
         format!("{}+{:#x}{module}", self.name, address.wrapping_sub(self.start))
@@ -69,7 +69,7 @@ impl Symbols {
         Some(Function { start: *start, name, module: false })
     }
 
-    /// `native_halt+0x7`, `actor_thread+0x1cf [crashlab]`; an address that is code of neither says so.
+    /// `native_halt+0x7`, `cl_actor_thread+0x1cf [crashlab]`; an address that is code of neither says so.
     pub fn describe(&self, address: u64) -> String {
         match self.function(address) {
             Some(function) => function.describe(address),
