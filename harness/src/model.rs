@@ -204,6 +204,11 @@ impl fmt::Display for ParamValue {
 /// One point of a sweep: every parameter with its value, by name.
 pub type Params = BTreeMap<String, ParamValue>;
 
+/// `hold=300ms post_notifiers=0`
+pub fn assignments(params: &Params) -> String {
+    params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
 /// A variant of a base, as it is named: `NAME@BASE`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KernelName {

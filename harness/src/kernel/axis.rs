@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::files::is_plain_name;
-use super::variant::{Knob, Parameter, Sysctl};
+use super::knob::{Knob, Parameter, Sysctl};
 use super::{KernelError, Variant};
 use crate::model::pstore::{Backend, Ramoops};
 use crate::project::Project;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 
 use super::axis::{Asked, list_axes};
 use super::files::is_plain_name;
+use super::knob::Knob;
 use super::{KernelError, Version};
 use crate::model::GuestChange;
 use crate::project::Project;
@@ -71,50 +71,6 @@ impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.from == self.to { self.from.fmt(f) } else { write!(f, "{} to {}", self.from, self.to) }
     }
-}
-
-/// A run-time setting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Knob {
-    /// `/sys/module/<module>/parameters/<name>`.
-    Parameter(Parameter),
-    /// `/proc/sys/<name, with / for .>`.
-    Sysctl(Sysctl),
-}
-
-impl fmt::Display for Knob {
-    /// `sysctl kernel.panic_print=1`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Parameter(Parameter { module, name, value }) => write!(f, "parameter {module}.{name}={value}"),
-            Self::Sysctl(Sysctl { name, value }) => write!(f, "sysctl {name}={value}"),
-        }
-    }
-}
-
-/// A parameter of a module, or of a part of the kernel that goes by a module's name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameter {
-    /// E.g. `kernel`.
-    pub module: String,
-    /// E.g. `crash_kexec_post_notifiers`.
-    pub name: String,
-    /// The text that is written; a number or a truth value in YAML becomes its text.
-    #[serde(deserialize_with = "scalar")]
-    pub value: String,
-}
-
-/// A sysctl.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sysctl {
-    /// E.g. `kernel.panic_print`.
-    pub name: String,
-    /// The text that is written; a number or a truth value in YAML becomes its text.
-    #[serde(deserialize_with = "scalar")]
-    pub value: String,
 }
 
 #[derive(Deserialize)]
@@ -269,23 +225,6 @@ impl RangeFile {
     }
 }
 
-impl Knob {
-    /// The names become parts of a path in the guest.
-    fn check(&self) -> Result<(), String> {
-        let (names, value): (Vec<&str>, &str) = match self {
-            Self::Parameter(Parameter { module, name, value }) => (vec![module, name], value),
-            Self::Sysctl(Sysctl { name, value }) => (name.split('.').collect(), value),
-        };
-        if let Some(name) = names.iter().find(|name| !is_plain_name(name)) {
-            return Err(format!("`{}` is not a name the kernel uses", name.escape_debug()));
-        }
-        if value.contains(['\n', '\0']) {
-            return Err("a value is one line".to_owned());
-        }
-        Ok(())
-    }
-}
-
 /// A path that cannot leave the folder it counts from.
 fn stays_below(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_))) && !path.is_empty()
@@ -311,41 +250,6 @@ fn names(folder: &Path) -> Result<Vec<String>, KernelError> {
     }
     names.sort();
     Ok(names)
-}
-
-/// A scalar of any kind, as the text the kernel is given.
-fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    struct Scalar;
-
-    impl Visitor<'_> for Scalar {
-        type Value = String;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a number, a text or a truth value")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
-            Ok(text.to_owned())
-        }
-
-        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-
-        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-
-        fn visit_bool<E: serde::de::Error>(self, truth: bool) -> Result<String, E> {
-            Ok(if truth { "1" } else { "0" }.to_owned())
-        }
-
-        fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
-            Err(E::invalid_value(Unexpected::Float(number), &self))
-        }
-    }
-
-    deserializer.deserialize_any(Scalar)
 }
 
 #[cfg(test)]

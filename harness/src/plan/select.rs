@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::kernel::Asked;
-use crate::model::{CellKey, KernelName, Params};
+use crate::model::{CellKey, KernelName, Params, assignments};
 use crate::scenario::{PointFilter, Scenario};
 use crate::yaml::{UnknownName, visible};
 
@@ -167,7 +167,7 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
         }
     }
     if cells.is_empty() {
-        let points: Vec<String> = others.iter().filter(|params| !params.is_empty()).map(point).collect();
+        let points: Vec<String> = others.iter().filter(|params| !params.is_empty()).map(assignments).collect();
         return Err(SelectError::NothingLeft { filters: list(&selection.params), points: points.join("; ") });
     }
     let trials = usize::try_from(selection.trials).unwrap_or(usize::MAX);
@@ -184,7 +184,7 @@ pub fn points(scenario: &Scenario, filters: &[ParamFilter]) -> Result<Vec<Params
     let (points, others): (Vec<Params>, Vec<Params>) =
         scenario.points().into_iter().partition(|params| meant(filters, params));
     if points.is_empty() {
-        let points: Vec<String> = others.iter().map(point).collect();
+        let points: Vec<String> = others.iter().map(assignments).collect();
         return Err(SelectError::NothingLeft { filters: list(filters), points: points.join("; ") });
     }
     Ok(points)
@@ -225,11 +225,6 @@ fn unique(all: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     unique
-}
-
-fn point(params: &Params) -> String {
-    let values: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    values.join(" ")
 }
 
 fn list(filters: &[ParamFilter]) -> String {

@@ -1,10 +1,10 @@
 //! A comparison as a table.
 
 use super::grid::{Grid, Tone};
-use super::summary::assignments;
 use super::{Format, templates};
 use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, SkippedPoint, Verdict};
 use crate::model::Channel;
+use crate::model::assignments;
 use crate::stats::percent;
 
 /// One row for each cell and channel, and whatever only one side has; `base` and `candidate` name the sides.

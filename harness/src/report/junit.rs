@@ -11,8 +11,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::console::{one_line, printable};
-use super::summary::assignments;
 use super::templates;
+use crate::model::assignments;
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord};
 use crate::results::{CellSummary, Judged, Judgement, KernelInfo, RunInfo, Summary};
 use crate::stats::percent;

@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, Tone};
 use super::{Format, templates};
-use crate::model::{CellKey, Channel, Params};
+use crate::model::{CellKey, Channel, Params, assignments};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::percent;
 
@@ -106,11 +106,6 @@ impl<'a> Names<'a> {
     fn variant(&self, key: &CellKey) -> String {
         if self.several_bases { format!("{}@{}", key.variant, key.base) } else { key.variant.clone() }
     }
-}
-
-/// `hold=300ms post_notifiers=0`
-pub(super) fn assignments(params: &Params) -> String {
-    params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// `saved 20/20`: the outcome of all trials, or `mixed`, and how many had the good one.

@@ -1,9 +1,8 @@
 //! What lies between the templates of a cell, in words.
 
 use super::Format;
-use super::summary::assignments;
 use crate::compare::{ComparedCell, Comparison, Share};
-use crate::model::Channel;
+use crate::model::{Channel, assignments};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::{BetweenTemplates, DIFFER_BELOW};
 

@@ -7,7 +7,7 @@ use harness_protocol::Directive;
 use super::{Actor, Cpu, Span};
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
-use crate::model::{Expectation, Meeting, Params};
+use crate::model::{Expectation, Meeting, Params, assignments};
 
 /// One point of a scenario's sweep, ready to be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +106,5 @@ pub(super) fn at_point(instance: &Instance) -> String {
     if instance.params.is_empty() {
         return String::new();
     }
-    let params: Vec<String> = instance.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!(" at {}", params.join(" "))
+    format!(" at {}", assignments(&instance.params))
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::in_table;
 use super::measured::{Measured, MeasuredCell};
-use crate::model::{Channel, ParamValue, Params};
-use crate::report::summary::{NOT_THERE, assignments};
+use crate::model::{Channel, ParamValue, Params, assignments};
+use crate::report::summary::NOT_THERE;
 use crate::scenario::Scenario;
 use crate::stats::{Proportion, percent, wilson};
 

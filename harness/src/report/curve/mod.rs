@@ -13,7 +13,7 @@ mod text;
 
 use serde::{Serialize, Serializer};
 
-use super::summary::assignments;
+use crate::model::assignments;
 use crate::model::{CellKey, Channel, ParamValue, Params};
 use crate::results::{CellSummary, Summary};
 use crate::scenario;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::compare::{BaseRanking, RankedCase, RankedMeasure, Ranking};
+use crate::model::assignments;
 use crate::report::csv::field;
-use crate::report::summary::assignments;
 
 /// Comma-separated values: a row for each case, channel and variant, in the plan's order. Several variants in a field
 /// have spaces between them. Where nothing counted there are no figures; why a variant was not run is in the last field.

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::model::bisection::Criterion;
-use crate::model::{CellKey, Channel, KernelName, Params};
+use crate::model::{CellKey, Channel, KernelName, Params, assignments};
 use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
 use crate::scenario::{Instance, PointFilter};
 use crate::session::Catalogue;
@@ -32,7 +32,7 @@ impl Point {
         };
         let plan = plan::plan(&selection, &catalogue.known(), 0, None)?;
         let [cell] = plan.cells() else {
-            let points: Vec<String> = plan.cells().iter().map(|cell| written(&cell.params)).collect();
+            let points: Vec<String> = plan.cells().iter().map(|cell| assignments(&cell.params)).collect();
             return Err(Failure::input(format!(
                 "scenario `{scenario}` has {} points, and a bisection is of one\n\nhint: choose one of {} with --param",
                 points.len(),
@@ -70,10 +70,4 @@ impl Point {
     pub fn cell(&self, KernelName { variant, base }: KernelName) -> CellKey {
         CellKey { variant, base, scenario: self.scenario.clone(), params: self.params.clone() }
     }
-}
-
-/// `hold=300ms post_notifiers=0`
-fn written(params: &Params) -> String {
-    let params: Vec<String> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    params.join(" ")
 }
