@@ -94,6 +94,32 @@ fn a_broken_file_is_told_where_it_is_needed() {
 }
 
 #[test]
+fn files_are_checked() {
+    let project = Project::new();
+    let output = project.run(&["check"]);
+    let all = text(&output.stdout);
+    assert!(output.status.success() && all.ends_with(" files checked: no problem\n"), "{all}");
+
+    project.write("scenarios/panic-alone.yaml", "name: panic-alone\ntitel: x\n");
+    project.write(
+        "here.yaml",
+        "name: here\ntitle: x\nvariants: [stokc]\nbase: \"6.12\"\ntrials: 1\nscenarios: [nmi-buton]\n",
+    );
+    let output = project.run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let whole = text(&output.stdout);
+    assert!(
+        whole.ends_with(": 1 problem\n") && whole.starts_with("reading "),
+        "a suite that needs it is no other one: {whole}"
+    );
+    let output = project.run(&["check", "here.yaml", "nowhere.yaml", "scenarios/nmi-button.yaml"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), String::new()));
+    insta::assert_snapshot!(text(&output.stdout));
+    let json = project.json(&["check", "here.yaml", "nowhere.yaml", "--format", "json"], 2);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let project = Project::new();
     insta::assert_snapshot!(said(&project, &["compare", "stock", "kmsg-dump-before-stop", "--results", "/nowhere"]));
@@ -130,7 +156,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 21);
 }
 
 #[test]
