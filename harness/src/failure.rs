@@ -8,7 +8,7 @@ use crate::plan::SelectError;
 use crate::results;
 use crate::run::RunError;
 use crate::trial::StageError;
-use crate::yaml::{InputError, UnknownName};
+use crate::yaml::{InputError, LookupError, UnknownName};
 
 /// Why something could not be done. The text begins with the cause; what to do next follows in a line of its own.
 #[derive(Debug)]
@@ -80,6 +80,12 @@ impl From<InputError> for Failure {
 
 impl From<UnknownName> for Failure {
     fn from(error: UnknownName) -> Self {
+        Self::input(error)
+    }
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Self {
         Self::input(error)
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod bench;
 mod blocking;
+pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod evidence;

@@ -12,11 +12,16 @@ pub struct Project {
 }
 
 impl Project {
-    /// The nearest folder at or above `start` that has `guest-kernel/bases.yaml`; failing that, the checkout this
+    /// The nearest folder at or above `start` in which a project is; failing that, the checkout this
     /// program was built from.
     pub fn find(start: &Path) -> Option<Self> {
         let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-        start.ancestors().chain([built_from]).find(|dir| dir.join("guest-kernel/bases.yaml").is_file()).map(Self::at)
+        start.ancestors().chain([built_from]).find(|dir| Self::is_at(dir)).map(Self::at)
+    }
+
+    /// Whether a project is in this folder: whether it has a `guest-kernel/bases.yaml`, be it broken or not.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join("guest-kernel/bases.yaml").symlink_metadata().is_ok()
     }
 
     /// The project at `root`, whatever is there.
@@ -45,6 +50,16 @@ impl Project {
         self.root.join("guest-kernel")
     }
 
+    /// `guest-kernel/bases.yaml`: the unpatched kernels.
+    pub fn bases(&self) -> PathBuf {
+        self.guest_kernel().join("bases.yaml")
+    }
+
+    /// `guest-kernel/axes.yaml`: what can be set about a variant.
+    pub fn axes(&self) -> PathBuf {
+        self.guest_kernel().join("axes.yaml")
+    }
+
     /// Variants that are this machine's alone, for a run or two: in the build cache.
     pub fn throw_away(&self) -> PathBuf {
         self.cache.join("variants")
@@ -58,6 +73,11 @@ impl Project {
     /// `scenarios/`: one file a scenario, `suites/` below it.
     pub fn scenarios(&self) -> PathBuf {
         self.root.join("scenarios")
+    }
+
+    /// `scenarios/suites/`: one file a suite.
+    pub fn suites(&self) -> PathBuf {
+        self.scenarios().join("suites")
     }
 
     /// `results/`: one folder a run.

@@ -10,6 +10,11 @@ pub fn clipped(text: &str, width: usize) -> String {
     }
 }
 
+/// `1 file`, `2 files`
+pub fn plural(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Milliseconds with their thousandths: `-12.345`.
 pub fn milliseconds(ns: i64) -> String {
     let us = ns.unsigned_abs() / 1000;
@@ -53,6 +58,11 @@ mod tests {
             assert_eq!(shell_word(word), word);
         }
         assert_eq!(["", "~/qemu", "my qemu", "it's"].map(shell_word), ["''", "'~/qemu'", "'my qemu'", r"'it'\''s'"]);
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|number| plural(number, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::{Failure, Global, Output, print, print_json};
 use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
 use crate::model::{KernelName, Params, Phase};
-use crate::scenario::Scenario;
 use crate::session::{Rig as _, TrialOptions};
 
 /// Measure how fast trials are, beside the least that they could cost.
@@ -56,7 +55,8 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     }
     let catalogue = catalogue(global)?;
     let name = KernelName { variant: VARIANT.to_owned(), base: catalogue.default_base() };
-    let instance = Scenario::find(&catalogue.scenarios, SCENARIO)?
+    let instance = catalogue
+        .scenario(SCENARIO)?
         .at(&Params::new())
         .cloned()
         .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;

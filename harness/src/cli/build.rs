@@ -38,6 +38,14 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let asked = if arguments.each { patch_by_patch(&catalogue, &asked)? } else { asked };
     let mut kernels = Vec::new();
     let mut failed = None;
+    if arguments.variants.is_empty() {
+        // What is wrong with one of them stops none of the others.
+        for broken in catalogue.broken("variant") {
+            if let Some(earlier) = failed.replace(Failure::from(broken.problems.first().clone())) {
+                events.send(&Event::Failed(&earlier));
+            }
+        }
+    }
     for name in &asked {
         match session::kernel(&catalogue, name, &events, &cancellation).await? {
             Ok(kernel) => kernels.push(kernel),
@@ -45,7 +53,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
             Err(error @ KernelError::NotForBase { .. }) if arguments.variants.is_empty() => {
                 eprintln!("left out: {}", error.first_line());
             }
-            // What is wrong with one of them stops none of the others.
+            // Here neither.
             Err(error) if error.fault() == Fault::Input => {
                 if let Some(earlier) = failed.replace(Failure::from(error)) {
                     events.send(&Event::Failed(&earlier));

@@ -8,7 +8,6 @@ use super::project::{self, results};
 use super::{FOUND, Failure, Global};
 use crate::report::{self, ListedSuite, MEASURED_VARIANT, Measured};
 use crate::results::Run;
-use crate::scenario::Scenario;
 use crate::session::Catalogue;
 
 /// The catalogue, and the figures in it, in the project.
@@ -29,6 +28,9 @@ pub struct Arguments {
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let catalogue = project::catalogue(global)?;
+    for kind in ["scenario", "suite"] {
+        catalogue.require_all(kind)?;
+    }
     let [target, figures] = [CATALOGUE, MEASURED].map(|file| catalogue.project.root().join(file));
     let mut measured = read(&figures)?;
     if let Some(name) = &arguments.run {
@@ -37,9 +39,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         if measured.take(&run.info()?, &run.summary()?, &base) == 0 {
             return Err(Failure::input(format!("run {} has no cell of {MEASURED_VARIANT}@{base}", run.id())));
         }
-        let is_there = |name: &str, point: &_| {
-            Scenario::find(&catalogue.scenarios, name).is_ok_and(|scenario| scenario.at(point).is_some())
-        };
+        let is_there =
+            |name: &str, point: &_| catalogue.scenario(name).is_ok_and(|scenario| scenario.at(point).is_some());
         measured.retain(is_there);
         write(&figures, &measured.text().map_err(Failure::host)?)?;
     }
@@ -70,7 +71,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 
 fn suites(catalogue: &Catalogue) -> Result<Vec<ListedSuite>, Failure> {
     let listed = |suite: &crate::plan::Suite| {
-        let scenarios = suite.selection(&catalogue.known())?.scenarios.into_iter().map(|scenario| scenario.name);
+        let scenarios = suite.scenarios(&catalogue.known(), &[])?.into_iter().map(|scenario| scenario.name);
         Ok(ListedSuite {
             name: suite.name().to_owned(),
             title: suite.title().to_owned(),

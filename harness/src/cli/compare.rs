@@ -6,20 +6,28 @@ use serde::Serialize;
 
 use super::project::{project, results};
 use super::{FOUND, Failure, Global, Output, order, print, print_json};
-use crate::compare::{Column, Comparison, Evidence, Options, Side, compare};
+use crate::compare::{Column, Comparison, Evidence, Options, SCHEMA_VERSION, Side, compare};
 use crate::report::{Format, compare_table};
+use crate::results::LATEST;
 use crate::timeline::{Difference, differences_text};
 
 /// Compare two columns of cells.
 ///
-/// Each side is `VARIANT` (of the latest run), `RUN`, or `RUN:VARIANT`.
+/// Each side is one variant's cells of one run: `VARIANT`, of the run that --run names; `RUN:VARIANT`; or `RUN` alone, if
+/// that has one variant. A variant that the run has on several bases is `VARIANT@BASE`. A run is its id, `latest`, or the
+/// path of its folder, with a `/`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  harness compare stock kmsg-dump-before-stop")]
+#[command(after_help = "Examples:\n  harness compare stock kmsg-dump-before-stop\n  \
+                  harness compare --run 20261122-050607-00ab stock kmsg-dump-before-stop\n  \
+                  harness compare stock@6.1 stock@6.12\n  harness compare baselines/november:stock latest:stock")]
 pub struct Arguments {
-    /// What the candidate is compared with
+    /// What the candidate is compared with: VARIANT, VARIANT@BASE, RUN:VARIANT or RUN
     base: String,
-    /// What may have got better or worse
+    /// What may have got better or worse: VARIANT, VARIANT@BASE, RUN:VARIANT or RUN
     candidate: String,
+    /// The run of the sides that name none: its id, `latest`, or a path with a `/`
+    #[arg(long, value_name = "RUN", default_value = LATEST)]
+    run: String,
     /// The false discovery rate over all cells below which a difference is a verdict
     #[arg(long, default_value_t = Options::default().alpha, value_name = "RATE")]
     alpha: f64,
@@ -34,15 +42,17 @@ pub struct Arguments {
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let results = results(global, &project(global)?);
-    let base = Side::parse(&arguments.base)?.load(&results)?;
-    let candidate = Side::parse(&arguments.candidate)?.load(&results)?;
+    let base = Side::parse(&arguments.base)?.or_run(&arguments.run).load(&results)?;
+    let candidate = Side::parse(&arguments.candidate)?.or_run(&arguments.run).load(&results)?;
     let sequential = arguments.sequential || base.sequential || candidate.sequential;
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
     let comparison = compare(&base.cells, &candidate.cells, options)?;
     let orders = differences(&base, &candidate)?;
     match global.format {
-        Output::Json => print_json(&Shown { comparison: &comparison, orders: &orders })?,
+        Output::Json => {
+            print_json(&Shown { schema_version: SCHEMA_VERSION, comparison: &comparison, orders: &orders })?;
+        }
         Output::Text => {
             let format = Format::Text { colour: false };
             let table = compare_table(&comparison, &base.to_string(), &candidate.to_string(), format);
@@ -55,6 +65,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
 /// What is shown: the channels' counts, and the order of steps where there are timelines.
 #[derive(Serialize)]
 struct Shown<'a> {
+    schema_version: u32,
     #[serde(flatten)]
     comparison: &'a Comparison,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

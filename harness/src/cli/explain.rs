@@ -1,14 +1,10 @@
 //! `harness explain`
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::project::project;
+use super::project::catalogue;
 use super::{Failure, Global, Output, print, print_json};
 use crate::plan::{self, ParamFilter};
-use crate::project::Project;
-use crate::scenario::Scenario;
-use crate::yaml::{self, UnknownName};
 
 /// Tell in plain English what a scenario does.
 ///
@@ -28,8 +24,9 @@ pub struct Arguments {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let scenario = find(&project(global)?, &arguments.scenario)?;
-    let points = plan::points(&scenario, &arguments.param)?;
+    let catalogue = catalogue(global)?;
+    let scenario = catalogue.scenario(&arguments.scenario)?;
+    let points = plan::points(scenario, &arguments.param)?;
     if let Some(explanation) = scenario.explain(&points, arguments.seed) {
         match global.format {
             Output::Text => print(&explanation.to_string())?,
@@ -37,15 +34,4 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The scenario called `name`. Nothing is wrong with it if something is with another file.
-fn find(project: &Project, name: &str) -> Result<Scenario, Failure> {
-    let files = yaml::files(&project.scenarios())?;
-    let stem = |path: &PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some(path) = files.iter().find(|path| stem(path) == name) else {
-        let known: Vec<String> = files.iter().map(stem).collect();
-        return Err(UnknownName::new("scenario", name, known.iter().map(String::as_str)).into());
-    };
-    Ok(Scenario::load(path)?)
 }

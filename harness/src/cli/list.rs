@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::project::{catalogue, results};
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{self, Origin};
+use crate::kernel::Origin;
 use crate::results::list as list_runs;
 use crate::session::Catalogue;
 
@@ -30,6 +30,9 @@ pub struct Arguments {
     what: What,
 }
 
+/// An entry of a list: its name, and its title or why it cannot be used.
+type Entry = (String, Result<String, String>);
+
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let catalogue = catalogue(global)?;
     let wanted = |what: &str| match arguments.what {
@@ -49,12 +52,13 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     }
     match global.format {
         Output::Json => {
+            let entry = |(name, title): Entry| match title {
+                Ok(title) => json!({"name": name, "title": title}),
+                Err(error) => json!({"name": name, "error": error}),
+            };
             let object: serde_json::Map<String, Value> = lists
                 .into_iter()
-                .map(|(what, list)| {
-                    let list = list.into_iter().map(|(name, title)| json!({"name": name, "title": title})).collect();
-                    (what.to_owned(), Value::Array(list))
-                })
+                .map(|(what, list)| (what.to_owned(), Value::Array(list.into_iter().map(entry).collect())))
                 .collect();
             print_json(&object)?;
         }
@@ -63,6 +67,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
             for (what, list) in lists {
                 let mut lines = format!("{what}:\n");
                 for (name, title) in list {
+                    let title = title.unwrap_or_else(|error| format!("broken: {error}"));
                     lines.push_str("  ");
                     lines.push_str(format!("{name:width$}  {title}").trim_end());
                     lines.push('\n');
@@ -82,19 +87,20 @@ fn origin(origin: &Origin) -> String {
     }
 }
 
-fn entries(global: &Global, catalogue: &Catalogue, what: &str) -> Result<Vec<(String, String)>, Failure> {
-    Ok(match what {
-        "variants" => catalogue.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
-        "axes" => {
-            let axes = kernel::list_axes(&catalogue.project)?;
-            axes.iter().map(|axis| (axis.name.clone(), axis.setting.to_string())).collect()
+/// What there is of a kind, and behind it what is broken.
+fn entries(global: &Global, catalogue: &Catalogue, what: &str) -> Result<Vec<Entry>, Failure> {
+    let (kind, good): (&str, Vec<(String, String)>) = match what {
+        "variants" => ("variant", catalogue.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect()),
+        "axes" => ("axis", catalogue.axes.iter().map(|axis| (axis.name.clone(), axis.setting.to_string())).collect()),
+        "bases" => ("base", catalogue.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect()),
+        "scenarios" => ("scenario", catalogue.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect()),
+        "suites" => ("suite", catalogue.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect()),
+        _ => {
+            let runs = list_runs(&results(global, &catalogue.project))?;
+            ("run", runs.iter().map(|run| (run.id().to_owned(), run.folder().display().to_string())).collect())
         }
-        "bases" => catalogue.bases.iter().map(|base| (base.name.clone(), origin(&base.origin))).collect(),
-        "scenarios" => catalogue.scenarios.iter().map(|s| (s.name.clone(), s.title.clone())).collect(),
-        "suites" => catalogue.suites.iter().map(|s| (s.name().to_owned(), s.title().to_owned())).collect(),
-        _ => list_runs(&results(global, &catalogue.project))?
-            .iter()
-            .map(|run| (run.id().to_owned(), run.folder().display().to_string()))
-            .collect(),
-    })
+    };
+    let good = good.into_iter().map(|(name, title)| (name, Ok(title)));
+    let broken = catalogue.broken(kind).map(|broken| (broken.shown(), Err(broken.to_string())));
+    Ok(good.chain(broken).collect())
 }

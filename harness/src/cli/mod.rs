@@ -5,6 +5,7 @@ mod bench;
 mod bisect;
 mod build;
 mod catalogue;
+mod check;
 mod compare;
 mod curve;
 mod doctor;
@@ -86,6 +87,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// List variants, what can be set about them, bases, scenarios, suites or runs
     List(list::Arguments),
+    /// Check the files that users write, for editors and CI
+    Check(check::Arguments),
     /// Tell in plain English what a scenario does
     Explain(explain::Arguments),
     /// Build kernels
@@ -159,6 +162,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Quickstart(arguments) => quickstart::main(&global, arguments).await,
         Command::Doctor(arguments) => doctor::main(&global, arguments).await,
         Command::List(arguments) => list::main(&global, &arguments),
+        Command::Check(arguments) => check::main(&global, &arguments),
         Command::Explain(arguments) => explain::main(&global, &arguments),
         Command::Build(arguments) => build::main(&global, &arguments).await,
         Command::Variant(arguments) => variant::main(&global, arguments),

@@ -12,7 +12,7 @@ use crate::session::{Cancellation, Catalogue, Events, QemuRig, Session, TrialOpt
 /// The project, as `--project` says or as it is found from here.
 pub fn project(global: &Global) -> Result<Project, Failure> {
     if let Some(root) = &global.project {
-        if !root.join("guest-kernel/bases.yaml").is_file() {
+        if !Project::is_at(root) {
             return Err(Failure::input(format!(
                 "no project in {}: no guest-kernel/bases.yaml there\n\nhint: name the root of a checkout",
                 root.display()
@@ -73,7 +73,8 @@ pub fn host_options(global: &Global) -> Result<Options, Failure> {
     let project = project(global)?;
     let mut options = Options::new(project.cache().to_owned(), results(global, &project), 1);
     options.qemu = global.qemu.clone().or(options.qemu);
-    options.source_packages = kernel::list_bases(&project)?
+    options.source_packages = kernel::list_bases(&project)
+        .good
         .into_iter()
         .filter_map(|base| match base.origin {
             // One of a suite is fetched by who needs it.

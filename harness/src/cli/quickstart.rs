@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::options::TrialArguments;
 use super::project::{catalogue, host_options, session_on};
-use super::{Failure, Global, doctor, outcome, run};
+use super::{Failure, Global, doctor, outcome};
 use crate::preflight::{self, Status};
 use crate::session::Request;
 use crate::text::seconds;
@@ -33,7 +33,7 @@ const SUITE: &str = "quick";
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let catalogue = catalogue(global)?;
-    let mut selection = run::suite(&catalogue, SUITE)?;
+    let mut selection = catalogue.suite(SUITE)?.selection(&catalogue.known())?;
     if let Some(trials) = arguments.trials {
         selection.trials = trials;
     }

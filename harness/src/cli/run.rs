@@ -11,7 +11,7 @@ use crate::kernel;
 use crate::model::KernelName;
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::results::{Run, Until};
-use crate::scenario::{PointFilter, Scenario};
+use crate::scenario::PointFilter;
 use crate::session::{Catalogue, Request, Resumable, RunOutcome, TrialOptions};
 
 /// Run a suite, or chosen scenarios on chosen variants.
@@ -138,33 +138,32 @@ fn shard(choice: Option<ShardChoice>) -> Result<Option<Shard>, Failure> {
     Ok(None)
 }
 
-/// What the arguments select, with the suite's own as defaults.
+/// What the arguments select, with the suite's own as defaults. What of a suite is not asked for may be broken.
 fn selection(catalogue: &Catalogue, arguments: &Arguments, patched: Option<String>) -> Result<Selection, Failure> {
     let known = catalogue.known();
-    let mut selection = match &arguments.suite {
-        Some(name) => suite(catalogue, name)?,
-        None => Selection {
-            kernels: vec![KernelName::parse("stock", &catalogue.default_base())],
-            scenarios: Vec::new(),
-            params: Vec::new(),
-            trials: 10,
-        },
-    };
+    let base = catalogue.default_base();
+    let suite = arguments.suite.as_ref().map(|name| catalogue.suite(name)).transpose()?;
+    let mut selection = Selection { kernels: Vec::new(), scenarios: Vec::new(), params: Vec::new(), trials: 10 };
+    if let Some(suite) = suite {
+        selection.scenarios = suite.scenarios(&known, &arguments.scenario)?;
+        selection.trials = suite.trials();
+    }
     if !arguments.scenario.is_empty() {
         let of_suite = std::mem::take(&mut selection.scenarios);
         for name in &arguments.scenario {
-            Scenario::find(known.scenarios, name)?;
+            catalogue.scenario(name)?;
             let known = of_suite.iter().find(|selected| selected.name == *name);
             let only = known.map_or_else(PointFilter::default, |selected| selected.only.clone());
             selection.scenarios.push(SelectedScenario { name: name.clone(), only });
         }
     }
-    if !arguments.variant.is_empty() {
-        let base = catalogue.default_base();
-        selection.kernels = arguments.variant.iter().map(|name| KernelName::parse(name, &base)).collect();
-    }
+    selection.kernels = match (arguments.variant.as_slice(), suite) {
+        ([], Some(suite)) => suite.kernels(&known)?,
+        ([], None) => vec![KernelName::parse("stock", &base)],
+        (variants, _) => variants.iter().map(|name| KernelName::parse(name, &base)).collect(),
+    };
     if let Some(variant) = patched {
-        let base = selection.kernels.first().map_or_else(|| catalogue.default_base(), |first| first.base.clone());
+        let base = selection.kernels.first().map_or(base, |first| first.base.clone());
         selection.kernels.push(KernelName { variant, base });
     }
     if !arguments.base.is_empty() {
@@ -191,13 +190,4 @@ fn on_bases(kernels: &[KernelName], asked: &[String], bases: &[String]) -> Vec<K
         }
     }
     all
-}
-
-/// A suite's selection.
-pub fn suite(catalogue: &Catalogue, name: &str) -> Result<Selection, Failure> {
-    let found = catalogue.suites.iter().find(|suite| suite.name() == name);
-    let suite = found.ok_or_else(|| {
-        crate::yaml::UnknownName::new("suite", name, catalogue.suites.iter().map(crate::plan::Suite::name))
-    })?;
-    Ok(suite.selection(&catalogue.known())?)
 }

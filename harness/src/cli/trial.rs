@@ -9,7 +9,7 @@ use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
 use crate::model::{ActorStamps, Dumped, DumpedCpu, HungCpu, KernelName, TrialOutcome, TrialRecord};
 use crate::plan::{ParamFilter, SelectedScenario, Selection};
-use crate::scenario::{PointFilter, Scenario};
+use crate::scenario::PointFilter;
 use crate::session::Tried;
 
 /// Run one trial with its console shown, and keep everything.
@@ -39,7 +39,7 @@ pub struct Arguments {
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.trial_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
-    Scenario::find(&catalogue.scenarios, &arguments.scenario)?;
+    catalogue.scenario(&arguments.scenario)?;
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
     let name = KernelName::parse(&arguments.variant, &base);
     catalogue.known().kernel(&name)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Error;
 use super::needed::trials_to_decide;
-use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
+use super::pair::{Evidence, Options, PValues, Pair, Verdict, p_values};
 use crate::model::{Channel, Params};
 use crate::results::CellSummary;
 use crate::stats::{BetweenTemplates, Clusters, Interval};
@@ -51,8 +51,10 @@ pub struct ComparedCell {
     pub difference: Option<f64>,
     /// The interval (95 %) of the difference: Miettinen and Nurminen's, or the confidence sequence.
     pub difference_ci95: Interval,
-    /// Boschloo's exact test, two-sided, or the anytime p-value; Benjamini-Hochberg adjusted over the comparison.
+    /// Boschloo's exact test, two-sided, or the anytime p-value, of this test alone; 1 if nothing counted on one side.
     pub p_value: f64,
+    /// The same, adjusted by Benjamini and Hochberg over the comparison.
+    pub p_adjusted: f64,
     /// What follows.
     pub verdict: Verdict,
     /// If undecided: the fewest trials a side that would decide it, if each side's share stayed what it is and so did
@@ -126,10 +128,10 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let only_in_candidate =
         candidate.into_iter().map(Point::of).filter(|point| !base_by_point.contains_key(point)).collect();
 
-    let p_values = adjusted(&pairs, options.evidence);
+    let p_values = p_values(&pairs, options.evidence);
     let factor = factor(&p_values, options);
     let cells = places.into_iter().zip(pairs).zip(p_values);
-    let cells = cells.map(|((place, pair), p_value)| compared(place, &pair, p_value, factor, options)).collect();
+    let cells = cells.map(|((place, pair), p_values)| compared(place, &pair, p_values, factor, options)).collect();
     Ok(Comparison { cells, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
 }
 
@@ -151,10 +153,10 @@ fn skipped(base: &[CellSummary], candidate: &[CellSummary]) -> Vec<SkippedPoint>
 
 /// What Benjamini and Hochberg multiply the p-value with of which one more test is to be rejected, if the others stay
 /// as they are.
-fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
+fn factor(p_values: &[Option<PValues>], options: Options) -> f64 {
     let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     let tested = p_values.iter().flatten().count();
-    let rejected = p_values.iter().flatten().filter(|&&p_value| p_value < options.alpha).count();
+    let rejected = p_values.iter().flatten().filter(|both| both.adjusted < options.alpha).count();
     count(tested) / (count(rejected) + 1.0)
 }
 
@@ -162,7 +164,7 @@ fn factor(p_values: &[Option<f64>], options: Options) -> f64 {
 fn compared(
     (point, channel): (Point, Channel),
     pair: &Pair,
-    p_value: Option<f64>,
+    p_values: Option<PValues>,
     factor: f64,
     options: Options,
 ) -> ComparedCell {
@@ -170,8 +172,8 @@ fn compared(
         let (all, ci95) = (seen.pooled(), options.evidence.share(seen));
         Share { n: all.of(), saved: all.hits(), ci95, between_templates: seen.between() }
     };
-    let p_value = p_value.unwrap_or(1.0);
-    let verdict = pair.verdict(p_value, options);
+    let PValues { raw, adjusted } = p_values.unwrap_or(PValues { raw: 1.0, adjusted: 1.0 });
+    let verdict = pair.verdict(adjusted, options);
     ComparedCell {
         point,
         channel,
@@ -179,7 +181,8 @@ fn compared(
         candidate: share(&pair.candidate),
         difference: pair.difference(),
         difference_ci95: pair.interval(options.evidence),
-        p_value,
+        p_value: raw,
+        p_adjusted: adjusted,
         verdict,
         trials_to_decide: match verdict {
             Verdict::Undecided => trials_to_decide(pair, factor, options),

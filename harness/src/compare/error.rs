@@ -53,7 +53,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed { .. } => {
-                Some("give RUN:VARIANT, RUN, or VARIANT (of the latest run), e.g. latest:stock".to_owned())
+                Some("give VARIANT (of the run that --run names), RUN:VARIANT, or RUN, e.g. latest:stock".to_owned())
             }
             Self::Ambiguous { run, there } => there.first().map(|variant| format!("name one, e.g. {run}:{variant}")),
             Self::NoVariant { variant, elsewhere, .. } => {

@@ -21,6 +21,10 @@ mod side;
 #[cfg(test)]
 mod tests;
 
+/// The version of what `harness compare --format json` prints. In version 1, which did not say so, `p_value` was the
+/// adjusted one, and there was no `p_adjusted`.
+pub const SCHEMA_VERSION: u32 = 2;
+
 pub use cells::{ComparedCell, Comparison, Point, Share, SkippedPoint, compare};
 pub use error::Error;
 pub use open::open_cells;

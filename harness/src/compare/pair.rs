@@ -131,18 +131,33 @@ impl Pair {
     }
 }
 
-/// The p-values of a family of tests, adjusted for each other; none where nothing counted on one side. Nothing was
-/// tested there, so those are no part of the family and do not make the others weaker.
+/// The p-values of one test of a family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PValues {
+    /// Of this test alone.
+    pub(super) raw: f64,
+    /// Adjusted for the others.
+    pub(super) adjusted: f64,
+}
+
+/// The p-values of a family of tests; none where nothing counted on one side. Nothing was tested there, so those are no
+/// part of the family and do not make the others weaker.
 ///
-/// Of anytime p-values, which are one over an e-value, this is the e-BH procedure: it holds the false discovery rate
-/// however the tests depend on each other (R. Wang, A. Ramdas, "False discovery rate control with e-values", J. R.
-/// Statist. Soc. B 84 (2022)).
-pub(super) fn adjusted(pairs: &[Pair], evidence: Evidence) -> Vec<Option<f64>> {
+/// They are adjusted by Benjamini and Hochberg. Of anytime p-values, which are one over an e-value, this is the e-BH
+/// procedure: it holds the false discovery rate however the tests depend on each other (R. Wang, A. Ramdas, "False
+/// discovery rate control with e-values", J. R. Statist. Soc. B 84 (2022)).
+pub(super) fn p_values(pairs: &[Pair], evidence: Evidence) -> Vec<Option<PValues>> {
     let tested = |pair: &&Pair| pair.difference().is_some();
     // The same counts come up again and again, and an exact test takes its time.
     let mut known: HashMap<&Pair, f64> = HashMap::new();
     let p_value = |pair| *known.entry(pair).or_insert_with(|| pair.p_value(evidence));
-    let p_values: Vec<f64> = pairs.iter().filter(tested).map(p_value).collect();
-    let mut adjusted = benjamini_hochberg(&p_values).into_iter();
-    pairs.iter().map(|pair| pair.difference().and_then(|_| adjusted.next())).collect()
+    let raw: Vec<f64> = pairs.iter().filter(tested).map(p_value).collect();
+    let adjusted = benjamini_hochberg(&raw);
+    let mut both = raw.into_iter().zip(adjusted).map(|(raw, adjusted)| PValues { raw, adjusted });
+    pairs.iter().map(|pair| pair.difference().and_then(|_| both.next())).collect()
+}
+
+/// The adjusted ones alone.
+pub(super) fn adjusted(pairs: &[Pair], evidence: Evidence) -> Vec<Option<f64>> {
+    p_values(pairs, evidence).into_iter().map(|both| Some(both?.adjusted)).collect()
 }

@@ -109,6 +109,7 @@ fn the_json_has_its_documented_form() {
             -0.164577,
             0.164577
           ],
+          "p_adjusted": 1.0,
           "p_value": 1.0,
           "params": {},
           "scenario": "panic-alone",
@@ -138,7 +139,8 @@ fn the_json_has_its_documented_form() {
             -1.0,
             -0.820666
           ],
-          "p_value": 3.63798e-12,
+          "p_adjusted": 3.63798e-12,
+          "p_value": 1.81899e-12,
           "params": {},
           "scenario": "panic-alone",
           "trials_to_decide": null,
@@ -169,12 +171,12 @@ fn the_json_has_its_documented_form() {
 
     let unread = compare(&column(&[(0, 0)]), &column(&[(20, 20)]), Options::default()).unwrap();
     assert!(!unread.regressed());
-    assert_snapshot!(rounded(&unread.cells[1]), @r#"{"base":{"ci95":[0.0,1.0],"n":0,"saved":0},"candidate":{"ci95":[0.838875,1.0],"n":20,"saved":20},"channel":"pstore","difference":null,"difference_ci95":[-1.0,1.0],"p_value":1.0,"params":{"hold":0},"scenario":"panic-during-oops-dump","trials_to_decide":null,"verdict":"undecided"}"#);
+    assert_snapshot!(rounded(&unread.cells[1]), @r#"{"base":{"ci95":[0.0,1.0],"n":0,"saved":0},"candidate":{"ci95":[0.838875,1.0],"n":20,"saved":20},"channel":"pstore","difference":null,"difference_ci95":[-1.0,1.0],"p_adjusted":1.0,"p_value":1.0,"params":{"hold":0},"scenario":"panic-during-oops-dump","trials_to_decide":null,"verdict":"undecided"}"#);
 
     let options = Options { evidence: Evidence::Sequential, ..Options::default() };
     let sequential = compare(&column(&[(20, 20)]), &column(&[(20, 20)]), options).unwrap();
     assert_eq!(rounded(&sequential)["evidence"], "sequential");
-    assert_snapshot!(rounded(&sequential.cells[1]), @r#"{"base":{"ci95":[0.812276,1.0],"n":20,"saved":20},"candidate":{"ci95":[0.812276,1.0],"n":20,"saved":20},"channel":"pstore","difference":0.0,"difference_ci95":[-0.233593,0.233593],"p_value":1.0,"params":{"hold":0},"scenario":"panic-during-oops-dump","trials_to_decide":52,"verdict":"undecided"}"#);
+    assert_snapshot!(rounded(&sequential.cells[1]), @r#"{"base":{"ci95":[0.812276,1.0],"n":20,"saved":20},"candidate":{"ci95":[0.812276,1.0],"n":20,"saved":20},"channel":"pstore","difference":0.0,"difference_ci95":[-0.233593,0.233593],"p_adjusted":1.0,"p_value":1.0,"params":{"hold":0},"scenario":"panic-during-oops-dump","trials_to_decide":52,"verdict":"undecided"}"#);
 }
 
 /// As JSON, to six significant digits: the last ones are the host's libm's.

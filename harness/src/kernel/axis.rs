@@ -1,15 +1,17 @@
 //! `guest-kernel/axes.yaml`: what can be set about a kernel, or its guest, without building it.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::files::is_plain_name;
+use super::entries;
 use super::knob::{Knob, Parameter, Sysctl};
 use super::{KernelError, Variant};
 use crate::model::pstore::{Backend, Ramoops};
 use crate::project::Project;
-use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
+use crate::yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
 /// Something that can be set, by a name that is short enough for the name of a variant: `stock+post_notifiers=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,25 +71,26 @@ impl fmt::Display for Setting {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AxesFile {
-    axes: Ordered<At<Setting>>,
+    axes: Ordered<IgnoredAny>,
 }
 
+/// What kind of thing an axis is.
+const KIND: &str = "axis";
+
 /// The axes of a project, in the order of its `axes.yaml`; none if it has no such file.
-pub fn list_axes(project: &Project) -> Result<Vec<Axis>, KernelError> {
-    let path = project.guest_kernel().join("axes.yaml");
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let file = YamlFile::read(&path)?;
-    let AxesFile { axes: Ordered(axes) } = file.parse()?;
-    axes.into_iter()
-        .map(|(name, setting)| {
-            if !is_plain_name(&name) {
-                return Err(file.error(name.mark, "an axis' name is letters, digits, `.`, `_`, `-`", None).into());
-            }
-            Ok(Axis { name: name.value, setting: setting.value })
-        })
-        .collect()
+pub fn list_axes(project: &Project) -> Listed<Axis> {
+    let path = project.axes();
+    if path.symlink_metadata().is_err() { Listed::default() } else { read_axes(&path) }
+}
+
+/// The axes in the file at `path`.
+pub fn read_axes(path: &Path) -> Listed<Axis> {
+    let file = match YamlFile::read(path) {
+        Ok(file) => file,
+        Err(error) => return Listed::unreadable(KIND, error),
+    };
+    let axes = entries::entries(&file, (KIND, "an axis'"), "axes", |AxesFile { axes }| axes);
+    axes.and_then(|(name, setting)| Ok(Axis { name, setting }))
 }
 
 /// A variant as it is asked for: `NAME~K+AXIS=VALUE`.
@@ -134,7 +137,7 @@ impl Variant {
     }
 
     /// The variant with `setting`, as in `post_notifiers=1`, besides what it has.
-    pub(super) fn with(mut self, axes: &[Axis], setting: &str) -> Result<Self, KernelError> {
+    pub(super) fn with(mut self, axes: &Listed<Axis>, setting: &str) -> Result<Self, KernelError> {
         let wrong = |cause: String, hint: &str| KernelError::Axis {
             variant: self.name.clone(),
             setting: setting.escape_debug().to_string(),
@@ -144,8 +147,9 @@ impl Variant {
         let Some((name, value)) = setting.split_once('=') else {
             return Err(wrong("it has no value".to_owned(), "write it as in `stock+post_notifiers=1`"));
         };
-        let Some(Axis { setting: place, .. }) = axes.iter().find(|axis| axis.name == name) else {
-            return Err(UnknownName::new("axis", name, axes.iter().map(|axis| axis.name.as_str())).into());
+        let Some(Axis { setting: place, .. }) = axes.good.iter().find(|axis| axis.name == name) else {
+            let unknown = UnknownName::new(KIND, name, axes.good.iter().map(|axis| axis.name.as_str()));
+            return Err(LookupError::of(unknown, &axes.broken).into());
         };
         // It becomes part of names, of a command line and of a file's content.
         if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || "._,:-".contains(c)) {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::{KernelError, Package, files};
+use super::{KernelError, Package, entries, files};
 use crate::project::Project;
-use crate::yaml::{At, Ordered, Source as YamlFile, UnknownName};
+use crate::yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
 /// An unpatched kernel source, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +46,15 @@ pub struct GitOrigin {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BasesFile {
-    bases: Ordered<At<Origin>>,
+    bases: Ordered<IgnoredAny>,
 }
 
+/// What kind of thing a base is.
+const KIND: &str = "base";
+
 /// The bases of a project, in the order of its `bases.yaml`.
-pub fn list_bases(project: &Project) -> Result<Vec<Base>, KernelError> {
-    read(&project.guest_kernel().join("bases.yaml"))
+pub fn list_bases(project: &Project) -> Listed<Base> {
+    read_bases(&project.bases())
 }
 
 /// The names of the bases that are this machine's alone.
@@ -89,31 +93,29 @@ pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) ->
     std::fs::create_dir_all(&folder).and_then(|()| files::replace(&path, text.as_bytes())).map_err(&fail)
 }
 
-fn read(path: &Path) -> Result<Vec<Base>, KernelError> {
+/// The bases in the file at `path`.
+pub fn read_bases(path: &Path) -> Listed<Base> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let file = YamlFile::read(path)?;
-    let BasesFile { bases: Ordered(bases) } = file.parse()?;
-    bases
-        .into_iter()
-        .map(|(name, origin)| {
-            if !files::is_plain_name(&name) {
-                return Err(file.error(name.mark, "a base's name is letters, digits, `.`, `_`, `-`", None).into());
-            }
-            Ok(Base { name: name.value, origin: origin.value.below(folder) })
-        })
-        .collect()
+    let file = match YamlFile::read(path) {
+        Ok(file) => file,
+        Err(error) => return Listed::unreadable(KIND, error),
+    };
+    let bases = entries::entries(&file, (KIND, "a base's"), "bases", |BasesFile { bases }| bases);
+    bases.and_then(|(name, origin): (String, Origin)| Ok(Base { name, origin: origin.below(folder) }))
 }
 
 impl Base {
     /// The base of that name.
-    pub(super) fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let mut bases = list_bases(project)?;
+    pub(super) fn find(project: &Project, name: &str) -> Result<Self, LookupError> {
+        let Listed { mut good, mut broken } = list_bases(project);
         let commit = project.commits().join(format!("{name}.yaml"));
         if files::is_plain_name(name) && commit.is_file() {
-            bases.extend(read(&commit)?);
+            let commit = read_bases(&commit);
+            good.extend(commit.good);
+            broken.extend(commit.broken);
         }
-        let unknown = UnknownName::new("base", name, bases.iter().map(|base| base.name.as_str()));
-        bases.into_iter().find(|base| base.name == name).ok_or_else(|| unknown.into())
+        let unknown = UnknownName::new(KIND, name, good.iter().map(|base| base.name.as_str()));
+        good.into_iter().find(|base| base.name == name).ok_or_else(|| LookupError::of(unknown, &broken))
     }
 }
 
@@ -143,7 +145,7 @@ mod tests {
 
     fn error(bases: &str) -> String {
         let (root, project) = project(bases);
-        list_bases(&project).unwrap_err().to_string().replace(&root.path().display().to_string(), "ROOT")
+        list_bases(&project).all().unwrap_err().to_string().replace(&root.path().display().to_string(), "ROOT")
     }
 
     #[test]
@@ -152,7 +154,7 @@ mod tests {
             "bases:\n  \"6.12\": { package: linux-source-6.12 }\n  local: { tarball: ../linux.tar.xz }\n  \
              mine: { git: { tree: /src/linux, commit: v6.12 } }\n",
         );
-        let bases = list_bases(&project).unwrap();
+        let bases = list_bases(&project).all().unwrap();
         let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
         assert_eq!(names, ["6.12", "local", "mine"]);
         assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".parse().unwrap()));

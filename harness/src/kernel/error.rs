@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnose::Diagnosis;
 use super::{Version, files};
-use crate::yaml::{InputError, UnknownName};
+use crate::yaml::{InputError, LookupError, UnknownName};
 
 /// What the source of one kernel takes while it is built, unpacked and with its objects: 1.7 GiB and 0.2 GiB were
 /// measured for 6.12.117; the rest is for newer kernels.
@@ -435,5 +435,14 @@ impl fmt::Display for Listed<'_> {
             all => write!(f, "{} options are not as asked for", all.len())?,
         }
         self.0.iter().try_for_each(|unmet| write!(f, "\n  {unmet}"))
+    }
+}
+
+impl From<LookupError> for KernelError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Unknown(unknown) => Self::Unknown(unknown),
+            LookupError::Broken(broken) => Self::Input(broken),
+        }
     }
 }

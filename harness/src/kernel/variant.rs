@@ -11,7 +11,7 @@ use super::knob::Knob;
 use super::{KernelError, Version};
 use crate::model::GuestChange;
 use crate::project::Project;
-use crate::yaml::{At, Mark, Source as YamlFile, UnknownName};
+use crate::yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};
 
 /// A base with an ordered patch series, further config fragments, a command line and run-time settings.
 #[derive(Debug, Clone)]
@@ -105,16 +105,36 @@ struct RangeFile {
     to: At<String>,
 }
 
+/// What kind of thing a variant is.
+const KIND: &str = "variant";
+
+/// The file in a variant's folder.
+const FILE: &str = "variant.yaml";
+
 /// The variants of a project, by name.
-pub fn list_variants(project: &Project) -> Result<Vec<Variant>, KernelError> {
+pub fn list_variants(project: &Project) -> Listed<Variant> {
+    let files = match variant_files(project) {
+        Ok(files) => files,
+        Err(error) => return Listed::unreadable(KIND, error),
+    };
+    let mut listed = Listed::default();
+    for path in files {
+        listed.add(KIND, &name_of(&path), Variant::read(project, &path));
+    }
+    listed
+}
+
+/// The files of a project's variants, by name. That they can be read is not said.
+pub fn variant_files(project: &Project) -> Result<Vec<PathBuf>, InputError> {
     let folder = folder(project);
-    names(&folder)?.iter().map(|name| Variant::read(project, &folder, name)).collect()
+    let names = names(&folder).map_err(|error| InputError::of_file(&folder, error.to_string()))?;
+    Ok(names.into_iter().map(|name| folder.join(name).join(FILE)).collect())
 }
 
 /// The names of the variants that are this machine's alone, by name.
 pub fn list_throw_aways(project: &Project) -> Result<Vec<String>, KernelError> {
     let folder = project.throw_away();
-    if folder.is_dir() { names(&folder) } else { Ok(Vec::new()) }
+    names(&folder).map_err(KernelError::io("reading the variants in", &folder))
 }
 
 impl Variant {
@@ -122,21 +142,21 @@ impl Variant {
     /// `notifier-lists~2+post_notifiers=1`.
     pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
         let Asked { name: own, without, settings } = Asked::of(name);
-        let names = names(&folder(project))?;
-        let mut variant = if names.iter().any(|known| known == own) {
-            Self::read(project, &folder(project), own)?
-        } else if is_plain_name(own) && project.throw_away().join(own).is_dir() {
-            Self::read(project, &project.throw_away(), own)?
-        } else {
-            return Err(UnknownName::new("variant", own, names.iter().map(String::as_str)).into());
+        let folders = [folder(project), project.throw_away()];
+        let of_name = || folders.iter().map(|folder| folder.join(own)).find(|folder| has_variant(folder));
+        let Some(folder) = is_plain_name(own).then(of_name).flatten() else {
+            let Listed { good, broken } = list_variants(project);
+            let unknown = UnknownName::new(KIND, own, good.iter().map(|variant| variant.name.as_str()));
+            return Err(LookupError::of(unknown, &broken).into());
         };
+        let mut variant = Self::read(project, &folder.join(FILE)).map_err(Problems::into_first)?;
         if let Some(last) = without {
             variant = variant.without(last)?;
         }
         if settings.is_empty() {
             return Ok(variant);
         }
-        let axes = list_axes(project)?;
+        let axes = list_axes(project);
         settings.into_iter().try_fold(variant, |variant, setting| variant.with(&axes, setting))
     }
 
@@ -160,45 +180,49 @@ impl Variant {
         if ranges.is_empty() { "all kernels".to_owned() } else { ranges.join(", ") }
     }
 
-    fn read(project: &Project, variants: &Path, name: &str) -> Result<Self, KernelError> {
-        let folder = variants.join(name);
-        let file = YamlFile::read(&folder.join("variant.yaml"))?;
+    /// The variant in the file at `path`, which is named after the file's folder.
+    pub fn read(project: &Project, path: &Path) -> Result<Self, Problems> {
+        let (folder, name) = (path.parent().unwrap_or(Path::new("")), name_of(path));
+        if !is_plain_name(&name) {
+            return Err(InputError::of_file(path, "a variant's folder is letters, digits, `.`, `_`, `-`").into());
+        }
+        let file = YamlFile::read(path)?;
         let read: VariantFile = file.parse()?;
-        let wrong = |mark: Mark, cause: String| KernelError::from(file.error(mark, cause, None));
+        let wrong = |mark: Mark, cause: String| file.error(mark, cause, None);
+        let mut problems = Collected::default();
 
         if *read.name != name {
-            return Err(wrong(read.name.mark, format!("the variant is called `{name}` after its folder")));
+            problems.add(wrong(read.name.mark, format!("the variant is called `{name}` after its folder")));
         }
-        let paths = |names: Vec<At<String>>, folder: &Path, kind: &str| -> Result<Vec<PathBuf>, KernelError> {
-            let path = |name: At<String>| {
-                let path = folder.join(&*name);
-                if !stays_below(&name) {
-                    return Err(wrong(name.mark, format!("a {kind} is a file below {}", folder.display())));
-                }
-                if !path.is_file() {
-                    return Err(wrong(name.mark, format!("there is no {kind} {}", path.display())));
-                }
-                Ok(path)
-            };
-            names.into_iter().map(path).collect()
+        let below = |name: At<String>, folder: &Path, kind: &str| {
+            let path = folder.join(&*name);
+            if !stays_below(&name) {
+                return Err(wrong(name.mark, format!("a {kind} is a file below {}", folder.display())));
+            }
+            if !path.is_file() {
+                return Err(wrong(name.mark, format!("there is no {kind} {}", path.display())));
+            }
+            Ok(path)
         };
-        let series = read.series.into_iter().map(|SeriesFile { bases, patches }| {
-            let bases = bases.map(|range| range.parse(&file)).transpose()?;
-            Ok(Series { bases, patches: paths(patches, &folder, "patch")? })
-        });
-        let series = series.collect::<Result<_, KernelError>>()?;
-        let throw_away = variants == project.throw_away();
-        let configs = if throw_away { folder.clone() } else { project.guest_kernel().join("configs") };
-        let config = paths(read.config, &configs, "config fragment")?;
+        let mut series = Vec::new();
+        for SeriesFile { bases, patches } in read.series {
+            let bases = bases.and_then(|range| problems.keep(range.parse(&file)));
+            let patches = patches.into_iter().filter_map(|name| problems.keep(below(name, folder, "patch"))).collect();
+            series.push(Series { bases, patches });
+        }
+        let throw_away = folder.parent().is_some_and(|variants| variants == project.throw_away());
+        let configs = if throw_away { folder.to_owned() } else { project.guest_kernel().join("configs") };
+        let fragment = |name| problems.keep(below(name, &configs, "config fragment"));
+        let config = read.config.into_iter().filter_map(fragment).collect();
         for word in &read.command_line {
             if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                let cause = "each entry is one word of the kernel's command line".to_owned();
-                return Err(wrong(word.mark, cause));
+                problems.add(wrong(word.mark, "each entry is one word of the kernel's command line".to_owned()));
             }
         }
         for knob in &read.knobs {
-            knob.check().map_err(|cause| wrong(knob.mark, cause))?;
+            problems.keep(knob.check().map_err(|cause| wrong(knob.mark, cause)));
         }
+        problems.end()?;
         Ok(Self {
             name: read.name.value,
             title: read.title,
@@ -214,12 +238,12 @@ impl Variant {
 }
 
 impl RangeFile {
-    fn parse(self, file: &YamlFile) -> Result<Range, KernelError> {
+    fn parse(self, file: &YamlFile) -> Result<Range, InputError> {
         let version = |text: &At<String>| text.parse::<Version>().map_err(|cause| file.error(text.mark, cause, None));
         let range = Range { from: version(&self.from)?, to: version(&self.to)? };
         if range.from.line() > range.to.line() {
             let hint = Some("`from` is the older one".to_owned());
-            return Err(file.error(self.from.mark, "no kernel lies in this range", hint).into());
+            return Err(file.error(self.from.mark, "no kernel lies in this range", hint));
         }
         Ok(range)
     }
@@ -235,21 +259,35 @@ pub(super) fn folder(project: &Project) -> PathBuf {
     project.guest_kernel().join("variants")
 }
 
-/// The folders that have a `variant.yaml`, sorted.
-fn names(folder: &Path) -> Result<Vec<String>, KernelError> {
-    let fail = KernelError::io("reading the variants in", folder);
+/// The names of the folders that have a `variant.yaml`, sorted; none if there is no such folder. Whether anything can be
+/// read is not looked at.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(&fail)? {
-        let entry = entry.map_err(&fail)?;
-        if let Ok(name) = entry.file_name().into_string()
-            && is_plain_name(&name)
-            && entry.path().join("variant.yaml").is_file()
+    for entry in entries {
+        let path = entry?.path();
+        if has_variant(&path)
+            && let Some(name) = path.file_name()
         {
-            names.push(name);
+            names.push(name.to_string_lossy().into_owned());
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Of a file's folder.
+fn name_of(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Whether there is a `variant.yaml` in that folder, of whatever kind.
+fn has_variant(folder: &Path) -> bool {
+    folder.join(FILE).symlink_metadata().is_ok()
 }
 
 #[cfg(test)]

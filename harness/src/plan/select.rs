@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::kernel::Asked;
 use crate::model::{CellKey, KernelName, Params, assignments};
 use crate::scenario::{PointFilter, Scenario};
-use crate::yaml::{UnknownName, visible};
+use crate::yaml::{Broken, InputError, LookupError, UnknownName, visible};
 
 /// At ten trials a second this is more than a day.
 const MAX_TRIALS: usize = 1_000_000;
@@ -55,6 +55,8 @@ pub struct Known<'a> {
     pub bases: &'a [String],
     /// The scenarios themselves.
     pub scenarios: &'a [Scenario],
+    /// What of all these cannot be used, because its file is broken.
+    pub broken: &'a [Broken],
 }
 
 /// A selection that cannot be planned.
@@ -63,6 +65,9 @@ pub enum SelectError {
     /// A variant, base, scenario, parameter or value that is not there.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
+    /// A file that is needed is broken.
+    #[error(transparent)]
+    Broken(#[from] InputError),
     /// The filters exist but have no point in common.
     #[error("no point of the selected scenarios has {filters}\n\nhint: the points are: {points}")]
     NothingLeft {
@@ -108,18 +113,37 @@ impl fmt::Display for ParamFilter {
     }
 }
 
-impl Known<'_> {
+impl From<LookupError> for SelectError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Unknown(unknown) => Self::Unknown(unknown),
+            LookupError::Broken(broken) => Self::Broken(broken),
+        }
+    }
+}
+
+impl<'a> Known<'a> {
+    /// The scenario of that name.
+    pub fn scenario(&self, name: &str) -> Result<&'a Scenario, LookupError> {
+        Scenario::find(self.scenarios, name).map_err(|unknown| LookupError::of(unknown, self.broken))
+    }
+
     /// That there are such a variant and such a base. What is set about the variant is not looked at.
-    pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), UnknownName> {
+    pub fn kernel(&self, KernelName { variant, base }: &KernelName) -> Result<(), LookupError> {
         self.one_of("base", base, self.bases)?;
         self.one_of("variant", Asked::of(variant).name, self.variants)
     }
 
-    fn one_of(&self, kind: &'static str, name: &str, offered: &[String]) -> Result<(), UnknownName> {
+    /// Whether there is such a base, broken or not.
+    pub fn has_base(&self, name: &str) -> bool {
+        !matches!(self.one_of("base", name, self.bases), Err(LookupError::Unknown(_)))
+    }
+
+    fn one_of(&self, kind: &'static str, name: &str, offered: &[String]) -> Result<(), LookupError> {
         if offered.iter().chain(self.throw_aways).any(|known| known == name) {
             return Ok(());
         }
-        Err(UnknownName::new(kind, name, offered.iter().map(String::as_str)))
+        Err(LookupError::of(UnknownName::new(kind, name, offered.iter().map(String::as_str)), self.broken))
     }
 }
 
@@ -140,8 +164,8 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
     let scenarios: Vec<(&Scenario, &PointFilter)> = selection
         .scenarios
         .iter()
-        .map(|selected| Ok((Scenario::find(known.scenarios, &selected.name)?, &selected.only)))
-        .collect::<Result<_, UnknownName>>()?;
+        .map(|selected| Ok((known.scenario(&selected.name)?, &selected.only)))
+        .collect::<Result<_, LookupError>>()?;
     for filter in &selection.params {
         filter.check(&scenarios)?;
     }

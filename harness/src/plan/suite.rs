@@ -11,9 +11,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{Known, SelectedScenario, Selection};
+use crate::kernel::KernelError;
 use crate::model::KernelName;
-use crate::scenario::{KernelNameSchema, NameSchema, PointFilter, Scenario, Where, WhereSchema};
-use crate::yaml::{At, InputError, Mark, Source};
+use crate::scenario::{KernelNameSchema, NameSchema, PointFilter, Where, WhereSchema};
+use crate::yaml::{At, Collected, InputError, Listed, Mark, Problems, Source};
+
+/// What kind of thing a suite is.
+pub(super) const KIND: &str = "suite";
 
 /// A suite, read; its names are looked up by [`selection`](Self::selection).
 #[derive(Debug, Clone)]
@@ -68,32 +72,34 @@ struct Restricted {
 
 impl Suite {
     /// The suite in the file at `path`.
-    pub fn load(path: &Path) -> Result<Self, InputError> {
+    pub fn load(path: &Path) -> Result<Self, Problems> {
         Self::parse(Source::read(path)?)
     }
 
     /// The suite in `source`; the file's name counts, as the suite must be named like it.
-    pub fn parse(source: Source) -> Result<Self, InputError> {
+    pub fn parse(source: Source) -> Result<Self, Problems> {
         let file: File = source.parse()?;
-        source.require_name(&file.name)?;
-        let error = |mark: Mark, cause: &str| Err(source.error(mark, cause, None));
+        let mut problems = Collected::default();
+        problems.keep(source.require_name(&file.name));
+        let error = |mark: Mark, cause: &str| source.error(mark, cause, None);
         if file.variants.is_empty() {
-            return error(file.name.mark, "the suite has no variants");
+            problems.add(error(file.name.mark, "the suite has no variants"));
         }
         if file.scenarios.is_empty() {
-            return error(file.name.mark, "the suite has no scenarios");
+            problems.add(error(file.name.mark, "the suite has no scenarios"));
         }
         if !(1..=1_000_000).contains(&file.trials.value) {
-            return error(file.trials.mark, "there are 1 to 1000000 trials in a cell");
+            problems.add(error(file.trials.mark, "there are 1 to 1000000 trials in a cell"));
         }
-        twice(&source, "variant", file.variants.iter())?;
-        twice(&source, "scenario", file.scenarios.iter().map(|entry| &entry.name))?;
+        problems.keep(twice(&source, "variant", file.variants.iter()));
+        problems.keep(twice(&source, "scenario", file.scenarios.iter().map(|entry| &entry.name)));
+        problems.end()?;
         Ok(Self { source, file })
     }
 
-    /// Every suite in the folder `dir` (its `*.yaml`), by name.
-    pub fn load_all(dir: &Path) -> Result<Vec<Self>, InputError> {
-        crate::yaml::files(dir)?.iter().map(|path| Self::load(path)).collect()
+    /// The suites in the folder `dir` (its `*.yaml`), by name.
+    pub fn list(dir: &Path) -> Listed<Self> {
+        Listed::of_folder(KIND, dir, Self::load)
     }
 
     /// Its name, which is also its file's name without `.yaml`.
@@ -113,23 +119,57 @@ impl Suite {
 
     /// What it selects; names that are not there are shown in its file.
     pub fn selection(&self, known: &Known) -> Result<Selection, InputError> {
+        let (kernels, scenarios) = (self.kernels(known)?, self.scenarios(known, &[])?);
+        Ok(Selection { kernels, scenarios, params: Vec::new(), trials: self.trials() })
+    }
+
+    /// Its kernels.
+    pub fn kernels(&self, known: &Known) -> Result<Vec<KernelName>, InputError> {
+        self.file.variants.iter().map(|variant| self.kernel(variant, known)).collect()
+    }
+
+    /// Its scenarios: all of them, or those of these names.
+    pub fn scenarios(&self, known: &Known, names: &[String]) -> Result<Vec<SelectedScenario>, InputError> {
+        let wanted = |entry: &&Entry| names.is_empty() || names.contains(&entry.name.value);
+        self.file.scenarios.iter().filter(wanted).map(|entry| self.scenario(entry, known)).collect()
+    }
+
+    /// Trials in each cell.
+    pub fn trials(&self) -> u32 {
+        self.file.trials.value
+    }
+
+    /// Checks all names in it; `variant` tells what is wrong with a variant that is there, as with what is set about it.
+    pub fn check(&self, known: &Known, variant: impl Fn(&str) -> Result<(), KernelError>) -> Result<(), Problems> {
+        let mut problems = Collected::default();
+        for name in &self.file.variants {
+            let Some(kernel) = problems.keep(self.kernel(name, known)) else { continue };
+            match variant(&kernel.variant) {
+                Ok(()) => {}
+                Err(KernelError::Input(broken)) => problems.add(broken),
+                Err(KernelError::Unknown(unknown)) => problems.add(self.source.unknown(name.mark, &unknown)),
+                Err(error) => problems.add(self.source.error(name.mark, error.first_line(), None)),
+            }
+        }
+        for entry in &self.file.scenarios {
+            problems.keep(self.scenario(entry, known));
+        }
+        problems.end()
+    }
+
+    fn kernel(&self, variant: &At<String>, known: &Known) -> Result<KernelName, InputError> {
         let Self { source, file } = self;
-        let mut kernels = Vec::new();
-        for variant in &file.variants {
-            let kernel = KernelName::parse(variant, &file.base);
-            let mark =
-                if variant.contains('@') || known.bases.contains(&kernel.base) { variant.mark } else { file.base.mark };
-            known.kernel(&kernel).map_err(|unknown| source.unknown(mark, &unknown))?;
-            kernels.push(kernel);
-        }
-        let mut scenarios = Vec::new();
-        for Entry { name, only } in &file.scenarios {
-            let scenario =
-                Scenario::find(known.scenarios, name).map_err(|unknown| source.unknown(name.mark, &unknown))?;
-            let only = PointFilter::resolve(source, only, &scenario.parameters)?;
-            scenarios.push(SelectedScenario { name: name.value.clone(), only });
-        }
-        Ok(Selection { kernels, scenarios, params: Vec::new(), trials: file.trials.value })
+        let kernel = KernelName::parse(variant, &file.base);
+        let is_of_variant = variant.contains('@') || known.has_base(&kernel.base);
+        let mark = if is_of_variant { variant.mark } else { file.base.mark };
+        known.kernel(&kernel).map_err(|error| source.lookup(mark, error))?;
+        Ok(kernel)
+    }
+
+    fn scenario(&self, Entry { name, only }: &Entry, known: &Known) -> Result<SelectedScenario, InputError> {
+        let scenario = known.scenario(name).map_err(|error| self.source.lookup(name.mark, error))?;
+        let only = PointFilter::resolve(&self.source, only, &scenario.parameters)?;
+        Ok(SelectedScenario { name: name.value.clone(), only })
     }
 }
 

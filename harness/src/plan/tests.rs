@@ -11,7 +11,7 @@ use crate::kernel::{Variant, list_bases, list_variants};
 use crate::model::KernelName;
 use crate::project::Project;
 use crate::scenario::{PointFilter, Scenario};
-use crate::yaml::Source;
+use crate::yaml::{Problems, Source};
 
 struct World {
     variants: Vec<String>,
@@ -27,7 +27,7 @@ fn world() -> World {
     World {
         variants: ["kmsg-dump-before-notifiers", "kmsg-dump-before-stop", "stock"].map(str::to_owned).to_vec(),
         bases: vec!["6.12".to_owned()],
-        scenarios: Scenario::load_all(&project("scenarios")).unwrap_or_else(|e| panic!("{e}")),
+        scenarios: Scenario::list(&project("scenarios")).all().unwrap_or_else(|e| panic!("{e}")),
     }
 }
 
@@ -36,7 +36,13 @@ static WORLD: LazyLock<World> = LazyLock::new(world);
 
 impl World {
     fn known(&self) -> Known<'_> {
-        Known { variants: &self.variants, throw_aways: &[], bases: &self.bases, scenarios: &self.scenarios }
+        Known {
+            variants: &self.variants,
+            throw_aways: &[],
+            bases: &self.bases,
+            scenarios: &self.scenarios,
+            broken: &[],
+        }
     }
 
     fn sweep(&self) -> Selection {
@@ -293,7 +299,7 @@ fn suites_that_are_refused() {
     let with = |old: &str, new: &str| {
         assert_eq!(good.matches(old).count(), 1, "`{old}` must be in the suite once");
         let suite = Suite::parse(Source::new("hold-sweep.yaml", good.replace(old, new)));
-        let error = suite.and_then(|suite| suite.selection(&world.known())).unwrap_err();
+        let error = suite.map_err(Problems::into_first).and_then(|suite| suite.selection(&world.known())).unwrap_err();
         error.to_string()
     };
     assert_snapshot!(with("trials: 10", "trails: 3"), @"
@@ -401,12 +407,12 @@ fn suites_that_are_refused() {
 #[test]
 fn every_shipped_suite_validates_against_the_schema_and_can_be_planned() {
     let here = Project::at(project(""));
-    let variants = list_variants(&here).unwrap().into_iter().map(|variant| variant.name).collect();
-    let bases = list_bases(&here).unwrap().into_iter().map(|base| base.name).collect();
+    let variants = list_variants(&here).all().unwrap().into_iter().map(|variant| variant.name).collect();
+    let bases = list_bases(&here).all().unwrap().into_iter().map(|base| base.name).collect();
     let world = World { variants, bases, ..world() };
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let dir = project("scenarios/suites");
-    let suites = Suite::load_all(&dir).unwrap();
+    let suites = Suite::list(&dir).all().unwrap();
     assert!(!suites.is_empty());
     for (suite, path) in suites.iter().zip(crate::yaml::files(&dir).unwrap()) {
         let file: serde_json::Value = crate::yaml::load(&path).unwrap();

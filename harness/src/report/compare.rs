@@ -18,7 +18,7 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
             share(cell.base),
             share(cell.candidate),
             difference(cell),
-            p_value(cell),
+            p_adjusted(cell),
         ];
         let mut row: Vec<_> = plain.map(|text| (text, Tone::Plain)).into();
         row.push((verdict(cell), tone(cell.verdict)));
@@ -97,8 +97,8 @@ fn difference(cell: &ComparedCell) -> String {
     )
 }
 
-fn p_value(cell: &ComparedCell) -> String {
-    match cell.p_value {
+fn p_adjusted(cell: &ComparedCell) -> String {
+    match cell.p_adjusted {
         _ if cell.difference.is_none() => "-".to_owned(),
         p if p < 0.001 => "<0.001".to_owned(),
         p => format!("{p:.3}"),

@@ -43,7 +43,7 @@ pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 use crate::model::{GuestChange, ParamValue, Params};
-use crate::yaml::{InputError, Source, UnknownName};
+use crate::yaml::{Listed, Problems, Source, UnknownName};
 
 /// A scenario, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,13 +89,13 @@ impl Scenario {
     }
 
     /// The scenario in the file at `path`.
-    pub fn load(path: &Path) -> Result<Self, InputError> {
+    pub fn load(path: &Path) -> Result<Self, Problems> {
         Self::parse(&Source::read(path)?)
     }
 
     /// The scenario in the file at `path`, for another guest than it asks for. What it expects is of its own guest, and is
     /// left out.
-    pub fn load_for(path: &Path, guest: GuestChange) -> Result<Self, InputError> {
+    pub fn load_for(path: &Path, guest: GuestChange) -> Result<Self, Problems> {
         let source = Source::read(path)?;
         let mut scenario = resolve::scenario(&source, &source.parse()?, guest)?;
         scenario.instances.iter_mut().for_each(|instance| instance.expectations.clear());
@@ -103,17 +103,13 @@ impl Scenario {
     }
 
     /// The scenario in `source`; the file's name counts, as the scenario must be named like it.
-    pub fn parse(source: &Source) -> Result<Self, InputError> {
+    pub fn parse(source: &Source) -> Result<Self, Problems> {
         resolve::scenario(source, &source.parse()?, GuestChange::default())
     }
 
-    /// Every scenario in the folder `dir` (its `*.yaml`), by name.
-    pub fn load_all(dir: &Path) -> Result<Vec<Self>, InputError> {
-        let mut all: Vec<Self> =
-            crate::yaml::files(dir)?.iter().map(|path| Self::load(path)).collect::<Result<_, _>>()?;
-        // A file's name ends with what sorts behind a `-`.
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(all)
+    /// The scenarios in the folder `dir` (its `*.yaml`), by name.
+    pub fn list(dir: &Path) -> Listed<Self> {
+        Listed::of_folder("scenario", dir, Self::load)
     }
 
     /// The scenario called `name` among `all`.

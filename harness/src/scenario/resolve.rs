@@ -10,7 +10,7 @@ use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::instance::Planned;
 use super::scalar::Scalar;
-use super::sweep::{self, Choice};
+use super::sweep::{self, Choice, Swept};
 use super::{
     CRASHKERNEL_MIB, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, pstore,
     rules, units,
@@ -18,7 +18,7 @@ use super::{
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
 use crate::model::{Channel, Expectation, GuestChange, Meeting, ParamValue, Params};
-use crate::yaml::{At, InputError, Mark, Source, UnknownName};
+use crate::yaml::{At, Collected, InputError, Mark, Problems, Source, UnknownName};
 
 mod actor;
 
@@ -33,33 +33,39 @@ const DEFAULT_AT_LEAST: f64 = 0.9;
 const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
 
 /// The scenario that `file`, read from `source`, describes, for its own guest but for what `change` says.
-pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Result<Scenario, InputError> {
-    check::texts(source, file)?;
-    let guest = guest(source, file)?;
-    let (cpus, pstore) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
-    let guest = Guest { cpus, pstore, ..guest };
-    let cast = Cast::of(source, file, guest.cpus)?;
-    rules::check(source, file, &cast)?;
-    order::names(source, file, &cast)?;
-    let swept = sweep::expand(source, file)?;
-    let values = |values: &[At<Scalar>]| values.iter().map(|value| value.value.0.clone()).collect();
-    let parameters: Vec<Parameter> =
-        swept.iter().map(|(name, written)| Parameter { name: name.value.clone(), values: values(written) }).collect();
-    let filters = Filters::resolve(source, file, &parameters)?;
+///
+/// What does not depend on each other is all checked, so that as much as can be is said of what is wrong.
+pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Result<Scenario, Problems> {
+    let texts = check::texts(source, file);
+    let guest = guest(source, file, change);
+    let cast = guest.clone().and_then(|guest| cast(source, file, guest.cpus));
+    let swept = sweep::expand(source, file);
+    let parameters = swept.as_ref().map(|swept| parameters(swept)).unwrap_or_default();
+    let filters = swept.clone().and_then(|_| Filters::resolve(source, file, &parameters));
+    let mut problems = Collected::default();
+    problems.note(&texts);
+    problems.note(&guest);
+    problems.note(&cast);
+    problems.note(&swept);
+    problems.note(&filters);
+    problems.end()?;
+
+    let (guest, cast, swept, filters) = (guest?, cast?, swept?, filters?);
     let used = RefCell::default();
     let mut instances = Vec::new();
+    let mut problems = Collected::default();
     for choice in sweep::choices(source, &swept)? {
         let point = Point { source, file, cast: &cast, guest: &guest, choice, used: &used };
-        let instance = point.instance(&filters)?;
-        acting::check(source, &cast, &instance)?;
-        check::told(source, file, &instance)?;
-        order::instance(source, file, &instance)?;
-        instances.push(instance);
+        let instance = point.checked(&filters);
+        problems.note(&instance);
+        instances.extend(instance);
     }
+    problems.end()?;
     for (name, _) in &file.params.0 {
         if !used.borrow().contains(&name.value) {
             let hint = format!("write `${0}` where its value is meant, or leave it out", name.value);
-            return Err(source.error(name.mark, format!("the parameter `{}` is not used", name.value), Some(hint)));
+            let cause = format!("the parameter `{}` is not used", name.value);
+            return Err(source.error(name.mark, cause, Some(hint)).into());
         }
     }
     Ok(Scenario {
@@ -74,7 +80,22 @@ pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Res
     })
 }
 
-fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
+/// The actors, of whom everything else of the file that names one is known to exist.
+fn cast<'a>(source: &Source, file: &'a File, cpus: u32) -> Result<Cast<'a>, InputError> {
+    let cast = Cast::of(source, file, cpus)?;
+    rules::check(source, file, &cast)?;
+    order::names(source, file, &cast)?;
+    Ok(cast)
+}
+
+/// The parameters of the sweep, in the order of the file.
+fn parameters(swept: &[Swept<'_>]) -> Vec<Parameter> {
+    let values = |values: &[At<Scalar>]| values.iter().map(|value| value.value.0.clone()).collect();
+    swept.iter().map(|(name, written)| Parameter { name: name.value.clone(), values: values(written) }).collect()
+}
+
+/// The guest that the file asks for, but for what `change` says.
+fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, InputError> {
     let mut guest = Guest {
         cpus: DEFAULT_CPUS,
         memory_mib: DEFAULT_MIB,
@@ -98,7 +119,8 @@ fn guest(source: &Source, file: &File) -> Result<Guest, InputError> {
     if let Some(backend) = &file.guest.pstore {
         guest.pstore = pstore::backend(source, backend)?;
     }
-    Ok(guest)
+    let (cpus, pstore) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
+    Ok(Guest { cpus, pstore, ..guest })
 }
 
 /// A quantity as it is written.
@@ -140,6 +162,15 @@ struct Point<'a> {
 }
 
 impl Point<'_> {
+    /// The scenario here, if it is possible.
+    fn checked(&self, filters: &Filters) -> Result<Instance, InputError> {
+        let instance = self.instance(filters)?;
+        acting::check(self.source, self.cast, &instance)?;
+        check::told(self.source, self.file, &instance)?;
+        order::instance(self.source, self.file, &instance)?;
+        Ok(instance)
+    }
+
     fn instance(&self, filters: &Filters) -> Result<Instance, InputError> {
         let params: Params = self.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
         let actors = self.cast.0.iter().map(|role| self.actor(role)).collect::<Result<Vec<_>, _>>()?;

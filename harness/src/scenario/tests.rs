@@ -8,6 +8,7 @@ use super::guest_text::Firing;
 use super::*;
 use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
+use crate::yaml::InputError;
 
 mod explain;
 mod language;
@@ -17,11 +18,11 @@ mod schema;
 
 fn shipped() -> Vec<Scenario> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    Scenario::load_all(&dir).unwrap_or_else(|e| panic!("{e}"))
+    Scenario::list(&dir).all().unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn read(name: &str, text: &str) -> Result<Scenario, InputError> {
-    Scenario::parse(&Source::new(format!("scenarios/{name}.yaml"), text))
+    Scenario::parse(&Source::new(format!("scenarios/{name}.yaml"), text)).map_err(Problems::into_first)
 }
 
 /// What is said of the scenario `good`, called `bad`, with `old` replaced by `new`.

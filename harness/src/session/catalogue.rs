@@ -1,15 +1,16 @@
-//! The project's own files: variants, bases, scenarios, suites.
+//! The project's own files: variants, axes, bases, scenarios, suites. A broken one stops only what needs it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::failure::Failure;
-use crate::kernel::{self, Base, Variant};
+use crate::kernel::{self, Axis, Base, Variant};
 use crate::model::{CellKey, GuestChange, KernelName};
 use crate::plan::{Known, Suite};
 use crate::project::Project;
 use crate::scenario::{Instance, Scenario};
+use crate::yaml::{Broken, InputError, LookupError, UnknownName};
 
 /// The project with everything its files say.
 pub struct Catalogue {
@@ -19,12 +20,16 @@ pub struct Catalogue {
     pub cache: PathBuf,
     /// The variants that are offered to everybody.
     pub variants: Vec<Variant>,
+    /// What can be set about a variant.
+    pub axes: Vec<Axis>,
     /// The bases that are offered to everybody.
     pub bases: Vec<Base>,
     /// The scenarios.
     pub scenarios: Vec<Scenario>,
     /// The suites.
     pub suites: Vec<Suite>,
+    /// What of all these cannot be used, because its file is broken.
+    pub broken: Vec<Broken>,
     variant_names: Vec<String>,
     throw_aways: Vec<String>,
     base_names: Vec<String>,
@@ -36,27 +41,53 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads the project's files; the first that is not in order is the error.
+    /// Reads the project's files. Those that are not in order are kept apart, each with its error.
     pub fn load(project: Project) -> Result<Self, Failure> {
-        let variants = kernel::list_variants(&project)?;
+        let variants = kernel::list_variants(&project);
         let throw_aways = [kernel::list_throw_aways(&project)?, kernel::list_commits(&project)?].concat();
-        let bases = kernel::list_bases(&project)?;
-        let scenarios = Scenario::load_all(&project.scenarios())?;
-        let suites = Suite::load_all(&project.scenarios().join("suites"))?;
+        let axes = kernel::list_axes(&project);
+        let bases = kernel::list_bases(&project);
+        let scenarios = Scenario::list(&project.scenarios());
+        let suites = Suite::list(&project.suites());
+        let broken = [variants.broken, axes.broken, bases.broken, scenarios.broken, suites.broken].concat();
         Ok(Self {
             cache: project.cache().to_owned(),
-            variant_names: variants.iter().map(|variant| variant.name.clone()).collect(),
+            variant_names: variants.good.iter().map(|variant| variant.name.clone()).collect(),
             throw_aways,
-            base_names: bases.iter().map(|base| base.name.clone()).collect(),
+            base_names: bases.good.iter().map(|base| base.name.clone()).collect(),
             project,
-            variants,
-            bases,
-            scenarios,
-            suites,
+            variants: variants.good,
+            axes: axes.good,
+            bases: bases.good,
+            scenarios: scenarios.good,
+            suites: suites.good,
+            broken,
             crash_kernels: false,
             changed: BTreeMap::new(),
             asking: BTreeMap::new(),
         })
+    }
+
+    /// What is broken of this kind, e.g. `scenario`.
+    pub fn broken(&self, kind: &str) -> impl Iterator<Item = &Broken> {
+        self.broken.iter().filter(move |broken| broken.kind == kind)
+    }
+
+    /// That nothing of this kind is broken, for what needs all of it.
+    pub fn require_all(&self, kind: &str) -> Result<(), InputError> {
+        self.broken(kind).next().map_or(Ok(()), |broken| Err(broken.problems.first().clone()))
+    }
+
+    /// The scenario of that name.
+    pub fn scenario(&self, name: &str) -> Result<&Scenario, LookupError> {
+        self.known().scenario(name)
+    }
+
+    /// The suite of that name.
+    pub fn suite(&self, name: &str) -> Result<&Suite, LookupError> {
+        let unknown = || UnknownName::new("suite", name, self.suites.iter().map(Suite::name));
+        let found = self.suites.iter().find(|suite| suite.name() == name);
+        found.ok_or_else(|| LookupError::of(unknown(), &self.broken))
     }
 
     /// With a crash kernel in every guest, if that is `asked` for.
@@ -88,7 +119,7 @@ impl Catalogue {
 
     fn for_guest(&self, scenario: &str, guest: GuestChange) -> Result<Scenario, String> {
         let path = self.project.scenarios().join(format!("{scenario}.yaml"));
-        let mut scenario = Scenario::load_for(&path, guest).map_err(|error| error.cause().to_owned())?;
+        let mut scenario = Scenario::load_for(&path, guest).map_err(|problems| problems.first().cause().to_owned())?;
         if self.crash_kernels {
             scenario.load_crash_kernel();
         }
@@ -99,7 +130,7 @@ impl Catalogue {
     /// such guest.
     pub fn instance(&self, cell: &CellKey) -> Result<Result<Arc<Instance>, String>, Failure> {
         let scenario = match self.changed_for(cell) {
-            None => Scenario::find(&self.scenarios, &cell.scenario)?,
+            None => self.scenario(&cell.scenario)?,
             Some(Ok(scenario)) => scenario,
             Some(Err(cause)) => {
                 return Ok(Err(format!("not possible with the guest that the variant asks for: {cause}")));
@@ -126,12 +157,14 @@ impl Catalogue {
             throw_aways: &self.throw_aways,
             bases: &self.base_names,
             scenarios: &self.scenarios,
+            broken: &self.broken,
         }
     }
 
     /// The base to use when none is named: the only one, or 6.12.
     pub fn default_base(&self) -> String {
-        let only = (self.base_names.len() == 1).then(|| self.base_names.first()).flatten();
+        let mut names = self.base_names.iter().chain(self.broken("base").filter_map(|broken| broken.name.as_ref()));
+        let only = names.next().filter(|_| names.next().is_none());
         only.map_or_else(|| "6.12".to_owned(), Clone::clone)
     }
 }

@@ -15,7 +15,6 @@ use crate::project::Project;
 use crate::results::{
     FileDigest, HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, TrialLog, Until, rfc3339,
 };
-use crate::scenario::Scenario;
 
 /// A run that trials are written to.
 pub struct Recording {
@@ -66,7 +65,7 @@ impl<R: Rig> Session<R> {
     pub fn describe(&self, inputs: &Inputs<'_, R::Kernel>, id: &str, began: SystemTime) -> Result<RunInfo, Failure> {
         let mut scenarios = Vec::new();
         for name in &inputs.scenarios {
-            let scenario = Scenario::find(&self.catalogue.scenarios, name)?;
+            let scenario = self.catalogue.scenario(name)?;
             scenarios.push(FileDigest { name: scenario.name.clone(), sha256: scenario.digest.clone() });
         }
         let kernels = inputs.kernels.built.iter().map(|(_, kernel)| self.rig.describe_kernel(kernel));

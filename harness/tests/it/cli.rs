@@ -36,8 +36,87 @@ fn yaml_is_shown_with_the_line() {
     for (from, to) in [("title:", "titel:"), ("actors:", "actors: []\nactors:"), ("at: 0ms", "at: 0")] {
         assert!(good.contains(from), "{from}");
         project.write(path, &good.replacen(from, to, 1));
-        insta::assert_snapshot!(said(&project, &["list", "scenarios"]));
+        insta::assert_snapshot!(said(&project, &["explain", "panic-alone"]));
     }
+}
+
+#[test]
+fn a_broken_file_is_told_where_it_is_needed() {
+    let project = Project::new();
+    project.write("scenarios/panic-alone.yaml", "name: panic-alone\ntitel: x\n");
+    project.write("scenarios/suites/quick.yaml", "");
+    project.write("guest-kernel/variants/stop-nmi-first/variant.yaml", "name: stop-nmi-first\n");
+    let bases = std::fs::read_to_string(project.path().join("guest-kernel/bases.yaml")).unwrap();
+    project.write("guest-kernel/bases.yaml", &format!("{bases}  mine: {{ git: {{ tree: /src }} }}\n"));
+    project.write("guest-kernel/axes.yaml", "axes: 3\n");
+
+    // A list shows it.
+    let output = project.run(&["list"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let root = project.path().display().to_string();
+    let broken = text(&output.stdout).replace(&root, "[PROJECT]");
+    let broken: Vec<&str> = broken.lines().filter(|line| line.contains("broken")).collect();
+    insta::assert_snapshot!(broken.join("\n"));
+    let json = project.json(&["list", "suites", "--format", "json"], 0);
+    let quick = json["suites"].as_array().unwrap().iter().find(|suite| suite["name"] == "quick").unwrap();
+    assert_eq!(quick["error"], format!("reading {root}/scenarios/suites/quick.yaml: the file is empty"));
+    assert!(quick.get("title").is_none(), "{quick}");
+
+    // What needs it fails by its error; what needs all of a kind does too.
+    let first = |arguments: &[&str]| said(&project, arguments).lines().take(2).collect::<Vec<_>>().join(" ");
+    for (arguments, error) in [
+        (&["explain", "panic-alone"][..], "scenarios/panic-alone.yaml: unknown key `titel`"),
+        (&["run", "--suite", "quick"], "scenarios/suites/quick.yaml: the file is empty"),
+        (&["run", "--suite", "contexts"], "scenarios/panic-alone.yaml: unknown key `titel`"),
+        (
+            &["run", "--scenario", "nmi-button", "--variant", "stop-nmi-first"],
+            "variant.yaml: the key `title` is missing",
+        ),
+        (
+            &["run", "--scenario", "nmi-button", "--base", "mine"],
+            "guest-kernel/bases.yaml: the key `commit` is missing",
+        ),
+        (&["run", "--scenario", "nmi-button", "--variant", "stock+cpus=2"], "axes.yaml: `axes` must be a mapping"),
+        (&["catalogue"], "scenarios/panic-alone.yaml: unknown key `titel`"),
+    ] {
+        let told = first(arguments);
+        assert!(told.starts_with("exit code 2 error: reading ") && told.contains(error), "{arguments:?}: {told}");
+    }
+    // What does not need it goes on: here to a machine without QEMU.
+    for arguments in [
+        &["run", "--scenario", "nmi-button", "--qemu", "/nowhere/qemu"][..],
+        &["run", "--suite", "contexts", "--scenario", "oops-then-panic", "--qemu", "/nowhere/qemu"],
+    ] {
+        let told = first(arguments);
+        assert!(told.starts_with("exit code 3 "), "{arguments:?}: {told}");
+    }
+    assert!(project.run(&["explain", "nmi-button"]).status.success());
+}
+
+#[test]
+fn files_are_checked() {
+    let project = Project::new();
+    let output = project.run(&["check"]);
+    let all = text(&output.stdout);
+    assert!(output.status.success() && all.ends_with(" files checked: no problem\n"), "{all}");
+
+    project.write("scenarios/panic-alone.yaml", "name: panic-alone\ntitel: x\n");
+    project.write(
+        "here.yaml",
+        "name: here\ntitle: x\nvariants: [stokc]\nbase: \"6.12\"\ntrials: 1\nscenarios: [nmi-buton]\n",
+    );
+    let output = project.run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let whole = text(&output.stdout);
+    assert!(
+        whole.ends_with(": 1 problem\n") && whole.starts_with("reading "),
+        "a suite that needs it is no other one: {whole}"
+    );
+    let output = project.run(&["check", "here.yaml", "nowhere.yaml", "scenarios/nmi-button.yaml"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), String::new()));
+    insta::assert_snapshot!(text(&output.stdout));
+    let json = project.json(&["check", "here.yaml", "nowhere.yaml", "--format", "json"], 2);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap());
 }
 
 #[test]
@@ -77,7 +156,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 21);
 }
 
 #[test]
@@ -361,4 +440,32 @@ fn timelines_and_orders_are_shown() {
     insta::assert_snapshot!(said.split_once("\nOrder of steps").unwrap().1);
     let comparison = project.json(&[&compare[..], &["--format", "json"]].concat(), 0);
     assert_eq!((&comparison["orders"][0]["same"], comparison["cells"].is_array()), (&false.into(), true));
+    assert_eq!(comparison["schema_version"], 2);
+    let cell = &comparison["cells"][0];
+    assert!(cell["p_value"].as_f64().unwrap() <= cell["p_adjusted"].as_f64().unwrap(), "{cell}");
+}
+
+#[test]
+fn the_run_of_a_comparison_is_that_of_the_sides_that_name_none() {
+    let project = Project::new();
+    let one = traced_run(&project);
+    let other = Run::create(&project.results(), SystemTime::now()).unwrap();
+    other.write_info(&simulated::info(&other, 2, 4)).unwrap();
+    other.log().unwrap();
+    let sides = |arguments: &[&str]| {
+        let output = project.run(&[&["compare"], arguments].concat());
+        let shown = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        let shown = shown.replace(one.id(), "[ONE]").replace(other.id(), "[OTHER]");
+        shown.lines().take(2).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(sides(&["stock", "stock"]), "error: run [OTHER] has no trials to compare");
+    let both = "base: stock@6.12 of [ONE]; candidate: kmsg-dump-before-stop@6.12 of [ONE]";
+    assert_eq!(sides(&["--run", one.id(), "stock", "kmsg-dump-before-stop"]), both);
+    let named = format!("{}:stock", one.id());
+    assert_eq!(sides(&["--run", "latest", &named, "stock"]), "error: run [OTHER] has no trials to compare");
+    assert_eq!(sides(&["--run", one.id(), &named, "kmsg-dump-before-stop"]), both);
+    let help = text(&project.run(&["compare", "--help"]).stdout);
+    for words in ["VARIANT@BASE", "RUN:VARIANT", "[default: latest]", "harness compare stock@6.1 stock@6.12"] {
+        assert!(help.contains(words), "{words}: {help}");
+    }
 }

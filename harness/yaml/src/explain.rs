@@ -4,7 +4,7 @@ use serde_path_to_error::{Path, Segment};
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 
 use super::names::{self, visible};
-use super::{InputError, Mark, Source};
+use super::{At, InputError, Mark, Source};
 
 /// The error that the parser met in `source` at `path`.
 pub(super) fn input_error(source: &Source, error: &Error, path: Option<&Path>) -> InputError {
@@ -17,6 +17,16 @@ pub(super) fn input_error(source: &Source, error: &Error, path: Option<&Path>) -
     }
     let (cause, hint) = explain(error, &place);
     source.error(on_text(mark, source.text()), cause, hint)
+}
+
+/// The error of a key that is given for the second time.
+pub(super) fn given_twice(source: &Source, key: &At<String>) -> InputError {
+    let (cause, hint) = twice(key);
+    source.error(key.mark, cause, hint)
+}
+
+fn twice(key: &str) -> (String, Option<String>) {
+    (format!("the key `{}` is given twice", visible(key)), Some("keep one of the two".to_owned()))
 }
 
 /// Where something is missing the parser points to what comes next; if that is a blank line, to the text before it.
@@ -124,10 +134,7 @@ fn explain(error: &Error, place: &Place) -> (String, Option<String>) {
         Error::SerdeMissingField { field, .. } => {
             (format!("the key `{field}` is missing{}", within(&place.path)), None)
         }
-        Error::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().unwrap_or("?");
-            hinted(format!("the key `{}` is given twice", visible(key)), "keep one of the two")
-        }
+        Error::DuplicateMappingKey { key, .. } => twice(key.as_deref().unwrap_or("?")),
         Error::InvalidScalar { ty, .. } => (format!("{} must be {}", place.value(), range(ty)), None),
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {

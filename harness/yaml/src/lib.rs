@@ -11,19 +11,23 @@
 //! with `deny_unknown_fields` and externally tagged enums: serde's `flatten` and `untagged` lose them.
 
 mod at;
+mod entries;
 mod error;
 mod explain;
+mod listed;
 mod names;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use sha2::{Digest, Sha256};
 
 pub use self::at::{At, Mark, Ordered};
 pub use self::error::InputError;
+pub use self::listed::{Broken, Collected, Listed, LookupError, Problems};
 pub use self::names::visible;
 pub use self::names::{UnknownName, nearest};
 
@@ -51,6 +55,10 @@ impl Source {
     /// The file at `path`: UTF-8, at most 1 MiB.
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let fail = |cause: String| InputError::of_file(path, cause);
+        // Opening a FIFO would wait for somebody who writes to it.
+        if std::fs::metadata(path).is_ok_and(|what| !what.is_file() && !what.is_dir()) {
+            return Err(fail("it is no regular file".to_owned()));
+        }
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
@@ -88,12 +96,20 @@ impl Source {
 
     /// The text as a `T`. Duplicate keys, YAML tags, merge keys and more than one document are refused.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, InputError> {
+        self.parse_as(PhantomData, &options())
+    }
+
+    /// The text as what `seed` makes of it.
+    fn parse_as<T>(
+        &self,
+        seed: impl for<'de> DeserializeSeed<'de, Value = T>,
+        options: &serde_saphyr::Options,
+    ) -> Result<T, InputError> {
         let mut path = None;
-        serde_saphyr::with_deserializer_from_str_with_options(&self.text, options(), |deserializer| {
-            serde_path_to_error::deserialize(deserializer).map_err(|e| {
-                path = Some(e.path().clone());
-                e.into_inner()
-            })
+        serde_saphyr::with_deserializer_from_str_with_options(&self.text, options.clone(), |deserializer| {
+            let mut track = serde_path_to_error::Track::new();
+            let read = seed.deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track));
+            read.inspect_err(|_| path = Some(track.path()))
         })
         .map_err(|e| explain::input_error(self, &e, path.as_ref()))
     }
@@ -108,6 +124,14 @@ impl Source {
         self.error(mark, name.cause(), Some(name.hint()))
     }
 
+    /// The name at `mark` of this file cannot be used. If it is another file that is broken, that one's error is the cause.
+    pub fn lookup(&self, mark: Mark, error: LookupError) -> InputError {
+        match error {
+            LookupError::Unknown(unknown) => self.unknown(mark, &unknown),
+            LookupError::Broken(broken) => broken,
+        }
+    }
+
     /// `name`, at `mark` of this file, must be the file's own name without `.yaml`, so that one can be found by the
     /// other.
     pub fn require_name(&self, name: &At<String>) -> Result<(), InputError> {
@@ -120,17 +144,25 @@ impl Source {
     }
 }
 
-/// The `*.yaml` files of the folder `dir`, sorted by name.
+/// The `*.yaml` files of the folder `dir`, sorted by name, without hidden ones; none if there is no such folder. That they
+/// can be read is not said.
 pub fn files(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
     let fail = |e: std::io::Error| InputError::of_file(dir, e.to_string());
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(fail)?,
+    };
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(fail)? {
+    for entry in entries {
         let path = entry.map_err(fail)?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") && path.is_file() {
+        // Editors keep locks and copies under hidden names.
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.extension().is_some_and(|extension| extension == "yaml") && !is_hidden {
             files.push(path);
         }
     }
-    files.sort();
+    // By name: the end of a file's name sorts behind a `-`.
+    files.sort_by(|one, other| one.file_stem().cmp(&other.file_stem()));
     Ok(files)
 }
 
@@ -154,6 +186,13 @@ fn options() -> serde_saphyr::Options {
         reject_unsupported_tags: true,
         with_snippet: false,
     }
+}
+
+/// The same, for who looks for duplicate keys itself.
+fn duplicates_passed() -> serde_saphyr::Options {
+    let mut options = options();
+    options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::PassThrough;
+    options
 }
 
 fn alias_limits() -> serde_saphyr::options::AliasLimits {

@@ -388,6 +388,9 @@ fn files_that_cannot_be_read() {
     let cause = |path: &Path| Source::read(path).unwrap_err().cause().to_owned();
     assert_snapshot!(cause(&dir.path().join("none.yaml")), @"No such file or directory (os error 2)");
     assert_snapshot!(cause(dir.path()), @"Is a directory (os error 21)");
+    let socket = dir.path().join("socket.yaml");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert_snapshot!(cause(&socket), @"it is no regular file");
     let latin = dir.path().join("latin1.yaml");
     std::fs::write(&latin, b"name: a\ntitle: \xfcber\n").unwrap();
     assert_snapshot!(cause(&latin), @"line 2 is not UTF-8");
@@ -399,13 +402,15 @@ fn files_that_cannot_be_read() {
 #[test]
 fn only_yaml_files_are_listed_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["b.yaml", "a.yaml", "notes.txt", "c.yaml~"] {
+    for name in ["b.yaml", "a.yaml", "notes.txt", "c.yaml~", ".e.yaml", "a-b.yaml"] {
         std::fs::write(dir.path().join(name), "").unwrap();
     }
+    // What cannot be read is told by who reads it.
     std::fs::create_dir(dir.path().join("d.yaml")).unwrap();
     let names: Vec<_> = files(dir.path()).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
-    assert_eq!(names, ["a.yaml", "b.yaml"]);
-    assert!(files(&dir.path().join("none")).is_err());
+    assert_eq!(names, ["a.yaml", "a-b.yaml", "b.yaml", "d.yaml"]);
+    assert!(files(&dir.path().join("none")).unwrap().is_empty());
+    assert!(files(&dir.path().join("a.yaml")).is_err());
 }
 
 #[test]

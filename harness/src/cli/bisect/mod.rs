@@ -15,7 +15,6 @@ use crate::model::bisection::Criterion;
 use crate::model::{Channel, KernelName};
 use crate::plan::ParamFilter;
 use crate::results::Run;
-use crate::scenario::Scenario;
 use crate::session::bisect::{Bisect, Ends, Point, Range, ResumableBisection, Searched};
 use crate::session::{Catalogue, TrialOptions};
 
@@ -152,7 +151,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<Searched, Failu
     let mut catalogue = super::project::catalogue(global)?.with_crash_kernels(options.kdump);
     let criterion = arguments.what.criterion();
     let point = arguments.what.point(&catalogue, &criterion)?;
-    let tags = Scenario::find(&catalogue.scenarios, &point.scenario)?.tags.clone();
+    let tags = catalogue.scenario(&point.scenario)?.tags.clone();
     let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
     let range = Range::of(&catalogue, &arguments.ends(&catalogue)?, &words, &events())?;
     for name in range.throw_aways() {

@@ -93,10 +93,10 @@ fn what_cannot_be_set_is_told_with_what_can() {
 #[test]
 fn the_projects_own_axes_are_whole() {
     let project = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let axes = list_axes(&project).unwrap();
+    let axes = list_axes(&project).all().unwrap();
     assert!(axes.iter().any(|axis| axis.name == "post_notifiers"));
     let (_root, without) = project_without();
-    assert_eq!(list_axes(&without).unwrap(), []);
+    assert_eq!(list_axes(&without).all().unwrap(), []);
 }
 
 fn project_without() -> (TempDir, Project) {

@@ -208,7 +208,7 @@ fn words_and_names_that_the_kernel_could_not_take_are_refused() {
 #[test]
 fn the_projects_own_variants_are_whole() {
     let project = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let variants = list_variants(&project).unwrap();
+    let variants = list_variants(&project).all().unwrap();
     let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
     for name in ["stock", "kmsg-dump-before-stop", "notifier-lists", "crash-stop-with-grace"] {
         assert!(names.contains(&name), "{name} of {names:?}");

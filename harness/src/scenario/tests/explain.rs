@@ -149,7 +149,7 @@ expect: []
 #[test]
 fn every_shipped_scenario_is_explained_in_lines_that_fit() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
-    for scenario in Scenario::load_all(&dir).unwrap() {
+    for scenario in Scenario::list(&dir).all().unwrap() {
         for params in scenario.points() {
             let text = scenario.explain(std::slice::from_ref(&params), Some(1)).unwrap().to_string();
             let ours = |line: &&str| !scenario.why.contains(line.trim()) && !line.contains(&scenario.title);

@@ -10,7 +10,6 @@ use crate::model::KernelName;
 use crate::model::bisection::{Between, Bisected};
 use crate::plan::Plan;
 use crate::results::{FileDigest, Run};
-use crate::scenario::Scenario;
 use crate::session::cells::Cells;
 use crate::session::record::Recording;
 use crate::session::{Catalogue, Rig, Session};
@@ -33,7 +32,7 @@ impl ResumableBisection {
             return Err(Failure::input(format!("run {id} is no bisection\n\nhint: harness run --resume {id}")));
         };
         for FileDigest { name, sha256 } in &info.scenarios {
-            if Scenario::find(&catalogue.scenarios, name)?.digest != *sha256 {
+            if catalogue.scenario(name)?.digest != *sha256 {
                 let (id, hint) = (run.id(), "put it back as it was, or begin anew with --replay");
                 return Err(Failure::input(format!("scenario {name} is not what it was in {id}\n\nhint: {hint}")));
             }

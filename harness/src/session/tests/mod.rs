@@ -2,6 +2,7 @@
 //! go is a row.
 
 mod bisections;
+mod broken;
 mod resumed;
 mod rig;
 mod runs;

@@ -277,9 +277,10 @@ fn unknown_names_get_the_nearest() {
 
     hint: did you mean `6.12`? (known: 6.12)
     ");
-    let names: Vec<String> = list_variants(&fake.project()).unwrap().into_iter().map(|variant| variant.name).collect();
+    let names: Vec<String> =
+        list_variants(&fake.project()).all().unwrap().into_iter().map(|variant| variant.name).collect();
     assert_eq!(names, ["other", "patched", "stock"]);
-    assert_eq!(list_bases(&fake.project()).unwrap().len(), 1);
+    assert_eq!(list_bases(&fake.project()).all().unwrap().len(), 1);
 }
 
 #[test]
