@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::project::{project, results};
-use super::{FOUND, Failure, Global, Output, order, print, print_json};
+use super::{FOUND, Failure, Global, Output, print, print_json};
 use crate::compare::{Column, Comparison, Evidence, Options, SCHEMA_VERSION, Side, compare};
 use crate::report::{Format, compare_table};
 use crate::results::LATEST;
-use crate::timeline::{Difference, differences_text};
+use crate::timeline::{Difference, differences_text, tallied};
 
 /// Compare two columns of cells.
 ///
@@ -74,7 +74,7 @@ struct Shown<'a> {
 
 /// The orders of the points that both sides have timelines of.
 fn differences(base: &Column, candidate: &Column) -> Result<Vec<Difference>, Failure> {
-    let (base, candidate) = (order::read(base, |_| true)?, order::read(candidate, |_| true)?);
+    let (base, candidate) = (tallied(base, |_| true)?, tallied(candidate, |_| true)?);
     let mut differences = Vec::new();
     for (point, base) in base {
         let other = candidate.iter().find(|(other, _)| *other == point).and_then(|(_, other)| other.order.as_ref());

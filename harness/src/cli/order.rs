@@ -1,21 +1,17 @@
 //! `harness order`
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
-use crate::compare::{Column, Point, Side};
-use crate::model::{CellKey, TrialOutcome};
+use crate::compare::{Point, Side};
+use crate::model::CellKey;
 use crate::plan::{ParamFilter, meant};
 use crate::results::LATEST;
-use crate::timeline::{Order, Tally, VariantOrder, orders_svg, orders_text};
+use crate::timeline::{Tallied, VariantOrder, orders_svg, orders_text, tallied};
 use crate::yaml::UnknownName;
-
-/// How many sequences are shown that deviate from a variant's usual one.
-const DEVIATIONS: usize = 3;
 
 /// Show in which order variants go through the steps of dying.
 ///
@@ -49,14 +45,6 @@ enum Form {
     Svg,
 }
 
-/// What the timelines of a cell's trials say.
-pub struct Tallied {
-    /// Counted trials.
-    pub counted: u32,
-    /// Their order; `None` if none has a whole timeline.
-    pub order: Option<Order>,
-}
-
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let results = results(global, &project(global)?);
     let wanted = |cell: &CellKey| {
@@ -69,7 +57,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     for (number, text) in arguments.variants.iter().enumerate() {
         let column = Side::parse(text)?.or_run(&arguments.run).load(&results)?;
         scenarios.extend(column.cells.iter().map(|cell| cell.key.scenario.clone()));
-        for (point, tallied) in read(&column, wanted)? {
+        for (point, tallied) in tallied(&column, wanted)? {
             let Tallied { counted, order } = tallied;
             let variant = VariantOrder { variant: text.clone(), counted, order };
             match points.iter_mut().find(|(known, _)| *known == point) {
@@ -120,32 +108,4 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Tallies the timelines of a column's counted trials, for each of its points that is wanted, in the plan's order. A
-/// run of which only the summary is kept has none.
-pub fn read(column: &Column, wanted: impl Fn(&CellKey) -> bool) -> Result<Vec<(Point, Tallied)>, Failure> {
-    if !column.run.has_trials() {
-        return Ok(Vec::new());
-    }
-    let cells: Vec<&CellKey> = column.cells.iter().map(|cell| &cell.key).filter(|key| wanted(key)).collect();
-    let mut tallies: BTreeMap<&CellKey, (u32, Tally)> = BTreeMap::new();
-    for record in column.run.trials()? {
-        let record = record?;
-        let Some(cell) = cells.iter().find(|cell| ***cell == record.cell) else { continue };
-        if !matches!(record.outcome, TrialOutcome::Counted { .. }) {
-            continue;
-        }
-        let (counted, tally) = tallies.entry(cell).or_default();
-        *counted += 1;
-        if let Some(timeline) = column.run.timeline(record.index)? {
-            tally.add(record.index, &timeline);
-        }
-    }
-    let of_cell = |cell: &CellKey| {
-        let (counted, tally) = tallies.remove(cell)?;
-        let point = Point { scenario: cell.scenario.clone(), params: cell.params.clone() };
-        Some((point, Tallied { counted, order: tally.order(DEVIATIONS) }))
-    };
-    Ok(cells.into_iter().filter_map(of_cell).collect())
 }

@@ -19,8 +19,8 @@ mod trace;
 mod view;
 
 pub use order::{
-    Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tally, VariantOrder, differences_text, orders_svg,
-    orders_text,
+    Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tallied, Tally, VariantOrder, differences_text,
+    orders_svg, orders_text, tallied,
 };
 pub use picture::timeline_svg;
 pub use text::timeline_text;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::bisect::{Conclusion, Rate, Tally, Why};
-use crate::cli::{FOUND, Failure, Global, HOST, Output, order, print, print_json};
+use crate::cli::{FOUND, Failure, Global, HOST, Output, print, print_json};
 use crate::compare::{Point, Side};
 use crate::kernel::{Canceller, Commits};
 use crate::model::KernelName;
@@ -15,7 +15,7 @@ use crate::session::TrialOptions;
 use crate::session::bisect::Searched;
 use crate::stats::Interval;
 use crate::text::shell_word;
-use crate::timeline::{VariantOrder, orders_text};
+use crate::timeline::{Tallied, VariantOrder, orders_text, tallied};
 
 /// Prints it; 0 if a commit was found, 1 if not, 3 if it was interrupted.
 pub fn print_end(global: &Global, searched: &Searched) -> Result<ExitCode, Failure> {
@@ -161,7 +161,7 @@ impl Searched {
             else {
                 continue;
             };
-            for (_, order::Tallied { counted, order }) in order::read(&column, |_| true)? {
+            for (_, Tallied { counted, order }) in tallied(&column, |_| true)? {
                 let variant = short(&self.bisected.nodes[node].id).to_owned();
                 variants.push(VariantOrder { variant, counted, order });
             }

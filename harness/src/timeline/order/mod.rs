@@ -6,6 +6,7 @@
 //! Order, diffs ─> rows ─> orders_text, orders_svg, differences_text
 //! ```
 
+mod column;
 mod diff;
 mod difference;
 mod picture;
@@ -14,6 +15,7 @@ mod steps;
 mod tally;
 mod text;
 
+pub use column::{Tallied, tallied};
 pub use diff::{Change, Kind};
 pub use difference::{Difference, Followed};
 pub use picture::orders_svg;
