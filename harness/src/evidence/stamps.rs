@@ -1,6 +1,6 @@
 //! The page that crashlab shares with the host: when each actor entered and left its critical section.
 //!
-//! The page lies in the guest's memory, where QEMU reads it whatever the guest has come to. What lies where in it:
+//! The page lies in the guest's memory, where QEMU reads it in whatever state the guest is. What lies where in it:
 //! [`harness_protocol::page`].
 
 use std::collections::{BTreeMap, BTreeSet};
