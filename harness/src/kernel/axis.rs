@@ -118,6 +118,21 @@ impl<'a> Asked<'a> {
 }
 
 impl Variant {
+    /// The variant of that name, which may say how many of its last patches are left out, and what is set about it:
+    /// `notifier-lists~2+post_notifiers=1`.
+    pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
+        let Asked { name, without, settings } = Asked::of(name);
+        let mut variant = Self::named(project, name)?;
+        if let Some(last) = without {
+            variant = variant.without(last)?;
+        }
+        if settings.is_empty() {
+            return Ok(variant);
+        }
+        let axes = list_axes(project);
+        settings.into_iter().try_fold(variant, |variant, setting| variant.with(&axes, setting))
+    }
+
     /// The variant without the last patches of its series.
     pub(super) fn without(mut self, last: &str) -> Result<Self, KernelError> {
         let most = self.most_patches();

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::axis::{Asked, list_axes};
 use super::files::is_plain_name;
 use super::knob::Knob;
 use super::{KernelError, Version};
@@ -138,26 +137,16 @@ pub fn list_throw_aways(project: &Project) -> Result<Vec<String>, KernelError> {
 }
 
 impl Variant {
-    /// The variant of that name, which may say how many of its last patches are left out, and what is set about it:
-    /// `notifier-lists~2+post_notifiers=1`.
-    pub fn find(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let Asked { name: own, without, settings } = Asked::of(name);
+    /// The variant whose folder has this name, with nothing set about it.
+    pub(super) fn named(project: &Project, name: &str) -> Result<Self, KernelError> {
         let folders = [folder(project), project.throw_away()];
-        let of_name = || folders.iter().map(|folder| folder.join(own)).find(|folder| has_variant(folder));
-        let Some(folder) = is_plain_name(own).then(of_name).flatten() else {
+        let of_name = || folders.iter().map(|folder| folder.join(name)).find(|folder| has_variant(folder));
+        let Some(folder) = is_plain_name(name).then(of_name).flatten() else {
             let Listed { good, broken } = list_variants(project);
-            let unknown = UnknownName::new(KIND, own, good.iter().map(|variant| variant.name.as_str()));
+            let unknown = UnknownName::new(KIND, name, good.iter().map(|variant| variant.name.as_str()));
             return Err(LookupError::of(unknown, &broken).into());
         };
-        let mut variant = Self::read(project, &folder.join(FILE)).map_err(Problems::into_first)?;
-        if let Some(last) = without {
-            variant = variant.without(last)?;
-        }
-        if settings.is_empty() {
-            return Ok(variant);
-        }
-        let axes = list_axes(project);
-        settings.into_iter().try_fold(variant, |variant, setting| variant.with(&axes, setting))
+        Self::read(project, &folder.join(FILE)).map_err(|problems| problems.into_first().into())
     }
 
     /// The patches for a kernel of this version, in order; `None` if it is not for such a kernel.
