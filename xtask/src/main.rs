@@ -32,6 +32,13 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run thousands of trials while harness and QEMU are killed and stopped, disks are full and the clock jumps, and look
+    /// whether anything is lost or left: some half an hour, and not in CI
+    Soak {
+        /// e.g. --seed 2 --free 1000 --guests 30
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Lint => lint(),
         Chore::Versions => versions(),
         Chore::Bench { arguments } => bench(&arguments),
+        Chore::Soak { arguments } => soak(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,6 +116,13 @@ fn versions() -> Result<()> {
 fn bench(arguments: &[String]) -> Result<()> {
     let mut command = cargo(&["run", "--quiet", "--release", "--locked", "--package", "harness", "--", "bench"]);
     step("bench", command.args(arguments))
+}
+
+/// Everything that it needs the tests need as well.
+fn soak(arguments: &[String]) -> Result<()> {
+    set_up()?;
+    let mut command = cargo(&["test", "--locked", "--package", "harness", "--test", "soak", "--"]);
+    step("soak", command.args(arguments))
 }
 
 /// Programs that only the tests need, and the packages that have them: a validator for XML, a clock that jumps, another

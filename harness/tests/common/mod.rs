@@ -1,7 +1,9 @@
 //! What the tests on real guests share: the program itself, and a copy of the project that a test may change.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
+pub mod clock;
+pub mod disk;
 pub mod processes;
 mod turn;
 
@@ -45,6 +47,19 @@ impl Project {
 
     pub fn results(&self) -> PathBuf {
         self.path().join("results")
+    }
+
+    /// A folder to be `XDG_CACHE_HOME`: of the real cache, but with templates of its own.
+    pub fn cache(&self) -> PathBuf {
+        let home = self.path().join("cache");
+        let real = harness::project::cache_dir();
+        std::fs::create_dir_all(home.join("harness")).unwrap();
+        for name in ["kernels", "workbench", "agents", "images"] {
+            // On a machine that builds the kernel first they are not there yet.
+            std::fs::create_dir_all(real.join(name)).unwrap();
+            std::os::unix::fs::symlink(real.join(name), home.join("harness").join(name)).unwrap();
+        }
+        home
     }
 
     pub fn write(&self, name: &str, text: &str) {

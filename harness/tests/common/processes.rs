@@ -92,7 +92,8 @@ fn children_of(pid: u32) -> Vec<u32> {
     text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-fn is_qemu(pid: u32) -> bool {
+/// Whether it is a QEMU.
+pub fn is_qemu(pid: u32) -> bool {
     command_of(pid).contains("qemu-system")
 }
 

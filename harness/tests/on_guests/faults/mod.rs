@@ -12,9 +12,6 @@ mod shards;
 mod stopped;
 mod templates;
 
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-
 use crate::common::Project;
 use serde_json::Value;
 
@@ -44,19 +41,6 @@ impl Project {
     /// The id of the run begun last.
     fn latest(&self) -> String {
         std::fs::read_link(self.results().join("latest")).unwrap().to_str().unwrap().to_owned()
-    }
-
-    /// A folder to be `XDG_CACHE_HOME`: of the real cache, but with templates of its own.
-    fn cache(&self) -> PathBuf {
-        let home = self.path().join("cache");
-        let real = harness::project::cache_dir();
-        std::fs::create_dir_all(home.join("harness")).unwrap();
-        for name in ["kernels", "workbench", "agents", "images"] {
-            // On a machine that builds the kernel first they are not there yet.
-            std::fs::create_dir_all(real.join(name)).unwrap();
-            symlink(real.join(name), home.join("harness").join(name)).unwrap();
-        }
-        home
     }
 }
 
