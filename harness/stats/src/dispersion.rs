@@ -61,7 +61,7 @@ impl Squares {
 /// Given how many trials each template has and how many of all a stratum's are hits, every distribution of the hits over
 /// the trials is then as probable as any other. Pearson's X², summed over the strata, is compared with that of tables
 /// which are drawn in this way: counts are too small for its limit. The generator's seed is fixed, so the same counts
-/// have the same p-value. Where as many as [`ENOUGH`] are as extreme, no more are drawn: J. Besag, P. Clifford,
+/// have the same p-value. Where as many as `ENOUGH` are as extreme, no more are drawn: J. Besag, P. Clifford,
 /// "Sequential Monte Carlo p-values", Biometrika 78 (1991).
 pub fn dispersion_p(strata: &[&Clusters]) -> f64 {
     let strata: Vec<&[Proportion]> = strata.iter().map(|stratum| stratum.templates()).filter(|it| varies(it)).collect();
