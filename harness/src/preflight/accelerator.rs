@@ -1,11 +1,12 @@
 //! Accelerators, proven by a guest: `/dev/kvm` may be there, open, and yet not run one.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
@@ -24,10 +25,11 @@ const SLOWER: u32 = 4;
 /// Runs the probe guest under each accelerator. Returns the best that works, and a finding for each.
 pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelerator>, Vec<Finding>) {
     let (kvm, tcg) = match written(&rom::image()) {
-        Ok(rom) => {
+        Ok(file) => {
+            let rom = name_of(&file);
             let (tell, told) = oneshot::channel();
             let tcg = async {
-                let result = probe(options, qemu, rom.path(), Accelerator::Tcg, std::future::pending()).await;
+                let result = probe(options, qemu, &rom, Accelerator::Tcg, std::future::pending()).await;
                 if let Ok(took) = &result {
                     // Nobody listens any more if KVM was faster, as it should be.
                     let _ = tell.send(*took);
@@ -40,7 +42,7 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
                 sleep(limit.saturating_sub(took)).await;
                 limit
             };
-            tokio::join!(probe(options, qemu, rom.path(), Accelerator::Kvm, slower), tcg)
+            tokio::join!(probe(options, qemu, &rom, Accelerator::Kvm, slower), tcg)
         }
         Err(e) => {
             let why = format!("the probe guest cannot be written to a temporary file: {e}");
@@ -63,10 +65,16 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
     (best, findings.into())
 }
 
-fn written(image: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = NamedTempFile::with_prefix("harness-probe-")?;
+/// The probe guest's file, which has no name that could be left behind.
+fn written(image: &[u8]) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
     file.write_all(image)?;
     Ok(file)
+}
+
+/// The name by which a process of the same user's can open a file of this one's.
+fn name_of(file: &File) -> PathBuf {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
 }
 
 /// Runs the probe guest. Returns how long it took, or how it failed. When `slower` comes, with a time since the start, it is too

@@ -75,11 +75,23 @@ impl Bed {
 
     /// Has the harness build, undisturbed, what is built once: the faults are meant for trials. Templates are made anew.
     pub fn build(&self) {
-        let results = self.project.path().join("built");
-        let output = self.command(Guests::Real, &results, 1, None).output().unwrap();
-        assert!(output.status.success(), "before any fault:\n{}", text(&output.stderr));
-        std::fs::remove_dir_all(results).unwrap();
+        self.run_undisturbed("1");
         std::fs::remove_dir_all(self.templates()).unwrap();
+    }
+
+    /// Has the harness make a template, undisturbed, an hour from now: what others have begun is by then old enough to be
+    /// removed.
+    pub fn make_a_template_later(&self) {
+        self.clock.put("+1h");
+        self.run_undisturbed("3");
+    }
+
+    fn run_undisturbed(&self, templates: &str) {
+        let results = self.project.path().join("undisturbed");
+        let mut command = self.command(Guests::Real, &results, 3, None);
+        let output = command.args(["--templates", templates]).output().unwrap();
+        assert!(output.status.success(), "without any fault:\n{}", text(&output.stderr));
+        std::fs::remove_dir_all(results).unwrap();
     }
 
     /// A harness that begins a run, or goes on with the one of that id.
@@ -95,7 +107,7 @@ impl Bed {
                 let mut command = self.project.harness(&["run"]);
                 if id.is_none() {
                     let scenario = ["--scenario", "panic-alone", "--trials", &trials];
-                    command.args(scenario).args(["--time", "virtual", "--templates", "2", "--seed", "1"]);
+                    command.args(scenario).args(["--time", "virtual", "--seed", "1"]);
                 }
                 command
             }

@@ -59,6 +59,8 @@ pub enum Came {
     Killed,
     /// A disk was full.
     Full,
+    /// A QEMU is dead.
+    QemuKilled,
     /// Nothing that a harness should not be able to take.
     Else,
 }
@@ -93,6 +95,7 @@ pub fn inflict(
         (Fault::KillQemu, Some(qemu)) => {
             send(*qemu, Signal::KILL);
             inflicted.qemu_kills += 1;
+            return Came::QemuKilled;
         }
         (Fault::StopQemu, Some(qemu)) => {
             stop(*qemu);

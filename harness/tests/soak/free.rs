@@ -64,12 +64,11 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         cancellation: Cancellation::listen()?,
         harness,
     };
-    let outcome = match &arguments.resume {
-        Some(id) => session.resume(Resumable::open(Run::find(&arguments.results, id)?)?).await?,
-        None => {
-            let selection = selection(arguments.trials / CELLS);
-            session.run(Request { selection: &selection, suite: None, shard: None, until: None }).await?
-        }
+    let outcome = if let Some(id) = &arguments.resume {
+        session.resume(Resumable::open(Run::find(&arguments.results, id)?)?).await?
+    } else {
+        let selection = selection(arguments.trials / CELLS);
+        session.run(Request { selection: &selection, suite: None, shard: None, until: None }).await?
     };
     let complete = outcome.finished == outcome.planned;
     if complete { Ok(()) } else { Err(Failure::host("not complete, and nobody knows why")) }
@@ -232,7 +231,7 @@ impl Guests {
     /// What follows from a trial's seed.
     fn outcome(&self, index: u64, seed: u64) -> TrialOutcome {
         let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seed % SELDOM == 0 && failed.insert(index) {
+        if seed.is_multiple_of(SELDOM) && failed.insert(index) {
             return TrialOutcome::InfraError { cause: "made up".to_owned() };
         }
         if seed % SELDOM == 1 {
@@ -242,7 +241,7 @@ impl Guests {
             let (outcome, witnesses) = if saved { (ChannelOutcome::Saved, 32) } else { (ChannelOutcome::Lost, 0) };
             ChannelVerdict::new(outcome, witnesses, 32, String::new())
         };
-        let channels = [(Channel::Console, verdict(true)), (Channel::Pstore, verdict(seed % 3 > 0))];
+        let channels = [(Channel::Console, verdict(true)), (Channel::Pstore, verdict(!seed.is_multiple_of(3)))];
         TrialOutcome::Counted { hung: false, channels: BTreeMap::from(channels) }
     }
 }

@@ -20,6 +20,8 @@ pub struct Ended {
     pub killed: bool,
     /// A disk was full while it ran.
     pub full: bool,
+    /// A QEMU was killed, its own or one that it looked at the machine with.
+    pub qemu_killed: bool,
     /// What it said on standard error.
     pub said: String,
     /// The trials that it reported as finished, where it does that one by one.
@@ -52,7 +54,7 @@ pub fn live(
     command.stdout(File::create(&reported).unwrap()).stderr(File::create(&said).unwrap()).process_group(0);
     let mut child = command.spawn().unwrap();
     let began = Instant::now();
-    let (mut killed, mut full) = (false, false);
+    let (mut killed, mut full, mut qemu_killed) = (false, false, false);
     let status = loop {
         if let Some(status) = ended_within(&mut child, Duration::from_millis(random.u64(pauses.clone()))) {
             break status;
@@ -65,6 +67,7 @@ pub fn live(
                 break child.wait().unwrap();
             }
             Came::Full => full = true,
+            Came::QemuKilled => qemu_killed = true,
             Came::Else => (),
         }
         if began.elapsed() > DEADLINE {
@@ -78,7 +81,7 @@ pub fn live(
     let reported = lines.lines().filter_map(|line| line.parse().ok()).collect();
     // Of the harness itself its last word is a report, which is not read here.
     let reported = if kind == Guests::Free { reported } else { Vec::new() };
-    Ended { status, killed, full, said: text(&std::fs::read(said).unwrap()), reported }
+    Ended { status, killed, full, qemu_killed, said: text(&std::fs::read(said).unwrap()), reported }
 }
 
 fn ended_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {

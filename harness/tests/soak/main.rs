@@ -111,6 +111,10 @@ fn main() -> ExitCode {
         if kind == Guests::Real && figures.qemus_seen == 0 {
             figures.wrong.push("no QEMU was ever seen: those that are left would not be either".to_owned());
         }
+        if kind == Guests::Real {
+            bed.make_a_template_later();
+            check::no_template_left(&bed, &mut figures);
+        }
         figures.seconds = began.elapsed().as_secs();
         good &= figures.wrong.is_empty();
         println!("{kind}, seed {seed}\n{figures}");

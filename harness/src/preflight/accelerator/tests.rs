@@ -71,7 +71,7 @@ async fn a_guest_that_fails_is_seen_to_fail() {
         let mut image = image.clone();
         image[place..place + instruction.len()].copy_from_slice(instruction);
         let rom = written(&image).unwrap();
-        probe(&options, &qemu, rom.path(), Accelerator::Tcg, std::future::pending()).await.unwrap_err()
+        probe(&options, &qemu, &name_of(&rom), Accelerator::Tcg, std::future::pending()).await.unwrap_err()
     };
     // ud2 in place of the 64-bit code's first instruction, for which there is no handler
     let why = tried(0xd4, &[0x0f, 0x0b]).await;
