@@ -1,8 +1,8 @@
 //! Any memory of a guest's, read as the stack of a vCPU with any registers.
 #![no_main]
 
-use harness::evidence::registers::Standing;
-use harness::evidence::stack::{MOST, Memory, PAGE, walk};
+use harness::evidence::registers::VcpuState;
+use harness::evidence::stack::{MAX_CALLERS, Memory, PAGE, walk};
 use harness::evidence::symbols::Symbols;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,12 +15,12 @@ fuzz_target!(|input: (u64, u64, u64, Vec<u8>)| {
     // Near to each other, or hardly anything leads anywhere.
     let near = |address: u64| if address & 1 << 62 == 0 { address } else { CODE + address % (4 * PAGE) };
     let standing =
-        Standing { cpu: 0, rip: near(rip), rsp: near(rsp), rbp: near(rbp), halted: false, interrupts: false };
+        VcpuState { cpu: 0, rip: near(rip), rsp: near(rsp), rbp: near(rbp), halted: false, interrupts: false };
     let mut memory = Memory::default();
     let mut rest = bytes.chunks(4096);
     loop {
         let chain = walk(&standing, &symbols, &memory);
-        assert!(chain.callers.len() <= MOST);
+        assert!(chain.callers.len() <= MAX_CALLERS);
         standing.describe(&chain.callers, &symbols);
         let Some(page) = chain.wants else { break };
         assert!(page % PAGE == 0);

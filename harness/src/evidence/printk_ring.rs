@@ -179,7 +179,7 @@ pub fn decode(raw: &RawRing) -> Result<Log, RingError> {
     Ok(log)
 }
 
-/// One record, and how many bytes of text it has, of which there is `room` for so many; none if its text is not there.
+/// One record, and the number of bytes of its text, at most `room`; none if its text is not there.
 fn record(raw: &RawRing, id: u64, seq: u64, desc: &[u8], info: &[u8], room: usize) -> Option<(Record, usize)> {
     let layout = &raw.layout;
     let (begin, next) = (u64_at(desc, layout.begin)?, u64_at(desc, layout.next)?);

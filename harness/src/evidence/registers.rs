@@ -5,7 +5,7 @@ use super::symbols::Symbols;
 
 /// One vCPU at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct VcpuState {
     /// The vCPU.
     pub cpu: u32,
     /// Its instruction pointer.
@@ -24,16 +24,16 @@ pub struct Standing {
 const IF: u64 = 1 << 9;
 
 /// Reads the monitor's text; a vCPU whose registers are not all there is left out.
-pub fn parse(text: &str) -> Vec<Standing> {
+pub fn parse(text: &str) -> Vec<VcpuState> {
     text.split("CPU#").skip(1).filter_map(one).collect()
 }
 
-fn one(text: &str) -> Option<Standing> {
+fn one(text: &str) -> Option<VcpuState> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let cpu = text.get(..digits)?.parse().ok()?;
     let field = |name: &str| text.split_ascii_whitespace().find_map(|word| word.strip_prefix(name));
     let hex = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
-    Some(Standing {
+    Some(VcpuState {
         cpu,
         rip: hex("RIP=")?,
         rsp: hex("RSP=")?,
@@ -43,7 +43,7 @@ fn one(text: &str) -> Option<Standing> {
     })
 }
 
-impl Standing {
+impl VcpuState {
     /// It executes the kernel's code, or a module's: kernel addresses have their upper half set.
     pub const fn in_kernel(&self) -> bool {
         self.rip >> 63 == 1
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn every_vcpu_is_read() {
         let expected = [
-            Standing {
+            VcpuState {
                 cpu: 0,
                 rip: 0xffff_ffff_8100_0123,
                 rsp: 0xffff_c900_001f_3e20,
@@ -94,11 +94,11 @@ mod tests {
                 halted: false,
                 interrupts: true,
             },
-            Standing { cpu: 12, rip: 0xffff_ffff_8100_0a00, rsp: 2, rbp: 1, halted: true, interrupts: false },
+            VcpuState { cpu: 12, rip: 0xffff_ffff_8100_0a00, rsp: 2, rbp: 1, halted: true, interrupts: false },
         ];
         assert_eq!(parse(TEXT), expected);
         assert!(expected[0].in_kernel());
-        assert!(!Standing { rip: 0x40_1000, ..expected[0] }.in_kernel());
+        assert!(!VcpuState { rip: 0x40_1000, ..expected[0] }.in_kernel());
 
         let symbols = Symbols::parse(
             "ffffffff81000100 T panic\nffffffff81000200 t actor\nffffffff81000a00 t stop_this_cpu\n\

@@ -14,14 +14,14 @@
 use std::collections::BTreeMap;
 
 use super::bytes::array;
-use super::registers::Standing;
+use super::registers::VcpuState;
 use super::symbols::Symbols;
 
 /// A page of memory, in bytes.
 pub const PAGE: u64 = 4096;
 
 /// Nobody is looked for further out.
-pub const MOST: usize = 32;
+pub const MAX_CALLERS: usize = 32;
 
 /// Offsets in `struct pt_regs` (`arch/x86/include/asm/ptrace.h`).
 const REGS_BP: u64 = 32;
@@ -111,18 +111,18 @@ impl Caller {
 }
 
 /// Who called whom, as far as `memory` tells.
-pub fn walk(standing: &Standing, symbols: &Symbols, memory: &Memory) -> Chain {
+pub fn walk(standing: &VcpuState, symbols: &Symbols, memory: &Memory) -> Chain {
     let mut chain = Chain::default();
     chain.wants = frames(standing, symbols, memory, &mut chain.callers).err();
     chain
 }
 
-fn frames(standing: &Standing, symbols: &Symbols, memory: &Memory, callers: &mut Vec<Caller>) -> Result<(), u64> {
+fn frames(standing: &VcpuState, symbols: &Symbols, memory: &Memory, callers: &mut Vec<Caller>) -> Result<(), u64> {
     let (mut ip, mut sp, mut bp) = (standing.rip, standing.rsp, standing.rbp);
     let mut just_there = true;
-    while callers.len() < MOST {
+    while callers.len() < MAX_CALLERS {
         if std::mem::take(&mut just_there) {
-            callers.extend(without_frame(ip, sp, bp, symbols, memory)?);
+            callers.extend(unwind_frameless(ip, sp, bp, symbols, memory)?);
         }
         // Kernel addresses only.
         if bp >> 47 != 0x1_ffff {
@@ -157,7 +157,7 @@ fn frames(standing: &Standing, symbols: &Symbols, memory: &Memory, callers: &mut
 }
 
 /// The caller of a function that has no frame, or has not made it yet and has only pushed RBP.
-fn without_frame(ip: u64, sp: u64, bp: u64, symbols: &Symbols, memory: &Memory) -> Result<Option<Caller>, u64> {
+fn unwind_frameless(ip: u64, sp: u64, bp: u64, symbols: &Symbols, memory: &Memory) -> Result<Option<Caller>, u64> {
     let Some(function) = symbols.function(ip) else { return Ok(None) };
     for slot in [sp, sp.wrapping_add(8)] {
         // What lies above the frame pointer is read as a frame.

@@ -1,6 +1,6 @@
 //! The page that crashlab shares with the host: when each actor entered and left its critical section.
 //!
-//! The page lies in the guest's memory, where QEMU reads it whatever the guest has come to. The
+//! The page lies in the guest's memory, where QEMU reads it whatever has become of the guest. The
 //! layout (version 3, little endian, 4096 bytes) is crashlab's own, `guest-kernel/crashlab/page.h`:
 //!
 //! | offset | size | field |
@@ -113,9 +113,9 @@ words! {
     Context {
         /// A kernel thread of its own.
         Thread = 1, "thread";
-        /// The same, with preemption off.
+        /// In a thread, with preemption off.
         PreemptOff = 2, "preempt-off";
-        /// The same, with interrupts off.
+        /// In a thread, with interrupts off.
         IrqsOff = 3, "irqs-off";
         /// A softirq.
         Softirq = 4, "softirq";

@@ -57,7 +57,7 @@ pub fn decode(
             None => unfinished += 1,
         }
     }
-    let is_fired = |event: &&Raw| event.far == FIRED_AT && event.meaning(probes) == Some(&Meaning::Stamp);
+    let is_fired = |event: &&Raw| event.offset == FIRED_AT && event.meaning(probes) == Some(&Meaning::Stamp);
     let fired = raw.iter().find(is_fired).ok_or(TimelineError::NotFired)?.ns;
     let mut events: Vec<_> = raw.iter().filter_map(|event| event.step(probes, actors, fired)).collect();
     let room = (MAX_EVENTS as u64).min(claimed);
@@ -81,7 +81,7 @@ pub fn decode(
 /// An event as it stands in the memory.
 pub(super) struct Raw {
     pub ns: u64,
-    far: usize,
+    offset: usize,
     pub probe: usize,
     cpu: u32,
 }
@@ -92,7 +92,7 @@ impl Raw {
         let at = EVENTS_AT + usize::try_from(place).ok()? * EVENT;
         let event = Self {
             ns: u64_at(memory, at)?,
-            far: usize::try_from(u64_at(memory, at + 8)?).ok()?,
+            offset: usize::try_from(u64_at(memory, at + 8)?).ok()?,
             probe: usize::try_from(u32_at(memory, at + 16)?).ok()?,
             cpu: u32_at(memory, at + 20)?,
         };
@@ -108,13 +108,13 @@ impl Raw {
         let (step, of, edge, detail) = match self.meaning(probes)? {
             Meaning::Step { step, of, edge, detail } => (step.clone(), of.clone(), *edge, *detail),
             Meaning::Stamp => {
-                let far = self.far.checked_sub(SLOTS_AT)?;
-                let edge = match far % SLOT {
+                let offset = self.offset.checked_sub(SLOTS_AT)?;
+                let edge = match offset % SLOT {
                     ENTERED_AT => StepEdge::Begin,
                     LEFT_AT => StepEdge::End,
                     _ => return None,
                 };
-                let name = actors.get(far / SLOT)?;
+                let name = actors.get(offset / SLOT)?;
                 (Event::ACTOR.to_owned(), name.clone(), edge, false)
             }
         };

@@ -15,12 +15,12 @@ use crate::verdict::Tail;
 
 const WITNESSES: u32 = 4;
 
-/// What was wrong with a restored guest.
+/// Why guests restored from a template are not what they should be.
 #[derive(Debug)]
-pub enum Fault {
+pub enum NotAliveReason {
     /// It could not be driven to its end.
     Guest(GuestError),
-    /// It came to another outcome than a booted one.
+    /// Its outcome was not that of a booted guest.
     Differs {
         /// What it left.
         restored: String,
@@ -29,9 +29,9 @@ pub enum Fault {
     },
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for NotAliveReason {}
 
-impl fmt::Display for Fault {
+impl fmt::Display for NotAliveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guest(error) => error.fmt(f),
@@ -46,17 +46,17 @@ impl fmt::Display for Fault {
 ///
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
 /// and crashed in the same way, and the template is good if both leave the same.
-pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), Fault> {
-    let restored = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(Fault::Guest)?;
+pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), NotAliveReason> {
+    let restored = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
     if all_saved(&restored) {
         return Ok(());
     }
     // A kernel that cannot be booted at all would not have become a template.
-    let booted = outcome(stage, stage.cold()).await.map_err(Fault::Guest)?;
+    let booted = outcome(stage, stage.cold()).await.map_err(NotAliveReason::Guest)?;
     if in_short(&restored) == in_short(&booted) {
         return Ok(());
     }
-    Err(Fault::Differs { restored: in_short(&restored), booted: in_short(&booted) })
+    Err(NotAliveReason::Differs { restored: in_short(&restored), booted: in_short(&booted) })
 }
 
 async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn outcomes_are_told_apart_in_words() {
         assert_eq!(in_short(&counted(true, ChannelOutcome::Lost)), "console saved, pstore lost, a guest that hung");
-        let fault = Fault::Differs {
+        let fault = NotAliveReason::Differs {
             restored: in_short(&counted(false, ChannelOutcome::Lost)),
             booted: in_short(&counted(false, ChannelOutcome::Saved)),
         };

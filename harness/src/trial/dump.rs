@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::stage::Stage;
 use crate::evidence::printk_ring::{Layout, RawRing, Span};
-use crate::evidence::registers::Standing;
+use crate::evidence::registers::VcpuState;
 use crate::evidence::stack;
 use crate::evidence::symbols::{Symbols, addresses};
 use crate::evidence::vmcore::{Capture, Core, Dump, DumpedCpu, HEAD, PAGE, Pages, Registers};
@@ -92,9 +92,9 @@ impl Dumps {
         let mut reader = Reader { guest, most, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
         match timeout(DEADLINE, reader.all(self.variables, &symbols, full)).await {
             Ok(Ok(())) => Ok(Capture::Read(Box::new(reader.dump))),
-            Ok(Err(Fault::Bad(why))) => Ok(Capture::Bad(why)),
-            Ok(Err(Fault::Stuck(CaptureError::Guest(error)))) => Err(error),
-            Ok(Err(Fault::Stuck(stuck))) => Ok(Capture::Hung(stuck.to_string())),
+            Ok(Err(DumpError::Bad(why))) => Ok(Capture::Bad(why)),
+            Ok(Err(DumpError::Stuck(CaptureError::Guest(error)))) => Err(error),
+            Ok(Err(DumpError::Stuck(stuck))) => Ok(Capture::Hung(stuck.to_string())),
             Err(_) => Ok(Capture::Hung(format!("its /proc/vmcore was not read within {DEADLINE:?}"))),
         }
     }
@@ -122,14 +122,14 @@ async fn is_loaded(guest: &Guest, variables: Variables) -> Result<Option<bool>, 
 }
 
 /// Why a dump could not be read.
-enum Fault {
+enum DumpError {
     /// Something is not in it.
     Bad(String),
     /// The crash kernel, or our side.
     Stuck(CaptureError),
 }
 
-impl From<CaptureError> for Fault {
+impl From<CaptureError> for DumpError {
     fn from(error: CaptureError) -> Self {
         Self::Stuck(error)
     }
@@ -145,12 +145,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn all(&mut self, variables: Variables, symbols: &Symbols, full: Option<&Path>) -> Result<(), Fault> {
+    async fn all(&mut self, variables: Variables, symbols: &Symbols, full: Option<&Path>) -> Result<(), DumpError> {
         let head = self.file(0, HEAD).await?;
-        self.dump.core = Core::parse(&head).map_err(|error| Fault::Bad(error.to_string()))?;
+        self.dump.core = Core::parse(&head).map_err(|error| DumpError::Bad(error.to_string()))?;
         let bytes = self.dump.core.bytes();
         if bytes > self.most {
-            return Err(Fault::Bad(format!("it says that it has {bytes} bytes, more than twice the machine's memory")));
+            return Err(DumpError::Bad(format!(
+                "it says that it has {bytes} bytes, more than twice the machine's memory"
+            )));
         }
         self.dump.log = Some(self.log().await?);
         self.for_other_tools().await?;
@@ -177,11 +179,11 @@ impl Reader<'_> {
         }
     }
 
-    async fn log(&mut self) -> Result<RawRing, Fault> {
-        let layout = Layout::of(&self.dump.core.info).map_err(|error| Fault::Bad(error.to_string()))?;
+    async fn log(&mut self) -> Result<RawRing, DumpError> {
+        let layout = Layout::of(&self.dump.core.info).map_err(|error| DumpError::Bad(error.to_string()))?;
         let address = self.word("prb", layout.prb).await?;
         let ring = self.mapped("struct printk_ringbuffer", address, layout.ring_bytes).await?;
-        let arrays = layout.arrays(&ring).map_err(|error| Fault::Bad(error.to_string()))?;
+        let arrays = layout.arrays(&ring).map_err(|error| DumpError::Bad(error.to_string()))?;
         let mut array = async |what, Span { address, bytes }| self.mapped(what, address, bytes).await;
         let descs = array("the log's descriptors", arrays.descs).await?;
         let infos = array("the log's infos", arrays.infos).await?;
@@ -191,7 +193,7 @@ impl Reader<'_> {
 
     /// What makedumpfile looks at before the log: who the kernel says it is, what memory it has, and the page tables by
     /// which all of these are mapped.
-    async fn for_other_tools(&mut self) -> Result<(), Fault> {
+    async fn for_other_tools(&mut self) -> Result<(), DumpError> {
         let (names, sections) = {
             let info = &self.dump.core.info;
             (info.symbol("init_uts_ns"), info.symbol("mem_section"))
@@ -212,17 +214,17 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn keep_page(&mut self, address: u64) -> Result<(), Fault> {
+    async fn keep_page(&mut self, address: u64) -> Result<(), DumpError> {
         let page = address - address % PAGE;
         self.walk(page).await?;
         self.page(page).await.map(drop)
     }
 
     /// Where a CPU stood, by the registers that it saved and its stack.
-    async fn stand(&mut self, cpu: u32, registers: Registers, symbols: &Symbols) -> Result<String, Fault> {
+    async fn stand(&mut self, cpu: u32, registers: Registers, symbols: &Symbols) -> Result<String, DumpError> {
         let Registers { rip, rsp, rbp, .. } = registers;
         // Nobody's interrupts are on when registers are saved by way of an NMI: the flags are those of before.
-        let standing = Standing { cpu, rip, rsp, rbp, halted: false, interrupts: registers.interrupts() };
+        let standing = VcpuState { cpu, rip, rsp, rbp, halted: false, interrupts: registers.interrupts() };
         if !standing.in_kernel() {
             return Ok(standing.describe(&[], symbols));
         }
@@ -237,7 +239,7 @@ impl Reader<'_> {
     }
 
     /// A page by its virtual address; empty where there is none.
-    async fn page(&mut self, address: u64) -> Result<Vec<u8>, Fault> {
+    async fn page(&mut self, address: u64) -> Result<Vec<u8>, DumpError> {
         let at = match self.dump.core.mapped(address, PAGE) {
             Some(at) => Some(at),
             None => self.walk(address).await?.and_then(|at| self.dump.core.offset(at, PAGE)),
@@ -249,7 +251,7 @@ impl Reader<'_> {
     }
 
     /// The physical address that the kernel's page tables give for a virtual one.
-    async fn walk(&mut self, address: u64) -> Result<Option<u64>, Fault> {
+    async fn walk(&mut self, address: u64) -> Result<Option<u64>, DumpError> {
         for _ in 0..TABLES {
             match self.dump.core.translate(address, &self.pages) {
                 Ok(found) => return Ok(found),
@@ -265,21 +267,21 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    async fn word(&mut self, what: &str, address: u64) -> Result<u64, Fault> {
+    async fn word(&mut self, what: &str, address: u64) -> Result<u64, DumpError> {
         let bytes = self.mapped(what, address, 8).await?;
         Ok(bytes.first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default())
     }
 
     /// Memory that the kernel's own mappings have.
-    async fn mapped(&mut self, what: &str, address: u64, bytes: usize) -> Result<Vec<u8>, Fault> {
+    async fn mapped(&mut self, what: &str, address: u64, bytes: usize) -> Result<Vec<u8>, DumpError> {
         let Some(at) = self.dump.core.mapped(address, bytes as u64) else {
-            return Err(Fault::Bad(format!("{what} should be at {address:#x}, which is not in it")));
+            return Err(DumpError::Bad(format!("{what} should be at {address:#x}, which is not in it")));
         };
         let found = self.file(at, bytes).await?;
         if found.len() == bytes {
             return Ok(found);
         }
-        Err(Fault::Bad(format!("of {what} at {address:#x} only {} of {bytes} bytes can be read", found.len())))
+        Err(DumpError::Bad(format!("of {what} at {address:#x} only {} of {bytes} bytes can be read", found.len())))
     }
 
     async fn file(&mut self, at: u64, bytes: usize) -> Result<Vec<u8>, CaptureError> {
@@ -292,10 +294,10 @@ impl Reader<'_> {
     }
 
     /// Copies all of the file; what is zero takes no room.
-    async fn copy(&mut self, to: &Path) -> Result<(), Fault> {
+    async fn copy(&mut self, to: &Path) -> Result<(), DumpError> {
         let failed = |error| {
             let what = format!("write {}", to.display());
-            Fault::Stuck(GuestError::Io { what, source: error }.into())
+            DumpError::Stuck(GuestError::Io { what, source: error }.into())
         };
         let file = File::create(to).map_err(failed)?;
         let (bytes, mut at) = (self.dump.core.bytes(), 0);
@@ -305,7 +307,7 @@ impl Reader<'_> {
             let piece = self.guest.vmcore(at, wanted).await?;
             if piece.len() < wanted {
                 let end = at + piece.len() as u64;
-                return Err(Fault::Bad(format!("only {end} of its {bytes} bytes can be read")));
+                return Err(DumpError::Bad(format!("only {end} of its {bytes} bytes can be read")));
             }
             if piece.iter().any(|byte| *byte != 0) {
                 file.write_all_at(&piece, at).map_err(failed)?;

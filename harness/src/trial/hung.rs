@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::progress::{self, HungBy};
-use crate::evidence::registers::{self, Standing};
+use crate::evidence::registers::{self, VcpuState};
 use crate::evidence::stack::{self, Caller};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{Guest, GuestError};
@@ -30,7 +30,7 @@ pub struct Hung {
 #[derive(Debug, Clone)]
 pub(super) struct Stand {
     registers: String,
-    cpus: Vec<(Standing, Vec<Caller>)>,
+    cpus: Vec<(VcpuState, Vec<Caller>)>,
 }
 
 impl Stand {
@@ -47,7 +47,7 @@ impl Stand {
 
     /// The function that some vCPU waits in and comes back from by the kernel's own doing.
     pub fn bounded(&self, symbols: &Symbols) -> Option<&'static str> {
-        let of_cpu = |(standing, callers): &(Standing, Vec<Caller>)| {
+        let of_cpu = |(standing, callers): &(VcpuState, Vec<Caller>)| {
             if standing.between_kernels() {
                 return Some(BETWEEN_KERNELS);
             }
@@ -58,7 +58,7 @@ impl Stand {
     }
 }
 
-async fn callers(guest: &Guest, standing: &Standing, symbols: &Symbols) -> Result<Vec<Caller>, GuestError> {
+async fn callers(guest: &Guest, standing: &VcpuState, symbols: &Symbols) -> Result<Vec<Caller>, GuestError> {
     let mut memory = stack::Memory::default();
     let mut chain = stack::walk(standing, symbols, &memory);
     for _ in 0..PAGES {
@@ -90,7 +90,7 @@ mod tests {
         ffffffff81000300 T panic\nffffffff81001000 T _etext\n";
 
     fn stand(cpus: &[(u32, u64, &[u64])]) -> Stand {
-        let standing = |cpu, rip| Standing { cpu, rip, rsp: 0, rbp: 0, halted: false, interrupts: true };
+        let standing = |cpu, rip| VcpuState { cpu, rip, rsp: 0, rbp: 0, halted: false, interrupts: true };
         let callers = |back: &[u64]| back.iter().copied().map(Caller::Call).collect();
         let cpus = cpus.iter().map(|(cpu, rip, back)| (standing(*cpu, *rip), callers(back))).collect();
         Stand { registers: "RIP=".to_owned(), cpus }

@@ -20,10 +20,10 @@ pub struct Injection {
 
 /// Those still to come.
 #[derive(Debug)]
-pub(super) struct Injections(Vec<Due>);
+pub(super) struct Injections(Vec<PendingNmi>);
 
 #[derive(Debug)]
-struct Due {
+struct PendingNmi {
     injection: Injection,
     /// The guest's time since its stamp was seen, once it has been.
     clock: Option<Clock>,
@@ -58,7 +58,7 @@ impl Injection {
 
 impl Injections {
     pub fn new(injections: &[Injection]) -> Self {
-        Self(injections.iter().map(|injection| Due { injection: injection.clone(), clock: None }).collect())
+        Self(injections.iter().map(|injection| PendingNmi { injection: injection.clone(), clock: None }).collect())
     }
 
     /// Whether any is still to come.

@@ -38,7 +38,7 @@ use crate::plan::PlannedTrial;
 use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
-pub use alive::Fault as TemplateFault;
+pub use alive::NotAliveReason;
 use caught::caught;
 use examine::{Crash, Examined, examine};
 use hung::Hung;

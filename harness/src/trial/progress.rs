@@ -1,7 +1,7 @@
 //! Whether a guest is hung, by what is seen of it from outside: pure.
 //!
 //! ```text
-//! Moment, Moment, … ──> Progress ──> Suspicion ──(who called whom on each vCPU)──> Hung
+//! Observation, Observation, … ──> Progress ──> Suspicion ──(who called whom on each vCPU)──> Hung
 //! ```
 //!
 //! A guest goes on as long as it prints, takes a step that the tracer sees, stamps, or counts in crashlab's page. One
@@ -40,16 +40,17 @@ pub(super) fn bounded<'a>(functions: impl IntoIterator<Item = &'a str>) -> Optio
 pub(super) struct Patience {
     /// From the last sign of life on.
     pub quiet: Duration,
-    /// So much more while an actor is still to come, or sleeps, that may do so for so long.
+    /// Added to that while an actor has yet to enter, or sleeps: the longest time that it may do so.
     pub pending: Duration,
-    /// Of the processor's time rather than the guest's so many times as long: in virtual time a vCPU that spins with
-    /// `pause` takes a hundred times as long for a second as one that counts turns of `udelay()`. None in real time.
+    /// In virtual time, the factor by which the patience is longer in the processor's time than in the guest's: a vCPU that
+    /// spins with `pause` takes a hundred times as long for a second as one that counts turns of `udelay()`. None in real
+    /// time.
     pub of_processor: Option<u32>,
 }
 
 /// What was seen of a guest at one moment. Times are the guest's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct Observation {
     /// When.
     pub at: Duration,
     /// When the console or the tracer told something last, if that is known.
@@ -104,11 +105,11 @@ pub(super) enum Suspicion {
     None,
     /// Nothing but an NMI can wake any of its CPUs, and nobody is left to send one.
     Dead,
-    /// It has been quiet for so long.
+    /// It has been quiet for this long.
     Quiet(Duration),
-    /// It has been quiet while QEMU took so much of the processor's time.
+    /// It has been quiet while QEMU took this much of the processor's time.
     Busy(Duration),
-    /// It has been quiet for so long in real time, but the host has given it no processor.
+    /// It has been quiet for too long in real time, but the host has given it no processor.
     Starved,
 }
 
@@ -138,7 +139,7 @@ pub(super) enum NotBefore {
 
 impl Patience {
     /// How long it may be quiet as it is.
-    fn of(&self, moment: &Moment) -> Duration {
+    fn of(&self, moment: &Observation) -> Duration {
         self.quiet + if moment.pending { self.pending } else { Duration::ZERO }
     }
 }
@@ -148,7 +149,7 @@ impl Patience {
 pub(super) struct Progress {
     patience: Patience,
     /// The last moment; the last one with a sign of life; when that sign was.
-    seen: Option<(Moment, Option<Waited>, Duration)>,
+    seen: Option<(Observation, Option<Waited>, Duration)>,
 }
 
 impl Progress {
@@ -157,7 +158,7 @@ impl Progress {
     }
 
     /// What one more moment says.
-    pub fn see(&mut self, moment: Moment) -> Suspicion {
+    pub fn see(&mut self, moment: Observation) -> Suspicion {
         let known = |at: Duration| moment.last.map_or(at, |last| last.clamp(at, moment.at));
         let Some((before, waited, alive)) = &mut self.seen else {
             // What was before the first look is known as far as something told when it was.

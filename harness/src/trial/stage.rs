@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::RwLock;
 
 use super::BOOT_DEADLINE;
-use super::alive::{self, Fault};
+use super::alive::{self, NotAliveReason};
 use super::dump::Dumps;
 use super::symbols::KernelSymbols;
 use super::tracer::StageTracer;
@@ -46,7 +46,7 @@ pub struct Stage {
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
     pub(super) workplace: Arc<Workplace>,
-    /// Names the kernel in errors.
+    /// The kernel's name, for error messages.
     kernel: String,
 }
 
@@ -162,7 +162,7 @@ pub enum StageError {
         /// The kernel's variant and base.
         kernel: String,
         /// What was seen.
-        fault: Fault,
+        fault: NotAliveReason,
     },
 }
 
@@ -261,7 +261,7 @@ impl Stage {
         self.restorable(number, template)
     }
 
-    /// With what the template's guest told of itself, so that it need not be found out for every trial.
+    /// Includes what the template's guest reported about itself, so no trial has to ask again.
     fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, StageError> {
         let probes = match (&self.tracer, &template.hooks) {
             (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks, template.crashlab)),

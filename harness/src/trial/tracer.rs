@@ -34,7 +34,7 @@ impl StageTracer {
         &self.linked.lists
     }
 
-    /// Of a guest that boots.
+    /// Probes for a guest that is booted rather than restored.
     pub fn for_boot(&self) -> Tracing<'_> {
         let Probes { probes, lists, anchor, .. } = &self.linked;
         Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::hung::{Hung, Stand};
 use super::inject::{Injections, POLL};
-use super::progress::{ActorSigns, HungBy, Moment, NotBefore, Patience, Progress, Signs, Suspicion};
+use super::progress::{ActorSigns, HungBy, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
 use super::stage::Stage;
 use super::{ARM_DEADLINE, Assignment};
 use crate::evidence::activity;
-use crate::evidence::registers::{self, Standing};
+use crate::evidence::registers::{self, VcpuState};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{Clock, End, Guest, GuestError, Sample, Time, monotonic_ns};
@@ -40,7 +40,7 @@ pub(super) struct Waiting<'a> {
     last_time: Option<Duration>,
 }
 
-/// What a closer look at a suspected guest came to.
+/// What a closer look at a suspected guest found.
 enum Closer {
     Hung(Hung),
     Ended(End),
@@ -64,8 +64,8 @@ impl<'a> Waiting<'a> {
     /// Waits for the guest's end, for the deadline from firing on, and before that for the firing. A guest that does
     /// nothing any more is not waited for.
     ///
-    /// That the faults were fired is looked up in crashlab's page, of a trial that lasts so long; a word of the agent's
-    /// would be some thousand instructions on the way to the faults.
+    /// Whether the faults were fired is looked up in crashlab's page, and only in a trial that lasts until the first look: a
+    /// message from the agent would put some thousand instructions before the faults.
     pub async fn end(mut self, guest: &mut Guest) -> Result<(End, Option<Hung>), GuestError> {
         let began = Instant::now();
         let deadline = self.deadline();
@@ -99,8 +99,8 @@ impl<'a> Waiting<'a> {
                 let by = HungBy::Deadline(self.assignment.deadline, not_before);
                 return Ok((end, Some(self.past_deadline(guest, by).await?)));
             }
-            let moment = self.moment(&sample, page.as_ref());
-            let by = match self.progress.see(moment) {
+            let observation = self.observation(&sample, page.as_ref());
+            let by = match self.progress.see(observation) {
                 _ if fired.is_none() => None,
                 Suspicion::None => {
                     not_before = NotBefore::WentOn;
@@ -153,8 +153,8 @@ impl<'a> Waiting<'a> {
         }
         let sample = guest.sample(&mut self.clock).await?;
         let page = stamps::decode(&sample.page).ok();
-        let moment = self.moment(&sample, page.as_ref());
-        let by = match (by, self.progress.see(moment)) {
+        let observation = self.observation(&sample, page.as_ref());
+        let by = match (by, self.progress.see(observation)) {
             (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Quiet(time)) => HungBy::Quiet(time),
             (HungBy::Quiet(_) | HungBy::Busy(_), Suspicion::Busy(time)) => HungBy::Busy(time),
             (by, Suspicion::Dead) => by,
@@ -182,7 +182,7 @@ impl<'a> Waiting<'a> {
         self.stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })
     }
 
-    fn moment(&mut self, sample: &Sample, page: Option<&Stamps>) -> Moment {
+    fn observation(&mut self, sample: &Sample, page: Option<&Stamps>) -> Observation {
         let seen = self.probes.map(|probes| activity::decode(&sample.trace, probes)).unwrap_or_default();
         // So that what was before the first look has a place in time.
         let at = FIRST_LOOK + sample.guest_time;
@@ -194,7 +194,7 @@ impl<'a> Waiting<'a> {
         });
         let actors = page.map(|page| page.actors.as_slice()).unwrap_or_default();
         let standing = registers::parse(&sample.registers);
-        Moment {
+        Observation {
             at,
             last: told.flatten().map(|ago| at.saturating_sub(ago)),
             signs: Signs {
@@ -210,9 +210,9 @@ impl<'a> Waiting<'a> {
 
     /// Whether nothing can wake a vCPU any more. In virtual time the guest's clock jumps to the next timer when all are
     /// halted; if it stands still, there is none.
-    fn is_dead(&mut self, standing: &[Standing], time: Duration) -> bool {
+    fn is_dead(&mut self, standing: &[VcpuState], time: Duration) -> bool {
         let stands_still = self.stage.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
-        let dead = |cpu: &Standing| cpu.halted && (!cpu.interrupts || stands_still);
+        let dead = |cpu: &VcpuState| cpu.halted && (!cpu.interrupts || stands_still);
         !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(dead)
     }
 
@@ -224,8 +224,8 @@ impl<'a> Waiting<'a> {
         if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline }
     }
 
-    /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's,
-    /// the more the busier the host, and if vCPUs do nothing but `pause` so many that the guest's clock is no limit.
+    /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, more
+    /// on a busy host; if vCPUs do nothing but `pause`, it lasts so long that the guest's own clock is no limit.
     fn deadline(&self) -> Duration {
         match self.stage.machine.time {
             Time::Real => self.assignment.deadline,

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::locked::{lock, remove_if_abandoned};
 use crate::project::temp_dir;
 
-/// Names of folders that hold trials' folders: this, and so many letters and digits.
+/// The name of a folder that holds trials' folders: this prefix, and [`LETTERS`] letters and digits.
 const PREFIX: &str = "harness-trials-";
 const LETTERS: usize = 12;
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
-use super::kdump::{Due, dumped, judge_kdump};
-use super::kept::{Truth, text_of_dump, text_of_pstore};
-use super::meet::{self, Passage};
+use super::kdump::{ExpectedDump, dumped, judge_kdump};
+use super::meet::{self, ActorInterval};
 use super::order::judge_order;
+use super::retention::{ReferenceLog, text_of_dump, text_of_pstore};
 use super::tail::Tail;
 use crate::evidence::pstore::Pstore;
 use crate::evidence::stamps::{Action, Actor, Stamps};
@@ -21,7 +21,7 @@ use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Meet
 /// busy to say.
 pub const SLOW_HOST: f64 = 0.8;
 
-/// What a trial should have come to.
+/// What is expected of a trial.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     /// What each channel should have kept, and the trial's nonce.
@@ -93,10 +93,10 @@ impl TrialVerdict {
 
 /// Judges a trial by what its guest left.
 pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
-    let truth = evidence.log.as_ref().map_err(Clone::clone);
-    let truth = truth.and_then(|log| Truth::of(log, expected.tail).map_err(|error| error.to_string()));
+    let reference = evidence.log.as_ref().map_err(Clone::clone);
+    let reference = reference.and_then(|log| ReferenceLog::of(log, expected.tail).map_err(|error| error.to_string()));
     let counts = counts(evidence, expected);
-    let Kept { mut channels, difference } = kept(evidence, expected, truth.as_ref().ok());
+    let LogVerdicts { mut channels, difference } = judge_log(evidence, expected, reference.as_ref().ok());
     channels.extend(counts.is_ok().then(|| order(evidence, expected)).flatten().map(|it| (Channel::Order, it)));
     let dump = match &evidence.facts.capture {
         Some(Capture::Read(dump)) => Some(dumped(dump, dumped_log(evidence))),
@@ -105,7 +105,7 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
     TrialVerdict {
         hung: evidence.facts.ending.is_hung(),
         channels,
-        logged: truth.map(|truth| truth.logged()),
+        logged: reference.map(|reference| reference.logged()),
         difference: difference.filter(|_| counts.is_ok()),
         dump: dump.filter(|_| counts.is_ok()),
         counts,
@@ -131,16 +131,16 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
     if page.fired_tsc.is_none() {
         return Err(infra("the guest ended before its faults were fired".to_owned()));
     }
-    let mut passages = stamped(page);
+    let mut intervals = stamped(page);
     if let Some(timeline) = &evidence.timeline {
         let timeline = timeline.as_ref().map_err(|error| infra(format!("read the timeline: {error}")))?;
-        let seen = meet::passages(timeline, &passages);
+        let seen = meet::intervals(timeline, &intervals);
         // A guest that had not ended ran on between the reading of its page and its death.
-        meet::agree(&passages, &seen, !facts.ending.is_hung())
+        meet::agree(&intervals, &seen, !facts.ending.is_hung())
             .map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
-        passages = seen;
+        intervals = seen;
     }
-    meet::check(meetings, &passages, budgets_us).map_err(NotCounted::Missed)?;
+    meet::check(meetings, &intervals, budgets_us).map_err(NotCounted::Missed)?;
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
     match &evidence.pstore.storage_fault {
         Some(fault) => Err(infra(format!("read the ERST's file: {fault}"))),
@@ -149,24 +149,29 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
 }
 
 /// As crashlab's page tells it.
-fn stamped(page: &Stamps) -> Vec<Passage> {
+fn stamped(page: &Stamps) -> Vec<ActorInterval> {
     // What others write there is no time.
     let spent = |actor: &Actor| matches!(actor.action, Action::Spin | Action::Hold).then_some(actor.spent_us);
     let stamps = page.actor_stamps();
-    let passages = stamps.iter().map(Passage::stamped);
-    page.actors.iter().zip(passages).map(|(actor, passage)| Passage { spent_us: spent(actor), ..passage }).collect()
+    let intervals = stamps.iter().map(ActorInterval::stamped);
+    page.actors
+        .iter()
+        .zip(intervals)
+        .map(|(actor, interval)| ActorInterval { spent_us: spent(actor), ..interval })
+        .collect()
 }
 
-/// What channels kept of the log.
-struct Kept {
+/// The verdicts on all channels of the log.
+struct LogVerdicts {
     channels: BTreeMap<Channel, ChannelVerdict>,
     difference: Option<String>,
 }
 
 /// Judges every channel of the log: by its tail, and line by line where it is known what was logged.
-fn kept(evidence: &Evidence, expected: &Expected<'_>, truth: Option<&Truth>) -> Kept {
-    let tail = &tail_due(evidence, expected, truth);
-    let by_line = |verdict, text: &str| ChannelVerdict { log: truth.map(|truth| truth.kept_by(text)), ..verdict };
+fn judge_log(evidence: &Evidence, expected: &Expected<'_>, reference: Option<&ReferenceLog>) -> LogVerdicts {
+    let tail = &tail_due(evidence, expected, reference);
+    let by_line =
+        |verdict, text: &str| ChannelVerdict { log: reference.map(|reference| reference.kept_by(text)), ..verdict };
     let console = evidence.console.text.as_str();
     let pstore = text_of_pstore(&evidence.pstore, tail);
     let dump = text_of_dump(dumped_log(evidence));
@@ -185,18 +190,18 @@ fn kept(evidence: &Evidence, expected: &Expected<'_>, truth: Option<&Truth>) -> 
     }
     if let Some(capture) = &evidence.facts.capture {
         let timeline = evidence.timeline.as_ref().and_then(|timeline| timeline.as_ref().ok());
-        let due = Due { build_id: expected.build_id.to_owned(), saved_registers: saved_registers(timeline) };
+        let due = ExpectedDump { build_id: expected.build_id.to_owned(), saved_registers: saved_registers(timeline) };
         let log = evidence.dumped_log.as_ref().map(|log| log.as_ref().map_err(String::as_str));
         channels.insert(Channel::Kdump, by_line(judge_kdump(capture, log, &due, tail), &dump));
         texts.push(('k', &dump));
     }
-    Kept { difference: truth.and_then(|truth| truth.difference(&texts)), channels }
+    LogVerdicts { difference: reference.and_then(|reference| reference.difference(&texts)), channels }
 }
 
 /// What channels should have kept. A crash kernel that an oops boots is there before a panic has a line.
-fn tail_due(evidence: &Evidence, expected: &Expected<'_>, truth: Option<&Truth>) -> Tail {
-    match (evidence.facts.ending, truth) {
-        (Ending::Captured, Some(truth)) if !truth.logged().panic => expected.tail.clone().without_panic(),
+fn tail_due(evidence: &Evidence, expected: &Expected<'_>, reference: Option<&ReferenceLog>) -> Tail {
+    match (evidence.facts.ending, reference) {
+        (Ending::Captured, Some(reference)) if !reference.logged().panic => expected.tail.clone().without_panic(),
         _ => expected.tail.clone(),
     }
 }

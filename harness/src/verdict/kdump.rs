@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::evidence::printk_ring::Log;
 use crate::evidence::vmcore::{Capture, Dump};
 use crate::model::{ChannelOutcome, ChannelVerdict, Dumped, DumpedCpu};
-use crate::verdict::kept::text_of_dump;
+use crate::verdict::retention::text_of_dump;
 use crate::verdict::tail::{Tail, judge_text};
 
 /// What must be in a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Due {
+pub struct ExpectedDump {
     /// The build id of the kernel that died.
     pub build_id: String,
     /// CPUs that were seen saving their registers: those that took the crash stop, and the one that jumped to the crash
@@ -20,7 +20,12 @@ pub struct Due {
 
 /// What became of a dump of the kernel's memory. `log`: the log in it, or why that cannot be read; none if there is no
 /// dump.
-pub fn judge_kdump(capture: &Capture, log: Option<Result<&Log, &str>>, due: &Due, tail: &Tail) -> ChannelVerdict {
+pub fn judge_kdump(
+    capture: &Capture,
+    log: Option<Result<&Log, &str>>,
+    expected: &ExpectedDump,
+    tail: &Tail,
+) -> ChannelVerdict {
     let failed = |outcome, detail: &str| ChannelVerdict::new(outcome, 0, tail.of, detail.to_owned());
     match capture {
         Capture::NotLoaded => failed(ChannelOutcome::NotLoaded, "no crash kernel was loaded"),
@@ -28,14 +33,14 @@ pub fn judge_kdump(capture: &Capture, log: Option<Result<&Log, &str>>, due: &Due
         Capture::Hung(how) => failed(ChannelOutcome::CaptureHung, how),
         Capture::NoVmcore(why) => failed(ChannelOutcome::NoVmcore, why),
         Capture::Bad(why) => failed(ChannelOutcome::VmcoreBad, why),
-        Capture::Read(dump) => judge_dump(dump, log, due, tail),
+        Capture::Read(dump) => judge_dump(dump, log, expected, tail),
     }
 }
 
-fn judge_dump(dump: &Dump, log: Option<Result<&Log, &str>>, due: &Due, tail: &Tail) -> ChannelVerdict {
+fn judge_dump(dump: &Dump, log: Option<Result<&Log, &str>>, expected: &ExpectedDump, tail: &Tail) -> ChannelVerdict {
     let verdict = judge_text(&text_of_dump(log.and_then(Result::ok)), tail);
     let of_log = log.and_then(Result::err).map(str::to_owned);
-    let faults: Vec<String> = faults(dump, due).into_iter().chain(of_log).collect();
+    let faults: Vec<String> = faults(dump, expected).into_iter().chain(of_log).collect();
     if faults.is_empty() {
         return verdict;
     }
@@ -43,11 +48,11 @@ fn judge_dump(dump: &Dump, log: Option<Result<&Log, &str>>, due: &Due, tail: &Ta
 }
 
 /// What of a dump is not as it should be.
-fn faults(dump: &Dump, due: &Due) -> Vec<String> {
+fn faults(dump: &Dump, expected: &ExpectedDump) -> Vec<String> {
     let mut faults = Vec::new();
     match dump.core.info.text("BUILD-ID") {
-        Some(id) if id != due.build_id => {
-            faults.push(format!("it is of the kernel with the build id {id}, not {}", due.build_id));
+        Some(id) if id != expected.build_id => {
+            faults.push(format!("it is of the kernel with the build id {id}, not {}", expected.build_id));
         }
         Some(_) => {}
         None => faults.push("it does not tell its kernel's build id".to_owned()),
@@ -58,7 +63,7 @@ fn faults(dump: &Dump, due: &Due) -> Vec<String> {
             .push(format!("it has the registers of {noted} CPUs in its notes, and of {saved} in the kernel's memory"));
     }
     let there: BTreeSet<u32> = dump.cpus.iter().map(|cpu| cpu.cpu).collect();
-    let missing: Vec<String> = due.saved_registers.difference(&there).map(ToString::to_string).collect();
+    let missing: Vec<String> = expected.saved_registers.difference(&there).map(ToString::to_string).collect();
     if !missing.is_empty() {
         faults.push(format!("it lacks registers of CPUs that were seen saving them: {}", missing.join(", ")));
     }

@@ -12,7 +12,7 @@
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
 //! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
-//! Log ─────> kept::Truth ──────────────> model::Kept, of each channel of the log
+//! Log ─────> retention::ReferenceLog ──────────────> model::Kept, of each channel of the log
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
 //! ```
 //!
@@ -22,18 +22,18 @@
 pub mod channel;
 mod judge;
 pub mod kdump;
-pub mod kept;
 pub mod meet;
 pub mod order;
+pub mod retention;
 mod scan;
 pub mod tail;
 pub mod witness;
 
 pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use judge::{Expected, NotCounted, SLOW_HOST, TrialVerdict, judge};
-pub use kdump::{Due, dumped, judge_kdump};
-pub use kept::{Truth, text_of_dump, text_of_pstore};
+pub use kdump::{ExpectedDump, dumped, judge_kdump};
 pub use order::judge_order;
+pub use retention::{ReferenceLog, text_of_dump, text_of_pstore};
 pub use tail::{Tail, judge_text};
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Tail {
         Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned(), panic_due: true }
     }
 
-    /// The same without the panic's line, which the kernel never came to.
+    /// This tail without the panic's line, which the kernel never reached.
     #[must_use]
     pub fn without_panic(self) -> Self {
         Self { panic_due: false, ..self }

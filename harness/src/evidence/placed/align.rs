@@ -4,12 +4,12 @@
 //! one clock as by the other. Of all ways to pair them in order the cheapest is taken, by dynamic programming over the
 //! pair that comes last.
 
-/// How many of each record are looked at; the work grows with their product.
-pub(super) const MOST: usize = 400;
+/// At most this many messages of each record are paired; the work grows with the product of their numbers.
+pub(super) const MAX_MESSAGES: usize = 400;
 
-/// So many may be left alone between two pairs, if they are all of one record.
+/// At most this many may be left alone between two pairs, if they are all of one record.
 const RUN: usize = 64;
-/// So many of each record, if they are of both.
+/// At most this many of each record, if they are of both.
 const BOTH: usize = 6;
 
 /// What it costs to leave one alone.
@@ -17,10 +17,10 @@ const ALONE: u64 = 1000;
 /// What the worst pair costs. Less than to leave both alone, so that clocks that have little to do with one another
 /// (virtual time) give pairs too.
 const WORST: u64 = 1900;
-/// A difference of so many nanoseconds costs as much as one left alone: the kernel takes its timestamp a little after
+/// A difference of this many nanoseconds costs as much as one left alone: the kernel takes its timestamp a little after
 /// the message is seen, and rounds it to a microsecond.
 const NOISE_NS: u64 = 50_000;
-/// One in so many is allowed besides, for clocks that do not run equally fast.
+/// A difference of one part in this many is allowed besides, for clocks that do not run equally fast.
 const DRIFT: u64 = 500;
 
 /// The cheapest way to pair what comes before two messages that are a pair.
@@ -32,7 +32,7 @@ struct Chain {
 }
 
 /// For each of `guest` which of `host` it is, if it is any; both in nanoseconds, in order. Where both have as many, the
-/// first is the first, and so on. Beyond [`MOST`] there are no pairs.
+/// first is the first, and so on. Beyond [`MAX_MESSAGES`] there are no pairs.
 pub(super) fn align(guest: &[i64], host: &[i64]) -> Vec<Option<usize>> {
     if guest.len() == host.len() {
         return (0..guest.len()).map(Some).collect();
@@ -55,7 +55,7 @@ pub(super) fn align(guest: &[i64], host: &[i64]) -> Vec<Option<usize>> {
 }
 
 fn head(times: &[i64]) -> &[i64] {
-    times.get(..MOST).unwrap_or(times)
+    times.get(..MAX_MESSAGES).unwrap_or(times)
 }
 
 fn chain(table: &[Vec<Chain>], (g, h): (usize, usize)) -> Option<Chain> {
@@ -134,7 +134,10 @@ mod tests {
     fn beyond_the_most_there_are_no_pairs() {
         let times: Vec<i64> = (0..1000).map(|number| number * number * 1000).collect();
         let pairs = align(&times, &times[..999]);
-        assert!(pairs.iter().enumerate().all(|(index, pair)| *pair == (index < MOST).then_some(index)), "{pairs:?}");
+        assert!(
+            pairs.iter().enumerate().all(|(index, pair)| *pair == (index < MAX_MESSAGES).then_some(index)),
+            "{pairs:?}"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Guest {
     }
 
     /// Walks as one does who reads a guest's memory; the pages that were asked for.
-    fn walk(&self, standing: &Standing) -> (Vec<String>, Vec<u64>) {
+    fn walk(&self, standing: &VcpuState) -> (Vec<String>, Vec<u64>) {
         let symbols = Symbols::parse(MAP);
         let (mut memory, mut asked) = (Memory::default(), Vec::new());
         loop {
@@ -42,8 +42,8 @@ impl Guest {
     }
 }
 
-fn standing(rip: u64, rsp: u64, rbp: u64) -> Standing {
-    Standing { cpu: 0, rip, rsp, rbp, halted: false, interrupts: true }
+fn standing(rip: u64, rsp: u64, rbp: u64) -> VcpuState {
+    VcpuState { cpu: 0, rip, rsp, rbp, halted: false, interrupts: true }
 }
 
 /// `panic()` called by `actor_thread()`: its frame at `STACK + 0x100`, the stack pointer somewhere below.
@@ -125,7 +125,7 @@ fn a_stack_that_makes_no_sense_ends_the_chain() {
     // A frame that leads to itself.
     let mut guest = in_panic();
     guest.words(STACK + 0x100, &[STACK + 0x100]);
-    assert_eq!(guest.walk(&standing(CODE + 0x345, STACK + 0x80, STACK + 0x100)).0.len(), MOST);
+    assert_eq!(guest.walk(&standing(CODE + 0x345, STACK + 0x80, STACK + 0x100)).0.len(), MAX_CALLERS);
     // No stack at all; one whose page cannot be read; a frame pointer that is none; one in user space.
     for rbp in [0, 0x7fff_0000, STACK + 0x102, IRQ_STACK, u64::MAX - 7, u64::MAX] {
         assert_eq!(in_panic().walk(&standing(CODE + 0x345, STACK + 0x80, rbp)).0, [""; 0], "{rbp:#x}");
@@ -151,7 +151,7 @@ proptest! {
             guest.words(page + at % 512 * 8, &[word]);
         }
         let (chain, asked) = guest.walk(&standing(rip, rsp, rbp));
-        prop_assert!(chain.len() <= MOST && asked.len() <= 4 * MOST + 8);
+        prop_assert!(chain.len() <= MAX_CALLERS && asked.len() <= 4 * MAX_CALLERS + 8);
     }
 }
 

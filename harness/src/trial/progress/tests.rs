@@ -4,9 +4,9 @@ const PATIENCE: Patience =
     Patience { quiet: Duration::from_secs(3), pending: Duration::from_secs(10), of_processor: None };
 
 /// A moment that differs from others by its signs only as far as `signs` does.
-fn moment(ms: u64, signs: u64) -> Moment {
+fn moment(ms: u64, signs: u64) -> Observation {
     let signs = Signs { printed: signs, ..Signs::default() };
-    Moment { at: Duration::from_millis(ms), signs, ..Moment::default() }
+    Observation { at: Duration::from_millis(ms), signs, ..Observation::default() }
 }
 
 fn quiet(ms: u64) -> Suspicion {
@@ -14,13 +14,13 @@ fn quiet(ms: u64) -> Suspicion {
 }
 
 /// What each of the moments says.
-fn seen(moments: impl IntoIterator<Item = Moment>) -> Vec<Suspicion> {
+fn seen(moments: impl IntoIterator<Item = Observation>) -> Vec<Suspicion> {
     let mut progress = Progress::new(PATIENCE);
     moments.into_iter().map(|moment| progress.see(moment)).collect()
 }
 
 /// Looks at a guest as often as it is asked for, until it is suspected; when that was.
-fn suspected(until: u64, guest: impl Fn(u64) -> Moment) -> Option<(u64, Suspicion)> {
+fn suspected(until: u64, guest: impl Fn(u64) -> Observation) -> Option<(u64, Suspicion)> {
     let mut progress = Progress::new(PATIENCE);
     let mut now = 1000;
     while now < until {
@@ -38,10 +38,10 @@ fn a_guest_that_does_nothing_is_suspected_just_when_its_patience_is_over() {
     let stops = |ms: u64| moment(ms, ms.min(1600));
     assert_eq!(suspected(60_000, stops), Some((4500, quiet(3000))), "counted from the look before");
     // The console tells when it was.
-    let known = |ms: u64| Moment { last: Some(Duration::from_millis(ms.min(1600))), ..stops(ms) };
+    let known = |ms: u64| Observation { last: Some(Duration::from_millis(ms.min(1600))), ..stops(ms) };
     assert_eq!(suspected(60_000, known), Some((4600, quiet(3000))));
     // It has been quiet since before the first look.
-    let early = |ms: u64| Moment { last: Some(Duration::from_millis(90)), ..moment(ms, 7) };
+    let early = |ms: u64| Observation { last: Some(Duration::from_millis(90)), ..moment(ms, 7) };
     assert_eq!(suspected(60_000, early), Some((3090, quiet(3000))));
     let unknown = |ms: u64| moment(ms, 7);
     assert_eq!(suspected(60_000, unknown), Some((4000, quiet(3000))));
@@ -98,7 +98,7 @@ fn a_guest_that_goes_on_now_and_then_is_never_suspected() {
 
 #[test]
 fn cpus_that_nothing_can_wake_are_told_at_the_second_look() {
-    let dead = |ms, signs| Moment { dead: true, ..moment(ms, signs) };
+    let dead = |ms, signs| Observation { dead: true, ..moment(ms, signs) };
     assert_eq!(seen([dead(1000, 0), dead(1250, 0)]), [Suspicion::None, Suspicion::Dead]);
     // Once is chance: the CPU that sends the NMI had just become idle.
     assert_eq!(seen([dead(1000, 0), moment(1250, 0), dead(1500, 0)]), [Suspicion::None; 3]);
@@ -108,11 +108,11 @@ fn cpus_that_nothing_can_wake_are_told_at_the_second_look() {
 #[test]
 fn an_actor_that_is_still_to_come_is_waited_for() {
     // It sleeps for up to 10 s, then acts, and nothing happens any more.
-    let sleeps = |ms: u64| Moment { pending: ms < 9000, ..moment(ms, u64::from(ms >= 9000)) };
+    let sleeps = |ms: u64| Observation { pending: ms < 9000, ..moment(ms, u64::from(ms >= 9000)) };
     let at = suspected(60_000, sleeps);
     assert!(matches!(at, Some((11_750..=12_250, Suspicion::Quiet(_)))), "{at:?}");
     // It never comes.
-    let never = |ms: u64| Moment { pending: true, ..moment(ms, 0) };
+    let never = |ms: u64| Observation { pending: true, ..moment(ms, 0) };
     assert_eq!(suspected(60_000, never), Some((14_000, quiet(13_000))));
 }
 
@@ -124,7 +124,7 @@ fn a_guest_without_processors_is_not_to_blame() {
             let since = ms.saturating_sub(2000);
             let waited_ns = since * percent / 100;
             let waited = Waited { ran_ns: ms - waited_ns, waited_ns };
-            Moment { waited: Some(waited), ..moment(ms, ms.min(2000)) }
+            Observation { waited: Some(waited), ..moment(ms, ms.min(2000)) }
         }
     };
     assert!(matches!(suspected(60_000, waits(81)), Some((_, Suspicion::Starved))));
@@ -147,7 +147,7 @@ fn in_virtual_time_a_guest_may_not_spin_for_ever_while_its_time_stands_still() {
     // A tenth of a second of the guest's goes by in a minute of the host's, of which the guest gets a fifth.
     let mut spins = |seconds: u64| {
         let waited = Waited { ran_ns: seconds * 200_000_000, waited_ns: seconds * 800_000_000 };
-        progress.see(Moment { waited: Some(waited), ..moment(1000 + seconds * 2, 0) })
+        progress.see(Observation { waited: Some(waited), ..moment(1000 + seconds * 2, 0) })
     };
     assert_eq!([spins(0), spins(44)], [Suspicion::None; 2]);
     assert_eq!(spins(45), Suspicion::Busy(Duration::from_secs(9)));

@@ -12,8 +12,8 @@ fn tail() -> Tail {
     Tail::of_panic(NONCE, OF)
 }
 
-fn due(saved: impl IntoIterator<Item = u32>) -> Due {
-    Due { build_id: "abcd".to_owned(), saved_registers: saved.into_iter().collect() }
+fn due(saved: impl IntoIterator<Item = u32>) -> ExpectedDump {
+    ExpectedDump { build_id: "abcd".to_owned(), saved_registers: saved.into_iter().collect() }
 }
 
 /// A dump of a kernel that has logged the witness lines and, if it did, its panic; CPUs 0 and 2 have saved their
@@ -40,7 +40,7 @@ fn dump(panicked: bool) -> Dump {
     }
 }
 
-fn judged(dump: &Dump, due: &Due, tail: &Tail) -> (ChannelOutcome, String) {
+fn judged(dump: &Dump, due: &ExpectedDump, tail: &Tail) -> (ChannelOutcome, String) {
     let facts = Facts { capture: Some(Capture::Read(Box::new(dump.clone()))), ..Facts::default() };
     let Evidence { facts, dumped_log, .. } = Evidence::decode(&RawEvidence::default(), facts);
     let log = dumped_log.as_ref().map(|log| log.as_ref().map_err(String::as_str));
@@ -64,12 +64,12 @@ fn the_log_is_judged_as_any_other() {
 
 #[test]
 fn a_dump_that_is_not_as_it_should_be_is_bad_whatever_its_log_has() {
-    let bad = |dump: &Dump, due: &Due| {
+    let bad = |dump: &Dump, due: &ExpectedDump| {
         let (outcome, detail) = judged(dump, due, &tail());
         assert_eq!(outcome, ChannelOutcome::VmcoreBad, "{detail}");
         detail
     };
-    let other = Due { build_id: "ef01".to_owned(), ..due([]) };
+    let other = ExpectedDump { build_id: "ef01".to_owned(), ..due([]) };
     assert_eq!(bad(&dump(true), &other), "it is of the kernel with the build id abcd, not ef01");
     let missing = "it lacks registers of CPUs that were seen saving them: 1, 3";
     assert_eq!(bad(&dump(true), &due([0, 1, 2, 3])), missing);

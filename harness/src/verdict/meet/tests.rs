@@ -4,8 +4,8 @@ use super::*;
 use crate::model::ActorStamps;
 use crate::model::timeline::{Event, StepEdge, Timeline};
 
-fn stamps(actor: &str, entered_us: Option<u64>, left_us: Option<u64>) -> Passage {
-    Passage::stamped(&ActorStamps { actor: actor.to_owned(), cpu: 1, entered_us, left_us })
+fn stamps(actor: &str, entered_us: Option<u64>, left_us: Option<u64>) -> ActorInterval {
+    ActorInterval::stamped(&ActorStamps { actor: actor.to_owned(), cpu: 1, entered_us, left_us })
 }
 
 fn budgets(hold_us: u64) -> BTreeMap<String, u64> {
@@ -34,20 +34,20 @@ fn of_what_happened_in_one_microsecond_the_timeline_knows_the_order() {
         entered_us: Some(1),
         left_us: None,
     });
-    let passages = passages(&timeline, &stamped.map(|stamps| Passage::stamped(&stamps)));
-    let moment = |order, us| Some(Moment { order, us });
-    assert_eq!((passages[0].entered, passages[0].left), (moment(1, 1), moment(2, 2)));
-    assert_eq!((passages[1].cpu, passages[1].entered, passages[1].left), (0, moment(0, 1), None));
-    assert_eq!((passages[2].cpu, passages[2].entered), (9, None));
+    let intervals = intervals(&timeline, &stamped.map(|stamps| ActorInterval::stamped(&stamps)));
+    let moment = |order, us| Some(TrialTime { order, us });
+    assert_eq!((intervals[0].entered, intervals[0].left), (moment(1, 1), moment(2, 2)));
+    assert_eq!((intervals[1].cpu, intervals[1].entered, intervals[1].left), (0, moment(0, 1), None));
+    assert_eq!((intervals[2].cpu, intervals[2].entered), (9, None));
     let missed = "panic entered at 1 us, 0 us before hold did at 1 us".to_owned();
-    assert_eq!(check(&[during()], &passages, &budgets(9)), Err(missed));
+    assert_eq!(check(&[during()], &intervals, &budgets(9)), Err(missed));
 }
 
 #[test]
 fn stamps_and_timeline_agree_or_one_of_them_is_broken() {
     let (both, entered, none) =
         (stamps("hold", Some(1), Some(2)), stamps("hold", Some(1), None), stamps("hold", None, None));
-    let agree = |stamped: &Passage, seen: &Passage, stopped| {
+    let agree = |stamped: &ActorInterval, seen: &ActorInterval, stopped| {
         agree(std::slice::from_ref(stamped), std::slice::from_ref(seen), stopped)
     };
     for same in [&both, &entered, &none] {
@@ -59,13 +59,13 @@ fn stamps_and_timeline_agree_or_one_of_them_is_broken() {
     assert_eq!(agree(&none, &both, false), Ok(()));
     let unstamped = "hold was seen at 1 us when it entered, and has no stamp of that";
     assert_eq!(agree(&none, &both, true), Err(unstamped.to_owned()));
-    let elsewhere = Passage { cpu: 3, ..both.clone() };
+    let elsewhere = ActorInterval { cpu: 3, ..both.clone() };
     assert_eq!(agree(&both, &elsewhere, true), Err("hold was armed on CPU 1 and seen to enter on CPU 3".to_owned()));
 }
 
 #[test]
 fn entered() {
-    let check = |actor: &str, stamps: &[Passage]| {
+    let check = |actor: &str, stamps: &[ActorInterval]| {
         check(&[Meeting::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new())
     };
     assert_eq!(check("oops", &[stamps("oops", Some(0), None)]), Ok(()));
@@ -109,8 +109,8 @@ fn enters_during() {
     }
 }
 
-fn says(meeting: Meeting, passages: &[Passage]) -> Result<(), String> {
-    check(&[meeting], passages, &BTreeMap::new())
+fn says(meeting: Meeting, intervals: &[ActorInterval]) -> Result<(), String> {
+    check(&[meeting], intervals, &BTreeMap::new())
 }
 
 #[test]
@@ -118,12 +118,13 @@ fn left_or_never_left() {
     let (left, never, out) =
         (stamps("hold", Some(1), Some(5)), stamps("hold", Some(1), None), stamps("hold", None, None));
     let actor = || "hold".to_owned();
-    let has_left = |passage: &Passage| says(Meeting::Left { actor: actor() }, std::slice::from_ref(passage));
+    let has_left = |interval: &ActorInterval| says(Meeting::Left { actor: actor() }, std::slice::from_ref(interval));
     assert_eq!(has_left(&left), Ok(()));
     assert_eq!(has_left(&never), Err("hold never left its critical section (inside from 1 us on)".to_owned()));
     let not_entered = Err("hold never entered its critical section (armed on CPU 1)".to_owned());
     assert_eq!(has_left(&out), not_entered);
-    let never_left = |passage: &Passage| says(Meeting::NeverLeft { actor: actor() }, std::slice::from_ref(passage));
+    let never_left =
+        |interval: &ActorInterval| says(Meeting::NeverLeft { actor: actor() }, std::slice::from_ref(interval));
     assert_eq!(never_left(&never), Ok(()));
     assert_eq!(never_left(&left), Err("hold left at 5 us (inside from 1 us on)".to_owned()));
     assert_eq!(never_left(&out), not_entered);
@@ -146,8 +147,8 @@ fn apart() {
 
 #[test]
 fn nobody_leaves_at_the_wrong_time() {
-    let spent = |left_us, spent_us| Passage { spent_us, ..stamps("hold", Some(1_000), left_us) };
-    let check = |passage: Passage, budget| check(&[], &[passage], &budgets(budget));
+    let spent = |left_us, spent_us| ActorInterval { spent_us, ..stamps("hold", Some(1_000), left_us) };
+    let check = |interval: ActorInterval, budget| check(&[], &[interval], &budgets(budget));
     let early = Err("hold left early, at 1500 us, when it had spent 299 us of 300 us".to_owned());
     assert_eq!(check(spent(Some(1_500), Some(299)), 300), early);
     assert_eq!(check(spent(Some(1_500), Some(300)), 300), Ok(()));

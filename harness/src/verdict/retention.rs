@@ -16,12 +16,12 @@ use crate::verdict::scan::{Event, Scan};
 use crate::verdict::tail::Tail;
 use crate::verdict::witness;
 
-/// A lost line is named with at most so many characters.
+/// At most this many characters of a lost line are shown.
 const MAX_SHOWN: usize = 120;
 
 /// What a trial logged, line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truth {
+pub struct ReferenceLog {
     /// From the one with the first witness line on.
     records: Vec<Record>,
     logged: Logged,
@@ -29,17 +29,17 @@ pub struct Truth {
 
 /// Why it is not known what a trial logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoTruth {
+pub enum NoReference {
     /// The ring buffer has gone round since, or what was read of it is not this trial's.
     #[error("the trial's first witness line is not in the guest's memory any more")]
     NoStart,
 }
 
-impl Truth {
+impl ReferenceLog {
     /// What `log` has from the trial's first witness line on.
-    pub fn of(log: &Log, tail: &Tail) -> Result<Self, NoTruth> {
+    pub fn of(log: &Log, tail: &Tail) -> Result<Self, NoReference> {
         let first = witness::line(&tail.nonce, 1, tail.of);
-        let start = log.records.iter().position(|record| record.text == first).ok_or(NoTruth::NoStart)?;
+        let start = log.records.iter().position(|record| record.text == first).ok_or(NoReference::NoStart)?;
         let records = log.records.get(start..).unwrap_or_default().to_vec();
         let text: String = records.iter().flat_map(|record| [record.text.as_str(), "\n"]).collect();
         let panic = Scan::of(&text, tail).events.contains(&Event::Panic);
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_channel_that_shows_the_log_has_kept_all_of_it() {
         let log = of_panic();
-        let truth = Truth::of(&log, &tail()).unwrap();
+        let truth = ReferenceLog::of(&log, &tail()).unwrap();
         assert_eq!(truth.logged(), Logged { lines: OF + 7, panic: true, unfinished: 0 });
         let all = Kept { lines: OF + 7, of: OF + 7, first_lost: None };
         assert_eq!(truth.kept_by(&shown(&log)), all);
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_first_line_that_is_lost_is_named() {
         let log = of_panic();
-        let truth = Truth::of(&log, &tail()).unwrap();
+        let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let without = |line: &str| truth.kept_by(&shown(&log).replacen(line, "", 1));
         let lost = |text: &str| Kept { lines: OF + 6, of: OF + 7, first_lost: Some(text.to_owned()) };
         assert_eq!(without("[    0.009000][    C0] lines\n"), lost("[    0.009000][    C0] lines"));
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn the_difference_tells_of_each_line_who_has_it() {
         let log = of_panic();
-        let truth = Truth::of(&log, &tail()).unwrap();
+        let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let all = shown(&log);
         assert_eq!(truth.difference(&[('c', &all), ('p', &all)]), None);
         let without = all.replacen("[    0.009000][    C0] twice\n", "", 1);
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_text_without_times_is_compared_without() {
         let log = of_panic();
-        let truth = Truth::of(&log, &tail()).unwrap();
+        let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let text: String = log.records.iter().map(|record| record.text.clone() + "\n").collect();
         assert_eq!(truth.kept_by(&text).lines, OF + 7);
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_long_line_is_clipped() {
         let long = "\u{e9}".repeat(500);
-        let truth = Truth::of(&log(&[&long]), &tail()).unwrap();
+        let truth = ReferenceLog::of(&log(&[&long]), &tail()).unwrap();
         let first = truth.kept_by(&shown(&log(&[]))).first_lost.unwrap();
         assert_eq!(first.chars().count(), MAX_SHOWN);
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn of_pstore_the_panics_dump_counts_and_no_other() {
         let log = of_panic();
-        let truth = Truth::of(&log, &tail()).unwrap();
+        let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let dump = |reason, text: String| {
             let part = Part { number: 1, record_id: 1, text, damage: None };
             Pstore { dumps: vec![Dump { reason, count: 1, parts: vec![part] }], ..Pstore::default() }
@@ -245,17 +245,17 @@ mod tests {
 
     #[test]
     fn without_the_first_witness_nothing_is_known() {
-        assert_eq!(Truth::of(&Log::default(), &tail()), Err(NoTruth::NoStart));
-        assert_eq!(Truth::of(&of_panic(), &Tail::of_panic(OTHER, OF)), Err(NoTruth::NoStart));
+        assert_eq!(ReferenceLog::of(&Log::default(), &tail()), Err(NoReference::NoStart));
+        assert_eq!(ReferenceLog::of(&of_panic(), &Tail::of_panic(OTHER, OF)), Err(NoReference::NoStart));
     }
 
     #[test]
     fn a_log_without_the_panics_line_says_so() {
-        let truth = Truth::of(&log(&["Kernel panic - not syncing: another"]), &tail()).unwrap();
+        let truth = ReferenceLog::of(&log(&["Kernel panic - not syncing: another"]), &tail()).unwrap();
         assert!(!truth.logged().panic);
         let mut ring = RingBuilder::new(Kernel::V6_12, 6, 14);
         ring.push(0, 0, &witness::line(NONCE, 1, OF)).push_as(RESERVED, 0, 0, "half");
-        let truth = Truth::of(&printk_ring::decode(&ring.raw()).unwrap(), &tail()).unwrap();
+        let truth = ReferenceLog::of(&printk_ring::decode(&ring.raw()).unwrap(), &tail()).unwrap();
         assert_eq!(truth.logged(), Logged { lines: 1, panic: false, unfinished: 1 });
     }
 }
