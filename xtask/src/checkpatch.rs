@@ -67,7 +67,8 @@ fn unpack(tarball: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(&staged).with_context(|| format!("create {}", staged.display()))?;
     let members = FILES.map(|file| format!("{PACKAGE}/scripts/{file}"));
     let mut tar = Command::new("tar");
-    tar.arg("--extract").arg("--file").arg(tarball).arg("--directory").arg(&staged);
+    // It need not read on once it has found them.
+    tar.args(["--extract", "--occurrence"]).arg("--file").arg(tarball).arg("--directory").arg(&staged);
     let status = tar.args(["--strip-components=2"]).args(members).status().context("start tar")?;
     if !status.success() {
         bail!("unpack {}: tar failed ({status})", tarball.display());
