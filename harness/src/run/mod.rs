@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::guest::Watch;
 use crate::model::{TrialOutcome, TrialRecord};
@@ -116,6 +116,8 @@ pub async fn execute(
     // What failed, before what found no room.
     let mut waiting: VecDeque<Try> = VecDeque::new();
     let mut running = JoinSet::new();
+    // What has ended keeps its place until it is on disk. Records that wait here together are synced together.
+    let mut recording = JoinSet::new();
     let mut busy = 0;
     let mut stoppable = true;
     let mut failed: Option<RunError> = None;
@@ -144,21 +146,17 @@ pub async fn execute(
             }
         }
         if wish == Stop::Now {
-            // Dropping a trial kills its guest.
+            // Dropping a trial kills its guest. What has ended is recorded all the same.
+            while let Some(ended) = running.try_join_next() {
+                record(ended, sink.log, &mut recording, &mut failed);
+            }
             running.shutdown().await;
-            return failed.map_or(Ok(()), Err);
         }
         tokio::select! {
-            joined = running.join_next() => {
-                let Some(joined) = joined else { return failed.map_or(Ok(()), Err) };
-                let (Attempt { trying, record, processors }, recorded) = match joined {
-                    Ok(Step::Ran(attempt)) => {
-                        // Its place stays taken until it is on disk; records that wait there together are synced together.
-                        let recorded = sink.log.append(&attempt.record);
-                        running.spawn(async { Step::Recorded(attempt, recorded.await) });
-                        continue;
-                    }
-                    Ok(Step::Recorded(attempt, recorded)) => (attempt, recorded),
+            Some(ended) = running.join_next() => record(ended, sink.log, &mut recording, &mut failed),
+            Some(recorded) = recording.join_next() => {
+                let (Attempt { trying, record, processors }, recorded) = match recorded {
+                    Ok(recorded) => recorded,
                     Err(error) => {
                         failed.get_or_insert(error.into());
                         continue;
@@ -184,7 +182,28 @@ pub async fn execute(
                 }
             }
             // An error: nobody is left who could stop us, and then only the trials matter.
-            changed = stop.changed(), if stoppable => stoppable = changed.is_ok(),
+            changed = stop.changed(), if stoppable && !(running.is_empty() && recording.is_empty()) => {
+                stoppable = changed.is_ok();
+            }
+            else => return failed.map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// Has the record of an attempt that has ended written.
+fn record(
+    ended: Result<Attempt, JoinError>,
+    log: &TrialLog,
+    recording: &mut JoinSet<(Attempt, Result<(), results::Error>)>,
+    failed: &mut Option<RunError>,
+) {
+    match ended {
+        Ok(attempt) => {
+            let recorded = log.append(&attempt.record);
+            recording.spawn(async { (attempt, recorded.await) });
+        }
+        Err(error) => {
+            failed.get_or_insert(error.into());
         }
     }
 }
@@ -197,16 +216,8 @@ struct Attempt {
     processors: u32,
 }
 
-/// What has happened to an attempt.
-enum Step {
-    /// It has ended.
-    Ran(Attempt),
-    /// Its record is on disk, or could not be written.
-    Recorded(Attempt, Result<(), results::Error>),
-}
-
 /// One attempt at a trial. Before a second one, what guests start from is looked after.
-async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> Step {
+async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> Attempt {
     let Work { guests, assignment, attempt } = &trying.work;
     if trying.left < ATTEMPTS
         && let Err(error) = guests.rebuild_if_broken().await
@@ -214,7 +225,7 @@ async fn attempt(trying: Try, artifacts: PathBuf, processors: u32) -> Step {
         tracing::warn!("before another attempt at trial {}: {error}", assignment.index);
     }
     let record = TrialRecord { attempt: *attempt, ..guests.run(assignment, &artifacts, None).await };
-    Step::Ran(Attempt { trying, record, processors })
+    Attempt { trying, record, processors }
 }
 
 #[cfg(test)]
