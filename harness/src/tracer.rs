@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::guest::{Accelerator, Machine, doubled_commas};
+use crate::guest::{Accelerator, Machine, die_with_parent, doubled_commas};
 use crate::parts::{self, Part, PartError};
 use crate::probes::ProbeSet;
 use crate::project::Project;
@@ -88,6 +88,7 @@ async fn load(qemu: &Path, plugin: &Path) -> Result<(), String> {
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "none", "-accel", "tcg"]);
     command.arg("-plugin").arg(file).env("LC_ALL", "C");
     command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    die_with_parent(command.as_std_mut());
     let ended = timeout(PATIENCE, command.output()).await.map_err(|_| format!("no answer within {PATIENCE:?}"))?;
     let said = ended.map_err(|error| error.to_string())?.stderr;
     let said = String::from_utf8_lossy(&said);

@@ -39,7 +39,7 @@ pub use machine::{
 pub(crate) use machine::{ENVIRONMENT, doubled_commas};
 pub use monitor::Clock;
 pub use process::Waited;
-pub(crate) use process::die_with_parent_inheriting;
+pub(crate) use process::{die_with_parent, die_with_parent_inheriting};
 pub use running::{End, Guest};
 pub(crate) use start::padded;
 pub use start::{Given, Start, TemplateError};

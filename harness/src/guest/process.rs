@@ -108,18 +108,32 @@ pub(super) fn last_lines(bytes: &[u8], count: usize) -> String {
     lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
 }
 
-/// Has a QEMU that is not yet started die with this process, as [`Process::start`] says, with `inherited` kept open in
-/// it.
-pub(crate) fn die_with_parent_inheriting(command: &mut std::process::Command, inherited: &[OwnedFd]) {
-    let numbers: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+/// Has a process that is not yet started die with the thread that starts it, however that ends.
+pub(crate) fn die_with_parent(command: &mut std::process::Command) {
     let parent = getpid();
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     let before_exec = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // The harness may have died between the fork and the line above; then no signal will ever come.
         if getppid() != Some(parent) {
-            return Err(io::Error::other("the harness died while QEMU was being started"));
+            return Err(io::Error::other("the harness died while a program was being started"));
         }
+        Ok(())
+    };
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls (prctl, getppid); it
+    // allocates nothing unless it fails, and then the child only reports the error and exits.
+    #[expect(unsafe_code, reason = "the parent-death signal can only be set in the child")]
+    unsafe {
+        command.pre_exec(before_exec)
+    };
+}
+
+/// Has a QEMU that is not yet started die with this process, as [`Process::start`] says, with `inherited` kept open in
+/// it.
+pub(crate) fn die_with_parent_inheriting(command: &mut std::process::Command, inherited: &[OwnedFd]) {
+    let numbers: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    die_with_parent(command);
+    let before_exec = move || {
         for number in &numbers {
             // SAFETY: the descriptors stay open in the parent until the child has started, and the child has a copy of
             // its table; the borrow ends within the loop's turn.
@@ -129,9 +143,8 @@ pub(crate) fn die_with_parent_inheriting(command: &mut std::process::Command, in
         }
         Ok(())
     };
-    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls (prctl, getppid,
-    // fcntl); it allocates nothing unless it fails, and then the child only reports the error and exits.
-    #[expect(unsafe_code, reason = "the parent-death signal can only be set in the child")]
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls (fcntl).
+    #[expect(unsafe_code, reason = "a descriptor can be handed on only in the child")]
     unsafe {
         command.pre_exec(before_exec)
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::Access;
 use tokio::process::Command;
 
-use crate::guest::landlock_abi;
+use crate::guest::{die_with_parent, landlock_abi};
 
 /// What to check, and against which needs.
 #[derive(Debug, Clone)]
@@ -101,12 +101,14 @@ impl Host {
         found.and_then(|path| std::path::absolute(path).ok())
     }
 
-    /// A command that sees this host's programs, speaks English, reads nothing, and is its own process group, so that
-    /// its children end with it.
+    /// A command that sees this host's programs, speaks English, reads nothing, is its own process group, so that its
+    /// children end with it, and dies with the harness.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("PATH", &self.path).env("LC_ALL", "C").stdin(Stdio::null());
         command.process_group(0).kill_on_drop(true);
+        // A KVM that runs nothing would keep its QEMU for ever.
+        die_with_parent(command.as_std_mut());
         command
     }
 }
@@ -129,5 +131,26 @@ mod tests {
         assert_eq!(host.find(script), Some(here.clone()));
         assert_eq!(host.find("fake-tool"), Some(here));
         assert_eq!(host.find("./fake-tool"), None);
+    }
+
+    /// As a harness does that is killed: whoever started it cannot end it any more.
+    #[test]
+    fn a_command_dies_with_who_started_it() {
+        let started = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let child = runtime.block_on(async { Host::this().command("sleep").arg("1000").spawn().unwrap() });
+            let pid = child.id().unwrap();
+            std::mem::forget(child);
+            pid
+        });
+        let stat = format!("/proc/{}/stat", started.join().unwrap());
+        for _ in 0..2000 {
+            // A zombie is dead: nobody has waited for it.
+            match std::fs::read_to_string(&stat) {
+                Ok(text) if !text.contains(") Z ") => std::thread::sleep(std::time::Duration::from_millis(10)),
+                _ => return,
+            }
+        }
+        panic!("it is still there: {stat}");
     }
 }
