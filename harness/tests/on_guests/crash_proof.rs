@@ -87,8 +87,11 @@ struct Stack {
     cpu: u64,
     pid: u64,
     command: String,
-    /// `panic+0x2b0`, `act+0x3bf [crashlab]`: from where it was stopped outwards.
+    /// `panic+0x2b0`, `cl_act+0x3bf [crashlab]`: from where it was stopped outwards.
     frames: Vec<String>,
+    /// From this frame on crash only guesses: it could not tell a frame's size by disassembling the function, and takes
+    /// whatever looks like a return address (BT_FRAMESIZE_DISABLE in its x86_64.c), also one that an earlier call left.
+    guessed_from: usize,
 }
 
 fn stacks(said: &str) -> Vec<Stack> {
@@ -101,15 +104,23 @@ fn stacks(said: &str) -> Vec<Stack> {
                 pid: pid.parse().unwrap(),
                 command: command.trim_matches('"').to_owned(),
                 frames: Vec::new(),
+                guessed_from: usize::MAX,
             }),
             // What comes before is the crash stop itself.
-            ["---", "<NMI", ..] => stacks.last_mut().unwrap().frames.clear(),
+            ["---", "<NMI", ..] => {
+                let stack = stacks.last_mut().unwrap();
+                stack.frames.clear();
+                stack.guessed_from = usize::MAX;
+            }
             [number, _, function, "at", _, ref module @ ..] if number.starts_with('#') => {
-                // A star says that crash could not tell a frame's size by disassembling the function, and looked for return
-                // addresses instead (BT_FRAMESIZE_DISABLE in its x86_64.c). Which frames it found is compared all the same.
+                let stack = stacks.last_mut().unwrap();
+                // That it guesses is marked by a star.
+                if module.contains(&"*") {
+                    stack.guessed_from = stack.guessed_from.min(stack.frames.len());
+                }
                 let module = module.iter().filter(|word| **word != "*");
                 let frame = [function].iter().chain(module).copied().collect::<Vec<_>>().join(" ");
-                stacks.last_mut().unwrap().frames.push(frame);
+                stack.frames.push(frame);
             }
             _ => {}
         }
@@ -129,6 +140,7 @@ fn ours(record: &Value) -> Vec<Stack> {
             pid: cpu["pid"].as_u64().unwrap(),
             command: if cpu["pid"] == 0 { idle } else { format!("crashlab/{number}") },
             frames: at.trim_end_matches(", interrupts off").split(" < ").map(str::to_owned).collect(),
+            guessed_from: usize::MAX,
         }
     };
     dump["cpus"].as_array().unwrap().iter().map(stack).collect()
@@ -140,19 +152,31 @@ fn from_the_same_place(stack: &mut Stack) {
     let place = stack.frames.iter().position(|frame| frame.starts_with("__crash_kexec+")).unwrap();
     assert!(place <= 1, "{stack:#?}");
     stack.frames.drain(..place);
+    stack.guessed_from = stack.guessed_from.saturating_sub(place);
     "__crash_kexec".clone_into(&mut stack.frames[0]);
 }
 
 /// Whether both walked the same way. crash guesses how large a frame is by disassembling its function, and so may step over
-/// one of a module's, whose callers' frame pointers tell.
+/// one of a module's, whose callers' frame pointers tell. Where it takes any return address it may find one too many.
 fn same(theirs: &Stack, ours: &Stack) -> bool {
-    let of_kernel =
-        |stack: &Stack| -> Vec<String> { stack.frames.iter().filter(|frame| !frame.contains('[')).cloned().collect() };
-    let mut rest = ours.frames.iter();
+    let mut rest = ours.frames.as_slice();
+    let mut common = Vec::new();
+    for (number, frame) in theirs.frames.iter().enumerate() {
+        match rest.iter().position(|other| other == frame) {
+            Some(place) => {
+                rest = &rest[place + 1..];
+                common.push(frame);
+            }
+            None if number >= theirs.guessed_from => {}
+            None => return false,
+        }
+    }
+    let of_kernel = |frames: Vec<&String>| -> Vec<String> {
+        frames.into_iter().filter(|frame| !frame.contains('[')).cloned().collect()
+    };
     (theirs.cpu, theirs.pid, &theirs.command) == (ours.cpu, ours.pid, &ours.command)
-        && of_kernel(theirs) == of_kernel(ours)
-        && theirs.frames.iter().all(|frame| rest.any(|other| other == frame))
-        && ours.frames.len() <= theirs.frames.len() + 1
+        && ours.frames.len() <= common.len() + 1
+        && of_kernel(common) == of_kernel(ours.frames.iter().collect())
 }
 
 /// With times and callers; they differ in a space.
