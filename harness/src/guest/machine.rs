@@ -17,7 +17,7 @@ use crate::model::pstore::{Backend, Ramoops};
 pub enum Accelerator {
     /// The host's processor.
     Kvm,
-    /// QEMU's translator: slower, everywhere to be had.
+    /// QEMU's translator: slower, available everywhere.
     Tcg,
 }
 
