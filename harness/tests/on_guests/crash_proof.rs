@@ -90,7 +90,7 @@ struct Stack {
     /// `panic+0x2b0`, `cl_act+0x3bf [crashlab]`: from where it was stopped outwards.
     frames: Vec<String>,
     /// From this frame on crash only guesses: it could not tell a frame's size by disassembling the function, and takes
-    /// whatever looks like a return address (BT_FRAMESIZE_DISABLE in its x86_64.c), also one that an earlier call left.
+    /// whatever looks like a return address (`BT_FRAMESIZE_DISABLE` in its `x86_64.c`), also one that an earlier call left.
     guessed_from: usize,
 }
 
