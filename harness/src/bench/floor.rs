@@ -133,7 +133,7 @@ impl Floor {
         let arguments = stage.machine.arguments(&files, descriptors, &template.append);
         command.args(arguments).envs(ENVIRONMENT).current_dir(folder);
         let confinement = Confinement::new(&stage.machine.qemu, &files, folder);
-        confinement.map_err(io("find out what QEMU may read and write"))?.apply_to(&mut command);
+        confinement.apply_to(&mut command).map_err(io("confine QEMU"))?;
         die_with_parent_inheriting(&mut command, &inherited);
         let began = Instant::now();
         let qemu = command.spawn().map_err(io("start QEMU"))?;

@@ -59,8 +59,8 @@ pub struct Figures {
     pub ratio_cold: f64,
     /// Processor time of the harness by that of its QEMUs, during the trials.
     pub harness_cpu_share: f64,
-    /// Processor time of the harness's main thread, traced trials and others alike, in milliseconds a trial. All guests
-    /// share that thread, so one process can do no more trials a second than a thousand by this.
+    /// Processor time of the harness's main thread, traced trials and others alike, in milliseconds a trial. This thread
+    /// alone assigns, counts and reports trials, so one process can do no more of them a second than a thousand by this.
     pub main_thread_ms_per_trial: f64,
     /// The harness's resident memory at its peak, after 100,000 simulated trials had gone through plan, log, counts and
     /// reports, in MiB.

@@ -132,8 +132,8 @@ pub fn main() -> ExitCode {
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     tracing_subscriber::registry().with(log.with_filter(filter)).init();
     let cli = Cli::parse();
-    // One thread, which lives as long as the program: guests die with the thread that started them.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // Guests are seen to by as many threads as there are processors; this one assigns trials, counts and reports them.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report_failure(&Failure::host(format!("start the runtime: {error}"))),
     };

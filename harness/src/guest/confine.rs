@@ -70,9 +70,16 @@ const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE;
 /// What it takes to become `nobody`, and to end such a QEMU.
 const NEEDED: CapabilitySet = KEPT.union(CapabilitySet::SETUID).union(CapabilitySet::SETGID).union(CapabilitySet::KILL);
 
-/// The limits of one QEMU.
+/// The limits of one QEMU: what it may do with which files, besides the system's.
 #[derive(Debug)]
 pub(crate) struct Confinement {
+    files: Vec<(PathBuf, BitFlags<AccessFs>)>,
+    /// Whether the machine will be saved, to a socket.
+    saves: bool,
+}
+
+/// A [`Confinement`] that the kernel knows of.
+struct Limits {
     /// Landlock's rules; none where the kernel has no Landlock.
     ruleset: Option<OwnedFd>,
     filter: Vec<libc::sock_filter>,
@@ -82,48 +89,39 @@ pub(crate) struct Confinement {
 
 impl Confinement {
     /// What the QEMU at `program` needs for a guest of these `files`, with the trial's folder `workdir`.
-    pub fn new(program: &Path, files: &Files<'_>, workdir: &Path) -> io::Result<Self> {
+    pub fn new(program: &Path, files: &Files<'_>, workdir: &Path) -> Self {
         let read = BitFlags::from(AccessFs::ReadFile) | AccessFs::ReadDir;
         let write = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-        let inputs = [files.kernel, files.initramfs, files.directives].into_iter().chain(files.tracer);
-        let rules = Ruleset::default()
-            .handle_access(AccessFs::from_all(ABI_ASKED_FOR))
-            .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI_ASKED_FOR)))
-            .and_then(|rules| rules.scope(Scope::from_all(ABI_ASKED_FOR)))
-            .and_then(Ruleset::create)
-            .and_then(|rules| allow(rules, SYSTEM, read | AccessFs::Execute))
-            .and_then(|rules| allow(rules, own_files(program), read | AccessFs::Execute))
-            .and_then(|rules| allow(rules, inputs.chain(files.state), read))
-            .and_then(|rules| allow(rules, READ_DEVICES, read))
-            .and_then(|rules| allow(rules, DEVICES, read | AccessFs::WriteFile | AccessFs::IoctlDev))
-            .and_then(|rules| allow(rules, [files.erst], write))
-            .and_then(|rules| allow(rules, [workdir], write | AccessFs::ReadDir | AccessFs::MakeReg))
-            .and_then(|rules| match files.ram {
-                Ram::Private => Ok(rules),
-                Ram::Shared(ram) => allow(rules, [ram], write),
-                // QEMU opens the file for writing, and then maps it privately. Only from 8.2 on can it be told not to
-                // (`rom=off,readonly=on`).
-                Ram::CopyOnWrite(ram) => allow(rules, [ram], AccessFs::ReadFile | AccessFs::WriteFile),
-            });
-        let ruleset = rules.map_err(io::Error::other)?;
-        // A machine that will be saved is, to a socket.
-        let filter = filter(matches!(files.ram, Ram::Shared(_)));
-        Ok(Self { ruleset: ruleset.into(), filter, becomes_nobody: can_become_nobody() })
+        let inputs =
+            [files.kernel, files.initramfs, files.directives].into_iter().chain(files.tracer).chain(files.state);
+        let ram = match files.ram {
+            Ram::Private => None,
+            Ram::Shared(ram) => Some((ram, write)),
+            // QEMU opens the file for writing, and then maps it privately. Only from 8.2 on can it be told not to
+            // (`rom=off,readonly=on`).
+            Ram::CopyOnWrite(ram) => Some((ram, AccessFs::ReadFile | AccessFs::WriteFile)),
+        };
+        let folder = write | AccessFs::ReadDir | AccessFs::MakeReg;
+        let trials = [(files.erst, write), (workdir, folder)].into_iter().chain(ram);
+        let own = own_files(program).into_iter().map(|path| (path, read | AccessFs::Execute));
+        let given = inputs.map(|path| (path, read)).chain(trials).map(|(path, access)| (path.to_owned(), access));
+        Self { files: own.chain(given).collect(), saves: matches!(files.ram, Ram::Shared(_)) }
     }
 
     /// Holds in a QEMU that is not yet started. A change of the user clears the parent-death signal, so that has to be set
     /// after this.
-    pub fn apply_to(self, command: &mut std::process::Command) {
+    pub fn apply_to(&self, command: &mut std::process::Command) -> io::Result<()> {
+        let limits = self.limits()?;
         let before_exec = move || {
-            if self.becomes_nobody {
+            if limits.becomes_nobody {
                 become_nobody()?;
             }
             set_no_new_privs(true)?;
-            if let Some(ruleset) = &self.ruleset {
+            if let Some(ruleset) = &limits.ruleset {
                 allow_proc_self(ruleset.as_fd())?;
                 restrict_self(ruleset.as_fd())?;
             }
-            install(&self.filter)
+            install(&limits.filter)
         };
         // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls; it allocates
         // nothing.
@@ -131,6 +129,22 @@ impl Confinement {
         unsafe {
             command.pre_exec(before_exec)
         };
+        Ok(())
+    }
+
+    fn limits(&self) -> io::Result<Limits> {
+        let read = BitFlags::from(AccessFs::ReadFile) | AccessFs::ReadDir;
+        let rules = Ruleset::default()
+            .handle_access(AccessFs::from_all(ABI_ASKED_FOR))
+            .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI_ASKED_FOR)))
+            .and_then(|rules| rules.scope(Scope::from_all(ABI_ASKED_FOR)))
+            .and_then(Ruleset::create)
+            .and_then(|rules| allow(rules, SYSTEM, read | AccessFs::Execute))
+            .and_then(|rules| allow(rules, READ_DEVICES, read))
+            .and_then(|rules| allow(rules, DEVICES, read | AccessFs::WriteFile | AccessFs::IoctlDev))
+            .and_then(|rules| self.files.iter().try_fold(rules, |rules, (path, access)| allow(rules, [path], *access)));
+        let ruleset = rules.map_err(io::Error::other)?;
+        Ok(Limits { ruleset: ruleset.into(), filter: filter(self.saves), becomes_nobody: can_become_nobody() })
     }
 }
 

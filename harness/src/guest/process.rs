@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::confine::Confinement;
 use super::error::GuestError;
 use super::stream::{Captured, drain};
-use crate::blocking::off_thread;
+use crate::blocking::{off_thread, on_lasting_thread};
 
 /// QEMU answers and ends within milliseconds; it takes this long only on a host that is about to fall over.
 pub(super) const QEMU_DEADLINE: Duration = Duration::from_secs(20);
@@ -29,8 +29,8 @@ const STDERR_LINES: usize = 10;
 
 /// A running QEMU, killed when this is dropped, and killed by the kernel when the harness dies in any other way.
 ///
-/// The parent-death signal is tied to the *thread* that starts the process: start it from a thread that lives as long
-/// as the harness does (the runtime's own), never from a blocking pool.
+/// The parent-death signal is tied to the *thread* that starts the process, so that is the one that lives as long as the
+/// harness does.
 #[derive(Debug)]
 pub(super) struct Process {
     /// Absent only while another thread reaps it.
@@ -41,12 +41,19 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `command` directly, without a shell, in a process group of its own (so that Ctrl-C in a terminal reaches
-    /// the harness only), held in by `confinement`, with `inherited` kept open in it under the same numbers.
-    pub fn start(mut command: Command, confinement: Confinement, inherited: &[OwnedFd]) -> io::Result<Self> {
-        command.kill_on_drop(true);
-        confinement.apply_to(command.as_std_mut());
-        die_with_parent_inheriting(command.as_std_mut(), inherited);
-        let mut child = command.spawn()?;
+    /// the harness only), held in by `confinement`, with `inherited` kept open in it under the same numbers. These are
+    /// closed here: open, they would keep QEMU's sockets alive when it is dead.
+    pub async fn start(mut command: Command, confinement: Confinement, inherited: Vec<OwnedFd>) -> io::Result<Self> {
+        let runtime = Handle::current();
+        // To fork, and to open what the confinement names, takes a millisecond.
+        let started = on_lasting_thread(move || {
+            let _runtime = runtime.enter();
+            command.kill_on_drop(true);
+            confinement.apply_to(command.as_std_mut())?;
+            die_with_parent_inheriting(command.as_std_mut(), &inherited);
+            command.spawn()
+        });
+        let mut child = started.await?;
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(drain(stderr)));
         Ok(Self { child: Some(child), stderr })
     }

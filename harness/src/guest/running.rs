@@ -23,6 +23,7 @@ use super::process::{Process, last_lines, socket_pair};
 use super::stream::{ConsoleStream, Watch};
 use super::template::{ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
+use crate::blocking::off_thread;
 use crate::model::pstore::Backend;
 
 /// No pstore has as many records: a guest that sends more files does not tell the truth.
@@ -120,12 +121,10 @@ impl Guest {
             .chain(state)
             .chain(tracer_theirs)
             .collect();
-        let confinement = Confinement::new(&machine.qemu, files, workdir)
-            .map_err(GuestError::io("find out what QEMU may read and write"))?;
-        let mut process = Process::start(command, confinement, &inherited)
+        let confinement = Confinement::new(&machine.qemu, files, workdir);
+        let mut process = Process::start(command, confinement, inherited)
+            .await
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
-        // Our copies of QEMU's ends: open, they would keep the sockets alive when QEMU is dead.
-        drop(inherited);
 
         let ram = u64::from(machine.memory_mib) << 20;
         let monitor = match Monitor::connect(qmp, workdir, machine.cpus, ram).await {
@@ -415,7 +414,10 @@ impl Guest {
             console: self.console.finish().await,
             stderr: self.process.stderr().await,
             erst,
-            trace: self.trace()?,
+            trace: match self.tracer {
+                Some(memory) => off_thread(move || memory.read()).await?,
+                None => Vec::new(),
+            },
             capture_console: self.agent.into_capture_console(),
             capture_times,
             ramoops,

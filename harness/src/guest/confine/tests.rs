@@ -136,7 +136,7 @@ impl Place {
             boot: None,
             turn: None,
         };
-        Confinement::new(&self.qemu(), &files, self.trial.path()).unwrap()
+        Confinement::new(&self.qemu(), &files, self.trial.path())
     }
 
     /// What the program could do, confined or not.
@@ -150,7 +150,7 @@ impl Place {
         command.env("udp", udp.local_addr().unwrap().port().to_string());
         command.env("inherited", inherited[0].as_raw_fd().to_string());
         if let Some(confinement) = confinement {
-            confinement.apply_to(&mut command);
+            confinement.apply_to(&mut command).unwrap();
         }
         die_with_parent_inheriting(&mut command, &inherited);
         let mut child = command.spawn().unwrap();
