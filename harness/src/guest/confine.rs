@@ -3,6 +3,7 @@
 //! QEMU's own sandbox (`-sandbox`) begins when QEMU has come that far, and knows nothing of files. So before QEMU is
 //! executed
 //!
+//! - it loses the environment, where CI servers keep their secrets;
 //! - it loses the user: if the harness is root, QEMU becomes `nobody`, with no capability but the one by which it finds
 //!   the files below;
 //! - it can gain no privileges (`PR_SET_NO_NEW_PRIVS`), whatever it executes;
@@ -13,6 +14,7 @@
 //!
 //! Everything is computed before the fork; after it there are only system calls.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
@@ -59,6 +61,10 @@ const OWN_FOLDERS: [&str; 5] = ["lib", "lib64", "pc-bios", "qemu-bundle", "share
 /// Devices that are read, and those that are written too.
 const READ_DEVICES: [&str; 2] = ["/dev/random", "/dev/urandom"];
 const DEVICES: [&str; 3] = ["/dev/kvm", "/dev/null", "/dev/zero"];
+
+/// What QEMU keeps of the environment, besides what it is given: where a script finds programs, and a QEMU of one's own its
+/// libraries.
+const ENVIRONMENT: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
 /// The user and group `nobody`, by convention and as the kernel's own (`overflowuid`).
 const NOBODY: u32 = 65534;
@@ -112,6 +118,7 @@ impl Confinement {
     /// after this.
     pub fn apply_to(&self, command: &mut std::process::Command) -> io::Result<()> {
         let limits = self.limits()?;
+        keep_environment(command);
         let before_exec = move || {
             if limits.becomes_nobody {
                 become_nobody()?;
@@ -146,6 +153,14 @@ impl Confinement {
         let ruleset = rules.map_err(io::Error::other)?;
         Ok(Limits { ruleset: ruleset.into(), filter: filter(self.saves), becomes_nobody: can_become_nobody() })
     }
+}
+
+/// Takes from a command what it would inherit of the environment, but for [`ENVIRONMENT`].
+fn keep_environment(command: &mut std::process::Command) {
+    let inherited = ENVIRONMENT.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+    let given = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    let kept: Vec<_> = inherited.chain(given).collect();
+    command.env_clear().envs(kept);
 }
 
 /// Adds a rule for each of these paths that exists.

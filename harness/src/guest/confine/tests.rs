@@ -44,6 +44,7 @@ try use-inherited send "$inherited"
 try no-new-privileges bounded
 try nobody user 65534
 
+try read-own-environment test -n "$CARGO_MANIFEST_DIR"
 try read-secret cat "$outside/secret"
 try read-shadow cat /etc/shadow
 try read-passwd cat /etc/passwd
