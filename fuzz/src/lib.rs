@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness::evidence::{Evidence, Facts, RawEvidence};
+use harness::model::ends::{Ends, EndsBy};
 use harness::verdict::{Expected, Tail, TrialVerdict, judge};
 use harness_protocol::page as layout;
 
@@ -16,6 +17,7 @@ pub fn examine(raw: &RawEvidence<'_>, facts: Facts) -> (Evidence, TrialVerdict) 
     let expected = Expected {
         tail: &Tail::of_panic(NONCE, 3),
         meetings: &[],
+        ends: &Ends { by: EndsBy::ALL.to_vec(), said: true },
         budgets_us: &BTreeMap::new(),
         order: &[],
         deadline: Duration::from_secs(30),

@@ -5,15 +5,18 @@
 #include <linux/bug.h>
 #include <linux/compiler.h>
 #include <linux/delay.h>
+#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/pstore.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <linux/version.h>
 #include <asm/msr.h>
 
@@ -59,6 +62,30 @@ static noinline int cl_overflow_stack(int depth)
 	return depth == READ_ONCE(cl_bottom) ? 0 : cl_overflow_stack(depth + 1) + frame[0];
 }
 
+/* In assembly, because for the compiler there is no such division. */
+static void cl_divide_by_zero(void)
+{
+	u32 low = 1, high = 0;
+
+	asm volatile("divl %2" : "+a"(low), "+d"(high) : "r"(0));
+}
+
+/* No function is there; the compiler must not know. */
+static void (*cl_nowhere)(void);
+
+/*
+ * Writes over the mark that the compiler puts behind a buffer, which is found
+ * when the function is about to return.
+ */
+static noinline void cl_overrun_buffer(void)
+{
+	char buffer[16];
+	char *start = buffer;
+
+	OPTIMIZER_HIDE_VAR(start);
+	memset(start, 0xff, 4 * sizeof(buffer));
+}
+
 static void cl_die_by_oops(enum cl_oops oops)
 {
 	switch (oops) {
@@ -75,6 +102,15 @@ static void cl_die_by_oops(enum cl_oops oops)
 		break;
 	case CL_OOPS_STACK:
 		cl_overflow_stack(0);
+		break;
+	case CL_OOPS_DIVIDE:
+		cl_divide_by_zero();
+		break;
+	case CL_OOPS_NULL_CALL:
+		READ_ONCE(cl_nowhere)();
+		break;
+	case CL_OOPS_STACK_PROTECTOR:
+		cl_overrun_buffer();
 		break;
 	}
 }
@@ -182,6 +218,46 @@ static void cl_harvest(struct cl_actor *a)
 	}
 }
 
+static void cl_reboot(enum cl_reboot how)
+{
+	switch (how) {
+	case CL_REBOOT_EMERGENCY:
+		emergency_restart();
+		break;
+	case CL_REBOOT_ORDERLY:
+		kernel_restart(NULL);
+		break;
+	case CL_REBOOT_POWER_OFF:
+		kernel_power_off();
+		break;
+	}
+}
+
+/* Takes page after page and gives none back. */
+static void cl_exhaust(struct cl_actor *a)
+{
+	for (;;) {
+		if (alloc_page(GFP_KERNEL))
+			WRITE_ONCE(a->slot->spent_us, a->slot->spent_us + 1);
+		cond_resched();
+	}
+}
+
+/* Waits for one grace period of RCU after the other. */
+static void cl_synchronize_rcu(struct cl_actor *a)
+{
+	u64 until = rdtsc_ordered() + cl_us_to_tsc(a->for_us);
+
+	while (!cl_is_over(a, until)) {
+		synchronize_rcu();
+		WRITE_ONCE(a->slot->spent_us, a->slot->spent_us + 1);
+	}
+}
+
+static void cl_answer(void *unused)
+{
+}
+
 /*
  * Takes the actor through its critical section. `regs` are those of the NMI
  * that it is in, NULL elsewhere.
@@ -212,7 +288,7 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 		cl_print(a);
 		break;
 	case CL_ACTION_REBOOT:
-		emergency_restart();
+		cl_reboot(a->how);
 		break;
 	case CL_ACTION_BLOCK:
 		cl_block(a);
@@ -220,8 +296,20 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 	case CL_ACTION_HARVEST:
 		cl_harvest(a);
 		break;
+	case CL_ACTION_EXHAUST:
+		cl_exhaust(a);
+		break;
+	case CL_ACTION_SYNCHRONIZE_RCU:
+		cl_synchronize_rcu(a);
+		break;
+	case CL_ACTION_CALL:
+		smp_call_function_single(a->to, cl_answer, NULL, true);
+		break;
+	case CL_ACTION_EXIT:
+		/* The agent's, see cl_await_exit(). */
 	case CL_ACTION_NMI:
-		/* Comes from outside. */
+	case CL_ACTION_MCE:
+		/* Come from outside. */
 		break;
 	}
 	cl_leave(a);

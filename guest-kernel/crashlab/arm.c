@@ -2,8 +2,8 @@
 /*
  * Arming an actor:
  *
- *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K]
- *       [for_us=N | for_us=ever] [count=N] [every_us=N]
+ *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K] [how=H]
+ *       [to=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
  *       [at_us=N | after=NAME edge=entered|left delay_us=N]
  */
 #include <linux/cpumask.h>
@@ -28,6 +28,11 @@ static const struct cl_word cl_actions[] = {
 	{ "block", CL_ACTION_BLOCK },
 	{ "harvest", CL_ACTION_HARVEST },
 	{ "nmi", CL_ACTION_NMI },
+	{ "exhaust", CL_ACTION_EXHAUST },
+	{ "exit", CL_ACTION_EXIT },
+	{ "mce", CL_ACTION_MCE },
+	{ "synchronize-rcu", CL_ACTION_SYNCHRONIZE_RCU },
+	{ "call", CL_ACTION_CALL },
 	{}
 };
 
@@ -67,6 +72,16 @@ static const struct cl_word cl_oopses[] = {
 	{ "page-fault", CL_OOPS_PAGE_FAULT },
 	{ "gpf", CL_OOPS_GPF },
 	{ "stack", CL_OOPS_STACK },
+	{ "divide", CL_OOPS_DIVIDE },
+	{ "null-call", CL_OOPS_NULL_CALL },
+	{ "stack-protector", CL_OOPS_STACK_PROTECTOR },
+	{}
+};
+
+static const struct cl_word cl_reboots[] = {
+	{ "emergency", CL_REBOOT_EMERGENCY },
+	{ "orderly", CL_REBOOT_ORDERLY },
+	{ "power-off", CL_REBOOT_POWER_OFF },
 	{}
 };
 
@@ -112,6 +127,10 @@ static int cl_parse_word(struct cl_actor *a, const char *key, const char *value)
 		chosen = cl_choose(cl_oopses, value);
 		if (chosen >= 0)
 			a->oops = chosen;
+	} else if (!strcmp(key, "how")) {
+		chosen = cl_choose(cl_reboots, value);
+		if (chosen >= 0)
+			a->how = chosen;
 	} else if (!strcmp(key, "edge")) {
 		chosen = cl_choose(cl_edges, value);
 		if (chosen >= 0)
@@ -129,6 +148,8 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 	*value++ = '\0';
 	if (!strcmp(option, "cpu"))
 		return kstrtouint(value, 10, &a->cpu);
+	if (!strcmp(option, "to"))
+		return kstrtouint(value, 10, &a->to);
 	if (!strcmp(option, "for_us") && !strcmp(value, "ever")) {
 		a->for_us = CL_FOR_EVER;
 		return 0;

@@ -6,6 +6,7 @@
  * panic notifier, a function and an NMI from outside are events: the actor acts
  * the first time that its CPU comes by after that.
  */
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -21,6 +22,10 @@
 static struct cl_actor *cl_sent[CL_CPUS];
 /* The actor that waits for an NMI from outside on each CPU. */
 static struct cl_actor *cl_awaiting[CL_CPUS];
+
+/* The actor for which the agent is to exit, and that it is time. */
+static struct cl_actor *cl_exiting;
+static DECLARE_COMPLETION(cl_exit_due);
 
 /*
  * Where a class of panic notifiers is called. Mainline has one list for all of
@@ -68,8 +73,8 @@ static struct atomic_notifier_head *cl_find_list(const struct cl_notifier_class 
 /* Whether an actor waits for its CPU to come by, rather than for a time alone. */
 bool cl_is_event_driven(const struct cl_actor *a)
 {
-	return a->action == CL_ACTION_NMI || a->context == CL_CONTEXT_FUNCTION ||
-	       cl_find_class(a->context);
+	return a->action == CL_ACTION_NMI || a->action == CL_ACTION_MCE ||
+	       a->context == CL_CONTEXT_FUNCTION || cl_find_class(a->context);
 }
 
 static void cl_in_tasklet(unsigned long data)
@@ -149,6 +154,26 @@ static int cl_prepare_awaiting(struct cl_actor *a)
 	return 0;
 }
 
+/*
+ * Each CPU logs its errors before one of them panics; what comes before that
+ * takes no probe.
+ */
+static int cl_in_mce(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct cl_actor *a = container_of(probe, struct cl_actor, probe);
+
+	if (cl_is_due(a))
+		cl_enter(a);
+	return 0;
+}
+
+static int cl_prepare_mce(struct cl_actor *a)
+{
+	a->probe.symbol_name = "mce_gen_pool_add";
+	a->probe.pre_handler = cl_in_mce;
+	return register_kprobe(&a->probe);
+}
+
 static int cl_prepare_notifier(struct cl_actor *a, const struct cl_notifier_class *class)
 {
 	struct atomic_notifier_head *list = cl_find_list(class);
@@ -167,6 +192,8 @@ int cl_prepare_context(struct cl_actor *a)
 
 	if (a->action == CL_ACTION_NMI)
 		return cl_prepare_awaiting(a);
+	if (a->action == CL_ACTION_MCE)
+		return cl_prepare_mce(a);
 	if (class)
 		return cl_prepare_notifier(a, class);
 	switch (a->context) {
@@ -196,6 +223,8 @@ void cl_unprepare_context(struct cl_actor *a)
 
 	if (a->action == CL_ACTION_NMI)
 		WRITE_ONCE(cl_awaiting[a->cpu], NULL);
+	else if (a->action == CL_ACTION_MCE)
+		unregister_kprobe(&a->probe);
 	else if (class)
 		atomic_notifier_chain_unregister(cl_find_list(class), &a->notifier);
 	else if (a->context == CL_CONTEXT_FUNCTION)
@@ -227,6 +256,19 @@ static void cl_act_with_irqs_on(struct cl_actor *a)
 }
 
 /*
+ * Waits until an actor wants the agent to exit, which is its part: the actor
+ * enters when the agent is about to go.
+ */
+int cl_await_exit(void)
+{
+	int err = wait_for_completion_interruptible(&cl_exit_due);
+
+	if (!err)
+		cl_enter(cl_exiting);
+	return err;
+}
+
+/*
  * Called in the actor's thread, shortly before its time.
  *
  * Where interrupts are to be off they are off already while it waits for that
@@ -241,6 +283,12 @@ void cl_act_in_context(struct cl_actor *a, u64 tsc)
 		cl_spin_until(tsc);
 		/* Pairs with the acquire in cl_is_due(). */
 		smp_store_release(&a->live, true);
+		return;
+	}
+	if (a->action == CL_ACTION_EXIT) {
+		cl_spin_until(tsc);
+		cl_exiting = a;
+		complete(&cl_exit_due);
 		return;
 	}
 	/* This lock is slept for. */

@@ -50,6 +50,16 @@ enum cl_oops {
 	CL_OOPS_PAGE_FAULT,
 	CL_OOPS_GPF,
 	CL_OOPS_STACK,
+	CL_OOPS_DIVIDE,
+	CL_OOPS_NULL_CALL,
+	CL_OOPS_STACK_PROTECTOR,
+};
+
+/* How the machine is restarted. */
+enum cl_reboot {
+	CL_REBOOT_EMERGENCY,
+	CL_REBOOT_ORDERLY,
+	CL_REBOOT_POWER_OFF,
 };
 
 enum cl_lock {
@@ -71,8 +81,10 @@ struct cl_actor {
 	enum cl_action action;
 	enum cl_context context;
 	enum cl_oops oops;
+	enum cl_reboot how;
 	enum cl_lock lock;
 	unsigned int cpu;
+	unsigned int to;	/* the CPU that it calls */
 	u64 for_us;		/* CL_FOR_EVER; 0: no time at all */
 	u32 count;		/* of messages or oopses; 0: messages without end */
 	u64 every_us;		/* between two of them */
@@ -109,6 +121,7 @@ int cl_prepare_context(struct cl_actor *a);
 void cl_unprepare_context(struct cl_actor *a);
 bool cl_is_event_driven(const struct cl_actor *a);
 void cl_act_in_context(struct cl_actor *a, u64 tsc);
+int cl_await_exit(void);
 
 /* detour.c */
 int cl_prepare_detour(struct cl_actor *a);

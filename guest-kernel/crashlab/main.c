@@ -8,6 +8,7 @@
  *   call-tracer
  *   await-tracer
  *   fire
+ *   await-exit
  *
  * Every actor is armed (its thread bound to its CPU and waiting, its probe in
  * place) before any fires, so that neither a shell nor a fork stands between
@@ -77,7 +78,11 @@ static int cl_await_tracer(void)
 
 static int cl_execute(const char *verb, char *args)
 {
-	if (!cl_page || cl_page->fired_tsc)
+	if (!cl_page)
+		return -EBUSY;
+	if (!strcmp(verb, "await-exit"))
+		return cl_await_exit();
+	if (cl_page->fired_tsc)
 		return -EBUSY;
 	if (!strcmp(verb, "nonce") && args)
 		return cl_set_nonce(args);
@@ -115,7 +120,7 @@ static int cl_command_set(const char *text, const struct kernel_param *kp)
 
 static const struct kernel_param_ops cl_command_ops = { .set = cl_command_set };
 module_param_cb(command, &cl_command_ops, NULL, 0200);
-MODULE_PARM_DESC(command, "nonce, arm, call-tracer, await-tracer or fire");
+MODULE_PARM_DESC(command, "nonce, arm, call-tracer, await-tracer, fire or await-exit");
 
 static unsigned long cl_page_phys;
 module_param_named(page, cl_page_phys, ulong, 0444);

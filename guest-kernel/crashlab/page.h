@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 #define CL_MAGIC	"CRASHLAB"
-#define CL_VERSION	3
+#define CL_VERSION	4
 #define CL_SLOTS	32
 #define CL_PAGE_BYTES	4096
 
@@ -34,6 +34,11 @@ enum cl_action {
 	CL_ACTION_BLOCK = 8,
 	CL_ACTION_HARVEST = 9,
 	CL_ACTION_NMI = 10,
+	CL_ACTION_EXHAUST = 11,
+	CL_ACTION_EXIT = 12,
+	CL_ACTION_MCE = 13,
+	CL_ACTION_SYNCHRONIZE_RCU = 14,
+	CL_ACTION_CALL = 15,
 };
 
 /* In which context it does that. */

@@ -22,6 +22,8 @@ pub struct Checked {
     pub files: usize,
     /// What is wrong, file by file.
     pub problems: Vec<InputError>,
+    /// What may be wrong, and keeps nothing from being used.
+    pub warnings: Vec<InputError>,
 }
 
 /// A problem, for programs.
@@ -78,19 +80,22 @@ fn check<'a>(
     files: impl Iterator<Item = (&'a Path, Result<Kind, InputError>)>,
     mut problems: Collected,
 ) -> Checked {
-    let mut number = 0;
+    let (mut number, mut warnings) = (0, Vec::new());
     for (path, kind) in files {
         number += 1;
-        if let Err(found) = kind.map_err(Problems::from).and_then(|kind| kind.check(catalogue, path)) {
-            let mut found: Vec<InputError> = found.iter().cloned().collect();
-            found.sort_by_key(|error| error.mark().map(|mark| (mark.line, mark.column)));
-            for error in found {
-                problems.add(error);
+        match kind.map_err(Problems::from).and_then(|kind| kind.check(catalogue, path)) {
+            Ok(warning) => warnings.extend(warning),
+            Err(found) => {
+                let mut found: Vec<InputError> = found.iter().cloned().collect();
+                found.sort_by_key(|error| error.mark().map(|mark| (mark.line, mark.column)));
+                for error in found {
+                    problems.add(error);
+                }
             }
         }
     }
     let problems = problems.end().err().map(|problems| problems.iter().cloned().collect()).unwrap_or_default();
-    Checked { files: number, problems }
+    Checked { files: number, problems, warnings }
 }
 
 impl Kind {
@@ -128,18 +133,20 @@ impl Kind {
         })
     }
 
-    fn check(self, catalogue: &Catalogue, path: &Path) -> Result<(), Problems> {
+    /// What may be wrong with the file, if it can be used.
+    fn check(self, catalogue: &Catalogue, path: &Path) -> Result<Option<InputError>, Problems> {
         match self {
-            Self::Scenario => Scenario::load(path).map(drop),
+            Self::Scenario => return Scenario::load(path).map(|scenario| scenario.warning),
             Self::Suite => {
                 let variant = |name: &str| Variant::find(&catalogue.project, name).map(drop);
-                Suite::load(path)?.check(&catalogue.known(), variant)
+                Suite::load(path)?.check(&catalogue.known(), variant)?;
             }
-            Self::Variant => Variant::read(&catalogue.project, path).map(drop),
-            Self::Bases => none_broken(kernel::read_bases(path)),
-            Self::Axes => none_broken(kernel::read_axes(path)),
-            Self::Probes => ProbeSet::load(path).map(drop).map_err(Into::into),
+            Self::Variant => drop(Variant::read(&catalogue.project, path)?),
+            Self::Bases => none_broken(kernel::read_bases(path))?,
+            Self::Axes => none_broken(kernel::read_axes(path))?,
+            Self::Probes => drop(ProbeSet::load(path)?),
         }
+        Ok(None)
     }
 }
 
@@ -202,7 +209,7 @@ mod tests {
             let root = self.0.path();
             let catalogue = Catalogue::load(Project::with_cache(root, root.join("cache"))).unwrap();
             let paths: Vec<PathBuf> = named.iter().map(|path| root.join(path)).collect();
-            let Checked { files: number, problems } =
+            let Checked { files: number, problems, warnings } =
                 if paths.is_empty() { project(&catalogue) } else { files(&catalogue, &paths) };
             let line = |error: &InputError| {
                 let Problem { file, line, column, message, .. } = error.into();
@@ -210,7 +217,8 @@ mod tests {
                 let place = line.zip(column).map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
                 format!("{file}{place}: {}\n", message.replace(&root.display().to_string(), "ROOT"))
             };
-            problems.iter().map(line).collect::<String>() + &format!("{number} files")
+            let warned: String = warnings.iter().flat_map(|warning| ["warning: ".to_owned(), line(warning)]).collect();
+            problems.iter().map(line).collect::<String>() + &warned + &format!("{number} files")
         }
     }
 
@@ -219,7 +227,14 @@ mod tests {
         assert_eq!(Bed::new().said(&[]), "6 files");
         let here = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         let checked = project(&Catalogue::load(here).unwrap());
-        assert!(checked.problems.is_empty() && checked.files > 60, "{checked:?}");
+        assert!(checked.problems.is_empty() && checked.warnings.is_empty() && checked.files > 60, "{checked:?}");
+    }
+
+    #[test]
+    fn what_may_be_wrong_keeps_nothing_from_being_used() {
+        let bed = Bed::new();
+        bed.write("scenarios/one.yaml", &SCENARIO.replace("panic: {", "warn: {"));
+        assert_eq!(bed.said(&[]), "warning: scenarios/one.yaml:7:19: nothing is known to end the guest\n6 files");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 pub mod bisection;
+pub mod ends;
 pub mod order;
 pub mod pstore;
 pub mod timeline;

@@ -19,6 +19,8 @@ pub enum Command<'a> {
     AwaitTracer,
     /// `fire`: wakes all actors.
     Fire,
+    /// `await-exit`: waits, once all are fired, until an `exit` is due.
+    AwaitExit,
 }
 
 impl fmt::Display for Command<'_> {
@@ -29,6 +31,7 @@ impl fmt::Display for Command<'_> {
             Self::CallTracer => f.write_str("call-tracer"),
             Self::AwaitTracer => f.write_str("await-tracer"),
             Self::Fire => f.write_str("fire"),
+            Self::AwaitExit => f.write_str("await-exit"),
         }
     }
 }
@@ -46,6 +49,26 @@ words! {
         Gpf = "gpf",
         /// A recursion that leaves the stack.
         Stack = "stack",
+        /// A division by 0.
+        Divide = "divide",
+        /// A call of address 0.
+        NullCall = "null-call",
+        /// A write behind the end of a buffer on the stack, which the stack protector finds: it panics at once.
+        StackProtector = "stack-protector",
+    }
+}
+
+words! {
+    /// How the machine is restarted.
+    #[derive(Default)]
+    Reboot {
+        /// At once, by `emergency_restart()`.
+        #[default]
+        Emergency = "emergency",
+        /// As `reboot` does, by `kernel_restart()`: reboot notifiers, devices, the other CPUs.
+        Orderly = "orderly",
+        /// As `poweroff` does, by `kernel_power_off()`: the power is switched off.
+        PowerOff = "power-off",
     }
 }
 
@@ -127,6 +150,10 @@ pub struct Arm<'a> {
     pub lock: Option<Lock>,
     /// How it oopses; by default by `BUG()`.
     pub kind: Option<OopsKind>,
+    /// How it restarts the machine; by default at once.
+    pub how: Option<Reboot>,
+    /// The CPU that it calls.
+    pub to: Option<u32>,
     /// How long it stays in its critical section; by default no time at all.
     pub stay: Option<Stay>,
     /// How many times it oopses, by default once, or prints, by default without end.
@@ -148,6 +175,8 @@ impl<'a> Arm<'a> {
             function: None,
             lock: None,
             kind: None,
+            how: None,
+            to: None,
             stay: None,
             count: None,
             every: None,
@@ -159,7 +188,7 @@ impl<'a> Arm<'a> {
 /// As it stands behind `arm`.
 impl fmt::Display for Arm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, action, cpu, context, function, lock, kind, stay, count, every, start } = self;
+        let Self { name, action, cpu, context, function, lock, kind, how, to, stay, count, every, start } = self;
         write!(f, "{name} {action} cpu={cpu}")?;
         if let Some(context) = context {
             write!(f, " in={context}")?;
@@ -172,6 +201,12 @@ impl fmt::Display for Arm<'_> {
         }
         if let Some(kind) = kind {
             write!(f, " kind={kind}")?;
+        }
+        if let Some(how) = how {
+            write!(f, " how={how}")?;
+        }
+        if let Some(to) = to {
+            write!(f, " to={to}")?;
         }
         match stay {
             Some(Stay::For(time)) => write!(f, " for_us={}", time.as_micros())?,
@@ -206,6 +241,7 @@ mod tests {
             (Command::CallTracer, "call-tracer"),
             (Command::AwaitTracer, "await-tracer"),
             (Command::Fire, "fire"),
+            (Command::AwaitExit, "await-exit"),
         ] {
             assert_eq!(command.to_string(), text);
         }
@@ -224,6 +260,8 @@ mod tests {
             function: Some("erst_write"),
             lock: Some(Lock::PstoreBuf),
             kind: Some(OopsKind::PageFault),
+            how: Some(Reboot::PowerOff),
+            to: Some(3),
             stay: Some(Stay::For(us(700_000))),
             count: Some(3),
             every: Some(us(20)),
@@ -232,8 +270,8 @@ mod tests {
         };
         assert_eq!(
             arm.to_string(),
-            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault for_us=700000 count=3 \
-             every_us=20 after=other edge=left delay_us=5"
+            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault how=power-off to=3 \
+             for_us=700000 count=3 every_us=20 after=other edge=left delay_us=5"
         );
         let arm = Arm { stay: Some(Stay::Forever), start: Some(Start::At(us(0))), ..Arm::new("b", Action::Spin, 0) };
         assert_eq!(arm.to_string(), "b spin cpu=0 for_us=ever at_us=0");

@@ -41,6 +41,10 @@ pub enum Directive {
     AwaitTracer,
     /// `reload-crash-kernel CPU`: once the actors are fired, loads the crash kernel anew, on that CPU.
     ReloadCrashKernel(u32),
+    /// `exit-on CPU`: once the actors are fired, waits until an `exit` is due, and ends on that CPU.
+    ExitOn(u32),
+    /// `report-after US`: once the actors are fired, sleeps for that many microseconds, and says that it is alive.
+    ReportAfter(Duration),
     /// `run-on CPU`: moves the agent to that CPU.
     RunOn(u32),
     /// `fire [after_us=N]`: writes the witness lines, sleeps, fires the actors, and waits for the guest's end.
@@ -88,6 +92,8 @@ impl fmt::Display for Directive {
             Self::AwaitHost => f.write_str("await-host"),
             Self::AwaitTracer => f.write_str("await-tracer"),
             Self::ReloadCrashKernel(cpu) => write!(f, "reload-crash-kernel {cpu}"),
+            Self::ExitOn(cpu) => write!(f, "exit-on {cpu}"),
+            Self::ReportAfter(time) => write!(f, "report-after {}", time.as_micros()),
             Self::RunOn(cpu) => write!(f, "run-on {cpu}"),
             Self::Fire { after } => match after.as_micros() {
                 0 => f.write_str("fire"),
@@ -115,6 +121,11 @@ impl FromStr for Directive {
             "await-host" if rest.is_empty() => Ok(Self::AwaitHost),
             "await-tracer" if rest.is_empty() => Ok(Self::AwaitTracer),
             "reload-crash-kernel" => number().map(Self::ReloadCrashKernel),
+            "exit-on" => number().map(Self::ExitOn),
+            "report-after" => {
+                let us = rest.parse().map_err(DirectiveError::Number)?;
+                Ok(Self::ReportAfter(Duration::from_micros(us)))
+            }
             "run-on" => number().map(Self::RunOn),
             "fire" if rest.is_empty() => Ok(Self::Fire { after: Duration::ZERO }),
             "fire" => {
@@ -151,6 +162,8 @@ mod tests {
             ("await-host", Directive::AwaitHost),
             ("await-tracer", Directive::AwaitTracer),
             ("reload-crash-kernel 1", Directive::ReloadCrashKernel(1)),
+            ("exit-on 2", Directive::ExitOn(2)),
+            ("report-after 6000000", Directive::ReportAfter(Duration::from_secs(6))),
             ("run-on 3", Directive::RunOn(3)),
             ("fire", Directive::Fire { after: Duration::ZERO }),
             ("fire after_us=250", Directive::Fire { after: Duration::from_micros(250) }),
@@ -172,6 +185,8 @@ mod tests {
             "set /proc",
             "witnesses many",
             "reload-crash-kernel",
+            "exit-on",
+            "report-after soon",
             "arm",
             "nonce",
             "reboot",
@@ -204,6 +219,8 @@ mod tests {
             Just(Directive::AwaitHost),
             Just(Directive::AwaitTracer),
             any::<u32>().prop_map(Directive::ReloadCrashKernel),
+            any::<u32>().prop_map(Directive::ExitOn),
+            any::<u64>().prop_map(|us| Directive::ReportAfter(Duration::from_micros(us))),
             any::<u32>().prop_map(Directive::RunOn),
             any::<u64>().prop_map(|us| Directive::Fire { after: Duration::from_micros(us) }),
             Just(Directive::ReadPstore),

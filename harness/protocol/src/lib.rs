@@ -22,7 +22,7 @@ pub mod message;
 pub mod page;
 pub mod witness;
 
-pub use command::{Arm, Command, Edge, Lock, OopsKind, Start, Stay};
+pub use command::{Arm, Command, Edge, Lock, OopsKind, Reboot, Start, Stay};
 pub use directive::Directive;
 pub use message::{AgentMessage, CrashlabAddresses, Note};
 pub use page::{Action, Context};

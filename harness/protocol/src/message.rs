@@ -19,6 +19,8 @@ pub enum AgentMessage {
     /// It has waited for directives long enough for the kernel to have finished what it put off while booting, and
     /// still waits.
     Settled,
+    /// It is alive, as it was to say some time after the actors were fired.
+    Alive,
     /// It could not do what it was told.
     Error(String),
     /// A file of the guest's `/sys/fs/pstore`.
@@ -79,6 +81,7 @@ impl fmt::Display for AgentMessage {
                 }
             }
             Self::Settled => f.write_str("settled"),
+            Self::Alive => f.write_str("alive"),
             Self::Error(text) => write!(f, "error {text}"),
             Self::File { name, bytes } => write!(f, "file {name} {}", Hex(bytes)),
             Self::End => f.write_str("end"),
@@ -105,6 +108,7 @@ impl AgentMessage {
                 Some(Self::Ready { release, notes, crashlab, vmcoreinfo })
             }
             "settled" if rest.is_empty() => Some(Self::Settled),
+            "alive" if rest.is_empty() => Some(Self::Alive),
             "error" => Some(Self::Error(rest.to_owned())),
             "file" => {
                 let (name, bytes) = rest.split_once(' ')?;
@@ -165,6 +169,7 @@ mod tests {
                 ready(Some(Note { address: 0x03a5_1000, bytes: 0x1024 })),
             ),
             ("settled", AgentMessage::Settled),
+            ("alive", AgentMessage::Alive),
             ("error open /x: no", AgentMessage::Error("open /x: no".into())),
             ("file dmesg-erst-1 41", AgentMessage::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() }),
             ("end", AgentMessage::End),
@@ -196,6 +201,7 @@ mod tests {
             "file a zz",
             "hello",
             "settled down",
+            "alive and well",
         ] {
             assert_eq!(AgentMessage::parse(line), None, "{line:?}");
         }
@@ -214,6 +220,7 @@ mod tests {
                 }
             ),
             Just(AgentMessage::Settled),
+            Just(AgentMessage::Alive),
             "[ -~]*".prop_map(AgentMessage::Error),
             ("[!-~]+", bytes()).prop_map(|(name, bytes)| AgentMessage::File { name, bytes }),
             Just(AgentMessage::End),

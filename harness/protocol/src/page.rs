@@ -10,8 +10,8 @@ pub const SIZE: usize = 4096;
 /// What it begins with.
 pub const MAGIC: [u8; 8] = *b"CRASHLAB";
 /// The version of the layout.
-pub const VERSION: u32 = 3;
-/// The oldest version that can be read like this one: since then there are only more contexts.
+pub const VERSION: u32 = 4;
+/// The oldest version that can be read like this one: since then there are only more contexts and actions.
 pub const OLDEST_VERSION: u32 = 2;
 /// The most actors that a page has room for.
 pub const MAX_SLOTS: usize = 32;
@@ -83,6 +83,16 @@ words! {
         Harvest = "harvest" as 9,
         /// Waits for an NMI from outside.
         Nmi = "nmi" as 10,
+        /// Uses up the memory.
+        Exhaust = "exhaust" as 11,
+        /// Has the agent end, which is PID 1.
+        Exit = "exit" as 12,
+        /// Waits for a machine check from outside.
+        Mce = "mce" as 13,
+        /// Waits for grace periods of RCU.
+        SynchronizeRcu = "synchronize-rcu" as 14,
+        /// Calls another CPU and waits for its answer.
+        Call = "call" as 15,
     }
 }
 

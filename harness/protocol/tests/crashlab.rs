@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use harness_protocol::{Action, Arm, Command, Context, Edge, Lock, OopsKind, Start, Stay, page};
+use harness_protocol::{Action, Arm, Command, Context, Edge, Lock, OopsKind, Reboot, Start, Stay, page};
 
 fn source(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-kernel/crashlab").join(name);
@@ -132,6 +132,7 @@ fn crashlab_knows_every_word() {
     same(Context::ALL, "cl_contexts", "CL_CONTEXT_");
     same(Lock::ALL, "cl_locks", "CL_LOCK_");
     same(OopsKind::ALL, "cl_oopses", "CL_OOPS_");
+    same(Reboot::ALL, "cl_reboots", "CL_REBOOT_");
     same(Edge::ALL, "cl_edges", "CL_EDGE_");
 }
 
@@ -142,7 +143,14 @@ fn crashlab_knows_every_command_and_option() {
         between(&text, &format!("!strcmp({name}, \""), "\"").map(str::to_owned).collect()
     };
     let verb = |command: Command<'_>| command.to_string().split(' ').next().unwrap().to_owned();
-    let verbs = [Command::Nonce(""), Command::Arm(""), Command::CallTracer, Command::AwaitTracer, Command::Fire];
+    let verbs = [
+        Command::Nonce(""),
+        Command::Arm(""),
+        Command::CallTracer,
+        Command::AwaitTracer,
+        Command::Fire,
+        Command::AwaitExit,
+    ];
     assert_eq!(compared("main.c", "verb"), verbs.map(verb).into());
 
     let arm = Arm {
@@ -150,6 +158,8 @@ fn crashlab_knows_every_command_and_option() {
         function: Some("f"),
         lock: Some(Lock::Die),
         kind: Some(OopsKind::Gpf),
+        how: Some(Reboot::Orderly),
+        to: Some(1),
         stay: Some(Stay::Forever),
         count: Some(1),
         every: Some(std::time::Duration::ZERO),

@@ -176,6 +176,7 @@ fn selection(catalogue: &Catalogue, arguments: &Arguments, patched: Option<Strin
         selection.trials = trials;
     }
     selection.params.clone_from(&arguments.param);
+    catalogue.warn_of(selection.scenarios.iter().map(|selected| selected.name.as_str()));
     Ok(selection)
 }
 

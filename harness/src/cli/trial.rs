@@ -40,6 +40,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let options = arguments.trial_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     catalogue.scenario(&arguments.scenario)?;
+    catalogue.warn_of([arguments.scenario.as_str()]);
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
     let name = KernelName::parse(&arguments.variant, &base);
     catalogue.known().kernel(&name)?;

@@ -70,9 +70,13 @@ pub struct Facts {
 /// How a guest ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself: it reset or powered itself off.
+    /// By itself: it reset.
     #[default]
     ByItself,
+    /// It switched its power off.
+    PoweredOff,
+    /// It did not, and was alive when its time was over.
+    Survived,
     /// Its crash kernel came up.
     Captured,
     /// It did nothing any more, or its own clock was past the deadline.
@@ -82,9 +86,14 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Whether the guest did not end by itself.
+    /// Whether the guest did not end by itself, and should have.
     pub const fn is_hung(self) -> bool {
         matches!(self, Self::Hung | Self::Deadline)
+    }
+
+    /// Whether the guest still ran when it was read.
+    pub const fn ran_on(self) -> bool {
+        self.is_hung() || matches!(self, Self::Survived)
     }
 }
 

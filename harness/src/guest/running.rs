@@ -29,6 +29,11 @@ use crate::model::pstore::Backend;
 /// No pstore has as many records: a guest that sends more files does not tell the truth.
 const MAX_PSTORE_FILES: usize = 64;
 
+/// `IA32_MCi_STATUS` of an injected machine check: valid, uncorrected, enabled, context corrupt; a data cache error.
+const MCE_STATUS: u64 = 0xb200_0000_0000_0134;
+/// `IA32_MCG_STATUS`: in progress, and where it was can be returned to.
+const MCE_MCG_STATUS: u64 = 0x5;
+
 /// Lines of the console in a message.
 const CONSOLE_LINES: usize = 25;
 
@@ -43,6 +48,8 @@ pub enum End {
     Hung,
     /// Its crash kernel has come up, and its agent has said this.
     Captured(Greeting),
+    /// It is alive, and its agent has said so when it was to.
+    Survived,
 }
 
 impl End {
@@ -246,6 +253,7 @@ impl Guest {
             Some(GuestEvent::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
             Some(GuestEvent::Died) => Err(self.process.death("the guest was running").await),
             Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
+            Some(GuestEvent::Message(AgentMessage::Alive)) => Ok(Some(End::Survived)),
             Some(GuestEvent::Message(message)) => {
                 Err(GuestError::Agent(format!("it said {message:?} when nothing was due")))
             }
@@ -348,6 +356,18 @@ impl Guest {
     /// LINT1 takes NMIs (QEMU: `hw/i386/x86.c`, `x86_nmi()`; Linux: `apic_extnmi=`).
     pub async fn inject_nmi(&self) -> Result<(), GuestError> {
         self.monitor.command("injecting an NMI", "inject-nmi", Value::Null).await.map(drop)
+    }
+
+    /// Sends a fatal machine check to every vCPU, as Intel's processors do; bank 1 of this one has the error, whose state
+    /// cannot be saved (PCC).
+    pub async fn inject_mce(&self, cpu: u32) -> Result<(), GuestError> {
+        let line = format!("mce -b {cpu} 1 {MCE_STATUS:#x} {MCE_MCG_STATUS:#x} 0 0");
+        let during = "injecting a machine check";
+        match self.monitor.hmp(during, &line).await? {
+            done if done.trim().is_empty() => Ok(()),
+            // That the vCPU has none, or that they are switched off.
+            refused => Err(GuestError::io(during)(io::Error::other(refused.trim().to_owned()))),
+        }
     }
 
     /// What lies in the capture kernel's `/proc/vmcore` from `at` on; less of it at its end, or where it cannot be read.

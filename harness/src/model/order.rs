@@ -5,6 +5,17 @@ use std::time::Duration;
 
 use super::timeline::{self, StepEdge};
 
+/// A step of a scenario's own: a function that is seen to be entered, as those of the probe set are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnStep {
+    /// Its name.
+    pub name: String,
+    /// The names that the function had over time, of which the first that the kernel has is looked for.
+    pub functions: Vec<String>,
+    /// Whether its end is seen as well.
+    pub returns: bool,
+}
+
 /// Something that must be so in a trial's timeline. Only what happens after the faults were fired counts.
 ///
 /// One about a moment that never comes is broken: an assertion that nothing can break would assert nothing.

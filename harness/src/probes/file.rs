@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::kernel::Version;
+use crate::model::order::OwnStep;
 use crate::yaml::{At, InputError, Source};
 
 /// How many events a function may make, unless the file says otherwise.
@@ -188,6 +189,20 @@ impl StepFile {
             detail,
             kernels: (version(since)?, version(until)?),
         })
+    }
+}
+
+impl From<&OwnStep> for Step {
+    fn from(own: &OwnStep) -> Self {
+        Self {
+            name: own.name.clone(),
+            is: String::new(),
+            seen: Seen::First(own.functions.clone()),
+            returns: own.returns,
+            limit: LIMIT,
+            detail: false,
+            kernels: (None, None),
+        }
     }
 }
 

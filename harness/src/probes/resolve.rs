@@ -11,6 +11,7 @@ use super::elf::{Extent, Image, Missing};
 use super::file::{ProbeSet, Seen, Step};
 use crate::guest::{CrashlabAddresses, Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
+use crate::model::order::OwnStep;
 use crate::model::timeline::{AbsentStep, StepEdge};
 
 /// By its first execution a booting kernel's slide is learnt: the first C code that runs where the kernel was linked
@@ -171,6 +172,17 @@ impl Probes {
         }
         probes.lists.clear();
         probes.of_lists.clear();
+        Ok(probes)
+    }
+
+    /// With steps of a scenario's own in addition.
+    pub fn with_steps(&self, steps: &[OwnStep], files: &KernelFiles) -> Result<Self, ProbesError> {
+        self.add_steps(steps, &files.vmlinux).map_err(unreadable(&files.path))
+    }
+
+    pub(super) fn add_steps(&self, steps: &[OwnStep], image: &Image) -> io::Result<Self> {
+        let mut probes = self.clone();
+        steps.iter().try_for_each(|step| probes.step(&step.into(), image))?;
         Ok(probes)
     }
 

@@ -8,6 +8,7 @@ use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, S
 
 use super::*;
 use crate::guest::{CrashlabAddresses, Hooks, ListHead};
+use crate::model::order::OwnStep;
 use crate::model::timeline::{Event, STEPS, StepEdge};
 use crate::project::Project;
 
@@ -95,6 +96,20 @@ fn of_several_names_the_first_that_there_is_is_taken_or_all() {
     assert_eq!(absent(&each), "a newest: inlined, renamed or not configured: no function");
     let none = resolve("- enters-each: { step: a, functions: [newest, newer], is: x }", &image, "6.12");
     assert_eq!(absent(&none), "a : inlined, renamed or not configured: no function newest or newer");
+}
+
+#[test]
+fn steps_of_a_scenarios_own_come_behind_the_others() {
+    let image = elf(&[("f", RET), ("g", RET)], &[]);
+    let probes = resolve("- enters-first: { step: a, functions: [g], is: x }", &image, "6.12");
+    let own = |name: &str, functions: &[&str], returns| OwnStep {
+        name: name.to_owned(),
+        functions: functions.iter().map(|it| (*it).to_owned()).collect(),
+        returns,
+    };
+    let probes = probes.add_steps(&[own("b", &["gone", "f"], true), own("c", &["gone"], false)], &image).unwrap();
+    let expected = ["a  begin At(2)", "b  begin At(0)", "b  end Instruction { at: 1, bytes: 1 }"];
+    assert_eq!((shown(&probes), probes.absent[0].step.as_str()), (expected.map(str::to_owned).to_vec(), "c"));
 }
 
 #[test]

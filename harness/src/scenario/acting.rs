@@ -1,16 +1,12 @@
-//! One point of the sweep: every actor gets to act, and the guest ends in time.
+//! One point of the sweep: every actor gets to act, and is through before the guest's time is over.
 
 use std::time::Duration;
 
 use super::cast::Cast;
+use super::ends;
 use super::instance::{Planned, at_point};
 use super::{Action, Context, Cpu, Edge, Enough, Instance, Start, Stay};
 use crate::yaml::{InputError, Mark, Source};
-
-/// Sysctls under which a CPU that stays too long, or a thread that sleeps too long, ends in a panic.
-pub(super) const LOCKUPS: [&str; 3] = ["softlockup_panic", "hardlockup_panic", "hung_task_panic"];
-/// Sysctls under which an NMI that nobody knows ends in a panic.
-pub(super) const NMIS: [&str; 3] = ["unknown_nmi_panic", "panic_on_unrecovered_nmi", "panic_on_io_nmi"];
 
 /// Checks the instance, whose actors are those of `cast`.
 pub(super) fn check(source: &Source, cast: &Cast, instance: &Instance) -> Result<(), InputError> {
@@ -30,15 +26,17 @@ pub(super) fn check(source: &Source, cast: &Cast, instance: &Instance) -> Result
         }
     }
     let written: Vec<(&Planned, Mark)> = instance.actors.iter().zip(marks()).collect();
-    acting(source, instance, &written)?;
-    if instance.actors.iter().any(|actor| ends_guest(actor, instance)) {
-        return Ok(());
-    }
-    let mark = written.first().map_or_else(Mark::default, |(_, mark)| *mark);
-    let hint = "add a `panic` or a `reboot`, or a sysctl that turns something into a panic: kernel.panic_on_oops, \
-                kernel.panic_on_warn, kernel.unknown_nmi_panic, kernel.softlockup_panic, kernel.hardlockup_panic, \
-                kernel.hung_task_panic";
-    Err(source.error(mark, format!("no actor ends the guest{}", at_point(instance)), Some(hint.to_owned())))
+    acting(source, instance, &written)
+}
+
+/// That it is not known what the guest ends by, where it is not; shown where the actors begin.
+pub(super) fn unknown_end(source: &Source, cast: &Cast, instance: &Instance) -> Option<InputError> {
+    let mark = cast.0.first().map_or_else(Mark::default, |role| role.file.name().mark);
+    let warning = || {
+        let cause = format!("nothing is known to end the guest{}", at_point(instance));
+        source.error(mark, cause, Some(ends::missing(instance).to_owned()))
+    };
+    instance.ends.by.is_empty().then(warning)
 }
 
 /// The longest that it may take until an actor is through, after what it waits for. What has no end lasts not at all.
@@ -58,36 +56,19 @@ fn lasts(actor: &Planned) -> Duration {
     start.saturating_add(stay)
 }
 
-/// Whether one of these sysctls of the kernel's is set to something but 0.
-pub(super) fn any_set(instance: &Instance, names: &[&str]) -> bool {
-    let meant = |path: &str| path.strip_prefix("/proc/sys/kernel/").is_some_and(|name| names.contains(&name));
-    instance.knobs.iter().any(|knob| meant(&knob.path) && knob.value != "0")
-}
-
-/// Whether the guest ends by what an actor does, sooner or later.
-pub(super) fn ends_guest(actor: &Planned, instance: &Instance) -> bool {
-    match actor.action {
-        Action::Panic | Action::Reboot => true,
-        Action::Oops { .. } => any_set(instance, &["panic_on_oops"]),
-        Action::Warn => any_set(instance, &["panic_on_warn"]),
-        Action::Nmi => any_set(instance, &NMIS),
-        Action::Block { .. } => any_set(instance, &["hung_task_panic"]),
-        Action::Spin { .. } | Action::Hold { .. } => any_set(instance, &LOCKUPS),
-        Action::Print { .. } | Action::Harvest { .. } => false,
-    }
-}
-
 /// Whether an actor may bring the CPU of `at` to `context`, where something has to come by.
 fn brings(actor: &Planned, at: &Planned, instance: &Instance) -> bool {
-    let ends = ends_guest(actor, instance);
-    let panics = ends && !matches!(actor.action, Action::Reboot);
-    // Who panics for a lock-up, a hung task or an NMI from outside may be any CPU.
-    let its_own = matches!(actor.action, Action::Oops { .. } | Action::Panic | Action::Warn | Action::Reboot);
+    let ends = ends::of_actor(actor, instance);
+    // Who panics for a lock-up, a hung task, an NMI or a machine check from outside may be any CPU.
+    let its_own = matches!(
+        actor.action,
+        Action::Oops { .. } | Action::Panic | Action::Warn | Action::Reboot { .. } | Action::Exit
+    );
     let there = !its_own || may_be_one(&actor.cpu, &at.cpu);
     there
         && match at.context {
-            Context::Notifier(_) => panics,
-            _ => ends || matches!(actor.action, Action::Oops { .. }),
+            Context::Notifier(_) => ends.iter().any(|end| end.panics()),
+            _ => !ends.is_empty() || matches!(actor.action, Action::Oops { .. }),
         }
 }
 
@@ -105,8 +86,10 @@ fn waits_for<'a>(actor: &Planned, instance: &'a Instance) -> Vec<Vec<&'a Planned
     if let Some(Start::After { actor: name, .. }) = &actor.start {
         groups.push(instance.actors.iter().filter(|other| other.name == *name).collect());
     }
-    // Others than these may come by for any reason.
-    if matches!(actor.context, Context::Notifier(_) | Context::Dumper | Context::BackendWrite) {
+    // Others than these may come by for any reason, and so may these where only the author knows why there is a panic.
+    let known = instance.actors.iter().any(|other| ends::of_actor(other, instance).iter().any(|end| end.panics()));
+    let by_word = instance.ends.said && instance.ends.may_panic() && !known;
+    if !by_word && matches!(actor.context, Context::Notifier(_) | Context::Dumper | Context::BackendWrite) {
         let comers = instance.actors.iter().filter(|other| other.name != actor.name && brings(other, actor, instance));
         groups.push(comers.collect());
     }

@@ -4,7 +4,7 @@ mod action;
 
 use std::time::Duration;
 
-pub use harness_protocol::{Edge, Lock, OopsKind};
+pub use harness_protocol::{Edge, Lock, OopsKind, Reboot};
 
 pub use self::action::{Action, Enough, Stay};
 use crate::model::pstore::Backend;
@@ -149,10 +149,15 @@ impl<C, T> Actor<C, T> {
                 },
                 every: time("every", every),
             },
-            Action::Reboot => Action::Reboot,
+            Action::Reboot { how } => Action::Reboot { how: *how },
             Action::Block { stay: of } => Action::Block { stay: stay(of, &mut time) },
             Action::Harvest { stay: of } => Action::Harvest { stay: stay(of, &mut time) },
             Action::Nmi => Action::Nmi,
+            Action::Exhaust => Action::Exhaust,
+            Action::Exit => Action::Exit,
+            Action::Mce => Action::Mce,
+            Action::SynchronizeRcu { stay: of } => Action::SynchronizeRcu { stay: stay(of, &mut time) },
+            Action::Call { to } => Action::Call { to: *to },
         };
         Actor { name: self.name.clone(), cpu, action, context: self.context.clone(), start }
     }

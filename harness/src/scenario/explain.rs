@@ -13,7 +13,7 @@ mod words;
 use serde::Serialize;
 
 use self::words::list;
-use super::acting::ends_guest;
+use super::ends;
 use super::instance::{Planned, at_point};
 use super::{Actor, Cpu, Drawn, Instance, Scenario, Span};
 use crate::model::Params;
@@ -179,11 +179,13 @@ fn guest(instance: &Instance) -> Vec<String> {
         let knobs: Vec<String> = instance.knobs.iter().map(knob).collect();
         sentences.push(format!("Before anything is armed, the agent sets {}.", list(&knobs, "and")));
     }
-    sentences.push(format!(
-        "It counts as hung if it makes no progress for {}, or has not ended {} after firing.",
-        words::time(instance.quiet),
-        words::time(instance.deadline)
-    ));
+    let deadline = words::time(instance.deadline);
+    sentences.push(if instance.ends.survives() {
+        format!("It has survived if its agent says so {deadline} after firing.")
+    } else {
+        let quiet = words::time(instance.quiet);
+        format!("It counts as hung if it makes no progress for {quiet}, or has not ended {deadline} after firing.")
+    });
     sentences
 }
 
@@ -215,11 +217,19 @@ fn cpus(instance: &Instance, actors: &[Planned]) -> Vec<OnCpu> {
     sections
 }
 
-/// What of the actors brings the end, and how the panic's line begins where the file says that.
+/// What the author says that the guest ends by, what of the actors brings the end, and how the panic's line begins where
+/// the file says that.
 fn ends(instance: &Instance) -> Vec<String> {
     let mut sentences: Vec<String> = Vec::new();
-    for actor in instance.actors.iter().filter(|actor| ends_guest(actor, instance)) {
-        sentences.push(act::end(actor, instance));
+    if instance.ends.said {
+        let by: Vec<String> = instance.ends.by.iter().map(|end| words::end(*end).to_owned()).collect();
+        sentences.push(format!("A trial counts only if {}.", list(&by, "or")));
+    }
+    for actor in &instance.actors {
+        sentences.extend(ends::of_actor(actor, instance).into_iter().map(|end| act::end(actor, end, instance)));
+    }
+    if sentences.is_empty() {
+        sentences.push("What ends it is not known.".to_owned());
     }
     if let Some(line) = instance.panic_line.as_ref().filter(|line| !line.is_empty()) {
         sentences.push(format!("The panic's line begins with `Kernel panic - not syncing: {line}`."));

@@ -4,6 +4,7 @@
 //! flattened, or the places in error messages would be lost.
 
 pub(super) mod actor;
+pub(super) mod ends;
 pub(super) mod meet;
 pub(super) mod order;
 
@@ -11,8 +12,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::actor::ActorFile;
+use self::ends::EndsByFile;
 use self::meet::MeetFile;
-use self::order::OrderFile;
+use self::order::{OrderFile, StepFile};
 use super::scalar::{Scalar, Sweep, Where};
 use super::schema;
 use crate::model::{Channel, ChannelOutcome};
@@ -48,8 +50,11 @@ pub(super) struct File {
     /// What the kernel must have besides what the actors need. Where it has not, nothing is run.
     #[serde(default)]
     pub needs: NeedsFile,
+    /// What the guest ends by; a trial in which it ends by something else does not count. Default: what follows from the
+    /// actors, which is not asked for.
+    pub ends_by: Option<At<EndsByFile>>,
     /// What the panic's own line has behind `Kernel panic - not syncing: `, or the beginning of that. Default: the text of
-    /// the `panic` actors; where there is none, `Fatal exception`. Empty: any panic is the one.
+    /// the `panic` actors; where there is none, what follows from what the guest ends by. Empty: any panic is the one.
     pub panic_line: Option<At<String>>,
     /// The sweep: each parameter with its values. The scenario is run at every combination.
     #[serde(default)]
@@ -58,12 +63,15 @@ pub(super) struct File {
     /// What is set in the guest before the faults are armed.
     #[serde(default)]
     pub knobs: Vec<KnobFile>,
-    /// Who does what, on which CPU, in which context, when. One of them has to end the guest.
+    /// Who does what, on which CPU, in which context, when.
     #[schemars(length(min = 1, max = 32))]
     pub actors: Vec<ActorFile>,
     /// What must have happened for a trial to count, besides that every actor entered.
     #[serde(default)]
     pub meet: Vec<MeetFile>,
+    /// Steps of its own, which are seen in addition to those that there are.
+    #[serde(default)]
+    pub steps: Vec<StepFile>,
     /// What must be so in the order of the kernel's steps, by the trial's timeline.
     #[serde(default)]
     pub order: Vec<OrderFile>,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use harness_protocol::{Arm, Directive, directive};
 
-use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Start, Stay};
+use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Reboot, Start, Stay};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -45,6 +45,9 @@ impl Drawn<'_> {
         actors.sort_by_key(|actor| waits_behind(actor, &self.actors));
         directives.extend(actors.into_iter().map(|actor| arm(actor, instance.guest.pstore)));
         directives.extend(instance.reload_on.map(Directive::ReloadCrashKernel));
+        directives.extend(instance.ends.survives().then_some(Directive::ReportAfter(instance.deadline)));
+        let exits = self.actors.iter().find(|actor| actor.action == Action::Exit);
+        directives.extend(exits.map(|actor| Directive::ExitOn(actor.cpu)));
         directives.push(Directive::Fire { after: firing.after });
         directive::text(&directives)
     }
@@ -71,9 +74,9 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
         Action::Print { every, .. } => (None, Some(*every)),
         _ => (None, None),
     };
-    // The host sends an NMI when it is due, in no context that could be chosen: its CPU waits from firing on, whatever
-    // else it has to do by then.
-    let chosen = *action != Action::Nmi;
+    // The host sends an NMI or a machine check when it is due, in no context that could be chosen: its CPU waits from
+    // firing on, whatever else it has to do by then.
+    let chosen = !matches!(action, Action::Nmi | Action::Mce);
     Directive::Arm(
         Arm {
             context: chosen.then(|| context.kind()),
@@ -84,6 +87,14 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
             },
             kind: match action {
                 Action::Oops { kind, .. } if *kind != OopsKind::default() => Some(*kind),
+                _ => None,
+            },
+            how: match action {
+                Action::Reboot { how } if *how != Reboot::default() => Some(*how),
+                _ => None,
+            },
+            to: match action {
+                Action::Call { to } => Some(*to),
                 _ => None,
             },
             stay: action.stay().map(|stay| match stay {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use harness_protocol::Directive;
 
 use super::{Actor, Cpu, Span};
-use crate::model::order::OrderAssertion;
+use crate::model::ends::Ends;
+use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::pstore::Backend;
 use crate::model::{Expectation, Meeting, Params, assignments};
 
@@ -33,9 +34,13 @@ pub struct Instance {
     /// What the panic's line begins with behind `Kernel panic - not syncing: `, where that is not what follows from the
     /// actors.
     pub panic_line: Option<String>,
+    /// What the guest ends by.
+    pub ends: Ends,
     /// What must have happened for the trial to count: first that every actor entered, in the order of the actors, then
     /// what the scenario asks for at this point.
     pub meetings: Vec<Meeting>,
+    /// Steps of the scenario's own.
+    pub steps: Vec<OwnStep>,
     /// What must be so in the trial's timeline at this point.
     pub order: Vec<OrderAssertion>,
     /// What must be left at this point; nothing is judged where this is empty.

@@ -14,6 +14,7 @@ mod actor;
 mod cast;
 mod check;
 mod draw;
+mod ends;
 mod explain;
 mod file;
 mod filter;
@@ -32,7 +33,7 @@ mod units;
 use std::path::Path;
 use std::time::Duration;
 
-pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier, OopsKind, Span, Start, Stay};
+pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier, OopsKind, Reboot, Span, Start, Stay};
 use self::cast::Cast;
 pub use self::draw::Drawn;
 pub(crate) use self::draw::{as_double, of_many, stream};
@@ -43,7 +44,7 @@ pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 use crate::model::{GuestChange, ParamValue, Params};
-use crate::yaml::{Listed, Problems, Source, UnknownName};
+use crate::yaml::{InputError, Listed, Problems, Source, UnknownName};
 
 /// A scenario, read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +63,8 @@ pub struct Scenario {
     pub parameters: Vec<Parameter>,
     /// SHA-256 of the file, lowercase hex.
     pub digest: String,
+    /// What may be wrong with it.
+    pub warning: Option<InputError>,
     instances: Vec<Instance>,
 }
 

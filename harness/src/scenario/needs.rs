@@ -1,13 +1,16 @@
 //! What a kernel must have: what the file says, and what its actors cannot do without.
 
 use super::file::NeedsFile;
-use super::{Action, Actor, Lock, Needs};
+use super::{Action, Actor, Lock, Needs, OopsKind};
+use crate::model::order::OwnStep;
 use crate::model::pstore::Backend;
 use crate::yaml::At;
 
-/// What is `written`, then what the back end of pstore's, a crash kernel and the actors need, each once.
+/// What is `written`, then what the steps of the scenario's own, the back end of pstore's, a crash kernel and the actors
+/// need, each once. A step whose function had several names needs none of them: where there is none it is not seen.
 pub(super) fn needs<C, T>(
     written: &NeedsFile,
+    steps: &[OwnStep],
     pstore: Backend,
     has_crash_kernel: bool,
     actors: &[Actor<C, T>],
@@ -38,6 +41,11 @@ pub(super) fn needs<C, T>(
             add(&mut needs.config, option);
         }
     }
+    for step in steps {
+        if let [function] = step.functions.as_slice() {
+            add(&mut needs.functions, function);
+        }
+    }
     for actor in actors {
         if let Some(function) = actor.context.function(pstore) {
             add(&mut needs.functions, function);
@@ -50,6 +58,8 @@ pub(super) fn needs<C, T>(
                 }
             }
             Action::Harvest { .. } => add(&mut needs.symbols, "psinfo"),
+            Action::Mce => add(&mut needs.functions, "mce_gen_pool_add"),
+            Action::Oops { kind: OopsKind::StackProtector, .. } => add(&mut needs.functions, "__stack_chk_fail"),
             _ => {}
         }
     }

@@ -4,18 +4,50 @@ use std::time::Duration;
 
 use super::Instance;
 use super::cast::Cast;
+use super::check;
 use super::file::File;
-use super::file::order::{Before, Count, MomentFile, OrderFile, StoppedBefore, Within};
+use super::file::order::{Before, Count, Enters, MomentFile, OrderFile, StepFile, StoppedBefore, Within};
 use super::scalar::Scalar;
-use crate::model::order::{Moment, OrderAssertion};
-use crate::model::timeline::{Event, STEPS, Step, StepEdge};
+use crate::model::order::{Moment, OrderAssertion, OwnStep};
+use crate::model::timeline::{Event, STEPS, StepEdge};
 use crate::yaml::{At, InputError, Source, UnknownName, visible};
 
-/// That the moments may come: their steps are known, and have what is asked of them.
+/// No kernel's timeline has room for many more.
+const MAX_STEPS: usize = 32;
+
+/// A step that a moment may be of.
+struct Known<'a> {
+    name: &'a str,
+    several: bool,
+    ends: bool,
+}
+
+/// That the steps of the scenario's own can be, and that the moments may come: their steps are known, and have what is
+/// asked of them.
 pub(super) fn names(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
+    let mut known: Vec<Known> =
+        STEPS.iter().map(|step| Known { name: step.name, several: step.several, ends: step.ends }).collect();
+    for StepFile::Enters(Enters { step, functions, returns }) in &file.steps {
+        let good = step.starts_with(|c: char| c.is_ascii_lowercase())
+            && step.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !good || step.len() > 32 {
+            let cause = format!("`{}` cannot be the name of a step", visible(step));
+            let hint = "it is at most 32 small letters, digits and `_`, the first a letter".to_owned();
+            return Err(source.error(step.mark, cause, Some(hint)));
+        }
+        if known.iter().any(|other| other.name == step.value) {
+            return Err(source.error(step.mark, format!("there is a step `{}` already", step.value), None));
+        }
+        if functions.is_empty() || known.len() == STEPS.len() + MAX_STEPS {
+            let cause = if functions.is_empty() { "it is seen by no function" } else { "there are too many steps" };
+            return Err(source.error(step.mark, cause, None));
+        }
+        functions.iter().try_for_each(|function| check::symbol(source, function))?;
+        known.push(Known { name: &step.value, several: false, ends: *returns });
+    }
     for assertion in &file.order {
         for written in assertion.moments() {
-            moment(source, cast, written)?;
+            moment(source, cast, &known, written)?;
         }
         if let OrderFile::Before(Before { first, then, .. }) = assertion
             && resolved(first) == resolved(then)
@@ -26,10 +58,21 @@ pub(super) fn names(source: &Source, file: &File, cast: &Cast) -> Result<(), Inp
     Ok(())
 }
 
-fn moment(source: &Source, cast: &Cast, written: &MomentFile) -> Result<(), InputError> {
-    let known = step(source, &written.step)?;
+/// The steps of the scenario's own.
+pub(super) fn own_steps(file: &File) -> Vec<OwnStep> {
+    let texts = |written: &[At<String>]| written.iter().map(|text| text.value.clone()).collect();
+    let own = |StepFile::Enters(Enters { step, functions, returns }): &StepFile| OwnStep {
+        name: step.value.clone(),
+        functions: texts(functions),
+        returns: *returns,
+    };
+    file.steps.iter().map(own).collect()
+}
+
+fn moment(source: &Source, cast: &Cast, steps: &[Known], written: &MomentFile) -> Result<(), InputError> {
+    let known = step(source, steps, &written.step)?;
     if let Some(after) = &written.after {
-        step(source, after)?;
+        step(source, steps, after)?;
     }
     if let Some(edge) = written.edge.as_ref().filter(|edge| edge.value == StepEdge::End && !known.ends) {
         let cause = format!("the end of `{}` is not seen", known.name);
@@ -50,12 +93,11 @@ fn moment(source: &Source, cast: &Cast, written: &MomentFile) -> Result<(), Inpu
     Ok(())
 }
 
-fn step(source: &Source, name: &At<String>) -> Result<Step, InputError> {
-    let known = || STEPS.iter().map(|step| step.name);
-    STEPS
-        .into_iter()
-        .find(|step| step.name == name.value)
-        .ok_or_else(|| source.unknown(name.mark, &UnknownName::new("step", &name.value, known())))
+fn step<'a>(source: &Source, steps: &'a [Known<'a>], name: &At<String>) -> Result<&'a Known<'a>, InputError> {
+    steps.iter().find(|step| step.name == name.value).ok_or_else(|| {
+        let known = steps.iter().map(|step| step.name);
+        source.unknown(name.mark, &UnknownName::new("step", &name.value, known))
+    })
 }
 
 /// One point of the sweep: there are CPUs to be stopped, and what is expected of the order can be judged.

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use super::cast::{Cast, Role};
 use super::file::actor::{ActorFile, Hold, Nmi, Stay};
+use super::file::ends::EndsByFile;
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
 use super::instance::Planned;
 use super::scalar::Scalar;
 use super::sweep::{self, Choice, Swept};
 use super::{
-    CRASHKERNEL_MIB, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, needs, order, pstore,
-    rules, units,
+    CRASHKERNEL_MIB, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, ends, needs, order,
+    pstore, rules, units,
 };
+use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
 use crate::model::{Channel, Expectation, GuestChange, Meeting, ParamValue, Params};
@@ -52,12 +54,15 @@ pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Res
 
     let (guest, cast, swept, filters) = (guest?, cast?, swept?, filters?);
     let used = RefCell::default();
-    let mut instances = Vec::new();
+    let (mut instances, mut warning) = (Vec::new(), None);
     let mut problems = Collected::default();
     for choice in sweep::choices(source, &swept)? {
         let point = Point { source, file, cast: &cast, guest: &guest, choice, used: &used };
         let instance = point.checked(&filters);
         problems.note(&instance);
+        if let Ok(instance) = &instance {
+            warning = warning.or_else(|| acting::unknown_end(source, &cast, instance));
+        }
         instances.extend(instance);
     }
     problems.end()?;
@@ -76,6 +81,7 @@ pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Res
         tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
         parameters,
         digest: source.digest(),
+        warning,
         instances,
     })
 }
@@ -134,6 +140,7 @@ fn fixed<T>(
 
 /// The `where`s of the file.
 struct Filters {
+    ends: Vec<PointFilter>,
     meet: Vec<PointFilter>,
     order: Vec<PointFilter>,
     expect: Vec<PointFilter>,
@@ -142,7 +149,9 @@ struct Filters {
 impl Filters {
     fn resolve(source: &Source, file: &File, parameters: &[Parameter]) -> Result<Self, InputError> {
         let filter = |only| PointFilter::resolve(source, only, parameters);
+        let ends = file.ends_by.iter().flat_map(|ends| ends.filters());
         Ok(Self {
+            ends: ends.map(filter).collect::<Result<_, _>>()?,
             meet: file.meet.iter().map(|meet| filter(meet.only())).collect::<Result<_, _>>()?,
             order: file.order.iter().map(|order| filter(order.only())).collect::<Result<_, _>>()?,
             expect: file.expect.iter().map(|expect| filter(&expect.only)).collect::<Result<_, _>>()?,
@@ -164,7 +173,10 @@ struct Point<'a> {
 impl Point<'_> {
     /// The scenario here, if it is possible.
     fn checked(&self, filters: &Filters) -> Result<Instance, InputError> {
-        let instance = self.instance(filters)?;
+        let mut instance = self.instance(filters)?;
+        if !instance.ends.said {
+            instance.ends.by = ends::of(&instance);
+        }
         acting::check(self.source, self.cast, &instance)?;
         check::told(self.source, self.file, &instance)?;
         order::instance(self.source, self.file, &instance)?;
@@ -195,6 +207,8 @@ impl Point<'_> {
             ordered.map(|(written, _)| order::assertion(written, duration)).collect::<Result<_, _>>()?;
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
         let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
+        let ends = self.ends(&params, filters)?;
+        let steps = order::own_steps(self.file);
         let crashkernel_mib = self.crashkernel_mib()?;
         let reload_on = self.reload_on(crashkernel_mib)?;
         Ok(Instance {
@@ -202,18 +216,37 @@ impl Point<'_> {
             guest: Guest { crashkernel_mib, ..self.guest.clone() },
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: needs::needs(&self.file.needs, self.guest.pstore, crashkernel_mib.is_some(), &actors),
+            needs: needs::needs(&self.file.needs, &steps, self.guest.pstore, crashkernel_mib.is_some(), &actors),
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             reload_on,
+            ends,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
             expectations: expected
                 .map(|(expect, _)| self.expectation(expect, &order, crashkernel_mib.is_some()))
                 .collect::<Result<_, _>>()?,
+            steps,
             order,
             actors,
             params,
         })
+    }
+
+    /// What the author says that the guest ends by here.
+    fn ends(&self, params: &Params, filters: &Filters) -> Result<Ends, InputError> {
+        let Some(written) = &self.file.ends_by else { return Ok(Ends::default()) };
+        let what = "what a guest ends by";
+        let by = match &written.value {
+            EndsByFile::One(end) => vec![*self.named(&At { value: end.clone(), mark: written.mark }, what)?.0],
+            EndsByFile::Several(ends) if ends.is_empty() => {
+                return Err(self.source.error(written.mark, "nothing is listed", None));
+            }
+            EndsByFile::Several(ends) => {
+                let here = ends.iter().zip(&filters.ends).filter(|(_, only)| only.matches(params));
+                here.map(|(end, _)| Ok(*self.named(&end.end, what)?.0)).collect::<Result<_, InputError>>()?
+            }
+        };
+        Ok(Ends { said: !by.is_empty(), by })
     }
 
     fn fixed_or(&self, written: Option<&At<String>>, default: Duration) -> Result<Duration, InputError> {

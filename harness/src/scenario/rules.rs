@@ -3,11 +3,19 @@
 use super::file::File;
 use super::file::actor::{ActorFile, Common, ContextFile, Oops, Print};
 use super::file::meet::{EntersDuring, MeetFile};
-use super::{Action, Cast, Lock, check};
+use super::{Action, Cast, Lock, Reboot, check};
 use crate::yaml::{At, InputError, Mark, Source};
 
 /// Of all actors: that their contexts and times can be, and that whom they and the meetings name is there.
 pub(super) fn check(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
+    if cast.0.is_empty() {
+        let hint = "let there be an actor, which may be one that does no harm: `spin: { …, for: 0ms }`".to_owned();
+        return Err(source.error(Mark::default(), "nothing is done to the guest", Some(hint)));
+    }
+    let mut exits = cast.0.iter().filter(|role| matches!(role.file, ActorFile::Exit(_)));
+    if let (Some(_), Some(second)) = (exits.next(), exits.next()) {
+        return Err(source.error(second.file.name().mark, "the agent ends once, and no second time", None));
+    }
     for actor in &file.actors {
         one_time(source, actor)?;
         only_so_often(source, actor)?;
@@ -76,7 +84,13 @@ pub(super) fn in_context<T>(
         Err(source.error(context.mark, format!("`{}` {cause}", name.value), Some(hint.to_owned())))
     };
     match action {
-        Action::Block { .. } | Action::Harvest { .. } if !matches!(context.value, ContextFile::Thread) => {
+        Action::Block { .. }
+        | Action::Harvest { .. }
+        | Action::Exhaust
+        | Action::SynchronizeRcu { .. }
+        | Action::Reboot { how: Reboot::Orderly | Reboot::PowerOff }
+            if !matches!(context.value, ContextFile::Thread) =>
+        {
             wrong("sleeps, which only a thread can", "leave `in` out")
         }
         Action::Hold { lock: Lock::Console, .. }

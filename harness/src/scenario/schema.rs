@@ -98,8 +98,12 @@ words! {
     Symbol = json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$", "maxLength": 63 });
     /// An option of the kernel's configuration.
     ConfigOption = json_schema!({ "type": "string", "pattern": "^CONFIG_[A-Za-z0-9_]+$", "maxLength": 64 });
-    /// A step of a timeline.
-    StepName = json_schema!({ "enum": STEPS.map(|step| step.name) });
+    /// A step of a timeline: one of these, or one of the scenario's own.
+    StepName = json_schema!({
+        "anyOf": [{ "enum": STEPS.map(|step| step.name) }, { "type": "string", "pattern": "^[a-z][a-z0-9_]*$" }],
+    });
+    /// The name of a step of the scenario's own.
+    OwnStepName = json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 });
     /// The name of a function of the kernel, or of an actor.
     OfStep = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$" });
     /// A whole number or a word.

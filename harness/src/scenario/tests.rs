@@ -10,6 +10,7 @@ use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 use crate::yaml::InputError;
 
+mod ends;
 mod explain;
 mod language;
 mod order;

@@ -83,6 +83,12 @@ impl Catalogue {
         self.known().scenario(name)
     }
 
+    /// Says on standard error what may be wrong with these scenarios.
+    pub fn warn_of<'a>(&self, scenarios: impl IntoIterator<Item = &'a str>) {
+        let chosen = scenarios.into_iter().filter_map(|name| self.scenario(name).ok());
+        chosen.filter_map(|scenario| scenario.warning.as_ref()).for_each(|warning| tracing::warn!("{warning}"));
+    }
+
     /// The suite of that name.
     pub fn suite(&self, name: &str) -> Result<&Suite, LookupError> {
         let unknown = || UnknownName::new("suite", name, self.suites.iter().map(Suite::name));

@@ -11,6 +11,7 @@ use super::interleaving::Interleaving;
 use super::stage::{Restorable, Source, Stage};
 use super::{Assignment, examine};
 use crate::guest::GuestError;
+use crate::model::ends::Ends;
 use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
 use crate::scenario::Knob;
 use crate::verdict::Tail;
@@ -96,10 +97,12 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         deadline: Duration::from_secs(30),
         quiet: Duration::from_secs(3),
         longest_wait: Duration::ZERO,
-        nmis: Vec::new(),
+        injections: Vec::new(),
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
+        ends: Ends::default(),
         budgets_us: BTreeMap::new(),
         processors: 1,
+        steps: Vec::new(),
         order: Vec::new(),
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,

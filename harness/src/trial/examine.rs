@@ -78,14 +78,15 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
 }
 
 fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
-    let Assignment { tail, meetings, budgets_us, order, deadline, .. } = assignment;
-    Expected { tail, meetings, budgets_us, order, deadline: *deadline, build_id }
+    let Assignment { tail, meetings, ends, budgets_us, order, deadline, .. } = assignment;
+    Expected { tail, meetings, ends, budgets_us, order, deadline: *deadline, build_id }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::TrialOutcome;
+    use crate::model::ends::Ends;
 
     #[test]
     fn that_the_next_boot_could_not_be_asked_is_our_failure() {
@@ -95,6 +96,7 @@ mod tests {
         let expected = Expected {
             tail: &tail,
             meetings: &[],
+            ends: &Ends::default(),
             budgets_us: &std::collections::BTreeMap::new(),
             order: &[],
             deadline: std::time::Duration::ZERO,

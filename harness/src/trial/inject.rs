@@ -1,4 +1,4 @@
-//! NMIs that come from outside of the guest: when they are due, and their injection.
+//! What comes from outside of the guest, NMIs and machine checks: when it is due, and its injection.
 
 use std::time::Duration;
 
@@ -6,39 +6,52 @@ use crate::evidence::stamps::Stamps;
 use crate::guest::{Clock, Guest, GuestError};
 use crate::scenario::{Action, Actor, Edge, Start};
 
-/// How often a guest is looked at that an NMI is still due in; it comes so much too late at most, by the host's clock.
+/// How often a guest is looked at that something is still due in; it comes so much too late at most, by the host's clock.
 pub(super) const POLL: Duration = Duration::from_millis(2);
 
-/// An NMI that QEMU injects: at CPU 0, or at every CPU if the guest was booted with `apic_extnmi=all`.
+/// What QEMU injects, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
+    /// What.
+    pub what: Injected,
     /// The stamp that its time counts from: an actor's name, and the edge; none: the firing.
     pub after: Option<(String, Edge)>,
     /// How long after that, in the guest's time.
     pub delay: Duration,
 }
 
+/// Something from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Injected {
+    /// An NMI: at CPU 0, or at every CPU if the guest was booted with `apic_extnmi=all`.
+    Nmi,
+    /// A machine check, of an error of this CPU.
+    Mce(u32),
+}
+
 /// Those still to come.
 #[derive(Debug)]
-pub(super) struct Injections(Vec<PendingNmi>);
+pub(super) struct Injections(Vec<Pending>);
 
 #[derive(Debug)]
-struct PendingNmi {
+struct Pending {
     injection: Injection,
     /// The guest's time since its stamp was seen, once it has been.
     clock: Option<Clock>,
 }
 
 impl Injection {
-    /// What an actor asks for, if it is an NMI.
+    /// What an actor asks for, if that comes from outside.
     pub(super) fn of(actor: &Actor) -> Option<Self> {
-        if actor.action != Action::Nmi {
-            return None;
-        }
+        let what = match actor.action {
+            Action::Nmi => Injected::Nmi,
+            Action::Mce => Injected::Mce(actor.cpu),
+            _ => return None,
+        };
         match &actor.start {
-            Some(Start::At(delay)) => Some(Self { after: None, delay: *delay }),
+            Some(Start::At(delay)) => Some(Self { what, after: None, delay: *delay }),
             Some(Start::After { actor, edge, delay }) => {
-                Some(Self { after: Some((actor.clone(), *edge)), delay: *delay })
+                Some(Self { what, after: Some((actor.clone(), *edge)), delay: *delay })
             }
             None => None,
         }
@@ -58,7 +71,7 @@ impl Injection {
 
 impl Injections {
     pub fn new(injections: &[Injection]) -> Self {
-        Self(injections.iter().map(|injection| PendingNmi { injection: injection.clone(), clock: None }).collect())
+        Self(injections.iter().map(|injection| Pending { injection: injection.clone(), clock: None }).collect())
     }
 
     /// Whether any is still to come.
@@ -79,7 +92,10 @@ impl Injections {
                 None => None,
             };
             if passed.is_some_and(|passed| passed >= due.injection.delay) {
-                guest.inject_nmi().await?;
+                match due.injection.what {
+                    Injected::Nmi => guest.inject_nmi().await?,
+                    Injected::Mce(cpu) => guest.inject_mce(cpu).await?,
+                }
             } else {
                 later.push(due);
             }
@@ -98,15 +114,17 @@ mod tests {
     const TIME: Duration = Duration::from_millis(5);
 
     fn injection(after: Option<(&str, Edge)>) -> Injection {
-        Injection { after: after.map(|(name, edge)| (name.to_owned(), edge)), delay: TIME }
+        Injection { what: Injected::Nmi, after: after.map(|(name, edge)| (name.to_owned(), edge)), delay: TIME }
     }
 
     #[test]
-    fn only_an_nmi_is_injected_and_when_its_actor_says() {
-        let actor = |action, start| Actor { name: "n".to_owned(), cpu: 0, action, context: Context::Thread, start };
+    fn only_what_comes_from_outside_is_injected_and_when_its_actor_says() {
+        let actor = |action, start| Actor { name: "n".to_owned(), cpu: 2, action, context: Context::Thread, start };
         let after = Start::After { actor: "p".to_owned(), edge: Edge::Left, delay: TIME };
         assert_eq!(Injection::of(&actor(Action::Nmi, Some(Start::At(TIME)))), Some(injection(None)));
         assert_eq!(Injection::of(&actor(Action::Nmi, Some(after.clone()))), Some(injection(Some(("p", Edge::Left)))));
+        let mce = Injection { what: Injected::Mce(2), ..injection(None) };
+        assert_eq!(Injection::of(&actor(Action::Mce, Some(Start::At(TIME)))), Some(mce));
         assert_eq!(Injection::of(&actor(Action::Panic, Some(after))), None);
         assert_eq!(Injection::of(&actor(Action::Nmi, None)), None);
     }

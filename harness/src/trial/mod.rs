@@ -34,9 +34,11 @@ use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
 use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
-use crate::model::order::OrderAssertion;
+use crate::model::ends::{Ends, EndsBy};
+use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
 use crate::plan::PlannedTrial;
+use crate::probes::Probes;
 use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
@@ -44,7 +46,7 @@ pub use alive::NotAliveReason;
 use caught::caught;
 use examine::{Crash, Examined, examine};
 use hung::Hung;
-pub use inject::Injection;
+pub use inject::{Injected, Injection};
 pub use interleaving::Interleaving;
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
@@ -56,6 +58,9 @@ pub const WITNESSES: u32 = 32;
 
 /// How long a guest may take from its first instruction to its agent, on a slow and busy host.
 pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How long a guest may take that is to say at its deadline that it is alive: its clock and the host's are not one.
+const TO_REPORT: Duration = Duration::from_secs(10);
 
 /// How long arming may take.
 const ARM_DEADLINE: Duration = Duration::from_secs(60);
@@ -96,16 +101,20 @@ pub struct Assignment {
     pub quiet: Duration,
     /// How long an actor may have to wait from firing or from another's edge, or may sleep.
     pub longest_wait: Duration,
-    /// The NMIs that are injected from outside.
-    pub nmis: Vec<Injection>,
+    /// What is injected from outside.
+    pub injections: Vec<Injection>,
     /// What must be true for the trial to count.
     pub meetings: Vec<Meeting>,
+    /// What the guest ends by.
+    pub ends: Ends,
     /// How many of the host's processors it keeps busy: one for each CPU that an actor is armed on; in virtual time the
     /// CPUs take turns, so it is one.
     pub processors: u32,
     /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
     /// that is not known beforehand.
     pub budgets_us: BTreeMap<String, u64>,
+    /// Steps of the scenario's own.
+    pub steps: Vec<OwnStep>,
     /// What must be so in the trial's timeline.
     pub order: Vec<OrderAssertion>,
     /// What each channel should have kept.
@@ -125,12 +134,8 @@ impl Assignment {
             Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.cpus, time),
             Phase::Fixed => Interleaving::default(),
         };
-        let (nonce, of) = (&trial.nonce, WITNESSES);
-        let tail = match &instance.panic_line {
-            Some(text) => Tail::beginning_with(nonce, of, text),
-            None if drawn.actors.iter().any(|actor| actor.action == Action::Panic) => Tail::of_panic(nonce, of),
-            None => Tail::of_oops(nonce, of),
-        };
+        let survives = instance.ends.survives();
+        let quiet = instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses));
         let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
         Self {
             index: trial.index,
@@ -140,22 +145,38 @@ impl Assignment {
             interleaving,
             nonce: trial.nonce.clone(),
             directives: drawn.to_guest(&trial.nonce, WITNESSES, interleaving.firing),
-            deadline: instance.deadline,
-            quiet: instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses)),
+            deadline: instance.deadline + if survives { TO_REPORT } else { Duration::ZERO },
+            // Who is to survive has nothing to do, and is not to be taken for dead because of that.
+            quiet: if survives { quiet.max(instance.deadline + TO_REPORT) } else { quiet },
             longest_wait: longest(drawn.actors.iter().map(waits)),
-            nmis: drawn.actors.iter().filter_map(Injection::of).collect(),
+            injections: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
+            ends: instance.ends.clone(),
             processors: match time {
                 Time::Real => u32::try_from(cpus.len()).unwrap_or(u32::MAX).clamp(1, instance.guest.cpus),
                 Time::Virtual => 1,
             },
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
+            steps: instance.steps.clone(),
             order: instance.order.clone(),
-            tail,
+            tail: tail(instance, &trial.nonce),
             read_back,
             full_vmcore,
         }
     }
+}
+
+/// What channels should have kept of a trial: the panic's line as the scenario has it, or that of a `panic` actor, or
+/// that of what else the guest ends by.
+fn tail(instance: &Instance, nonce: &str) -> Tail {
+    let (ends, of) = (&instance.ends, WITNESSES);
+    let acted = instance.actors.iter().any(|actor| actor.action == Action::Panic);
+    let tail = match &instance.panic_line {
+        Some(text) => Tail::beginning_with(nonce, of, text),
+        None if acted && (!ends.said || ends.by.contains(&EndsBy::Panic)) => Tail::of_panic(nonce, of),
+        None => Tail::beginning_with(nonce, of, ends.panic_text().unwrap_or_default()),
+    };
+    if ends.may_panic() { tail } else { tail.without_panic() }
 }
 
 /// How long `panic()` waits before it resets the machine, if the scenario says so: `kernel.panic`, in seconds.
@@ -274,7 +295,8 @@ async fn crash(
     let workdir = off_thread(move || workplace.folder())
         .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
-    let tracing = stage.tracing(source);
+    let probes = stage.probes(source, &assignment.steps)?;
+    let tracing = stage.tracing(source, probes.as_deref());
     let start = source.start();
     let booted = matches!(start, Start::Boot { .. });
     let directives = match &tracing {
@@ -285,7 +307,7 @@ async fn crash(
     };
     let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
-    match drive(stage, source, assignment, full, &mut guest).await {
+    match drive(stage, source, probes, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, tracing, capture }) => {
             let artifacts = guest.collect().await?;
             off_thread(move || drop(workdir)).await;
@@ -306,9 +328,12 @@ struct Driven {
     capture: Option<Capture>,
 }
 
-const fn ending(end: &End) -> Ending {
+fn ending(end: &End) -> Ending {
     match end {
+        // QEMU: qapi/run-state.json, ShutdownCause.
+        End::Ended(reason) if reason == "guest-shutdown" => Ending::PoweredOff,
         End::Ended(_) => Ending::ByItself,
+        End::Survived => Ending::Survived,
         End::Captured(_) => Ending::Captured,
         End::Hung => Ending::Hung,
         End::Deadline => Ending::Deadline,
@@ -319,12 +344,12 @@ const fn ending(end: &End) -> Ending {
 async fn drive(
     stage: &Stage,
     source: &Source<'_>,
+    mut probes: Option<Arc<Probes>>,
     assignment: &Assignment,
     full: Option<&Path>,
     guest: &mut Guest,
 ) -> Result<Driven, GuestError> {
     let machine = &stage.machine;
-    let mut probes = source.probes();
     if matches!(source.start(), Start::Boot { .. }) {
         match guest.message("ready", BOOT_DEADLINE).await? {
             AgentMessage::Ready { .. } => (),
@@ -332,7 +357,7 @@ async fn drive(
         }
         guest.find_log().await;
         if let Some(tracer) = &stage.tracer {
-            probes = Some(tracer.complete(guest).await?);
+            probes = Some(tracer.complete(guest, &assignment.steps).await?);
         }
     }
     let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
@@ -353,7 +378,11 @@ fn percent(share: f64) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Context, Edge, Enough};
+    use crate::model::Params;
+    use crate::scenario::{Context, Edge, Enough, Scenario};
+    use crate::yaml::Source;
+
+    const NONCE: &str = "0123456789abcdef";
 
     #[test]
     fn a_guest_is_given_the_time_that_its_kernel_was_told_to_wait_before_it_resets() {
@@ -365,6 +394,30 @@ mod tests {
         assert_eq!((knobs(&[]), knobs(&["5"]), knobs(&["5", "8"]), knobs(&["5", "0"])), (0, 5, 8, 0));
         // At once, and nonsense.
         assert_eq!((knobs(&["-1"]), knobs(&["soon"])), (0, 0));
+    }
+
+    #[test]
+    fn channels_are_held_to_what_the_guest_ends_by() {
+        let of = |lines: &str| {
+            let text = format!("name: x\ntitle: t\nwhy: w\nsource: s\nexpect: []\n{lines}");
+            let scenario = Scenario::parse(&Source::new("x.yaml", text)).unwrap();
+            let tail = tail(scenario.at(&Params::new()).unwrap(), NONCE);
+            (tail.panic_marker, tail.panic_due)
+        };
+        let due = |text: &str| (text.to_owned(), true);
+        let actors = "actors:\n  - oops: { name: o, cpu: 1, at: 0ms }\n";
+        let panic = "  - panic: { name: p, cpu: 0, at: 0ms }\n";
+        let on_oops = "knobs: [sysctl: { name: kernel.panic_on_oops, value: 1 }]\n";
+        assert_eq!(of(&format!("{on_oops}{actors}")), due("Fatal exception"));
+        assert_eq!(of(&format!("{on_oops}{actors}{panic}")), due(&format!("crashlab {NONCE}")));
+        assert_eq!(of(&format!("ends-by: oops\n{actors}{panic}")), due("Fatal exception"), "the author's word goes");
+        assert_eq!(of(&format!("ends-by: panic\n{actors}")), due(""), "any");
+        assert_eq!(of(actors), due(""), "nobody knows");
+        assert_eq!(of(&format!("panic-line: Hard\nends-by: oops\n{actors}")), due("Hard"));
+        for none in ["survives", "reboot", "power-off"] {
+            assert_eq!(of(&format!("ends-by: {none}\n{actors}")), (String::new(), false));
+        }
+        assert!(of(&format!("ends-by: [{{ end: reboot }}, {{ end: oops }}]\n{actors}")).1, "there may be a panic");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::evidence::symbols::Symbols;
 use crate::guest::{CRASH_COMMAND_LINE, GuestError, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
 use crate::image;
 use crate::kernel::Kernel;
+use crate::model::order::OwnStep;
 use crate::probes::{Probes, ProbesError};
 use crate::scenario::stream;
 use crate::tracer::Tracer;
@@ -98,7 +99,7 @@ impl Source<'_> {
     }
 
     /// What is looked for in it, as far as that is known before it has started.
-    pub(super) fn probes(&self) -> Option<Arc<Probes>> {
+    fn probes(&self) -> Option<Arc<Probes>> {
         match self {
             Self::Boot(_) => None,
             Self::Template(restorable) => restorable.probes.clone(),
@@ -296,12 +297,21 @@ impl Stage {
         self.symbols.with_crashlab(code).await
     }
 
-    /// How a guest that starts from `source` is traced, if it is.
-    pub(super) fn tracing<'a>(&'a self, source: &'a Source<'_>) -> Option<Tracing<'a>> {
+    /// How a guest that starts from `source` is traced, if it is; `probes`: what is looked for in one that is restored.
+    pub(super) fn tracing<'a>(&'a self, source: &Source<'_>, probes: Option<&'a Probes>) -> Option<Tracing<'a>> {
         let tracer = self.tracer.as_ref()?;
         match source {
             Source::Boot(_) => Some(tracer.for_boot()),
-            Source::Template(restorable) => tracer.for_restored(restorable.probes.as_deref()?, &restorable.template),
+            Source::Template(restorable) => tracer.for_restored(probes?, &restorable.template),
+        }
+    }
+
+    /// What is looked for in a guest that starts from `source`, the steps of a scenario's own included, as far as that is
+    /// known before it has started.
+    pub(super) fn probes(&self, source: &Source<'_>, steps: &[OwnStep]) -> Result<Option<Arc<Probes>>, GuestError> {
+        match (&self.tracer, source.probes()) {
+            (Some(tracer), Some(probes)) => tracer.with_steps(probes, steps).map(Some),
+            (_, probes) => Ok(probes),
         }
     }
 

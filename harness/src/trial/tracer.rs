@@ -7,6 +7,7 @@ use harness_protocol::page::TRACER_AT;
 
 use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Template, Tracing};
 use crate::kernel::Kernel;
+use crate::model::order::OwnStep;
 use crate::probes::{KernelFiles, Probes, ProbesError};
 use crate::tracer::Tracer;
 
@@ -53,15 +54,27 @@ impl StageTracer {
         self.linked.with_hooks(hooks, crashlab, &self.files)
     }
 
-    /// Asks a guest that has just booted for what it can tell of itself, and has that looked for too.
-    pub async fn complete(&self, guest: &mut Guest) -> Result<Arc<Probes>, GuestError> {
+    /// What is looked for, with the steps of a scenario's own.
+    pub fn with_steps(&self, probes: Arc<Probes>, steps: &[OwnStep]) -> Result<Arc<Probes>, GuestError> {
+        if steps.is_empty() {
+            return Ok(probes);
+        }
+        probes.with_steps(steps, &self.files).map(Arc::new).map_err(not_found)
+    }
+
+    /// Asks a guest that has just booted for what it can tell of itself, and has that and the steps of the scenario's own
+    /// looked for too.
+    pub async fn complete(&self, guest: &mut Guest, steps: &[OwnStep]) -> Result<Arc<Probes>, GuestError> {
         let crashlab = guest.crashlab()?;
         let hooks = guest.hooks(&self.linked.lists).await?;
-        let all = self.with_hooks(&hooks, crashlab).map_err(|error| GuestError::Io {
-            what: "find what is to be looked for".to_owned(),
-            source: std::io::Error::other(error),
-        })?;
+        let all = self.with_hooks(&hooks, crashlab).map_err(not_found)?;
+        let all = self.with_steps(Arc::new(all), steps)?;
         guest.add_probes(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
-        Ok(Arc::new(all))
+        Ok(all)
     }
+}
+
+fn not_found(error: ProbesError) -> GuestError {
+    let what = "find what is to be looked for".to_owned();
+    GuestError::Io { what, source: std::io::Error::other(error) }
 }

@@ -35,7 +35,7 @@ pub(super) struct Waiting<'a> {
     probes: Option<&'a Probes>,
     clock: Clock,
     progress: Progress,
-    nmis: Injections,
+    injections: Injections,
     /// The guest's time at the last look.
     last_time: Option<Duration>,
 }
@@ -58,7 +58,15 @@ impl<'a> Waiting<'a> {
         let of_processor = (stage.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
         let patience = Patience { quiet, pending, of_processor };
         let (clock, progress) = (Clock::default(), Progress::new(patience));
-        Self { stage, assignment, probes, clock, progress, nmis: Injections::new(&assignment.nmis), last_time: None }
+        Self {
+            stage,
+            assignment,
+            probes,
+            clock,
+            progress,
+            injections: Injections::new(&assignment.injections),
+            last_time: None,
+        }
     }
 
     /// Waits for the guest's end, for the deadline from firing on, and before that for the firing. A guest that does
@@ -76,13 +84,13 @@ impl<'a> Waiting<'a> {
         loop {
             let limit = fired.map_or(began + ARM_DEADLINE, |(at, _)| at + deadline);
             let now = Instant::now();
-            let poll = if self.nmis.outstanding() { now + POLL } else { look_at };
+            let poll = if self.injections.outstanding() { now + POLL } else { look_at };
             if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
                 return Ok((end, None));
             }
-            if self.nmis.outstanding() {
+            if self.injections.outstanding() {
                 if let Ok(page) = stamps::decode(&guest.page().await?) {
-                    self.nmis.drive(guest, &page).await?;
+                    self.injections.drive(guest, &page).await?;
                 }
                 if Instant::now() < look_at.min(limit) {
                     continue;
@@ -213,7 +221,7 @@ impl<'a> Waiting<'a> {
     fn is_dead(&mut self, standing: &[VcpuState], time: Duration) -> bool {
         let stands_still = self.stage.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
         let dead = |cpu: &VcpuState| cpu.halted && (!cpu.interrupts || stands_still);
-        !self.nmis.outstanding() && !standing.is_empty() && standing.iter().all(dead)
+        !self.injections.outstanding() && !standing.is_empty() && standing.iter().all(dead)
     }
 
     /// The deadline by the guest's own clock, in virtual time. An instruction lasts 32 ns there, so a crash kernel takes

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+use super::ends;
 use super::kdump::{ExpectedDump, dumped, judge_kdump};
 use super::meet::{self, ActorInterval};
 use super::order::judge_order;
@@ -13,6 +14,7 @@ use crate::evidence::pstore::Pstore;
 use crate::evidence::stamps::{Action, Actor, Stamps};
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Evidence, place_console};
+use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::timeline::{Event, Timeline};
 use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Meeting, TrialOutcome};
@@ -28,6 +30,8 @@ pub struct Expected<'a> {
     pub tail: &'a Tail,
     /// What must be true for the trial to count.
     pub meetings: &'a [Meeting],
+    /// What the guest ends by.
+    pub ends: &'a Ends,
     /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
     /// that is not known beforehand.
     pub budgets_us: &'a BTreeMap<String, u64>,
@@ -115,7 +119,7 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
 /// Whether the trial counts: the guest was given its time, its faults were fired, and they met as they should have.
 fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted> {
     let infra = |cause: String| NotCounted::InfraError(cause);
-    let Expected { tail, meetings, budgets_us, deadline, .. } = *expected;
+    let Expected { tail, meetings, ends, budgets_us, deadline, .. } = *expected;
     let facts = &evidence.facts;
     if let Some(share) = facts.host_wait.filter(|share| facts.ending == Ending::Deadline && *share > SLOW_HOST) {
         return Err(infra(format!(
@@ -136,11 +140,12 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
         let timeline = timeline.as_ref().map_err(|error| infra(format!("read the timeline: {error}")))?;
         let seen = meet::intervals(timeline, &intervals);
         // A guest that had not ended ran on between the reading of its page and its death.
-        meet::agree(&intervals, &seen, !facts.ending.is_hung())
+        meet::agree(&intervals, &seen, !facts.ending.ran_on())
             .map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
         intervals = seen;
     }
     meet::check(meetings, &intervals, budgets_us).map_err(NotCounted::Missed)?;
+    ends::came_true(evidence, ends, tail).map_err(NotCounted::Missed)?;
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
     match &evidence.pstore.storage_fault {
         Some(fault) => Err(infra(format!("read the ERST's file: {fault}"))),

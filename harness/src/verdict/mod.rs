@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
+//! Log, Timeline ─> ends::came_true ──> did it end as its author says?
 //! Console ─> channel::judge_console ─┐
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
@@ -20,6 +21,7 @@
 //! every byte of a witness line is known beforehand, "there", "missing" and "damaged" are told apart exactly.
 
 pub mod channel;
+mod ends;
 mod judge;
 pub mod kdump;
 pub mod meet;

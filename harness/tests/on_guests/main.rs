@@ -11,6 +11,7 @@ mod bisect;
 mod catalogue;
 mod crash_proof;
 mod decoder_proof;
+mod ends;
 mod faults;
 mod ground_truth;
 mod guests;

@@ -110,7 +110,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let mut nonce = String::new();
     let mut witnesses = 0;
     let mut traced = false;
-    let mut reload_on = None;
+    let (mut reload_on, mut exit_on, mut report_after) = (None, None, None);
     for line in text.lines() {
         match line.parse().map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
@@ -123,6 +123,8 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
             Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
+            Directive::ExitOn(cpu) => exit_on = Some(cpu),
+            Directive::ReportAfter(time) => report_after = Some(time),
             Directive::RunOn(cpu) => run_on(cpu)?,
             Directive::Fire { after } => {
                 write_witness_lines(&files, &nonce, witnesses, traced)?;
@@ -133,6 +135,15 @@ fn serve(host: &mut Host) -> Result<(), String> {
                 files.command(Command::Fire)?;
                 if let Some(cpu) = reload_on {
                     crash_kernel::load_on(cpu)?;
+                }
+                if let Some(time) = report_after {
+                    std::thread::sleep(time);
+                    host.say(&AgentMessage::Alive)?;
+                }
+                if let Some(cpu) = exit_on {
+                    run_on(cpu)?;
+                    files.command(Command::AwaitExit)?;
+                    std::process::exit(0);
                 }
                 wait_for_the_end();
             }

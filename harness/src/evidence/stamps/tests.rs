@@ -63,7 +63,7 @@ fn nonsense_is_named() {
     for (at, bytes, want) in [
         (0, &[0; 8][..], "crashlab never wrote its page (the magic is zero)"),
         (0, b"CRASH\0\xff\n", r#"the page's magic is "CRASH\x00\xff\n", not "CRASHLAB""#),
-        (8, &[1, 0, 0, 0], "the page's version is 1, not 3"),
+        (8, &[1, 0, 0, 0], "the page's version is 1, not 4"),
         (12, &[33, 0, 0, 0], "the page has 33 actors, more than 32"),
         (12, &[0xff; 4], "the page has 4294967295 actors, more than 32"),
         (12, &[3], r#"actor 2: the name is "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00""#),

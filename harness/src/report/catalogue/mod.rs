@@ -88,6 +88,7 @@ fn chapter(scenario: &Scenario, suites: &[ListedSuite], measured: &Measured) -> 
     item("suites", &of.join(", "));
     let swept = |parameter: &Parameter| format!("`{}` {}", parameter.name, points::listed(&parameter.values));
     item("parameters", &parameters.iter().map(swept).collect::<Vec<_>>().join("; "));
+    item("ends by", &grouped(scenario, ends).join("; "));
     item("needs", &grouped(scenario, |instance| needs(&instance.needs)).join("; "));
     for (what, lines) in [
         ("order", grouped(scenario, |instance| instance.order.iter().map(ToString::to_string).collect())),
@@ -133,6 +134,12 @@ fn grouped(scenario: &Scenario, at: impl Fn(&Instance) -> Vec<String>) -> Vec<St
         words => format!("{said}, where {words}"),
     };
     groups.into_iter().map(line).collect()
+}
+
+/// What the guest ends by, where the author says that.
+fn ends(instance: &Instance) -> Vec<String> {
+    let by: Vec<String> = instance.ends.by.iter().map(|end| format!("`{end}`")).collect();
+    if instance.ends.said { vec![by.join(" or ")] } else { Vec::new() }
 }
 
 /// What a kernel must have.

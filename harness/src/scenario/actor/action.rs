@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness_protocol::{Lock, OopsKind};
+use harness_protocol::{Lock, OopsKind, Reboot};
 
 /// What an actor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,11 @@ pub enum Action<T = Duration> {
         /// The time from one message to the next.
         every: T,
     },
-    /// Its CPU calls `emergency_restart()`.
-    Reboot,
+    /// Its CPU restarts the machine, or its thread does.
+    Reboot {
+        /// How.
+        how: Reboot,
+    },
     /// Its thread sleeps in `TASK_UNINTERRUPTIBLE`.
     Block {
         /// For how long.
@@ -53,6 +56,22 @@ pub enum Action<T = Duration> {
     },
     /// QEMU injects an NMI into every CPU that takes it; its section is that of the CPU it is armed on.
     Nmi,
+    /// Its thread takes memory until there is none.
+    Exhaust,
+    /// The agent, which is PID 1, ends.
+    Exit,
+    /// QEMU sends a machine check to every CPU, of an error of the one it is armed on.
+    Mce,
+    /// Its thread waits for a grace period of RCU, over and over again.
+    SynchronizeRcu {
+        /// For how long.
+        stay: Stay<T>,
+    },
+    /// Its CPU calls another one and waits for its answer.
+    Call {
+        /// The other one.
+        to: u32,
+    },
 }
 
 /// How long an actor stays in its critical section.
@@ -83,10 +102,15 @@ impl<T> Action<T> {
             Self::Spin { .. } => harness_protocol::Action::Spin,
             Self::Hold { .. } => harness_protocol::Action::Hold,
             Self::Print { .. } => harness_protocol::Action::Print,
-            Self::Reboot => harness_protocol::Action::Reboot,
+            Self::Reboot { .. } => harness_protocol::Action::Reboot,
             Self::Block { .. } => harness_protocol::Action::Block,
             Self::Harvest { .. } => harness_protocol::Action::Harvest,
             Self::Nmi => harness_protocol::Action::Nmi,
+            Self::Exhaust => harness_protocol::Action::Exhaust,
+            Self::Exit => harness_protocol::Action::Exit,
+            Self::Mce => harness_protocol::Action::Mce,
+            Self::SynchronizeRcu { .. } => harness_protocol::Action::SynchronizeRcu,
+            Self::Call { .. } => harness_protocol::Action::Call,
         }
     }
 
@@ -102,29 +126,47 @@ impl<T> Action<T> {
             | Self::Hold { stay, .. }
             | Self::Block { stay }
             | Self::Harvest { stay }
+            | Self::SynchronizeRcu { stay }
             | Self::Print { enough: Enough::Stay(stay), .. } => Some(stay),
             Self::Oops { .. }
             | Self::Panic
             | Self::Warn
-            | Self::Reboot
+            | Self::Reboot { .. }
             | Self::Nmi
+            | Self::Exhaust
+            | Self::Exit
+            | Self::Mce
+            | Self::Call { .. }
             | Self::Print { enough: Enough::Count(_), .. } => None,
         }
     }
 
     /// Whether its section has no end: its CPU does not come back, or stays for ever.
     pub const fn never_leaves(&self) -> bool {
-        matches!(self, Self::Oops { .. } | Self::Panic | Self::Reboot) || matches!(self.stay(), Some(Stay::Forever))
+        let dies = matches!(
+            self,
+            Self::Oops { .. } | Self::Panic | Self::Reboot { .. } | Self::Exhaust | Self::Exit | Self::Mce
+        );
+        dies || matches!(self.stay(), Some(Stay::Forever))
     }
 }
 
 impl Action {
     /// The time it is asked to stay in its critical section, in microseconds; `u64::MAX` if that is not known
     /// beforehand, or for ever. 0 for what takes no time, and for what never comes back.
+    ///
+    /// A call lasts as long as the other CPU takes, and a grace period as long as all of them.
     pub fn budget_us(&self) -> u64 {
         match self {
-            Self::Oops { .. } | Self::Panic | Self::Warn | Self::Reboot | Self::Nmi => 0,
-            Self::Print { enough: Enough::Count(_), .. } => u64::MAX,
+            Self::Oops { .. }
+            | Self::Panic
+            | Self::Warn
+            | Self::Reboot { .. }
+            | Self::Nmi
+            | Self::Exhaust
+            | Self::Exit
+            | Self::Mce => 0,
+            Self::Print { enough: Enough::Count(_), .. } | Self::SynchronizeRcu { .. } | Self::Call { .. } => u64::MAX,
             Self::Print { .. } | Self::Spin { .. } | Self::Hold { .. } | Self::Block { .. } | Self::Harvest { .. } => {
                 match self.stay() {
                     Some(Stay::For(time)) => u64::try_from(time.as_micros()).unwrap_or(u64::MAX),

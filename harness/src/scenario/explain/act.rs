@@ -1,16 +1,21 @@
 //! What an actor does, and when.
 
 use super::words::{capital, is_none, lasting, span};
-use crate::scenario::acting::{LOCKUPS, NMIS, any_set, ends_guest};
+use crate::model::ends::EndsBy;
+use crate::scenario::ends::{self, NMIS, which_is_set};
 use crate::scenario::instance::Planned;
-use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Span, Start, Stay};
+use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Reboot, Span, Start, Stay};
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.
 pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
     let name = &actor.name;
-    if actor.action == Action::Nmi {
-        let when = moment(actor, instance);
-        return format!("{when}, QEMU injects an NMI into every CPU that takes it; `{name}` marks when it comes here.");
+    let injected = match actor.action {
+        Action::Nmi => Some("injects an NMI into every CPU that takes it"),
+        Action::Mce => Some("sends a machine check to every CPU, of an error of this one"),
+        _ => None,
+    };
+    if let Some(what) = injected {
+        return format!("{}, QEMU {what}; `{name}` marks when it comes here.", moment(actor, instance));
     }
     let does = does(actor);
     let mut text = match notifiers(&actor.context) {
@@ -24,19 +29,11 @@ pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
         },
     };
     if let Action::Oops { count, .. } = actor.action
-        && !ends_guest(actor, instance)
+        && matches!(actor.context, Context::Thread | Context::PreemptOff | Context::IrqsOff)
+        && ends::of_actor(actor, instance).is_empty()
     {
-        match actor.context {
-            Context::Thread | Context::PreemptOff | Context::IrqsOff => {
-                text.push_str(if count == 1 { " Only the thread dies" } else { " Only the threads die" });
-                text.push_str(" of it: kernel.panic_on_oops is not set.");
-            }
-            // `oops_end()` in arch/x86/kernel/dumpstack.c.
-            Context::Softirq | Context::Hardirq | Context::Nmi => {
-                text.push_str(" In an interrupt that is a panic, whatever kernel.panic_on_oops says.");
-            }
-            _ => {}
-        }
+        text.push_str(if count == 1 { " Only the thread dies" } else { " Only the threads die" });
+        text.push_str(" of it: kernel.panic_on_oops is not set.");
     }
     text
 }
@@ -150,12 +147,21 @@ fn does(actor: &Planned) -> String {
             Enough::Count(count) => format!("prints {count} messages{place}, {}", between(every)),
             Enough::Stay(stay) => format!("prints messages{place} {}, {}", lasting(stay), between(every)),
         },
-        Action::Reboot => ended(format!("calls emergency_restart(){place}")),
+        Action::Reboot { how: Reboot::Emergency } => ended(format!("calls emergency_restart(){place}")),
+        Action::Reboot { how: Reboot::Orderly } => "restarts the machine as `reboot` does".to_owned(),
+        Action::Reboot { how: Reboot::PowerOff } => "switches the power off as `poweroff` does".to_owned(),
         Action::Block { stay } => format!("sleeps in TASK_UNINTERRUPTIBLE {}", lasting(stay)),
         Action::Harvest { stay } => {
             format!("reads and erases pstore's records {}, as its file system does", lasting(stay))
         }
         Action::Nmi => "waits for an NMI from outside".to_owned(),
+        Action::Exhaust => "takes memory until there is none".to_owned(),
+        Action::Exit => "has the agent end, which is PID 1".to_owned(),
+        Action::Mce => "waits for a machine check from outside".to_owned(),
+        Action::SynchronizeRcu { stay } => {
+            format!("waits for one grace period of RCU after the other {}", lasting(stay))
+        }
+        Action::Call { to } => ended(format!("calls CPU {to}{place} and waits for its answer")),
     }
 }
 
@@ -165,6 +171,9 @@ const fn by(kind: OopsKind) -> &'static str {
         OopsKind::PageFault => "by a write close to address 0",
         OopsKind::Gpf => "by a general protection fault",
         OopsKind::Stack => "by a recursion that leaves the stack",
+        OopsKind::Divide => "by a division by 0",
+        OopsKind::NullCall => "by a call of address 0",
+        OopsKind::StackProtector => "by a write behind a buffer on its stack, which its stack protector finds",
     }
 }
 
@@ -198,34 +207,75 @@ fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
         (Action::Hold { .. }, Edge::Left) => "has given its lock back",
         (Action::Print { .. }, Edge::Entered) => "has begun to print",
         (Action::Print { .. }, Edge::Left) => "has stopped printing",
-        (Action::Reboot, Edge::Entered) => "has called emergency_restart()",
+        (Action::Reboot { .. }, Edge::Entered) => "has begun to restart the machine",
         (Action::Block { .. }, Edge::Entered) => "has gone to sleep",
         (Action::Block { .. }, Edge::Left) => "has woken up",
         (Action::Harvest { .. }, Edge::Entered) => "has begun to harvest",
         (Action::Harvest { .. }, Edge::Left) => "has stopped harvesting",
-        (Action::Nmi, Edge::Entered) => "has come",
-        (Action::Oops { .. } | Action::Panic | Action::Reboot | Action::Nmi, Edge::Left) => "has left",
+        (Action::Nmi | Action::Mce, Edge::Entered) => "has come",
+        (Action::Exhaust, Edge::Entered) => "has begun to take memory",
+        (Action::Exit, Edge::Entered) => "has had the agent end",
+        (Action::SynchronizeRcu { .. }, Edge::Entered) => "has begun to wait for RCU",
+        (Action::SynchronizeRcu { .. }, Edge::Left) => "has stopped waiting for RCU",
+        (Action::Call { .. }, Edge::Entered) => "has begun its call",
+        (Action::Call { .. }, Edge::Left) => "has got its answer",
+        (
+            Action::Oops { .. }
+            | Action::Panic
+            | Action::Reboot { .. }
+            | Action::Nmi
+            | Action::Mce
+            | Action::Exhaust
+            | Action::Exit,
+            Edge::Left,
+        ) => "has left",
     };
     format!("`{name}` {what}")
 }
 
-/// How an actor that ends the guest does so.
-pub(super) fn end(actor: &Planned, instance: &Instance) -> String {
+/// How an actor ends the guest so.
+pub(super) fn end(actor: &Planned, end: EndsBy, instance: &Instance) -> String {
     let name = &actor.name;
-    let set = |names: &[&'static str]| {
-        names.iter().find(|name| any_set(instance, &[name])).map(|name| format!("kernel.{name}")).unwrap_or_default()
-    };
-    match actor.action {
-        Action::Reboot => format!("`{name}` restarts the machine."),
-        Action::Oops { .. } => format!("kernel.panic_on_oops turns the oops of `{name}` into a panic."),
-        Action::Warn => format!("kernel.panic_on_warn turns the warning of `{name}` into a panic."),
-        Action::Nmi => format!("{} turns the NMI of `{name}` into a panic.", set(&NMIS)),
-        Action::Block { .. } => format!("kernel.hung_task_panic turns the long sleep of `{name}` into a panic."),
-        Action::Spin { .. } | Action::Hold { .. } => {
-            format!("If `{name}` goes on for too long, a watchdog finds it, and {} asks for a panic.", set(&LOCKUPS))
+    match end {
+        EndsBy::Panic => format!("`{name}` panics, and the kernel restarts the machine at the end of that."),
+        EndsBy::Oops => format!("kernel.panic_on_oops turns the oops of `{name}` into a panic."),
+        EndsBy::OopsInInterrupt => {
+            format!("The oops of `{name}` is one in an interrupt: a panic, whatever kernel.panic_on_oops says.")
         }
-        Action::Panic | Action::Print { .. } | Action::Harvest { .. } => {
-            format!("`{name}` panics, and the kernel restarts the machine at the end of that.")
+        EndsBy::OopsInIdle => {
+            format!("The oops of `{name}` is the idle task's: a panic, whatever kernel.panic_on_oops says.")
         }
+        EndsBy::OopsLimit => {
+            format!("With the oops of `{name}` there may be as many as kernel.oops_limit allows: a panic.")
+        }
+        EndsBy::Warning => format!("kernel.panic_on_warn turns the warning of `{name}` into a panic."),
+        EndsBy::WarnLimit => {
+            format!("With the warning of `{name}` there may be as many as kernel.warn_limit allows: a panic.")
+        }
+        EndsBy::StackProtector => format!("The stack protector of `{name}` panics."),
+        EndsBy::RcuStall => {
+            format!(
+                "If `{name}` goes on for too long, RCU finds that its grace period stalls: kernel.panic_on_rcu_stall."
+            )
+        }
+        EndsBy::SoftLockup | EndsBy::HardLockup => {
+            let sysctl = if end == EndsBy::SoftLockup { "softlockup_panic" } else { "hardlockup_panic" };
+            format!("If `{name}` goes on for too long, a watchdog finds it, and kernel.{sysctl} asks for a panic.")
+        }
+        EndsBy::HungTask => format!("kernel.hung_task_panic turns the long sleep of `{name}` into a panic."),
+        EndsBy::OutOfMemory => {
+            format!(
+                "`{name}` leaves no memory, and nobody whom the kernel could kill: it panics, vm.panic_on_oom or not."
+            )
+        }
+        EndsBy::InitDeath => format!("`{name}` has PID 1 end: a panic."),
+        EndsBy::MachineCheck => format!("The machine check of `{name}` is a fatal one."),
+        EndsBy::Nmi => {
+            let sysctl = which_is_set(instance, &NMIS).unwrap_or_default();
+            format!("kernel.{sysctl} turns the NMI of `{name}` into a panic.")
+        }
+        EndsBy::Reboot => format!("`{name}` restarts the machine."),
+        EndsBy::PowerOff => format!("`{name}` switches the power off."),
+        EndsBy::Survives => format!("`{name}` leaves it alive."),
     }
 }

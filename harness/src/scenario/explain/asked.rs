@@ -55,10 +55,14 @@ const fn begins(action: &Action<Span>) -> &'static str {
         Action::Spin { .. } => "begins to spin",
         Action::Hold { .. } => "gets its lock",
         Action::Print { .. } => "begins to print",
-        Action::Reboot => "restarts the machine",
+        Action::Reboot { .. } => "restarts the machine",
         Action::Block { .. } => "goes to sleep",
         Action::Harvest { .. } => "begins to harvest",
-        Action::Nmi => "comes",
+        Action::Nmi | Action::Mce => "comes",
+        Action::Exhaust => "begins to take memory",
+        Action::Exit => "has the agent end",
+        Action::SynchronizeRcu { .. } => "begins to wait for RCU",
+        Action::Call { .. } => "begins its call",
     }
 }
 
@@ -70,10 +74,15 @@ const fn inside(action: &Action<Span>) -> &'static str {
         Action::Spin { .. } => "spins",
         Action::Hold { .. } => "has its lock",
         Action::Print { .. } => "prints",
-        Action::Reboot => "restarts the machine",
+        Action::Reboot { .. } => "restarts the machine",
         Action::Block { .. } => "sleeps",
         Action::Harvest { .. } => "harvests",
         Action::Nmi => "is in its NMI",
+        Action::Exhaust => "takes memory",
+        Action::Exit => "ends",
+        Action::Mce => "is in its machine check",
+        Action::SynchronizeRcu { .. } => "waits for RCU",
+        Action::Call { .. } => "waits for its answer",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::ends::EndsBy;
 use crate::scenario::{Span, Stay};
 
 /// `a`, `a and b`, `a, b and c`.
@@ -55,4 +56,29 @@ pub(super) const fn is_none(span: &Span) -> bool {
 pub(super) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// That the guest ends so, behind `if`.
+pub(super) const fn end(end: EndsBy) -> &'static str {
+    match end {
+        EndsBy::Panic => "it panics",
+        EndsBy::Oops => "it panics for an oops",
+        EndsBy::OopsInInterrupt => "it panics for an oops in an interrupt",
+        EndsBy::OopsInIdle => "it panics for an oops of the idle task",
+        EndsBy::OopsLimit => "it panics for too many oopses",
+        EndsBy::Warning => "it panics for a warning",
+        EndsBy::WarnLimit => "it panics for too many warnings",
+        EndsBy::StackProtector => "its stack protector panics",
+        EndsBy::RcuStall => "it panics for a stall of RCU",
+        EndsBy::SoftLockup => "it panics for a soft lockup",
+        EndsBy::HardLockup => "it panics for a hard lockup",
+        EndsBy::HungTask => "it panics for a hung task",
+        EndsBy::OutOfMemory => "it panics for want of memory",
+        EndsBy::InitDeath => "it panics for the death of init",
+        EndsBy::MachineCheck => "it panics for a machine check",
+        EndsBy::Nmi => "it panics for an NMI",
+        EndsBy::Reboot => "it restarts without a panic",
+        EndsBy::PowerOff => "it switches its power off without a panic",
+        EndsBy::Survives => "it is alive when its time is over",
+    }
 }

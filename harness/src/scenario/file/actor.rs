@@ -8,7 +8,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::scenario::scalar::{Scalar, Swept};
-use crate::scenario::{Edge, Lock, OopsKind, schema};
+use crate::scenario::{Edge, Lock, OopsKind, Reboot as How, schema};
 use crate::yaml::At;
 
 /// Something that is done on a CPU.
@@ -28,14 +28,24 @@ pub(in crate::scenario) enum ActorFile {
     Hold(Hold),
     /// The CPU prints one message after the other.
     Print(Print),
-    /// The CPU resets the machine, by `emergency_restart()`.
-    Reboot(Once),
+    /// The CPU restarts the machine.
+    Reboot(Reboot),
     /// A thread sleeps in `TASK_UNINTERRUPTIBLE`.
     Block(Stay),
     /// A thread reads and erases pstore's records, as its file system does.
     Harvest(Stay),
     /// An NMI from outside, injected into every CPU that takes it.
     Nmi(Nmi),
+    /// A thread takes memory until there is none.
+    Exhaust(Once),
+    /// The agent, which is PID 1, ends.
+    Exit(Bare),
+    /// A machine check from outside, sent to every CPU, of an error of this one.
+    Mce(Bare),
+    /// A thread waits for a grace period of RCU, over and over again.
+    SynchronizeRcu(Stay),
+    /// The CPU calls another one and waits for its answer.
+    Call(Call),
 }
 
 /// One or several oopses.
@@ -192,6 +202,68 @@ pub(in crate::scenario) struct Nmi {
     pub after: Option<After>,
 }
 
+/// Something that has no context of its choice.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
+pub(in crate::scenario) struct Bare {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// The machine is restarted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Reboot {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<Swept<ContextFile>>>,
+    /// How. Default: emergency.
+    pub how: Option<At<Swept<How>>>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
+/// A call of another CPU.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after")))]
+pub(in crate::scenario) struct Call {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU.
+    pub cpu: At<CpuFile>,
+    /// The CPU that is called.
+    #[schemars(with = "u32", range(max = 7))]
+    pub to: At<u32>,
+    /// In which context. Default: thread.
+    #[serde(rename = "in")]
+    pub context: Option<At<Swept<ContextFile>>>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
 /// A moment that depends on another actor.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -324,15 +396,20 @@ impl ActorFile {
             Self::Oops(Oops { name, cpu, context, at, after, .. })
             | Self::Panic(Once { name, cpu, context, at, after })
             | Self::Warn(Once { name, cpu, context, at, after })
-            | Self::Reboot(Once { name, cpu, context, at, after })
+            | Self::Exhaust(Once { name, cpu, context, at, after })
+            | Self::Reboot(Reboot { name, cpu, context, at, after, .. })
+            | Self::Call(Call { name, cpu, context, at, after, .. })
             | Self::Spin(Stay { name, cpu, context, at, after, .. })
             | Self::Block(Stay { name, cpu, context, at, after, .. })
             | Self::Harvest(Stay { name, cpu, context, at, after, .. })
+            | Self::SynchronizeRcu(Stay { name, cpu, context, at, after, .. })
             | Self::Hold(Hold { name, cpu, context, at, after, .. })
             | Self::Print(Print { name, cpu, context, at, after, .. }) => {
                 Common { name, cpu, context: context.as_ref(), at: at.as_ref(), after: after.as_ref() }
             }
-            Self::Nmi(Nmi { name, cpu, at, after, .. }) => {
+            Self::Nmi(Nmi { name, cpu, at, after, .. })
+            | Self::Exit(Bare { name, cpu, at, after })
+            | Self::Mce(Bare { name, cpu, at, after }) => {
                 Common { name, cpu, context: None, at: at.as_ref(), after: after.as_ref() }
             }
         }

@@ -92,6 +92,30 @@ pub(in crate::scenario) struct Within {
     pub only: Where,
 }
 
+/// A step of the scenario's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "OwnStep")]
+pub(in crate::scenario) enum StepFile {
+    /// A function of the kernel's is entered.
+    Enters(Enters),
+}
+
+/// A function of the kernel's is entered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::scenario) struct Enters {
+    /// What the step is called: small letters, digits and `_`.
+    #[schemars(with = "schema::OwnStepName")]
+    pub step: At<String>,
+    /// The function, by the names that it had over time: the first that the kernel has is looked for.
+    #[schemars(with = "Vec<schema::Symbol>", length(min = 1))]
+    pub functions: Vec<At<String>>,
+    /// Whether its end is seen as well. Default: no.
+    #[serde(default)]
+    pub returns: bool,
+}
+
 /// The first event of a timeline that is of this kind.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -9,10 +9,12 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use super::Point;
 use crate::model::ParamValue;
 use crate::scenario::cast::Role;
-use crate::scenario::file::actor::{ActorFile, After, Common, ContextFile, Hold, Oops, Print};
+use crate::scenario::file::actor::{
+    ActorFile, After, Call, Common, ContextFile, Hold, Oops, Print, Reboot as RebootFile,
+};
 use crate::scenario::instance::Planned;
 use crate::scenario::scalar::{Scalar, Swept};
-use crate::scenario::{Action, Actor, Context, Enough, Notifier, OopsKind, Span, Start, Stay, rules, units};
+use crate::scenario::{Action, Actor, Context, Enough, Notifier, OopsKind, Reboot, Span, Start, Stay, rules, units};
 use crate::yaml::{At, InputError, Mark, visible};
 
 /// crashlab makes a thread for each oops of an actor.
@@ -49,7 +51,11 @@ impl Point<'_> {
             },
             ActorFile::Panic(_) => Action::Panic,
             ActorFile::Warn(_) => Action::Warn,
-            ActorFile::Reboot(_) => Action::Reboot,
+            ActorFile::Reboot(RebootFile { how, .. }) => Action::Reboot {
+                how: how
+                    .as_ref()
+                    .map_or(Ok(Reboot::default()), |how| Ok(*self.named(how, "a way to restart a machine")?.0))?,
+            },
             ActorFile::Spin(spin) => Action::Spin { stay: self.stay(&spin.lasting)? },
             ActorFile::Block(block) => Action::Block { stay: self.stay(&block.lasting)? },
             ActorFile::Harvest(harvest) => Action::Harvest { stay: self.stay(&harvest.lasting)? },
@@ -66,11 +72,21 @@ impl Point<'_> {
                 every: self.span_or_none(every.as_ref())?,
             },
             ActorFile::Nmi(_) => Action::Nmi,
+            ActorFile::Exhaust(_) => Action::Exhaust,
+            ActorFile::Exit(_) => Action::Exit,
+            ActorFile::Mce(_) => Action::Mce,
+            ActorFile::SynchronizeRcu(synchronize) => Action::SynchronizeRcu { stay: self.stay(&synchronize.lasting)? },
+            ActorFile::Call(Call { to, .. }) => {
+                if to.value >= self.guest.cpus {
+                    return Err(self.source.error(to.mark, format!("the guest has no CPU {}", to.value), None));
+                }
+                Action::Call { to: to.value }
+            }
         })
     }
 
     /// What is named as it is written, or by the value of a parameter; and the place of whichever it is.
-    fn named<'w, T>(&self, written: &'w At<Swept<T>>, what: &str) -> Result<(Cow<'w, T>, Mark), InputError>
+    pub(super) fn named<'w, T>(&self, written: &'w At<Swept<T>>, what: &str) -> Result<(Cow<'w, T>, Mark), InputError>
     where
         T: Clone + DeserializeOwned,
     {

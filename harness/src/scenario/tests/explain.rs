@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::schema::EXAMPLE;
 use super::{held, read, shipped};
 use crate::model::Params;
+use crate::model::ends::EndsBy;
 use crate::scenario::Scenario;
 
 /// The first point in sentences, and what is expected at all.
@@ -87,6 +88,43 @@ actors:
 expect: []
 "
         )
+    );
+}
+
+#[test]
+fn every_death() {
+    let end = |end: &EndsBy| format!("  - {{ end: {end} }}\n");
+    let all: String = EndsBy::ALL.iter().map(end).collect();
+    let knobs =
+        ["oops_limit", "warn_limit", "panic_on_warn", "softlockup_panic", "hung_task_panic", "panic_on_rcu_stall"];
+    let knob = |name| format!("  - sysctl: {{ name: kernel.{name}, value: 1 }}\n");
+    let knobs: String = knobs.iter().map(knob).collect();
+    assert_snapshot!(
+        "every_death",
+        happens(&format!(
+            "\
+deadline: 60s
+ends-by:
+{all}knobs:
+{knobs}actors:
+  - oops: {{ name: divide, cpu: 1, kind: divide, at: 0ms }}
+  - oops: {{ name: call0, cpu: 1, kind: null-call, at: 0ms }}
+  - oops: {{ name: overrun, cpu: 1, kind: stack-protector, at: 0ms }}
+  - oops: {{ name: idle, cpu: 3, in: idle }}
+  - warn: {{ name: w, cpu: 1, at: 1s }}
+  - reboot: {{ name: orderly, cpu: 1, how: orderly, at: 1ms }}
+  - reboot: {{ name: off, cpu: 1, how: power-off, after: {{ actor: orderly }} }}
+  - exhaust: {{ name: hog, cpu: 2, after: {{ actor: w, edge: left }} }}
+  - exit: {{ name: init, cpu: 2, after: {{ actor: hog }} }}
+  - mce: {{ name: error, cpu: 2, after: {{ actor: init, delay: 5ms }} }}
+  - synchronize-rcu: {{ name: rcu, cpu: 0, for: 2s, after: {{ actor: error }} }}
+  - call: {{ name: caller, cpu: 0, to: 2, in: irqs-off, after: {{ actor: rcu, edge: left }} }}
+  - call: {{ name: again, cpu: 0, to: 1, in: notifier, after: {{ actor: caller, edge: left }} }}
+  - spin: {{ name: s, cpu: 3, for: forever, after: {{ actor: again }} }}
+  - block: {{ name: b, cpu: 3, for: 1s, after: {{ actor: s }} }}
+expect: []
+"
+        ))
     );
 }
 

@@ -289,3 +289,40 @@ fn an_order_of_which_nothing_is_asserted_is_not_kept() {
     let there = elsewhere.replace("outcome: kept", "outcome: kept, where: { hold: [300ms] }");
     assert!(read("bad", &there).is_ok());
 }
+
+#[test]
+fn steps_of_its_own_are_asserted_as_the_others_are() {
+    let steps = "steps:\n  - enters: { step: hook, functions: [old_hook, new_hook], returns: true }\n  \
+                 - enters: { step: point, functions: [f] }\norder:\n";
+    let own = |from: &str, to: &str| {
+        let text =
+            GOOD.replace("order:\n", steps).replace("{ step: smp_send_stop, edge: end }", "{ step: hook, edge: end }");
+        match read(
+            "bad",
+            &text
+                .replace("times: 1", "times: 1 }\n  - count: { moment: { step: point, after: hook }, times: 1")
+                .replace(from, to),
+        ) {
+            Ok(scenario) => Ok(scenario),
+            Err(error) => {
+                Err(error.to_string().lines().next().unwrap_or_default().replace("reading scenarios/bad.yaml: ", ""))
+            }
+        }
+    };
+    let scenario = own("", "").unwrap();
+    let instance = scenario.at(&scenario.points()[0]).unwrap();
+    assert_eq!(instance.order.last().unwrap().to_string(), "from smp_send_stop to hook end within 0ns");
+    let steps: Vec<_> = instance.steps.iter().map(|it| (it.name.as_str(), it.functions.len(), it.returns)).collect();
+    assert_eq!(steps, [("hook", 2, true), ("point", 1, false)]);
+    // What goes by one name only must be there.
+    assert_eq!(instance.needs.functions, ["f"]);
+    let said = |from, to| own(from, to).map_or_else(|error| error, |_| "accepted".to_owned());
+    assert_eq!(said("step: point, functions", "step: panic, functions"), "there is a step `panic` already");
+    assert_eq!(said("step: point, functions", "step: hook, functions"), "there is a step `hook` already");
+    assert_eq!(said("step: point, functions", "step: a-b, functions"), "`a-b` cannot be the name of a step");
+    assert_eq!(said("functions: [f]", "functions: []"), "it is seen by no function");
+    assert_eq!(said("functions: [f]", "functions: [9]"), "`9` cannot be a symbol of the kernel's");
+    assert_eq!(said(", returns: true", ""), "the end of `hook` is not seen");
+    assert_eq!(said("step: point, after", "step: pint, after"), "no step `pint`");
+    assert_eq!(said("step: point, after", "step: point, of: f, after"), "there is one `point` only");
+}

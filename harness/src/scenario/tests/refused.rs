@@ -79,7 +79,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, meet, steps, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -97,7 +97,7 @@ fn wrong_keys() {
     15 |   - opps: { name: oops, cpu: 1, at: 0ms }
        |     ^^^^
 
-    hint: did you mean `oops`? (known: oops, panic, warn, spin, hold, print, reboot, block, harvest, nmi)
+    hint: did you mean `oops`? (known: oops, panic, warn, spin, hold, print, reboot, block, harvest, nmi, exhaust, exit, mce, synchronize-rcu, call)
     ");
     assert_snapshot!(with("- enters-during:", "- enters_during:"), @"
     reading scenarios/bad.yaml: `meet[0]` cannot be `enters_during`
@@ -136,7 +136,7 @@ fn missing_keys() {
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, meet, steps, order, expect)
     ");
 }
 

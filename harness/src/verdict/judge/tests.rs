@@ -8,6 +8,7 @@ use crate::evidence::encode_ring::{Kernel, RingBuilder};
 use crate::evidence::printk_ring::RawRing;
 use crate::evidence::vmcore::Dump;
 use crate::evidence::{Facts, RawEvidence, RawPstore, Tracing, pstore};
+use crate::model::ends::EndsBy;
 use crate::model::pstore::Ramoops;
 use crate::verdict::witness;
 
@@ -22,6 +23,7 @@ struct Left {
     log: Result<RawRing, &'static str>,
     facts: Facts,
     tail: Tail,
+    ends: Ends,
 }
 
 /// A guest of which `waited` percent of its time went by without a processor, whose page says that it was fired at
@@ -34,6 +36,7 @@ fn left(ending: Ending, waited: u8, fired: u64) -> Left {
         log: Err("nobody has looked"),
         facts: Facts { ending, host_wait: Some(f64::from(waited) / 100.0), ..Facts::default() },
         tail: Tail::of_panic(NONCE, 0),
+        ends: Ends::default(),
     }
 }
 
@@ -48,6 +51,7 @@ fn judged(left: &Left) -> TrialVerdict {
     let expected = Expected {
         tail: &left.tail,
         meetings: &[Meeting::Entered { actor: "panic".to_owned() }],
+        ends: &left.ends,
         budgets_us: &BTreeMap::new(),
         order: &[],
         deadline: Duration::from_secs(30),
@@ -135,6 +139,17 @@ fn a_page_that_is_not_this_trials_proves_nothing() {
 }
 
 #[test]
+fn a_trial_that_ends_in_another_way_than_its_author_says_does_not_count() {
+    let mut other = left(Ending::ByItself, 0, 1);
+    assert!(is_counted(&other, false), "nothing is said");
+    other.ends = Ends { by: vec![EndsBy::Survives], said: true };
+    let reason = "ends-by survives did not come true: it panicked".to_owned();
+    assert_eq!(judged(&other).outcome(), TrialOutcome::Missed { reason });
+    other.ends.by.push(EndsBy::Panic);
+    assert!(is_counted(&other, false));
+}
+
+#[test]
 fn what_the_next_boot_finds_counts_too() {
     let log = format!("Panic#1 Part1\n<0>[    1.000000] Kernel panic - not syncing: crashlab {NONCE}\n");
     let mut saved = left(Ending::ByItself, 0, 1);
@@ -195,6 +210,7 @@ proptest! {
         let expected = Expected {
             tail: &Tail::of_panic(NONCE, 3),
             meetings: &[],
+            ends: &Ends { by: EndsBy::ALL.to_vec(), said: true },
             budgets_us: &BTreeMap::new(),
             order: &[],
             deadline: Duration::from_secs(30),

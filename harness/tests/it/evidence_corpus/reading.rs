@@ -8,6 +8,7 @@ use harness::evidence::pstore::Pstore;
 use harness::evidence::stamps::Stamps;
 use harness::evidence::{Evidence, Facts, RawEvidence, RawPstore, console};
 use harness::model::Channel;
+use harness::model::ends::Ends;
 use harness::verdict::{Expected, NotCounted, TrialVerdict, judge};
 
 use super::case::Case;
@@ -29,6 +30,7 @@ pub fn reading(case: &Case) -> String {
     let expected = Expected {
         tail: &case.tail,
         meetings: &case.meetings,
+        ends: &Ends::default(),
         budgets_us: &evidence.stamps.as_ref().map_or_else(|_| BTreeMap::new(), Stamps::budgets),
         order: &[],
         deadline: Duration::from_secs(30),
