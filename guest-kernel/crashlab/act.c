@@ -4,6 +4,7 @@
  */
 #include <linux/bug.h>
 #include <linux/compiler.h>
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -182,6 +183,16 @@ static void cl_harvest(struct cl_actor *a)
 	}
 }
 
+/* Takes a CPU down, or brings it up. An actor that cannot never leaves. */
+static bool cl_switch_cpu(const struct cl_actor *a)
+{
+	int err = a->action == CL_ACTION_CPU_DOWN ? remove_cpu(a->target) : add_cpu(a->target);
+
+	if (err)
+		pr_err("crashlab: %.16s: CPU %u: %d\n", a->slot->name, a->target, err);
+	return !err;
+}
+
 /*
  * Takes the actor through its critical section. `regs` are those of the NMI
  * that it is in, NULL elsewhere.
@@ -222,6 +233,11 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 		break;
 	case CL_ACTION_NMI:
 		/* Comes from outside. */
+		break;
+	case CL_ACTION_CPU_DOWN:
+	case CL_ACTION_CPU_UP:
+		if (!cl_switch_cpu(a))
+			return;
 		break;
 	}
 	cl_leave(a);

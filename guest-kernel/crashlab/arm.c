@@ -2,7 +2,7 @@
 /*
  * Arming an actor:
  *
- *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K]
+ *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K] [target=N]
  *       [for_us=N | for_us=ever] [count=N] [every_us=N]
  *       [at_us=N | after=NAME edge=entered|left delay_us=N]
  */
@@ -28,6 +28,8 @@ static const struct cl_word cl_actions[] = {
 	{ "block", CL_ACTION_BLOCK },
 	{ "harvest", CL_ACTION_HARVEST },
 	{ "nmi", CL_ACTION_NMI },
+	{ "cpu-down", CL_ACTION_CPU_DOWN },
+	{ "cpu-up", CL_ACTION_CPU_UP },
 	{}
 };
 
@@ -129,6 +131,8 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 	*value++ = '\0';
 	if (!strcmp(option, "cpu"))
 		return kstrtouint(value, 10, &a->cpu);
+	if (!strcmp(option, "target"))
+		return kstrtouint(value, 10, &a->target);
 	if (!strcmp(option, "for_us") && !strcmp(value, "ever")) {
 		a->for_us = CL_FOR_EVER;
 		return 0;

@@ -243,6 +243,9 @@ void cl_act_in_context(struct cl_actor *a, u64 tsc)
 		smp_store_release(&a->live, true);
 		return;
 	}
+	/* Its CPU was taken down: the thread is on another one. */
+	if (raw_smp_processor_id() != a->cpu)
+		return;
 	/* This lock is slept for. */
 	if (a->lock == CL_LOCK_CONSOLE)
 		cl_take_lock(a);

@@ -13,6 +13,7 @@ use crate::plan::Suite;
 use crate::probes::ProbeSet;
 use crate::scenario::Scenario;
 use crate::session::Catalogue;
+use crate::waits::WaitSet;
 use crate::yaml::{self, Collected, InputError, Listed, Problems, Source};
 
 /// What was looked at, and what is wrong with it.
@@ -48,6 +49,7 @@ enum Kind {
     Bases,
     Axes,
     Probes,
+    Waits,
 }
 
 /// Checks all files of the catalogue's project.
@@ -56,6 +58,9 @@ pub fn project(catalogue: &Catalogue) -> Checked {
     let mut all = vec![(project.bases(), Kind::Bases)];
     if project.axes().symlink_metadata().is_ok() {
         all.push((project.axes(), Kind::Axes));
+    }
+    if project.waits().symlink_metadata().is_ok() {
+        all.push((project.waits(), Kind::Waits));
     }
     for (kind, paths) in [
         (Kind::Variant, kernel::variant_files(project)),
@@ -101,6 +106,7 @@ impl Kind {
             (_, Some("variant.yaml")) => Ok(Self::Variant),
             (_, Some("bases.yaml")) => Ok(Self::Bases),
             (_, Some("axes.yaml")) => Ok(Self::Axes),
+            (_, Some("waits.yaml")) => Ok(Self::Waits),
             (Some("scenarios"), _) => Ok(Self::Scenario),
             (Some("suites"), _) => Ok(Self::Suite),
             (Some("probes"), _) => Ok(Self::Probes),
@@ -108,7 +114,7 @@ impl Kind {
                 let source = Source::read(path)?;
                 Self::of_content(source.text()).ok_or_else(|| {
                     let hint = "a scenario has `actors`, a suite `trials`, a variant a `claim`, a set of probes `steps`, and \
-                                others `bases` or `axes`";
+                                others `bases`, `axes` or `watchdogs`";
                     InputError::of_file(path, "nothing in it tells what it is to be").hinted(hint)
                 })
             }
@@ -124,6 +130,7 @@ impl Kind {
             "bases" => Some(Self::Bases),
             "axes" => Some(Self::Axes),
             "steps" => Some(Self::Probes),
+            "watchdogs" => Some(Self::Waits),
             _ => None,
         })
     }
@@ -139,6 +146,7 @@ impl Kind {
             Self::Bases => none_broken(kernel::read_bases(path)),
             Self::Axes => none_broken(kernel::read_axes(path)),
             Self::Probes => ProbeSet::load(path).map(drop).map_err(Into::into),
+            Self::Waits => WaitSet::load(path).map(drop).map_err(Into::into),
         }
     }
 }

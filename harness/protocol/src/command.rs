@@ -127,6 +127,8 @@ pub struct Arm<'a> {
     pub lock: Option<Lock>,
     /// How it oopses; by default by `BUG()`.
     pub kind: Option<OopsKind>,
+    /// The CPU that it takes down or brings up.
+    pub target: Option<u32>,
     /// How long it stays in its critical section; by default no time at all.
     pub stay: Option<Stay>,
     /// How many times it oopses, by default once, or prints, by default without end.
@@ -148,6 +150,7 @@ impl<'a> Arm<'a> {
             function: None,
             lock: None,
             kind: None,
+            target: None,
             stay: None,
             count: None,
             every: None,
@@ -159,7 +162,7 @@ impl<'a> Arm<'a> {
 /// As it stands behind `arm`.
 impl fmt::Display for Arm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, action, cpu, context, function, lock, kind, stay, count, every, start } = self;
+        let Self { name, action, cpu, context, function, lock, kind, target, stay, count, every, start } = self;
         write!(f, "{name} {action} cpu={cpu}")?;
         if let Some(context) = context {
             write!(f, " in={context}")?;
@@ -172,6 +175,9 @@ impl fmt::Display for Arm<'_> {
         }
         if let Some(kind) = kind {
             write!(f, " kind={kind}")?;
+        }
+        if let Some(target) = target {
+            write!(f, " target={target}")?;
         }
         match stay {
             Some(Stay::For(time)) => write!(f, " for_us={}", time.as_micros())?,
@@ -224,6 +230,7 @@ mod tests {
             function: Some("erst_write"),
             lock: Some(Lock::PstoreBuf),
             kind: Some(OopsKind::PageFault),
+            target: Some(3),
             stay: Some(Stay::For(us(700_000))),
             count: Some(3),
             every: Some(us(20)),
@@ -232,8 +239,8 @@ mod tests {
         };
         assert_eq!(
             arm.to_string(),
-            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault for_us=700000 count=3 \
-             every_us=20 after=other edge=left delay_us=5"
+            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault target=3 for_us=700000 \
+             count=3 every_us=20 after=other edge=left delay_us=5"
         );
         let arm = Arm { stay: Some(Stay::Forever), start: Some(Start::At(us(0))), ..Arm::new("b", Action::Spin, 0) };
         assert_eq!(arm.to_string(), "b spin cpu=0 for_us=ever at_us=0");

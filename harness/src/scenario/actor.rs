@@ -153,6 +153,7 @@ impl<C, T> Actor<C, T> {
             Action::Block { stay: of } => Action::Block { stay: stay(of, &mut time) },
             Action::Harvest { stay: of } => Action::Harvest { stay: stay(of, &mut time) },
             Action::Nmi => Action::Nmi,
+            Action::Switch { target, up } => Action::Switch { target: *target, up: *up },
         };
         Actor { name: self.name.clone(), cpu, action, context: self.context.clone(), start }
     }

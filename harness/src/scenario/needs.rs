@@ -50,6 +50,8 @@ pub(super) fn needs<C, T>(
                 }
             }
             Action::Harvest { .. } => add(&mut needs.symbols, "psinfo"),
+            Action::Switch { up: false, .. } => add(&mut needs.functions, "remove_cpu"),
+            Action::Switch { up: true, .. } => add(&mut needs.functions, "add_cpu"),
             _ => {}
         }
     }

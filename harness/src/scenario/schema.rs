@@ -99,12 +99,12 @@ words! {
     /// An option of the kernel's configuration.
     ConfigOption = json_schema!({ "type": "string", "pattern": "^CONFIG_[A-Za-z0-9_]+$", "maxLength": 64 });
     /// A step of a timeline.
-    StepName = json_schema!({ "enum": STEPS.map(|step| step.name) });
+    StepName = json_schema!({ "enum": STEPS.iter().map(|step| step.name).collect::<Vec<_>>() });
     /// The name of a function of the kernel, or of an actor.
     OfStep = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$" });
     /// A whole number or a word.
     Scalar = json_schema!({ "type": ["integer", "string"] });
-    /// Each parameter with its values: a list, or a range with both of its ends.
+    /// Each parameter with its values: a list, a range with both of its ends, or `all` CPUs that are online.
     Sweep = json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 },
@@ -116,9 +116,10 @@ words! {
                 "additionalProperties": false,
                 "properties": { "from": counted(), "to": counted(), "step": counted() },
             },
+            { "const": "all" },
         ] },
     });
-    /// For some parameters of the scenario, some of their values: a list, or those of a range.
+    /// For some parameters of the scenario, some of their values: a list, those of a range, or `all`.
     Where = json_schema!({
         "type": "object",
         "additionalProperties": { "oneOf": [
@@ -128,6 +129,7 @@ words! {
                 "additionalProperties": false,
                 "properties": { "from": or_null(&counted()), "to": or_null(&counted()) },
             },
+            { "const": "all" },
         ] },
     });
 }

@@ -58,12 +58,27 @@ fn a_page_before_arming_has_no_nonce() {
 }
 
 #[test]
+fn a_page_tells_which_cpus_there_are_once_they_are_fired() {
+    let with = |version: u8, bits: [u32; 3]| {
+        let mut page = sound();
+        page[VERSION_AT] = version;
+        let places = [CPUS_POSSIBLE_AT, CPUS_PRESENT_AT, CPUS_ONLINE_AT];
+        places.into_iter().zip(bits).for_each(|(at, bits)| page[at..at + 4].copy_from_slice(&bits.to_le_bytes()));
+        decode(&page).unwrap().cpus
+    };
+    let cpus = Cpus { possible: [0, 1, 2, 31].into(), present: [0, 1, 2].into(), online: [1].into() };
+    assert_eq!(with(4, [0x8000_0007, 7, 2]), Some(cpus));
+    assert_eq!(with(4, [0; 3]), None, "not yet");
+    assert_eq!(with(3, [7, 7, 7]), None, "what is there in an older page is none of this");
+}
+
+#[test]
 fn nonsense_is_named() {
     let slot = |n: usize, at: usize| 64 + n * 64 + at;
     for (at, bytes, want) in [
         (0, &[0; 8][..], "crashlab never wrote its page (the magic is zero)"),
         (0, b"CRASH\0\xff\n", r#"the page's magic is "CRASH\x00\xff\n", not "CRASHLAB""#),
-        (8, &[1, 0, 0, 0], "the page's version is 1, not 3"),
+        (8, &[1, 0, 0, 0], "the page's version is 1, not 4"),
         (12, &[33, 0, 0, 0], "the page has 33 actors, more than 32"),
         (12, &[0xff; 4], "the page has 4294967295 actors, more than 32"),
         (12, &[3], r#"actor 2: the name is "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00""#),

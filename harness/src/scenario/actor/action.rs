@@ -53,6 +53,13 @@ pub enum Action<T = Duration> {
     },
     /// QEMU injects an NMI into every CPU that takes it; its section is that of the CPU it is armed on.
     Nmi,
+    /// Its thread takes a CPU down, or brings it up.
+    Switch {
+        /// The CPU.
+        target: u32,
+        /// It comes up.
+        up: bool,
+    },
 }
 
 /// How long an actor stays in its critical section.
@@ -87,6 +94,8 @@ impl<T> Action<T> {
             Self::Block { .. } => harness_protocol::Action::Block,
             Self::Harvest { .. } => harness_protocol::Action::Harvest,
             Self::Nmi => harness_protocol::Action::Nmi,
+            Self::Switch { up: false, .. } => harness_protocol::Action::CpuDown,
+            Self::Switch { up: true, .. } => harness_protocol::Action::CpuUp,
         }
     }
 
@@ -108,6 +117,7 @@ impl<T> Action<T> {
             | Self::Warn
             | Self::Reboot
             | Self::Nmi
+            | Self::Switch { .. }
             | Self::Print { enough: Enough::Count(_), .. } => None,
         }
     }
@@ -124,7 +134,7 @@ impl Action {
     pub fn budget_us(&self) -> u64 {
         match self {
             Self::Oops { .. } | Self::Panic | Self::Warn | Self::Reboot | Self::Nmi => 0,
-            Self::Print { enough: Enough::Count(_), .. } => u64::MAX,
+            Self::Print { enough: Enough::Count(_), .. } | Self::Switch { .. } => u64::MAX,
             Self::Print { .. } | Self::Spin { .. } | Self::Hold { .. } | Self::Block { .. } | Self::Harvest { .. } => {
                 match self.stay() {
                     Some(Stay::For(time)) => u64::try_from(time.as_micros()).unwrap_or(u64::MAX),

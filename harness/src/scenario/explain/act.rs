@@ -156,6 +156,8 @@ fn does(actor: &Planned) -> String {
             format!("reads and erases pstore's records {}, as its file system does", lasting(stay))
         }
         Action::Nmi => "waits for an NMI from outside".to_owned(),
+        Action::Switch { target, up: false } => format!("takes CPU {target} down"),
+        Action::Switch { target, up: true } => format!("brings CPU {target} up"),
     }
 }
 
@@ -204,6 +206,10 @@ fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
         (Action::Harvest { .. }, Edge::Entered) => "has begun to harvest",
         (Action::Harvest { .. }, Edge::Left) => "has stopped harvesting",
         (Action::Nmi, Edge::Entered) => "has come",
+        (Action::Switch { up: false, .. }, Edge::Entered) => "has begun to take its CPU down",
+        (Action::Switch { up: false, .. }, Edge::Left) => "has taken its CPU down",
+        (Action::Switch { up: true, .. }, Edge::Entered) => "has begun to bring its CPU up",
+        (Action::Switch { up: true, .. }, Edge::Left) => "has brought its CPU up",
         (Action::Oops { .. } | Action::Panic | Action::Reboot | Action::Nmi, Edge::Left) => "has left",
     };
     format!("`{name}` {what}")
@@ -224,7 +230,7 @@ pub(super) fn end(actor: &Planned, instance: &Instance) -> String {
         Action::Spin { .. } | Action::Hold { .. } => {
             format!("If `{name}` goes on for too long, a watchdog finds it, and {} asks for a panic.", set(&LOCKUPS))
         }
-        Action::Panic | Action::Print { .. } | Action::Harvest { .. } => {
+        Action::Panic | Action::Print { .. } | Action::Harvest { .. } | Action::Switch { .. } => {
             format!("`{name}` panics, and the kernel restarts the machine at the end of that.")
         }
     }

@@ -59,6 +59,8 @@ const fn begins(action: &Action<Span>) -> &'static str {
         Action::Block { .. } => "goes to sleep",
         Action::Harvest { .. } => "begins to harvest",
         Action::Nmi => "comes",
+        Action::Switch { up: false, .. } => "begins to take its CPU down",
+        Action::Switch { up: true, .. } => "begins to bring its CPU up",
     }
 }
 
@@ -74,6 +76,8 @@ const fn inside(action: &Action<Span>) -> &'static str {
         Action::Block { .. } => "sleeps",
         Action::Harvest { .. } => "harvests",
         Action::Nmi => "is in its NMI",
+        Action::Switch { up: false, .. } => "takes its CPU down",
+        Action::Switch { up: true, .. } => "brings its CPU up",
     }
 }
 
@@ -84,7 +88,7 @@ pub(super) fn assertion(assertion: &OrderAssertion) -> String {
             format!("{} comes before {}.", capital(&moment(first)), moment(then))
         }
         OrderAssertion::StoppedBefore { moment: at } => {
-            format!("All CPUs but the one that gets there are stopped before {}.", moment(at))
+            format!("All CPUs that are online, but the one that gets there, are stopped before {}.", moment(at))
         }
         OrderAssertion::NothingAfterStopped => "Nothing is seen on a CPU after it was stopped.".to_owned(),
         OrderAssertion::Count { moment: of, times } => {
