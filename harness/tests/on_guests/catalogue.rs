@@ -97,3 +97,8 @@ fn derived_cases() {
 fn contexts_and_kinds_of_death() {
     has_the_expected_outcomes("contexts");
 }
+
+#[test]
+fn cases_of_the_field() {
+    has_the_expected_outcomes("field");
+}
