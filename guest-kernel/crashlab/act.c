@@ -4,6 +4,7 @@
  */
 #include <linux/bug.h>
 #include <linux/compiler.h>
+#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
@@ -258,6 +259,16 @@ static void cl_answer(void *unused)
 {
 }
 
+/* Takes a CPU down, or brings it up. An actor that cannot never leaves. */
+static bool cl_switch_cpu(const struct cl_actor *a)
+{
+	int err = a->action == CL_ACTION_CPU_DOWN ? remove_cpu(a->target) : add_cpu(a->target);
+
+	if (err)
+		pr_err("crashlab: %.16s: CPU %u: %d\n", a->slot->name, a->target, err);
+	return !err;
+}
+
 /*
  * Takes the actor through its critical section. `regs` are those of the NMI
  * that it is in, NULL elsewhere.
@@ -310,6 +321,11 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 	case CL_ACTION_NMI:
 	case CL_ACTION_MCE:
 		/* Come from outside. */
+		break;
+	case CL_ACTION_CPU_DOWN:
+	case CL_ACTION_CPU_UP:
+		if (!cl_switch_cpu(a))
+			return;
 		break;
 	}
 	cl_leave(a);

@@ -3,7 +3,7 @@
  * Arming an actor:
  *
  *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K] [how=H]
- *       [to=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
+ *       [to=N] [target=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
  *       [at_us=N | after=NAME edge=entered|left delay_us=N]
  */
 #include <linux/cpumask.h>
@@ -33,6 +33,8 @@ static const struct cl_word cl_actions[] = {
 	{ "mce", CL_ACTION_MCE },
 	{ "synchronize-rcu", CL_ACTION_SYNCHRONIZE_RCU },
 	{ "call", CL_ACTION_CALL },
+	{ "cpu-down", CL_ACTION_CPU_DOWN },
+	{ "cpu-up", CL_ACTION_CPU_UP },
 	{}
 };
 
@@ -150,6 +152,8 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 		return kstrtouint(value, 10, &a->cpu);
 	if (!strcmp(option, "to"))
 		return kstrtouint(value, 10, &a->to);
+	if (!strcmp(option, "target"))
+		return kstrtouint(value, 10, &a->target);
 	if (!strcmp(option, "for_us") && !strcmp(value, "ever")) {
 		a->for_us = CL_FOR_EVER;
 		return 0;

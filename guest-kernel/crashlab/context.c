@@ -291,6 +291,9 @@ void cl_act_in_context(struct cl_actor *a, u64 tsc)
 		complete(&cl_exit_due);
 		return;
 	}
+	/* Its CPU was taken down: the thread is on another one. */
+	if (raw_smp_processor_id() != a->cpu)
+		return;
 	/* This lock is slept for. */
 	if (a->lock == CL_LOCK_CONSOLE)
 		cl_take_lock(a);

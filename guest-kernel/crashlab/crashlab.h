@@ -85,6 +85,7 @@ struct cl_actor {
 	enum cl_lock lock;
 	unsigned int cpu;
 	unsigned int to;	/* the CPU that it calls */
+	unsigned int target;	/* the CPU that is taken down or up */
 	u64 for_us;		/* CL_FOR_EVER; 0: no time at all */
 	u32 count;		/* of messages or oopses; 0: messages without end */
 	u64 every_us;		/* between two of them */
@@ -144,6 +145,7 @@ extern char cl_panic_text[32];
 int __init cl_make_page(void);
 int cl_set_nonce(const char *nonce);
 void cl_stamp(u64 *where);
+void cl_note_cpus(void);
 void cl_enter(struct cl_actor *a);
 void cl_leave(struct cl_actor *a);
 

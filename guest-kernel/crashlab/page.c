@@ -2,7 +2,9 @@
 /*
  * The page that the host reads, and the stamps in it.
  */
+#include <linux/bits.h>
 #include <linux/compiler.h>
+#include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -51,6 +53,26 @@ noinline void cl_stamp(u64 *where)
 	 * acquire in cl_await_edge(), and with the host's reads.
 	 */
 	smp_store_release(where, rdtsc_ordered());
+}
+
+/* The first 32 CPUs of a mask. */
+static u32 cl_bits(const struct cpumask *mask)
+{
+	u32 bits = 0;
+	unsigned int cpu;
+
+	for_each_cpu(cpu, mask)
+		if (cpu < 32)
+			bits |= BIT(cpu);
+	return bits;
+}
+
+/* Tells which CPUs there are before the faults. */
+void cl_note_cpus(void)
+{
+	cl_page->cpus_possible = cl_bits(cpu_possible_mask);
+	cl_page->cpus_present = cl_bits(cpu_present_mask);
+	cl_page->cpus_online = cl_bits(cpu_online_mask);
 }
 
 /* Of an actor that acts more than once the first time counts. */

@@ -39,6 +39,8 @@ enum cl_action {
 	CL_ACTION_MCE = 13,
 	CL_ACTION_SYNCHRONIZE_RCU = 14,
 	CL_ACTION_CALL = 15,
+	CL_ACTION_CPU_DOWN = 20,
+	CL_ACTION_CPU_UP = 21,
 };
 
 /* In which context it does that. */
@@ -100,7 +102,9 @@ struct cl_page {
 	u64 fired_tsc;		/* 0: not fired */
 	char nonce[16];
 	u32 tracer;		/* enum cl_tracer */
-	u8 reserved[12];
+	u32 cpus_possible;	/* a bit each of the first 32, when fired */
+	u32 cpus_present;
+	u32 cpus_online;
 	struct cl_slot slots[CL_SLOTS];
 };
 
@@ -111,6 +115,9 @@ static_assert(offsetof(struct cl_page, tsc_khz) == 16);
 static_assert(offsetof(struct cl_page, fired_tsc) == 24);
 static_assert(offsetof(struct cl_page, nonce) == 32);
 static_assert(offsetof(struct cl_page, tracer) == 48);
+static_assert(offsetof(struct cl_page, cpus_possible) == 52);
+static_assert(offsetof(struct cl_page, cpus_present) == 56);
+static_assert(offsetof(struct cl_page, cpus_online) == 60);
 static_assert(offsetof(struct cl_page, slots) == 64);
 static_assert(sizeof(struct cl_page) <= CL_PAGE_BYTES);
 

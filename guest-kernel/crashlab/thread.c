@@ -28,6 +28,7 @@ static DECLARE_COMPLETION(cl_fired);
 /* Wakes all actors, and begins the time that they count. */
 void cl_fire(void)
 {
+	cl_note_cpus();
 	cl_stamp(&cl_page->fired_tsc);
 	complete_all(&cl_fired);
 }

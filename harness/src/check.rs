@@ -13,6 +13,7 @@ use crate::plan::Suite;
 use crate::probes::ProbeSet;
 use crate::scenario::Scenario;
 use crate::session::Catalogue;
+use crate::waits::WaitSet;
 use crate::yaml::{self, Collected, InputError, Listed, Problems, Source};
 
 /// What was looked at, and what is wrong with it.
@@ -50,6 +51,7 @@ enum Kind {
     Bases,
     Axes,
     Probes,
+    Waits,
 }
 
 /// Checks all files of the catalogue's project.
@@ -58,6 +60,9 @@ pub fn project(catalogue: &Catalogue) -> Checked {
     let mut all = vec![(project.bases(), Kind::Bases)];
     if project.axes().symlink_metadata().is_ok() {
         all.push((project.axes(), Kind::Axes));
+    }
+    if project.waits().symlink_metadata().is_ok() {
+        all.push((project.waits(), Kind::Waits));
     }
     for (kind, paths) in [
         (Kind::Variant, kernel::variant_files(project)),
@@ -106,6 +111,7 @@ impl Kind {
             (_, Some("variant.yaml")) => Ok(Self::Variant),
             (_, Some("bases.yaml")) => Ok(Self::Bases),
             (_, Some("axes.yaml")) => Ok(Self::Axes),
+            (_, Some("waits.yaml")) => Ok(Self::Waits),
             (Some("scenarios"), _) => Ok(Self::Scenario),
             (Some("suites"), _) => Ok(Self::Suite),
             (Some("probes"), _) => Ok(Self::Probes),
@@ -113,7 +119,7 @@ impl Kind {
                 let source = Source::read(path)?;
                 Self::of_content(source.text()).ok_or_else(|| {
                     let hint = "a scenario has `actors`, a suite `trials`, a variant a `claim`, a set of probes `steps`, and \
-                                others `bases` or `axes`";
+                                others `bases`, `axes` or `watchdogs`";
                     InputError::of_file(path, "nothing in it tells what it is to be").hinted(hint)
                 })
             }
@@ -129,6 +135,7 @@ impl Kind {
             "bases" => Some(Self::Bases),
             "axes" => Some(Self::Axes),
             "steps" => Some(Self::Probes),
+            "watchdogs" => Some(Self::Waits),
             _ => None,
         })
     }
@@ -145,6 +152,7 @@ impl Kind {
             Self::Bases => none_broken(kernel::read_bases(path))?,
             Self::Axes => none_broken(kernel::read_axes(path))?,
             Self::Probes => drop(ProbeSet::load(path)?),
+            Self::Waits => drop(WaitSet::load(path)?),
         }
         Ok(None)
     }

@@ -36,6 +36,7 @@ pub mod timeline;
 pub mod tracer;
 pub mod trial;
 pub mod verdict;
+pub mod waits;
 
 pub use harness_bisect as bisect;
 pub use harness_stats as stats;

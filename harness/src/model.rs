@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 pub mod bisection;
+pub mod cpus;
 pub mod ends;
 pub mod order;
 pub mod pstore;
@@ -16,6 +17,8 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+
+use self::cpus::Cpus;
 
 /// What a trial is judged by: a place where evidence of the crash may survive, or the order in which the kernel died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -496,6 +499,10 @@ pub struct TrialRecord {
     /// them; the higher, the longer the guest's delay loops lasted. Missing where the host does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_wait_percent: Option<u8>,
+    /// The CPUs that the guest had when its faults were fired; missing where all of the machine's were online, or where that
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<Cpus>,
     /// When each actor entered and left its critical section.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stamps: Vec<ActorStamps>,

@@ -60,6 +60,11 @@ impl Project {
         self.guest_kernel().join("axes.yaml")
     }
 
+    /// `guest-kernel/waits.yaml`: what kernels wait for by themselves.
+    pub fn waits(&self) -> PathBuf {
+        self.guest_kernel().join("waits.yaml")
+    }
+
     /// Variants that are this machine's alone, for a run or two: in the build cache.
     pub fn throw_away(&self) -> PathBuf {
         self.cache.join("variants")

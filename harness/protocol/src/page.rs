@@ -11,7 +11,7 @@ pub const SIZE: usize = 4096;
 pub const MAGIC: [u8; 8] = *b"CRASHLAB";
 /// The version of the layout.
 pub const VERSION: u32 = 4;
-/// The oldest version that can be read like this one: since then there are only more contexts and actions.
+/// The oldest version that can be read like this one: since then there are only more contexts and actions, and the CPUs.
 pub const OLDEST_VERSION: u32 = 2;
 /// The most actors that a page has room for.
 pub const MAX_SLOTS: usize = 32;
@@ -32,6 +32,15 @@ pub const FIRED_AT: usize = 24;
 pub const NONCE_AT: usize = 32;
 /// Offset of the word by which a guest calls a tracer (32 bits; see the crate `harness-trace`).
 pub const TRACER_AT: usize = 48;
+/// Offset of the CPUs that are possible, a bit each of the first 32, when the actors are fired (32 bits); since
+/// [`CPUS_SINCE`].
+pub const CPUS_POSSIBLE_AT: usize = 52;
+/// Offset of the CPUs that are present (32 bits).
+pub const CPUS_PRESENT_AT: usize = 56;
+/// Offset of the CPUs that are online (32 bits).
+pub const CPUS_ONLINE_AT: usize = 60;
+/// The version from which on a page tells CPUs.
+pub const CPUS_SINCE: u32 = 4;
 /// Offset of the first slot.
 pub const SLOTS_AT: usize = 64;
 
@@ -93,6 +102,10 @@ words! {
         SynchronizeRcu = "synchronize-rcu" as 14,
         /// Calls another CPU and waits for its answer.
         Call = "call" as 15,
+        /// Takes a CPU down.
+        CpuDown = "cpu-down" as 20,
+        /// Brings a CPU up.
+        CpuUp = "cpu-up" as 21,
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) fn record(index: u64, cell: &CellKey, seed: u64, nonce: &str) -> Tria
         hung_by: None,
         hung_at: Vec::new(),
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
+        cpus: None,
         log_unknown: None,
         dump: None,
     }

@@ -10,6 +10,7 @@ use super::stamps::{self, Stamps, StampsError};
 use super::timeline::{self, TimelineError};
 use super::vmcore::Capture;
 use crate::model::ActorStamps;
+use crate::model::cpus::Cpus;
 use crate::model::pstore::Ramoops;
 use crate::model::timeline::Timeline;
 use crate::probes::Probes;
@@ -27,6 +28,8 @@ pub struct RawEvidence<'a> {
     pub trace: &'a [u8],
     /// What was heard of its crash kernel, and when, in nanoseconds of the host's monotonic clock, which is the tracer's.
     pub capture_times: &'a [(&'static str, u64)],
+    /// What its crash kernel printed.
+    pub capture_console: &'a [u8],
     /// The kernel's log in its memory, or why it could not be read.
     pub log: Result<&'a RawRing, &'a str>,
 }
@@ -39,6 +42,7 @@ impl Default for RawEvidence<'_> {
             pstore: RawPstore::Erst(&[]),
             trace: &[],
             capture_times: &[],
+            capture_console: &[],
             log: Err("nobody has looked"),
         }
     }
@@ -119,6 +123,8 @@ pub struct Evidence {
     pub timeline: Option<Result<Timeline, TimelineError>>,
     /// What the console showed.
     pub console: Console,
+    /// What its crash kernel printed.
+    pub capture_console: Console,
     /// The kernel's log as it stood in memory.
     pub log: Result<Log, String>,
     /// The dumps that pstore kept.
@@ -156,7 +162,9 @@ impl Evidence {
         let timeline = facts.tracing.as_ref().map(|Tracing { probes, cpus, .. }| {
             let actors = stamps.iter().flat_map(|stamps| &stamps.actors);
             let actors: Vec<String> = actors.map(|actor| actor.name.clone()).collect();
-            timeline::decode(raw.trace, probes, &actors, *cpus, raw.capture_times)
+            let timeline = timeline::decode(raw.trace, probes, &actors, *cpus, raw.capture_times)?;
+            let online = stamps.as_ref().ok().and_then(|stamps| stamps.cpus.as_ref()).map(|cpus| &cpus.online);
+            Ok(Timeline { online: online.filter(|online| !online.iter().copied().eq(0..*cpus)).cloned(), ..timeline })
         });
         let ramoops::Reading { pstore, corrections, console, pmsg } = match raw.pstore {
             RawPstore::Erst(file) => ramoops::Reading {
@@ -175,6 +183,7 @@ impl Evidence {
             stamps,
             timeline,
             console: console::decode(raw.console),
+            capture_console: console::decode(raw.capture_console),
             log: raw.log.map_err(str::to_owned).and_then(decode_log),
             pstore,
             corrections,
@@ -183,6 +192,11 @@ impl Evidence {
             dumped_log: dumped_log.map(|raw| raw.and_then(decode_log)),
             facts,
         }
+    }
+
+    /// The CPUs that the guest had when its faults were fired, if that is known.
+    pub fn cpus(&self) -> Option<&Cpus> {
+        self.stamps.as_ref().ok()?.cpus.as_ref()
     }
 
     /// The stamps as they are recorded; none if the page cannot be read.

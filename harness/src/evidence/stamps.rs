@@ -6,15 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness_protocol::page::{
-    ACTION_AT, BUDGET_AT, CONTEXT_AT, CPU_AT, ENTERED_AT, FIRED_AT, HITS_AT, LEFT_AT, MAGIC, MAGIC_AT, MAX_SLOTS,
-    NAME_AT, NAME_LEN, NONCE_AT, OLDEST_VERSION, SIZE, SLOT, SLOTS_AT, SLOTS_USED_AT, SPENT_AT, TSC_KHZ_AT, VERSION,
-    VERSION_AT,
+    ACTION_AT, BUDGET_AT, CONTEXT_AT, CPU_AT, CPUS_ONLINE_AT, CPUS_POSSIBLE_AT, CPUS_PRESENT_AT, CPUS_SINCE,
+    ENTERED_AT, FIRED_AT, HITS_AT, LEFT_AT, MAGIC, MAGIC_AT, MAX_SLOTS, NAME_AT, NAME_LEN, NONCE_AT, OLDEST_VERSION,
+    SIZE, SLOT, SLOTS_AT, SLOTS_USED_AT, SPENT_AT, TSC_KHZ_AT, VERSION, VERSION_AT,
 };
 use harness_protocol::witness::NONCE_LEN;
 pub use harness_protocol::{Action, Context};
 
 use crate::evidence::bytes::{array, u32_at, u64_at};
 use crate::model::ActorStamps;
+use crate::model::cpus::Cpus;
 
 /// No x86 kernel has more CPUs (`CONFIG_MAXSMP`).
 const MAX_CPUS: u32 = 8192;
@@ -53,6 +54,8 @@ pub struct Stamps {
     pub fired_tsc: Option<u64>,
     /// The trial's nonce; empty if none was armed.
     pub nonce: String,
+    /// Which CPUs the guest had when they were fired; none before that, or of a page that does not tell.
+    pub cpus: Option<Cpus>,
     /// The actors, in the order in which they were armed. No two have one name.
     pub actors: Vec<Actor>,
 }
@@ -138,7 +141,10 @@ pub fn decode(bytes: &[u8]) -> Result<Stamps, StampsError> {
         }
         actors.push(actor);
     }
-    Ok(Stamps { tsc_khz, fired_tsc, nonce, actors })
+    let bits = [CPUS_POSSIBLE_AT, CPUS_PRESENT_AT, CPUS_ONLINE_AT].map(|at| u32_at(page, at).unwrap_or_default());
+    // Some CPU has fired them.
+    let told = version >= CPUS_SINCE && bits.iter().all(|bits| *bits != 0);
+    Ok(Stamps { tsc_khz, fired_tsc, nonce, cpus: told.then(|| Cpus::of_bits(bits)), actors })
 }
 
 /// A counter value; 0 stands for "never".

@@ -1,5 +1,6 @@
 //! From addresses to names, by a kernel's `System.map`, and crashlab's own functions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The functions of a kernel, by address. A clone shares the kernel's functions.
@@ -81,16 +82,16 @@ impl Symbols {
     }
 }
 
-/// The addresses of variables, by a `System.map`; of several of one name the first.
-pub fn addresses<const N: usize>(map: &str, names: [&str; N]) -> [Option<u64>; N] {
-    let mut found = [None; N];
+/// The addresses of the variables that are `wanted`, by a `System.map`; of several of one name the first.
+pub fn addresses(map: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
     for line in map.lines() {
         let mut words = line.split_ascii_whitespace();
         let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
-        if let Some(at) = names.iter().position(|known| *known == name)
-            && let Some(found @ None) = found.get_mut(at)
+        if wanted(name)
+            && let Ok(address) = u64::from_str_radix(address, 16)
         {
-            *found = u64::from_str_radix(address, 16).ok();
+            found.entry(name.to_owned()).or_insert(address);
         }
     }
     found
@@ -126,8 +127,9 @@ mod tests {
 
     #[test]
     fn variables_are_found_by_their_names() {
-        let found = addresses(MAP, ["data", "nothing", "_etext"]);
-        assert_eq!(found, [Some(0xffff_ffff_8100_0180), None, Some(0xffff_ffff_8100_0200)]);
+        let found = addresses(MAP, |name| ["data", "nothing", "_etext"].contains(&name));
+        let known = [("_etext", 0xffff_ffff_8100_0200), ("data", 0xffff_ffff_8100_0180)];
+        assert_eq!(found, known.map(|(name, address)| (name.to_owned(), address)).into());
     }
 
     #[test]

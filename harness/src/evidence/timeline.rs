@@ -75,7 +75,8 @@ pub fn decode(
             detail: false,
         }));
     }
-    Ok(Timeline { cpus, events, beyond_limit: beyond_limit(memory, probes), dropped, absent: probes.absent.clone() })
+    let beyond_limit = beyond_limit(memory, probes);
+    Ok(Timeline { cpus, online: None, events, beyond_limit, dropped, absent: probes.absent.clone() })
 }
 
 /// An event as it stands in the memory.

@@ -158,11 +158,21 @@ pub struct Descriptors {
 
 /// What every kernel under test is told, before what its variant adds.
 ///
-/// - `panic=-1`: reboot at once after a panic; QEMU reports the reset, which ends the trial.
 /// - `printk.devkmsg=on`: the witness lines are not rate limited.
 /// - `no_timer_check`: a kernel that boots while the host has no processor for it does not take its timer for broken.
 /// - `oops=continue` is the default: an oops alone ends nothing.
-pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on no_timer_check";
+pub const COMMAND_LINE: &str = "console=ttyS0,115200 printk.devkmsg=on no_timer_check";
+
+/// What a kernel is told, before what its variant adds, that was not built to reset the machine some time after a panic
+/// by itself: to do so at once. QEMU reports the reset, which ends the trial.
+pub const RESET_AFTER_PANIC: &str = "panic=-1";
+
+/// What a crash kernel is told that brings up so many CPUs, with words of its own behind the rest.
+pub fn crash_command_line(cpus: u32, words: &[String]) -> String {
+    let cpus = format!("nr_cpus={cpus}");
+    let words = words.iter().map(String::as_str);
+    [CRASH_COMMAND_LINE, &cpus].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}
 
 /// What every crash kernel is told, besides where its memory is.
 ///
@@ -171,8 +181,8 @@ pub const COMMAND_LINE: &str = "console=ttyS0,115200 panic=-1 printk.devkmsg=on 
 ///   crash kernel was entered (`earlycon`).
 /// - `erst_disable`: what pstore holds is the dead kernel's.
 /// - `panic=-1`: one that dies as well ends the guest.
-pub const CRASH_COMMAND_LINE: &str =
-    "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 nr_cpus=1 erst_disable no_timer_check panic=-1";
+const CRASH_COMMAND_LINE: &str =
+    "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 erst_disable no_timer_check panic=-1";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
@@ -378,6 +388,14 @@ mod tests {
                      ramoops.ecc=16 pstore.backend=ramoops";
         assert!(line.ends_with(words), "{line}");
         assert!(shown.contains("-device acpi-erst"), "templates are saved with it");
+    }
+
+    #[test]
+    fn a_crash_kernel_is_told_what_all_are_and_its_own() {
+        let plain = crash_command_line(1, &[]);
+        assert!(plain.starts_with("capture ") && plain.ends_with(" panic=-1 nr_cpus=1"), "{plain}");
+        let own = crash_command_line(2, &["irqpoll".to_owned(), "panic=5".to_owned()]);
+        assert!(own.ends_with(" panic=-1 nr_cpus=2 irqpoll panic=5"), "{own}");
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(crate) use error::DIRECTIVES_BYTES;
 pub use error::GuestError;
 pub use log::LogMemory;
 pub use machine::{
-    Accelerator, COMMAND_LINE, CRASH_COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, Ram, Time,
+    Accelerator, COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, RESET_AFTER_PANIC, Ram, Time,
+    crash_command_line,
 };
 pub(crate) use machine::{ENVIRONMENT, doubled_commas};
 pub use monitor::Clock;

@@ -56,6 +56,11 @@ impl Monitor {
         self.qmp.hmp(line, QEMU_DEADLINE).await.map_err(|source| GuestError::Qmp { during, source })
     }
 
+    /// How many vCPUs the guest has.
+    pub const fn cpus(&self) -> u32 {
+        self.cpus
+    }
+
     /// Waits for the guest's end, and returns QEMU's reason; `None` if QEMU has closed the connection. Cancel safe.
     pub async fn shutdown(&mut self) -> Option<String> {
         loop {

@@ -352,6 +352,17 @@ impl Guest {
         }
     }
 
+    /// The kernel's memory at a virtual address, as any vCPU sees it that is in the kernel; empty if none does.
+    pub async fn kernel_memory(&self, at: u64, bytes: usize) -> Result<Vec<u8>, GuestError> {
+        for cpu in 0..self.monitor.cpus() {
+            let memory = self.memory_seen_by(cpu, at, bytes as u64).await?;
+            if memory.len() == bytes {
+                return Ok(memory);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Raises an NMI from outside of the guest, as a button on a machine's front does: at CPU 0, or at every CPU whose
     /// LINT1 takes NMIs (QEMU: `hw/i386/x86.c`, `x86_nmi()`; Linux: `apic_extnmi=`).
     pub async fn inject_nmi(&self) -> Result<(), GuestError> {

@@ -1,12 +1,13 @@
 //! The door of this stage: variants in, kernels out.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::base::Base;
 use super::build::{Order, build};
-use super::config::{Fragments, for_version};
+use super::config::{Config, Fragments, for_version};
 use super::key::Ingredients;
 use super::knob::Knob;
 use super::module::{MODULE, ModuleSources};
@@ -71,6 +72,11 @@ impl Kernel {
     /// The final `.config`.
     pub fn config(&self) -> PathBuf {
         self.dir.join("config")
+    }
+
+    /// What an option has in the final `.config`; `n` where it is not set.
+    pub fn option(&self, name: &str) -> io::Result<String> {
+        Ok(Config::parse(&fs::read_to_string(self.config())?).value(name).to_owned())
     }
 
     /// The fault-injection module, built against this kernel.

@@ -31,6 +31,11 @@ impl Version {
         format!("{major}.{minor}.{sublevel}{extra}").parse().ok()
     }
 
+    /// Whether it is one of those from the first to the last, both included, as far as they are given.
+    pub fn is_within(&self, since: Option<&Self>, until: Option<&Self>) -> bool {
+        since.is_none_or(|since| since.line() <= self.line()) && until.is_none_or(|until| self.line() <= until.line())
+    }
+
     /// What orders versions here.
     pub(super) fn line(&self) -> (u32, u32) {
         (self.major, self.minor)

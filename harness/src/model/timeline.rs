@@ -1,6 +1,6 @@
 //! What the CPUs of a dying guest were seen doing, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timeline {
     /// How many CPUs the guest has.
     pub cpus: u32,
+    /// Those of them that were online when the faults were fired; none if all were, or where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<BTreeSet<u32>>,
     /// In order: each one was seen before the next, whichever CPUs they are on.
     pub events: Vec<Event>,
     /// How often a step was passed beyond the events that it may make, by its name; those are not among the events.
@@ -82,7 +85,7 @@ pub struct Step {
 }
 
 /// The steps that a timeline may have, in the order in which a panic reaches them; details last.
-pub const STEPS: [Step; 31] = [
+pub const STEPS: [Step; 33] = [
     Step::several(Event::ACTOR),
     Step::point("oops_begin"),
     Step::point("oops_end"),
@@ -111,6 +114,8 @@ pub const STEPS: [Step; 31] = [
     Step::point("emergency_restart"),
     Step::point(Event::PRINTK),
     Step::point("nmi"),
+    Step::point(Event::CPU_DOWN),
+    Step::point(Event::CPU_UP),
     Step::point(Event::TOUCHES[0]),
     Step::point(Event::TOUCHES[1]),
     Step::point("bust_spinlocks"),
@@ -162,9 +167,65 @@ impl Step {
     }
 }
 
+/// Which CPUs are online at some moment.
+#[derive(Debug, Clone)]
+pub struct Online<'a> {
+    timeline: &'a Timeline,
+    /// CPUs that have come or gone since the faults were fired, and which of the two they did last.
+    changed: BTreeMap<u32, bool>,
+}
+
+impl Timeline {
+    /// The CPUs that are online when the event with this index comes.
+    pub fn online_at(&self, index: usize) -> Online<'_> {
+        let mut changed = BTreeMap::new();
+        for event in self.events.iter().take(index).filter(|event| event.ns >= 0 && event.edge == StepEdge::Begin) {
+            match event.step.as_str() {
+                Event::CPU_DOWN => drop(changed.insert(event.cpu, false)),
+                Event::CPU_UP => drop(changed.insert(event.cpu, true)),
+                _ => {}
+            }
+        }
+        Online { timeline: self, changed }
+    }
+
+    /// Whether a CPU was online when the faults were fired.
+    fn was_online(&self, cpu: u32) -> bool {
+        self.online.as_ref().map_or(cpu < self.cpus, |online| online.contains(&cpu))
+    }
+}
+
+impl Online<'_> {
+    /// Whether this one is.
+    pub fn has(&self, cpu: u32) -> bool {
+        self.changed.get(&cpu).copied().unwrap_or_else(|| self.timeline.was_online(cpu))
+    }
+
+    /// All of them, those behind the machine's last.
+    pub fn iter(&self) -> impl Iterator<Item = u32> {
+        let behind = self.changed.keys().copied().filter(|cpu| *cpu >= self.timeline.cpus);
+        (0..self.timeline.cpus).chain(behind).filter(|cpu| self.has(*cpu))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let cpus = usize::try_from(self.timeline.cpus).unwrap_or(usize::MAX);
+        let at_first = self.timeline.online.as_ref().map_or(cpus, BTreeSet::len);
+        let differs = |there: bool| {
+            let changed = self.changed.iter().filter(move |(_, now)| **now == there);
+            changed.filter(move |(cpu, _)| self.timeline.was_online(**cpu) != there).count()
+        };
+        at_first.saturating_add(differs(true)).saturating_sub(differs(false))
+    }
+}
+
 impl Event {
     /// The step that a CPU has when it is stopped for good. Nothing may be seen on it afterwards.
     pub const STOPPED: &'static str = "stopped";
+    /// The step at which a CPU is taken down.
+    pub const CPU_DOWN: &'static str = "cpu_down";
+    /// The step at which a CPU has come up.
+    pub const CPU_UP: &'static str = "cpu_up";
     /// The step of every message to the kernel's log.
     pub const PRINTK: &'static str = "printk";
     /// The steps by which watchdogs are put off: once for every character that the serial console prints, so that hardly

@@ -209,9 +209,7 @@ impl From<&OwnStep> for Step {
 impl Step {
     /// Whether it is for kernels of this version.
     pub fn is_for(&self, version: &Version) -> bool {
-        let line = |version: &Version| (version.major, version.minor);
         let (since, until) = &self.kernels;
-        since.as_ref().is_none_or(|since| line(since) <= line(version))
-            && until.as_ref().is_none_or(|until| line(version) <= line(until))
+        version.is_within(since.as_ref(), until.as_ref())
     }
 }

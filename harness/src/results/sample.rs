@@ -88,6 +88,7 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         hung_by: None,
         hung_at: vec![],
         log: None,
+        cpus: None,
         log_unknown: None,
         dump: None,
     }

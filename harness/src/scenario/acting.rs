@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cast::Cast;
 use super::ends;
+use super::file::actor::ActorFile;
 use super::instance::{Planned, at_point};
 use super::{Action, Context, Cpu, Edge, Enough, Instance, Start, Stay};
 use crate::yaml::{InputError, Mark, Source};
@@ -25,18 +26,57 @@ pub(super) fn check(source: &Source, cast: &Cast, instance: &Instance) -> Result
             return Err(source.error(edge.mark, cause, Some("wait for `edge: entered`".to_owned())));
         }
     }
+    switches(source, cast, instance)?;
     let written: Vec<(&Planned, Mark)> = instance.actors.iter().zip(marks()).collect();
     acting(source, instance, &written)
 }
 
 /// That it is not known what the guest ends by, where it is not; shown where the actors begin.
-pub(super) fn unknown_end(source: &Source, cast: &Cast, instance: &Instance) -> Option<InputError> {
-    let mark = cast.0.first().map_or_else(Mark::default, |role| role.file.name().mark);
+pub(super) fn unknown_end(source: &Source, actors: &[ActorFile], instance: &Instance) -> Option<InputError> {
+    let mark = actors.first().map_or_else(Mark::default, |actor| actor.name().mark);
     let warning = || {
         let cause = format!("nothing is known to end the guest{}", at_point(instance));
         source.error(mark, cause, Some(ends::missing(instance).to_owned()))
     };
     instance.ends.by.is_empty().then(warning)
+}
+
+/// That a CPU which is taken down is there, that one which is brought up may be away, that no CPU takes itself down, and that
+/// nobody is to act on a CPU after it was taken down.
+fn switches(source: &Source, cast: &Cast, instance: &Instance) -> Result<(), InputError> {
+    let online = instance.guest.online;
+    let goes_down = |cpu: u32| {
+        let down = |other: &&Planned| other.action == Action::Switch { target: cpu, up: false };
+        instance.actors.iter().find(down)
+    };
+    let comes_up = |cpu: u32| instance.actors.iter().any(|it| it.action == Action::Switch { target: cpu, up: true });
+    for (actor, role) in instance.actors.iter().zip(&cast.0) {
+        let wrong = |cause: String, hint: &str| {
+            let cause = format!("{cause}{}", at_point(instance));
+            Err(source.error(role.file.name().mark, cause, Some(hint.to_owned())))
+        };
+        if let Action::Switch { target, up } = actor.action {
+            if actor.cpu == Cpu::Number(target) || matches!(&actor.cpu, Cpu::AnyOf(cpus) if cpus.contains(&target)) {
+                return wrong(format!("`{}` may be on CPU {target} itself", actor.name), "put it on another CPU");
+            }
+            if up && target < online && goes_down(target).is_none() {
+                return wrong(format!("CPU {target} is online already"), "write how many are: `guest: { online: 2 }`");
+            }
+            if !up && target >= online && !comes_up(target) {
+                return wrong(format!("CPU {target} is not online"), "let a `cpu-up` bring it up before");
+            }
+        }
+        if let (Cpu::Number(cpu), Some(Start::After { actor: awaited, edge: Edge::Left, .. })) =
+            (&actor.cpu, &actor.start)
+            && goes_down(*cpu).is_some_and(|down| down.name == *awaited)
+        {
+            return wrong(
+                format!("`{}` is on CPU {cpu}, which `{awaited}` has taken down", actor.name),
+                "let it act before",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The longest that it may take until an actor is through, after what it waits for. What has no end lasts not at all.

@@ -158,6 +158,7 @@ impl<C, T> Actor<C, T> {
             Action::Mce => Action::Mce,
             Action::SynchronizeRcu { stay: of } => Action::SynchronizeRcu { stay: stay(of, &mut time) },
             Action::Call { to } => Action::Call { to: *to },
+            Action::Switch { target, up } => Action::Switch { target: *target, up: *up },
         };
         Actor { name: self.name.clone(), cpu, action, context: self.context.clone(), start }
     }

@@ -1,9 +1,9 @@
-//! Who plays: the actors of the file with their CPUs and names, one for each CPU of those on `all-others`, and whom other
+//! Who plays: the actors of the file with their CPUs and names, one for each CPU of those on `all-others` or `all`, and whom other
 //! parts of the file mean by a name.
 
 use super::file::File;
 use super::file::actor::{ActorFile, CpuFile};
-use super::{Cpu, check};
+use super::{Cpu, Guest, check};
 use crate::yaml::{At, InputError, Source, UnknownName};
 
 /// The guest's page has a slot for each actor.
@@ -23,47 +23,63 @@ pub(super) struct Role<'a> {
 pub(super) struct Cast<'a>(pub Vec<Role<'a>>);
 
 impl<'a> Cast<'a> {
-    /// The actors of a guest with `cpus` CPUs.
-    pub(super) fn of(source: &Source, file: &'a File, cpus: u32) -> Result<Self, InputError> {
+    /// The actors of a guest; `chosen` is the CPU that is meant by one that is written.
+    pub(super) fn of(
+        source: &Source,
+        file: &'a File,
+        guest: &Guest,
+        chosen: impl Fn(&At<CpuFile>) -> Result<At<CpuFile>, InputError>,
+    ) -> Result<Self, InputError> {
+        let Guest { cpus, online, .. } = *guest;
+        let mut of_actors = Vec::new();
         for (index, actor) in file.actors.iter().enumerate() {
             check::actor_name(source, actor.name())?;
             if file.actors.iter().take(index).any(|earlier| earlier.name().value == actor.name().value) {
                 return Err(twice(source, actor.name(), actor.name()));
             }
-            let At { value, mark } = actor.common().cpu;
-            if let CpuFile::Number(cpu) = value
-                && *cpu >= cpus
-            {
-                let hint = format!("CPUs count from 0; the guest has {cpus}");
-                return Err(source.error(*mark, format!("the guest has no CPU {cpu}"), Some(hint)));
+            let cpu = chosen(actor.common().cpu)?;
+            match cpu.value {
+                CpuFile::Number(number) if number >= cpus => {
+                    let hint = format!("CPUs count from 0; the guest has {cpus}");
+                    return Err(source.error(cpu.mark, format!("the guest has no CPU {number}"), Some(hint)));
+                }
+                CpuFile::Number(number) if number >= online => {
+                    let hint = format!("of the guest's {cpus} CPUs {online} are online when its actors are armed");
+                    return Err(source.error(cpu.mark, format!("CPU {number} is not online"), Some(hint)));
+                }
+                _ => of_actors.push(cpu),
             }
         }
-        let taken = |cpu: u32| file.actors.iter().any(|actor| actor.common().cpu.value == CpuFile::Number(cpu));
-        let others: Vec<u32> = (0..cpus).filter(|cpu| !taken(*cpu)).collect();
+        let taken = |cpu: u32| of_actors.iter().any(|of| of.value == CpuFile::Number(cpu));
+        let others: Vec<u32> = (0..online).filter(|cpu| !taken(*cpu)).collect();
         let mut roles: Vec<Role> = Vec::new();
         let mut drawn = 0;
-        for actor in &file.actors {
-            let (name, cpu) = (actor.name(), actor.common().cpu);
+        for (actor, cpu) in file.actors.iter().zip(&of_actors) {
+            let name = actor.name();
             let role = |name: String, cpu| Role { name, cpu, file: actor };
+            let each = |cpu: u32| role(format!("{}-{cpu}", name.value), Cpu::Number(cpu));
             let mut new = match cpu.value {
                 CpuFile::Number(cpu) => vec![role(name.value.clone(), Cpu::Number(cpu))],
                 CpuFile::AnyOther => {
                     drawn += 1;
                     vec![role(name.value.clone(), Cpu::AnyOf(others.clone()))]
                 }
-                CpuFile::AllOthers => {
-                    others.iter().map(|cpu| role(format!("{}-{cpu}", name.value), Cpu::Number(*cpu))).collect()
-                }
+                CpuFile::AllOthers => others.iter().copied().map(each).collect(),
+                CpuFile::All => (0..online).map(each).collect(),
+                // What it stands for was chosen.
+                CpuFile::Parameter(_) => Vec::new(),
             };
             if new.is_empty() || drawn > others.len() {
-                let hint = format!("the guest has {cpus}, and {} of them are not named by number", others.len());
+                let hint = format!("the guest has {online}, and {} of them are not named by number", others.len());
                 return Err(source.error(cpu.mark, format!("no CPU is left for `{}`", name.value), Some(hint)));
             }
             for Role { name: new, .. } in &new {
                 if new.len() > check::MAX_ACTOR_NAME {
                     let cause = format!("`{new}` is too long for an actor's name");
-                    let hint =
-                        format!("at most {} characters; one on `all-others` gets its CPU added", check::MAX_ACTOR_NAME);
+                    let hint = format!(
+                        "at most {} characters; one on `all-others` or `all` gets its CPU added",
+                        check::MAX_ACTOR_NAME
+                    );
                     return Err(source.error(name.mark, cause, Some(hint)));
                 }
                 if roles.iter().any(|role| role.name == *new) {
@@ -93,7 +109,7 @@ impl<'a> Cast<'a> {
         Err(source.error(name.mark, format!("`{}` is on several CPUs", name.value), Some(hint)))
     }
 
-    /// The actor that is called so, or those on `all-others` that are.
+    /// The actor that is called so, or those on `all-others` or `all` that are.
     pub(super) fn each(&self, source: &Source, name: &At<String>) -> Result<Vec<&Role<'a>>, InputError> {
         match self.group(name) {
             group if group.is_empty() => self.one(source, name).map(|role| vec![role]),
@@ -108,6 +124,6 @@ impl<'a> Cast<'a> {
 }
 
 fn twice(source: &Source, written: &At<String>, name: &str) -> InputError {
-    let hint = "each actor has a name of its own; one on `all-others` gets its CPU added".to_owned();
+    let hint = "each actor has a name of its own; one on `all-others` or `all` gets its CPU added".to_owned();
     source.error(written.mark, format!("there are two actors `{name}`"), Some(hint))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::draw::Drawn;
-use super::file::{File, KnobFile};
+use super::file::{File, KdumpFile, KnobFile};
 use super::guest_text::Firing;
 use super::instance::{Planned, at_point};
 use super::{Cpu, Instance, Span};
@@ -36,7 +36,11 @@ pub(super) fn texts(source: &Source, file: &File) -> Result<(), InputError> {
         let hint = "it is what stands behind `Kernel panic - not syncing: `: at most 200 printable ASCII characters";
         return Err(source.error(line.mark, "this cannot be the line of a panic", Some(hint.to_owned())));
     }
-    for word in &file.guest.command_line {
+    let of_crash_kernel = match file.guest.kdump.as_ref().map(|kdump| &kdump.value) {
+        Some(KdumpFile::Given(given)) => given.command_line.as_slice(),
+        _ => &[],
+    };
+    for word in file.guest.command_line.iter().chain(of_crash_kernel) {
         if word.is_empty() || word.len() > 200 || !word.bytes().all(|b| b.is_ascii_graphic()) {
             let cause = format!("`{}` is no word of the kernel's command line", visible(word));
             return Err(source.error(word.mark, cause, Some("give each word as an item of the list".to_owned())));

@@ -66,9 +66,11 @@ pub(super) fn of_actor(actor: &Planned, instance: &Instance) -> Vec<EndsBy> {
             ends.extend(one(EndsBy::RcuStall, asked && set("panic_on_rcu_stall")));
             ends
         }
-        Action::Print { .. } | Action::Harvest { .. } | Action::SynchronizeRcu { .. } | Action::Call { .. } => {
-            Vec::new()
-        }
+        Action::Print { .. }
+        | Action::Harvest { .. }
+        | Action::SynchronizeRcu { .. }
+        | Action::Call { .. }
+        | Action::Switch { .. } => Vec::new(),
     }
 }
 

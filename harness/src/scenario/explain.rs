@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::words::list;
 use super::ends;
 use super::instance::{Planned, at_point};
-use super::{Actor, Cpu, Drawn, Instance, Scenario, Span};
+use super::{Actor, Cpu, CrashBoot, Drawn, Instance, Scenario, Span};
 use crate::model::Params;
 use crate::model::pstore::Backend;
 
@@ -151,7 +151,11 @@ fn what_is_drawn(drawn: &Drawn) -> Vec<String> {
 
 fn guest(instance: &Instance) -> Vec<String> {
     let guest = &instance.guest;
-    let cpus = if guest.cpus == 1 { "one CPU".to_owned() } else { format!("{} CPUs", guest.cpus) };
+    let cpus = match guest.cpus {
+        1 => "one CPU".to_owned(),
+        cpus if guest.online < cpus => format!("{cpus} CPUs, of which {} are online,", guest.online),
+        cpus => format!("{cpus} CPUs"),
+    };
     let mut sentences = vec![format!("It has {cpus} and {} MiB of memory.", guest.memory_mib)];
     if guest.pstore != Backend::Erst {
         sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
@@ -161,6 +165,13 @@ fn guest(instance: &Instance) -> Vec<String> {
             "A crash kernel is loaded, for which {mib} MiB are reserved; what it can read of the dead kernel's memory \
              is the channel `kdump`."
         ));
+        let CrashBoot { cpus, command_line } = &guest.crash_boot;
+        if *cpus > 1 {
+            sentences.push(format!("It brings up {cpus} CPUs."));
+        }
+        if !command_line.is_empty() {
+            sentences.push(format!("The crash kernel's command line ends with `{}`.", command_line.join(" ")));
+        }
     }
     if let Some(cpu) = instance.reload_on {
         sentences.push(format!("Once all is fired, the agent loads it anew, on CPU {cpu}."));
@@ -179,6 +190,9 @@ fn guest(instance: &Instance) -> Vec<String> {
         let knobs: Vec<String> = instance.knobs.iter().map(knob).collect();
         sentences.push(format!("Before anything is armed, the agent sets {}.", list(&knobs, "and")));
     }
+    for (function, at_most) in &instance.waits {
+        sentences.push(format!("In {function}() its kernel waits for up to {}.", words::time(*at_most)));
+    }
     let deadline = words::time(instance.deadline);
     sentences.push(if instance.ends.survives() {
         format!("It has survived if its agent says so {deadline} after firing.")
@@ -195,7 +209,7 @@ fn cpus(instance: &Instance, actors: &[Planned]) -> Vec<OnCpu> {
         actors.iter().filter(|actor| actor.cpu == *on).map(|actor| act::sentences(actor, instance)).collect()
     };
     let (busy, idle): (Vec<u32>, Vec<u32>) =
-        (0..instance.guest.cpus).partition(|cpu| actors.iter().any(|actor| actor.cpu == Cpu::Number(*cpu)));
+        (0..instance.guest.online).partition(|cpu| actors.iter().any(|actor| actor.cpu == Cpu::Number(*cpu)));
     let mut sections: Vec<OnCpu> =
         busy.into_iter().map(|cpu| OnCpu { cpu: format!("CPU {cpu}"), acts: acts(&Cpu::Number(cpu)) }).collect();
     let mut open = Vec::new();

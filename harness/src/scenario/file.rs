@@ -8,8 +8,13 @@ pub(super) mod ends;
 pub(super) mod meet;
 pub(super) mod order;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use self::actor::ActorFile;
 use self::ends::EndsByFile;
@@ -17,7 +22,7 @@ use self::meet::MeetFile;
 use self::order::{OrderFile, StepFile};
 use super::scalar::{Scalar, Sweep, Where};
 use super::schema;
-use crate::model::{Channel, ChannelOutcome};
+use crate::model::{Channel, ChannelOutcome, ParamValue};
 use crate::yaml::At;
 
 /// A scenario of the crash harness.
@@ -47,6 +52,10 @@ pub(super) struct File {
     /// Without any progress for so long the guest counts as hung before its deadline. Default: 3s.
     #[schemars(with = "Option<schema::Duration>")]
     pub quiet: Option<At<String>>,
+    /// Functions that wait and come back by themselves, besides those that are known of every kernel: a guest with a CPU in
+    /// one of them is not hung.
+    #[serde(default)]
+    pub waits: Vec<WaitFile>,
     /// What the kernel must have besides what the actors need. Where it has not, nothing is run.
     #[serde(default)]
     pub needs: NeedsFile,
@@ -87,6 +96,9 @@ pub(super) struct GuestFile {
     /// Virtual CPUs. Default: 4.
     #[schemars(range(min = 1, max = 8))]
     pub cpus: Option<At<u32>>,
+    /// How many of them its kernel brings up when it boots (`maxcpus=`). Default: all.
+    #[schemars(range(min = 1, max = 8))]
+    pub online: Option<At<u32>>,
     /// RAM. Default: 256MiB.
     #[schemars(with = "Option<schema::Size>")]
     pub memory: Option<At<String>>,
@@ -97,13 +109,88 @@ pub(super) struct GuestFile {
     /// What its pstore writes to. Default: erst.
     pub pstore: Option<PstoreFile>,
     /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).
-    /// Default: none. `loaded` reserves 32MiB.
-    #[schemars(with = "Option<schema::Kdump>")]
-    pub kdump: Option<At<Scalar>>,
+    /// Default: none. `loaded` reserves 32MiB. Or how it is loaded, in several words.
+    pub kdump: Option<At<KdumpFile>>,
     /// The CPU on which the agent loads the crash kernel anew, in place of the one that is loaded, once the faults are
     /// fired. Default: it does not.
     #[schemars(range(max = 7))]
     pub reload_crash_kernel_on: Option<At<u32>>,
+}
+
+/// A crash kernel: whether there is one, in a word, or how it is loaded.
+#[derive(Debug)]
+pub(super) enum KdumpFile {
+    Word(Scalar),
+    Given(KdumpGivenFile),
+}
+
+/// How a crash kernel is loaded.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "CrashKernel")]
+pub(super) struct KdumpGivenFile {
+    /// How much memory is reserved for it, or what else `kdump` may say in a word. Default: 32MiB.
+    #[schemars(with = "Option<schema::Kdump>")]
+    pub reserve: Option<At<Scalar>>,
+    /// Words for its command line, behind those that every crash kernel has.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::CommandLineWord>")]
+    pub command_line: Vec<At<String>>,
+    /// How many CPUs it brings up (`nr_cpus=`). Default: 1.
+    #[schemars(range(min = 1, max = 8))]
+    pub cpus: Option<At<u32>>,
+}
+
+impl JsonSchema for KdumpFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "KdumpFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (word, given) = (generator.subschema_for::<schema::Kdump>(), generator.subschema_for::<KdumpGivenFile>());
+        json_schema!({ "anyOf": [word, given] })
+    }
+}
+
+impl<'de> Deserialize<'de> for KdumpFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrMap;
+
+        impl<'de> Visitor<'de> for WordOrMap {
+            type Value = KdumpFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("`none`, `loaded`, a size, or how a crash kernel is loaded")
+            }
+
+            fn visit_str<E>(self, word: &str) -> Result<KdumpFile, E> {
+                Ok(KdumpFile::Word(Scalar(ParamValue::Text(word.to_owned()))))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<KdumpFile, A::Error> {
+                KdumpGivenFile::deserialize(MapAccessDeserializer::new(map)).map(KdumpFile::Given)
+            }
+        }
+
+        deserializer.deserialize_any(WordOrMap)
+    }
+}
+
+/// A function that waits and comes back by itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Wait")]
+pub(super) struct WaitFile {
+    /// The function.
+    #[schemars(with = "schema::Symbol")]
+    pub function: At<String>,
+    /// For how long it waits at most.
+    #[schemars(with = "schema::SweptDuration")]
+    pub at_most: At<Scalar>,
 }
 
 /// What the kernel must have.

@@ -31,6 +31,7 @@ impl PointFilter {
             let chosen = match values {
                 Values::List(values) => listed(source, name, values, parameter)?,
                 Values::Range(range) => between(source, name, range, parameter)?,
+                Values::All => parameter.values.clone(),
             };
             filter.insert(parameter.name.clone(), chosen);
         }

@@ -97,6 +97,10 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
                 Action::Call { to } => Some(*to),
                 _ => None,
             },
+            target: match action {
+                Action::Switch { target, .. } => Some(*target),
+                _ => None,
+            },
             stay: action.stay().map(|stay| match stay {
                 Stay::For(time) => harness_protocol::Stay::For(*time),
                 Stay::Forever => harness_protocol::Stay::Forever,

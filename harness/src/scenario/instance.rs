@@ -23,6 +23,8 @@ pub struct Instance {
     pub deadline: Duration,
     /// Without any progress for so long the guest counts as hung before its deadline; never longer than that.
     pub quiet: Duration,
+    /// Functions that wait, and for how long at most, besides those that are known of every kernel.
+    pub waits: Vec<(String, Duration)>,
     /// What the kernel must have for this to be possible.
     pub needs: Needs,
     /// What the agent sets before it arms the actors, in this order.
@@ -52,6 +54,8 @@ pub struct Instance {
 pub struct Guest {
     /// Virtual CPUs, 1 to 8.
     pub cpus: u32,
+    /// How many of them are online when it has booted, from CPU 0 on, as far as the scenario says.
+    pub online: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
     /// Words for its kernel's command line, behind those of the variant.
@@ -60,6 +64,54 @@ pub struct Guest {
     pub pstore: Backend,
     /// How much memory is reserved for a crash kernel, in MiB, if one is loaded.
     pub crashkernel_mib: Option<u32>,
+    /// How it is booted.
+    pub crash_boot: CrashBoot,
+}
+
+/// How a crash kernel is booted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CrashBoot {
+    /// How many CPUs it brings up.
+    pub cpus: u32,
+    /// Words for its command line, behind those that every crash kernel has.
+    pub command_line: Vec<String>,
+}
+
+impl Default for CrashBoot {
+    fn default() -> Self {
+        Self { cpus: 1, command_line: Vec::new() }
+    }
+}
+
+/// How many of `cpus` CPUs a kernel brings up that has these words on its command line (`maxcpus=`, `nosmp`) or has room
+/// for (`nr_cpus=`, `possible_cpus=`).
+pub fn online(cpus: u32, words: &[String]) -> u32 {
+    let mut room = cpus;
+    let mut brought_up = cpus;
+    for word in words {
+        let (option, value) = word.split_once('=').unwrap_or((word, ""));
+        match (option, value.parse::<u32>()) {
+            // None at boot is the first alone.
+            ("maxcpus", Ok(most)) => brought_up = most,
+            ("nr_cpus" | "possible_cpus", Ok(most @ 1..)) => room = room.min(most),
+            ("nosmp", _) => brought_up = 1,
+            _ => {}
+        }
+    }
+    brought_up.min(room).max(1)
+}
+
+impl Instance {
+    /// Why there is an actor that cannot act in a guest with only so many CPUs online; none if all can.
+    pub fn is_cut_off(&self, online: u32) -> Option<String> {
+        let on = |actor: &Planned| match &actor.cpu {
+            Cpu::Number(cpu) => Some(*cpu),
+            Cpu::AnyOf(cpus) => cpus.iter().copied().max(),
+        };
+        let cut_off = |actor: &Planned| on(actor).filter(|cpu| *cpu >= online).map(|cpu| (actor.name.clone(), cpu));
+        let (name, cpu) = self.actors.iter().find_map(cut_off)?;
+        Some(format!("`{name}` may be on CPU {cpu}, and the kernel brings up {online} of {}", self.guest.cpus))
+    }
 }
 
 /// What a kernel must have for an instance to be possible on it. Nothing is needed where a list is empty.

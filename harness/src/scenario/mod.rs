@@ -40,7 +40,7 @@ pub(crate) use self::draw::{as_double, of_many, stream};
 pub use self::explain::{Explanation, OnCpu};
 pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;
-pub use self::instance::{Guest, Instance, Knob, Needs};
+pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 use crate::model::{GuestChange, ParamValue, Params};

@@ -60,6 +60,8 @@ pub(super) fn needs<C, T>(
             Action::Harvest { .. } => add(&mut needs.symbols, "psinfo"),
             Action::Mce => add(&mut needs.functions, "mce_gen_pool_add"),
             Action::Oops { kind: OopsKind::StackProtector, .. } => add(&mut needs.functions, "__stack_chk_fail"),
+            Action::Switch { up: false, .. } => add(&mut needs.functions, "remove_cpu"),
+            Action::Switch { up: true, .. } => add(&mut needs.functions, "add_cpu"),
             _ => {}
         }
     }

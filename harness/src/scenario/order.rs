@@ -105,7 +105,8 @@ pub(super) fn instance(source: &Source, file: &File, instance: &Instance) -> Res
     let stops = |assertion: &OrderAssertion| {
         matches!(assertion, OrderAssertion::StoppedBefore { .. } | OrderAssertion::NothingAfterStopped)
     };
-    if let Some(cpus) = file.guest.cpus.as_ref().filter(|cpus| cpus.value == 1)
+    let one = |cpus: &&At<u32>| cpus.value == 1;
+    if let Some(cpus) = file.guest.cpus.iter().chain(&file.guest.online).find(one)
         && instance.order.iter().any(stops)
     {
         return Err(source.error(cpus.mark, "in a guest of one CPU no other is stopped", None));

@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cast::{Cast, Role};
-use super::file::actor::{ActorFile, Hold, Nmi, Stay};
+use super::file::actor::{ActorFile, CpuFile, Hold, Nmi, Stay};
 use super::file::ends::EndsByFile;
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
-use super::file::{ExpectFile, File, KnobFile, ModuleParameter, Sysctl};
-use super::instance::Planned;
+use super::file::{ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, Sysctl, WaitFile};
+use super::instance::{self, Planned};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice, Swept};
 use super::{
-    CRASHKERNEL_MIB, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, ends, needs, order,
-    pstore, rules, units,
+    CRASHKERNEL_MIB, CrashBoot, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, ends, needs,
+    order, pstore, rules, units,
 };
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
 use crate::model::{Channel, Expectation, GuestChange, Meeting, ParamValue, Params};
-use crate::yaml::{At, Collected, InputError, Mark, Problems, Source, UnknownName};
+use crate::yaml::{At, Collected, InputError, Mark, Problems, Source, UnknownName, visible};
 
 mod actor;
 
@@ -40,28 +40,37 @@ const MEMORY_MIB: std::ops::RangeInclusive<u64> = 64..=8192;
 pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Result<Scenario, Problems> {
     let texts = check::texts(source, file);
     let guest = guest(source, file, change);
-    let cast = guest.clone().and_then(|guest| cast(source, file, guest.cpus));
-    let swept = sweep::expand(source, file);
+    let swept = guest.clone().and_then(|guest| sweep::expand(source, file, guest.online));
+    // Where a CPU is a parameter's, each point has a cast of its own.
+    let is_swept = file.actors.iter().any(|actor| matches!(actor.common().cpu.value, CpuFile::Parameter(_)));
+    let as_written = |cpu: &At<CpuFile>| Ok(cpu.clone());
+    let fixed =
+        if is_swept { None } else { Some(guest.clone().and_then(|guest| cast(source, file, &guest, as_written))) };
+    let fixed = fixed.transpose();
     let parameters = swept.as_ref().map(|swept| parameters(swept)).unwrap_or_default();
     let filters = swept.clone().and_then(|_| Filters::resolve(source, file, &parameters));
     let mut problems = Collected::default();
     problems.note(&texts);
     problems.note(&guest);
-    problems.note(&cast);
+    problems.note(&fixed);
     problems.note(&swept);
     problems.note(&filters);
     problems.end()?;
 
-    let (guest, cast, swept, filters) = (guest?, cast?, swept?, filters?);
+    let (guest, fixed, swept, filters) = (guest?, fixed?, swept?, filters?);
     let used = RefCell::default();
     let (mut instances, mut warning) = (Vec::new(), None);
     let mut problems = Collected::default();
     for choice in sweep::choices(source, &swept)? {
-        let point = Point { source, file, cast: &cast, guest: &guest, choice, used: &used };
-        let instance = point.checked(&filters);
+        let chosen = Chosen { source, choice, used: &used };
+        let at = |cast: &Cast| Point { source, file, cast, guest: &guest, chosen: &chosen }.checked(&filters);
+        let instance = match &fixed {
+            Some(cast) => at(cast),
+            None => cast(source, file, &guest, |cpu| chosen.cpu(cpu)).and_then(|cast| at(&cast)),
+        };
         problems.note(&instance);
         if let Ok(instance) = &instance {
-            warning = warning.or_else(|| acting::unknown_end(source, &cast, instance));
+            warning = warning.or_else(|| acting::unknown_end(source, &file.actors, instance));
         }
         instances.extend(instance);
     }
@@ -87,8 +96,13 @@ pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Res
 }
 
 /// The actors, of whom everything else of the file that names one is known to exist.
-fn cast<'a>(source: &Source, file: &'a File, cpus: u32) -> Result<Cast<'a>, InputError> {
-    let cast = Cast::of(source, file, cpus)?;
+fn cast<'a>(
+    source: &Source,
+    file: &'a File,
+    guest: &Guest,
+    chosen: impl Fn(&At<CpuFile>) -> Result<At<CpuFile>, InputError>,
+) -> Result<Cast<'a>, InputError> {
+    let cast = Cast::of(source, file, guest, chosen)?;
     rules::check(source, file, &cast)?;
     order::names(source, file, &cast)?;
     Ok(cast)
@@ -104,10 +118,12 @@ fn parameters(swept: &[Swept<'_>]) -> Vec<Parameter> {
 fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, InputError> {
     let mut guest = Guest {
         cpus: DEFAULT_CPUS,
+        online: DEFAULT_CPUS,
         memory_mib: DEFAULT_MIB,
         command_line: Vec::new(),
         pstore: Backend::Erst,
         crashkernel_mib: None,
+        crash_boot: CrashBoot::default(),
     };
     guest.command_line.extend(file.guest.command_line.iter().map(|word| word.value.clone()));
     if let Some(cpus) = &file.guest.cpus {
@@ -125,8 +141,30 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
     if let Some(backend) = &file.guest.pstore {
         guest.pstore = pstore::backend(source, backend)?;
     }
+    if let Some(At { value: KdumpFile::Given(given), .. }) = &file.guest.kdump {
+        guest.crash_boot.command_line.extend(given.command_line.iter().map(|word| word.value.clone()));
+        if let Some(cpus) = &given.cpus {
+            guest.crash_boot.cpus = cpus.value;
+            if !(1..=guest.cpus).contains(&cpus.value) {
+                let cause = format!("a crash kernel brings up 1 to {} CPUs of this guest", guest.cpus);
+                return Err(source.error(cpus.mark, cause, None));
+            }
+        }
+    }
+    if let Some(At { value: online, mark }) = file.guest.online {
+        if !(1..=guest.cpus).contains(&online) {
+            let cause = format!("of the guest's {} CPUs 1 to {} can be online", guest.cpus, guest.cpus);
+            return Err(source.error(mark, cause, None));
+        }
+        if instance::online(guest.cpus, &guest.command_line) < guest.cpus {
+            let hint = "leave one of the two out".to_owned();
+            return Err(source.error(mark, "the command line says how many CPUs are online as well", Some(hint)));
+        }
+        guest.command_line.push(format!("maxcpus={online}"));
+    }
     let (cpus, pstore) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
-    Ok(Guest { cpus, pstore, ..guest })
+    let online = instance::online(cpus, &guest.command_line);
+    Ok(Guest { cpus, online, pstore, ..guest })
 }
 
 /// A quantity as it is written.
@@ -165,9 +203,41 @@ struct Point<'a> {
     file: &'a File,
     cast: &'a Cast<'a>,
     guest: &'a Guest,
+    chosen: &'a Chosen<'a>,
+}
+
+/// What the parameters are at one point.
+struct Chosen<'a> {
+    source: &'a Source,
     choice: Choice<'a>,
     /// The parameters that something referred to.
     used: &'a RefCell<BTreeSet<String>>,
+}
+
+impl Chosen<'_> {
+    /// The value of a parameter that is named at `mark`, and its place.
+    fn parameter(&self, name: &str, mark: Mark) -> Result<(ParamValue, Mark), InputError> {
+        let Some((_, value)) = self.choice.iter().find(|(known, _)| *known == name) else {
+            let known = self.choice.iter().map(|(known, _)| *known);
+            return Err(self.source.unknown(mark, &UnknownName::new("parameter", name, known)));
+        };
+        self.used.borrow_mut().insert(name.to_owned());
+        Ok((value.0.clone(), value.mark))
+    }
+
+    /// The CPU as it is written, or that of the parameter which it names.
+    fn cpu(&self, written: &At<CpuFile>) -> Result<At<CpuFile>, InputError> {
+        let CpuFile::Parameter(name) = &written.value else { return Ok(written.clone()) };
+        let (value, mark) = self.parameter(name, written.mark)?;
+        let cpu = match &value {
+            ParamValue::Number(number) => u32::try_from(*number).ok().map(CpuFile::Number),
+            ParamValue::Text(word) => CpuFile::of_word(word),
+        };
+        cpu.map(|value| At { value, mark }).ok_or_else(|| {
+            let hint = "it is the number of a CPU, `any-other`, `all-others` or `all`".to_owned();
+            self.source.error(mark, format!("`{}` cannot be a CPU", visible(&value.to_string())), Some(hint))
+        })
+    }
 }
 
 impl Point<'_> {
@@ -184,7 +254,8 @@ impl Point<'_> {
     }
 
     fn instance(&self, filters: &Filters) -> Result<Instance, InputError> {
-        let params: Params = self.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
+        let params: Params =
+            self.chosen.choice.iter().map(|(name, value)| ((*name).to_owned(), value.0.clone())).collect();
         let actors = self.cast.0.iter().map(|role| self.actor(role)).collect::<Result<Vec<_>, _>>()?;
         let must_enter = |role: &&Role| match role.file {
             ActorFile::Hold(Hold { optional, .. })
@@ -217,6 +288,7 @@ impl Point<'_> {
             deadline,
             quiet: self.quiet(deadline)?,
             needs: needs::needs(&self.file.needs, &steps, self.guest.pstore, crashkernel_mib.is_some(), &actors),
+            waits: self.file.waits.iter().map(|wait| self.wait(wait)).collect::<Result<_, _>>()?,
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             reload_on,
             ends,
@@ -265,6 +337,11 @@ impl Point<'_> {
         }
     }
 
+    fn wait(&self, WaitFile { function, at_most }: &WaitFile) -> Result<(String, Duration), InputError> {
+        check::symbol(self.source, function)?;
+        Ok((function.value.clone(), self.duration(at_most)?))
+    }
+
     fn knob(&self, knob: &KnobFile) -> Result<Knob, InputError> {
         let (KnobFile::Parameter(ModuleParameter { value, .. }) | KnobFile::Sysctl(Sysctl { value, .. })) = knob;
         let (value, mark) = self.value(value)?;
@@ -281,7 +358,11 @@ impl Point<'_> {
     /// How much memory is reserved for a crash kernel, if one is loaded.
     fn crashkernel_mib(&self) -> Result<Option<u32>, InputError> {
         let Some(written) = &self.file.guest.kdump else { return Ok(None) };
-        let (value, mark) = self.value(written)?;
+        let (value, mark) = match &written.value {
+            KdumpFile::Word(word) => self.value(&At { value: word.clone(), mark: written.mark })?,
+            KdumpFile::Given(KdumpGivenFile { reserve: Some(reserve), .. }) => self.value(reserve)?,
+            KdumpFile::Given(_) => return Ok(Some(CRASHKERNEL_MIB)),
+        };
         match value.to_string().as_str() {
             "none" => Ok(None),
             "loaded" => Ok(Some(CRASHKERNEL_MIB)),
@@ -304,6 +385,9 @@ impl Point<'_> {
         }
         if cpu >= self.guest.cpus {
             return Err(self.source.error(mark, format!("the guest has no CPU {cpu}"), None));
+        }
+        if cpu >= self.guest.online {
+            return Err(self.source.error(mark, format!("CPU {cpu} is not online"), None));
         }
         Ok(crashkernel_mib.map(|_| cpu))
     }
@@ -347,17 +431,7 @@ impl Point<'_> {
     fn value(&self, written: &At<Scalar>) -> Result<(ParamValue, Mark), InputError> {
         let ParamValue::Text(text) = &written.0 else { return Ok((written.0.clone(), written.mark)) };
         let Some(name) = text.strip_prefix('$') else { return Ok((written.0.clone(), written.mark)) };
-        self.parameter(name, written.mark)
-    }
-
-    /// The value of a parameter that is named at `mark`, and its place.
-    fn parameter(&self, name: &str, mark: Mark) -> Result<(ParamValue, Mark), InputError> {
-        let Some((_, value)) = self.choice.iter().find(|(known, _)| *known == name) else {
-            let known = self.choice.iter().map(|(known, _)| *known);
-            return Err(self.source.unknown(mark, &UnknownName::new("parameter", name, known)));
-        };
-        self.used.borrow_mut().insert(name.to_owned());
-        Ok((value.0.clone(), value.mark))
+        self.chosen.parameter(name, written.mark)
     }
 
     fn duration(&self, written: &At<Scalar>) -> Result<Duration, InputError> {

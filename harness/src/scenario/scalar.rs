@@ -32,11 +32,12 @@ pub(crate) type Sweep = Ordered<Values<Steps>>;
 /// For some parameters, some of their values: `{ hold: { to: 300ms }, post_notifiers: [0] }`.
 pub(crate) type Where = Ordered<Values<Between>>;
 
-/// Values: a list of them, or a range `R`.
+/// Values: a list of them, a range `R`, or all that there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Values<R> {
     List(Vec<At<Scalar>>),
     Range(R),
+    All,
 }
 
 /// Values at equal distances, both ends included.
@@ -64,7 +65,11 @@ impl<'de, R: Deserialize<'de>> Deserialize<'de> for Values<R> {
             type Value = Values<R>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a list of values or a range")
+                f.write_str("a list of values, a range or `all`")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Values<R>, E> {
+                if word == "all" { Ok(Values::All) } else { Err(E::unknown_variant(word, &["all"])) }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Values<R>, A::Error> {

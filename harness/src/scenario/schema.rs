@@ -100,7 +100,7 @@ words! {
     ConfigOption = json_schema!({ "type": "string", "pattern": "^CONFIG_[A-Za-z0-9_]+$", "maxLength": 64 });
     /// A step of a timeline: one of these, or one of the scenario's own.
     StepName = json_schema!({
-        "anyOf": [{ "enum": STEPS.map(|step| step.name) }, { "type": "string", "pattern": "^[a-z][a-z0-9_]*$" }],
+        "anyOf": [{ "enum": STEPS.iter().map(|step| step.name).collect::<Vec<_>>() }, { "type": "string", "pattern": "^[a-z][a-z0-9_]*$" }],
     });
     /// The name of a step of the scenario's own.
     OwnStepName = json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 });
@@ -108,7 +108,7 @@ words! {
     OfStep = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]+$" });
     /// A whole number or a word.
     Scalar = json_schema!({ "type": ["integer", "string"] });
-    /// Each parameter with its values: a list, or a range with both of its ends.
+    /// Each parameter with its values: a list, a range with both of its ends, or `all` CPUs that are online.
     Sweep = json_schema!({
         "type": "object",
         "propertyNames": { "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 32 },
@@ -120,9 +120,10 @@ words! {
                 "additionalProperties": false,
                 "properties": { "from": counted(), "to": counted(), "step": counted() },
             },
+            { "const": "all" },
         ] },
     });
-    /// For some parameters of the scenario, some of their values: a list, or those of a range.
+    /// For some parameters of the scenario, some of their values: a list, those of a range, or `all`.
     Where = json_schema!({
         "type": "object",
         "additionalProperties": { "oneOf": [
@@ -132,6 +133,7 @@ words! {
                 "additionalProperties": false,
                 "properties": { "from": or_null(&counted()), "to": or_null(&counted()) },
             },
+            { "const": "all" },
         ] },
     });
 }

@@ -43,13 +43,17 @@ impl Quantity {
     }
 }
 
-/// The parameters with all their values, each of them once.
-pub(super) fn expand<'a>(source: &Source, file: &'a File) -> Result<Vec<Swept<'a>>, InputError> {
+/// The parameters with all their values, each of them once, of a guest with so many CPUs online.
+pub(super) fn expand<'a>(source: &Source, file: &'a File, online: u32) -> Result<Vec<Swept<'a>>, InputError> {
     let mut parameters = Vec::new();
     for (name, written) in &file.params.0 {
         let values = match written {
             Values::List(values) => values.clone(),
             Values::Range(steps) => stepped(source, steps)?,
+            Values::All => {
+                let value = |cpu: u32| At { value: Scalar(ParamValue::Number(cpu.into())), mark: name.mark };
+                (0..online).map(value).collect()
+            }
         };
         if values.is_empty() {
             return Err(source.error(name.mark, format!("the parameter `{}` has no values", name.value), None));

@@ -79,7 +79,15 @@ fn an_instance_has_everything_resolved() {
     let instance = scenario.at(&held("700ms", 1)).unwrap();
     assert_eq!(
         instance.guest,
-        Guest { cpus: 4, memory_mib: 256, command_line: Vec::new(), pstore: Backend::Erst, crashkernel_mib: None }
+        Guest {
+            cpus: 4,
+            online: 4,
+            memory_mib: 256,
+            command_line: Vec::new(),
+            pstore: Backend::Erst,
+            crashkernel_mib: None,
+            crash_boot: CrashBoot::default()
+        }
     );
     assert_eq!(instance.deadline.as_secs(), 30);
     let budgets: Vec<u64> = instance.draw(0).actors.iter().map(|actor| actor.action.budget_us()).collect();
@@ -199,10 +207,12 @@ expect:
         instance.guest,
         Guest {
             cpus: 8,
+            online: 8,
             memory_mib: 1024,
             command_line: vec!["apic_extnmi=all".to_owned()],
             pstore: Backend::Erst,
-            crashkernel_mib: None
+            crashkernel_mib: None,
+            crash_boot: CrashBoot::default()
         }
     );
     assert_eq!(instance.deadline.as_secs(), 90);

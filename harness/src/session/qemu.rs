@@ -22,9 +22,10 @@ use crate::preflight::Report;
 use crate::project::Project;
 use crate::results::{FileDigest, KernelInfo, QemuInfo};
 use crate::run::RunTrial;
-use crate::scenario::{Guest, Instance, Knob, Needs};
+use crate::scenario::{Guest, Instance, Knob, Needs, online};
 use crate::tracer::Tracer;
 use crate::trial::{Stage, StageOptions, Workplace};
+use crate::waits::WaitSet;
 
 /// This machine, ready to build kernels and to run guests.
 pub struct QemuRig {
@@ -34,6 +35,8 @@ pub struct QemuRig {
     machine: Machine,
     qemu_version: String,
     tracer: Option<Tracer>,
+    /// What kernels wait for by themselves.
+    waits: WaitSet,
     /// Where trials have their private folders.
     workplace: Arc<Workplace>,
     /// What was read of kernels, by their keys.
@@ -69,6 +72,7 @@ impl QemuRig {
             None
         };
         Ok(Self {
+            waits: WaitSet::load(&project.waits())?,
             project: project.clone(),
             options: options.clone(),
             machine,
@@ -89,6 +93,7 @@ impl QemuRig {
             machine: self.machine.clone(),
             qemu_version: self.qemu_version.clone(),
             tracer: self.tracer.clone().filter(|_| options.trace),
+            waits: self.waits.clone(),
             workplace: Arc::clone(&self.workplace),
             facts: Mutex::default(),
             events: self.events.clone(),
@@ -120,7 +125,8 @@ impl QemuRig {
                 of_pairs.push(Arc::clone(stage));
                 continue;
             }
-            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line } = instance.guest;
+            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line, ref crash_boot, .. } =
+                instance.guest;
             let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..self.machine.clone() };
             let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
             let options = StageOptions {
@@ -129,8 +135,10 @@ impl QemuRig {
                 qemu_version: &self.qemu_version,
                 workplace: &self.workplace,
                 tracer: self.tracer.as_ref(),
+                waits: &self.waits,
                 command_line,
                 crash_kernel: crash_kernel.as_deref(),
+                crash_boot,
             };
             let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
             stages.insert(key, Arc::clone(&stage));
@@ -225,6 +233,16 @@ impl Rig for QemuRig {
     }
 
     fn lacks(&self, BuiltKernel { kernel, .. }: &BuiltKernel, instance: &Instance) -> Result<Option<String>, Failure> {
+        let option = |name| {
+            kernel
+                .option(name)
+                .map_err(|error| Failure::host(format!("read {kernel}'s config: {error}", kernel = kernel.name())))
+        };
+        let room = if option("CONFIG_SMP")? == "n" { 1 } else { option("CONFIG_NR_CPUS")?.parse().unwrap_or(u32::MAX) };
+        let words = [kernel.command_line.as_slice(), &instance.guest.command_line].concat();
+        if let Some(reason) = instance.is_cut_off(online(instance.guest.cpus.min(room), &words)) {
+            return Ok(Some(reason));
+        }
         // Most need nothing, and then nothing has to be read.
         if instance.needs == Needs::default() {
             return Ok(None);

@@ -96,6 +96,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         directives: directive::text(&directives),
         deadline: Duration::from_secs(30),
         quiet: Duration::from_secs(3),
+        waits: Vec::new(),
         longest_wait: Duration::ZERO,
         injections: Vec::new(),
         meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],

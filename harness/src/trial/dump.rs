@@ -104,7 +104,8 @@ impl Variables {
     /// By a kernel's `System.map`.
     fn of(map: &str) -> Self {
         let names = ["crash_notes", "__per_cpu_offset", "panic_cpu", "kexec_crash_image"];
-        let [crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image] = addresses(map, names);
+        let found = addresses(map, |name| names.contains(&name));
+        let [crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image] = names.map(|name| found.get(name).copied());
         Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image }
     }
 }
@@ -112,13 +113,8 @@ impl Variables {
 /// Whether a crash kernel was loaded, by the kernel's own pointer to it; none where that cannot be seen.
 async fn is_loaded(guest: &Guest, variables: Variables) -> Result<Option<bool>, GuestError> {
     let Some(pointer) = variables.kexec_crash_image else { return Ok(None) };
-    for cpu in 0..CPUS {
-        let memory = guest.memory_seen_by(cpu, pointer, 8).await?;
-        if memory.len() == 8 {
-            return Ok(Some(memory.iter().any(|byte| *byte != 0)));
-        }
-    }
-    Ok(None)
+    let memory = guest.kernel_memory(pointer, 8).await?;
+    Ok((!memory.is_empty()).then(|| memory.iter().any(|byte| *byte != 0)))
 }
 
 /// Why a dump could not be read.

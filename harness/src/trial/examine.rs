@@ -70,6 +70,7 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
         },
         trace: &artifacts.trace,
         capture_times: &artifacts.capture_times,
+        capture_console: &artifacts.capture_console,
         log: match &artifacts.log {
             LogMemory::Read(ring) => Ok(ring),
             LogMemory::Unknown(why) => Err(why),

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::progress::{self, HungBy};
+use super::progress::HungBy;
 use crate::evidence::registers::{self, VcpuState};
 use crate::evidence::stack::{self, Caller};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{Guest, GuestError};
 use crate::model::HungCpu;
+use crate::waits::{Wait, Waits};
 
 /// No more pages are read of a vCPU's stacks at one look: three stacks in two pages each, and code beside calls.
 const PAGES: usize = 12;
-
-/// What a CPU is in that has left its kernel, and is not in the next one yet.
-const BETWEEN_KERNELS: &str = "purgatory";
 
 /// A hung guest.
 #[derive(Debug, Clone)]
@@ -45,16 +43,20 @@ impl Stand {
         Ok(Self { registers, cpus })
     }
 
-    /// The function that some vCPU waits in and comes back from by the kernel's own doing.
-    pub fn bounded(&self, symbols: &Symbols) -> Option<&'static str> {
-        let of_cpu = |(standing, callers): &(VcpuState, Vec<Caller>)| {
-            if standing.between_kernels() {
-                return Some(BETWEEN_KERNELS);
-            }
+    /// Whether some vCPU has left its kernel, and is not in the next one yet.
+    pub fn between_kernels(&self) -> bool {
+        self.cpus.iter().any(|(standing, _)| standing.between_kernels())
+    }
+
+    /// The waits that vCPUs are in, each with the function by which it is known.
+    pub fn waits<'a>(&'a self, symbols: &'a Symbols, known: &'a Waits) -> Vec<(&'a Wait, &'a str)> {
+        let of_cpu = |(standing, callers): &'a (VcpuState, Vec<Caller>)| {
             let own = symbols.function(standing.rip).map(|function| function.name);
-            progress::bounded(own.into_iter().chain(callers.iter().filter_map(|caller| caller.name(symbols))))
+            let stack: Vec<&str> =
+                own.into_iter().chain(callers.iter().filter_map(|caller| caller.name(symbols))).collect();
+            known.of_stack(&stack)
         };
-        self.cpus.iter().find_map(of_cpu)
+        self.cpus.iter().flat_map(of_cpu).collect()
     }
 }
 
@@ -70,7 +72,7 @@ async fn callers(guest: &Guest, standing: &VcpuState, symbols: &Symbols) -> Resu
 }
 
 impl Hung {
-    pub(super) fn new(by: HungBy, stands: Vec<Stand>, symbols: &Symbols) -> Self {
+    pub(super) fn new(by: &HungBy, stands: Vec<Stand>, symbols: &Symbols) -> Self {
         let mut cpus: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for (standing, callers) in stands.iter().flat_map(|stand| &stand.cpus) {
             cpus.entry(standing.cpu).or_default().push(standing.describe(callers, symbols));
@@ -96,26 +98,35 @@ mod tests {
         Stand { registers: "RIP=".to_owned(), cpus }
     }
 
+    /// The project's own.
+    fn known() -> Waits {
+        let file = crate::project::Project::find(std::path::Path::new("/")).expect("the checkout").waits();
+        crate::waits::WaitSet::load(&file).expect("it is in order").of(&"6.12".parse().expect("a version"))
+    }
+
     #[test]
-    fn one_vcpu_in_a_bounded_wait_is_enough() {
-        let symbols = Symbols::parse(MAP);
+    fn one_vcpu_in_a_wait_with_an_end_is_enough() {
+        let (symbols, known) = (Symbols::parse(MAP), known());
+        let names = |stand: Stand| -> Vec<String> {
+            stand.waits(&symbols, &known).into_iter().map(|(_, function)| function.to_owned()).collect()
+        };
         let (delay, stop, panic) = (0xffff_ffff_8100_0110, 0xffff_ffff_8100_0220, 0xffff_ffff_8100_0330);
-        assert_eq!(stand(&[(0, panic, &[]), (1, delay, &[panic])]).bounded(&symbols), None);
-        let stopping = stand(&[(0, panic, &[]), (1, delay, &[stop, panic])]);
-        assert_eq!(stopping.bounded(&symbols), Some("native_stop_other_cpus"));
-        assert_eq!(stand(&[(0, stop, &[])]).bounded(&symbols), Some("native_stop_other_cpus"));
+        assert_eq!(names(stand(&[(0, stop, &[panic])])), ["native_stop_other_cpus"]);
+        assert_eq!(names(stand(&[(0, delay, &[]), (1, delay, &[stop, panic])])), ["native_stop_other_cpus"]);
+        assert_eq!(names(stand(&[(1, delay, &[panic])])), ["panic"]);
+        assert!(names(stand(&[(0, delay, &[])])).is_empty());
         // Where the crash kernel's checksums are taken, and where it is unpacked.
         let mut leaving = stand(&[(0, 0x0eff_b330, &[])]);
-        assert_eq!(leaving.bounded(&symbols), None, "user space");
+        assert!(!leaving.between_kernels(), "user space");
         leaving.cpus[0].0.interrupts = false;
-        assert_eq!(leaving.bounded(&symbols), Some("purgatory"));
+        assert!(leaving.between_kernels());
     }
 
     #[test]
     fn each_vcpu_is_named_with_its_callers_once_for_each_look() {
         let (delay, panic) = (0xffff_ffff_8100_0110, 0xffff_ffff_8100_0330);
         let looks = vec![stand(&[(1, delay, &[panic]), (0, panic, &[])]), stand(&[(0, delay, &[])])];
-        let hung = Hung::new(HungBy::Quiet(Duration::from_secs(3)), looks, &Symbols::parse(MAP));
+        let hung = Hung::new(&HungBy::Quiet(Duration::from_secs(3)), looks, &Symbols::parse(MAP));
         let texts: Vec<_> = hung.at.iter().map(|HungCpu { cpu, at }| format!("{cpu}: {}", at.join("; "))).collect();
         assert_eq!(texts, ["0: panic+0x30; delay_tsc+0x10", "1: delay_tsc+0x10 < panic+0x30"]);
         assert_eq!(hung.registers.len(), 2);

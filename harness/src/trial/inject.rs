@@ -142,7 +142,7 @@ mod tests {
             hits: 0,
             spent_us: 0,
         };
-        let page = |fired_tsc, actors| Stamps { tsc_khz: 1, fired_tsc, nonce: String::new(), actors };
+        let page = |fired_tsc, actors| Stamps { tsc_khz: 1, fired_tsc, nonce: String::new(), cpus: None, actors };
         let armed = page(None, vec![actor("p", None, None)]);
         let fired = page(Some(1), vec![actor("p", None, None)]);
         let entered = page(Some(1), vec![actor("q", Some(2), Some(3)), actor("p", Some(2), None)]);

@@ -35,7 +35,7 @@ const KICK: Duration = Duration::from_millis(100);
 const TURNS: [Duration; 2] = [Duration::from_micros(250), Duration::from_millis(4)];
 
 impl Interleaving {
-    /// Draws it from a trial's seed, for a guest with `cpus` vCPUs.
+    /// Draws it from a trial's seed, for a guest with `cpus` CPUs online.
     pub fn draw(seed: u64, cpus: u32, time: Time) -> Self {
         let stream = |key| stream(seed, "", key);
         let below = |key, end: Duration| {

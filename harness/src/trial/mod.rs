@@ -34,12 +34,13 @@ use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
 use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
+use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
-use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
+use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 
 pub use alive::NotAliveReason;
@@ -99,6 +100,8 @@ pub struct Assignment {
     pub deadline: Duration,
     /// How long a guest may do nothing, in its own time, before it counts as hung.
     pub quiet: Duration,
+    /// Functions that wait, and for how long at most, besides those that are known of every kernel.
+    pub waits: Vec<(String, Duration)>,
     /// How long an actor may have to wait from firing or from another's edge, or may sleep.
     pub longest_wait: Duration,
     /// What is injected from outside.
@@ -131,11 +134,11 @@ impl Assignment {
         let TrialSettings { time, phase, read_back, full_vmcore } = settings;
         let drawn = instance.draw(trial.seed);
         let interleaving = match phase {
-            Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.cpus, time),
+            Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.online, time),
             Phase::Fixed => Interleaving::default(),
         };
         let survives = instance.ends.survives();
-        let quiet = instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses));
+        let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses));
         let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
         Self {
             index: trial.index,
@@ -148,6 +151,7 @@ impl Assignment {
             deadline: instance.deadline + if survives { TO_REPORT } else { Duration::ZERO },
             // Who is to survive has nothing to do, and is not to be taken for dead because of that.
             quiet: if survives { quiet.max(instance.deadline + TO_REPORT) } else { quiet },
+            waits: instance.waits.clone(),
             longest_wait: longest(drawn.actors.iter().map(waits)),
             injections: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
@@ -177,12 +181,6 @@ fn tail(instance: &Instance, nonce: &str) -> Tail {
         None => Tail::beginning_with(nonce, of, ends.panic_text().unwrap_or_default()),
     };
     if ends.may_panic() { tail } else { tail.without_panic() }
-}
-
-/// How long `panic()` waits before it resets the machine, if the scenario says so: `kernel.panic`, in seconds.
-fn panic_timeout(knobs: &[Knob]) -> Duration {
-    let written = knobs.iter().rev().find(|knob| *knob == &Knob::sysctl("kernel.panic", knob.value.clone()));
-    Duration::from_secs(written.and_then(|knob| knob.value.parse().ok()).unwrap_or(0))
 }
 
 /// How long an actor may wait before it enters its section, from firing or from another's edge, or sleep inside of it.
@@ -224,6 +222,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         outcome: TrialOutcome::InfraError { cause: String::new() },
         template: None,
         host_wait_percent: None,
+        cpus: None,
         stamps: Vec::new(),
         hung_by: None,
         hung_at: Vec::new(),
@@ -266,6 +265,8 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
         found = read.ok();
     }
     let Examined { hung, evidence, verdict, .. } = &examined;
+    let all = |cpus: &&Cpus| !cpus.online.iter().copied().eq(0..stage.machine.cpus);
+    record.cpus = evidence.cpus().filter(all).cloned();
     record.host_wait_percent = evidence.facts.host_wait.map(percent);
     if let Some(Hung { by, at, .. }) = hung {
         (record.hung_by, record.hung_at) = (Some(by.clone()), at.clone());
@@ -383,18 +384,6 @@ mod tests {
     use crate::yaml::Source;
 
     const NONCE: &str = "0123456789abcdef";
-
-    #[test]
-    fn a_guest_is_given_the_time_that_its_kernel_was_told_to_wait_before_it_resets() {
-        let knobs = |values: &[&str]| {
-            let mut knobs = vec![Knob::sysctl("kernel.panic_on_oops", "7".to_owned())];
-            knobs.extend(values.iter().map(|value| Knob::sysctl("kernel.panic", (*value).to_owned())));
-            panic_timeout(&knobs).as_secs()
-        };
-        assert_eq!((knobs(&[]), knobs(&["5"]), knobs(&["5", "8"]), knobs(&["5", "0"])), (0, 5, 8, 0));
-        // At once, and nonsense.
-        assert_eq!((knobs(&["-1"]), knobs(&["soon"])), (0, 0));
-    }
 
     #[test]
     fn channels_are_held_to_what_the_guest_ends_by() {

@@ -8,6 +8,7 @@
 //! that does nothing of all that for a while is *suspected*; whether it waits for something that the kernel itself
 //! bounds only its vCPUs' stacks tell, which are read then.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -17,23 +18,6 @@ use crate::verdict::SLOW_HOST;
 
 /// How often a guest that has not ended is looked at.
 pub(super) const PEEK: Duration = Duration::from_millis(250);
-
-/// Functions that wait, and come back by the kernel's own doing: a second for the other CPUs to stop
-/// (`arch/x86/kernel/smp.c`, `reboot.c`, `crash.c`), ten for their backtraces (`lib/nmi_backtrace.c`), a second for the
-/// consoles (`__pr_flush()`, `kernel/printk/printk.c`). On an emulated CPU such a second may last many.
-const BOUNDED: [&str; 5] = [
-    "native_stop_other_cpus",
-    "nmi_shootdown_cpus",
-    "crash_smp_send_stop",
-    "nmi_trigger_cpumask_backtrace",
-    "__pr_flush",
-];
-
-/// The function among these that comes back by the kernel's own doing.
-pub(super) fn bounded<'a>(functions: impl IntoIterator<Item = &'a str>) -> Option<&'static str> {
-    let plain = |name: &'a str| name.split('.').next().unwrap_or(name);
-    functions.into_iter().find_map(|name| BOUNDED.into_iter().find(|bounded| *bounded == plain(name)))
-}
 
 /// How long nothing may happen, in the guest's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +98,7 @@ pub(super) enum Suspicion {
 }
 
 /// How a hung guest was recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HungBy {
     /// As [`Suspicion::Dead`].
     Dead,
@@ -127,14 +111,25 @@ pub(super) enum HungBy {
 }
 
 /// Why a guest past its deadline was not recognised before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotBefore {
     /// It had not been quiet for long enough.
     WentOn,
-    /// A vCPU was in a function that comes back by itself.
-    In(&'static str),
+    /// A vCPU waited for something that comes by itself.
+    In(Limited),
+    /// This watchdog was still to have its time.
+    Watched(String),
     /// The host had no processor for it.
     Starved,
+}
+
+/// A wait with an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Limited {
+    /// What waits.
+    pub function: String,
+    /// For how long at most; none if that is not known.
+    pub at_most: Option<Duration>,
 }
 
 impl Patience {
@@ -150,11 +145,15 @@ pub(super) struct Progress {
     patience: Patience,
     /// The last moment; the last one with a sign of life; when that sign was.
     seen: Option<(Observation, Option<Waited>, Duration)>,
+    /// Until the next sign of life it may be quiet for so much longer.
+    watched: Duration,
+    /// The waits that vCPUs have been seen in since the last sign of life, by their functions: when each is over.
+    waits: BTreeMap<String, Duration>,
 }
 
 impl Progress {
     pub const fn new(patience: Patience) -> Self {
-        Self { patience, seen: None }
+        Self { patience, seen: None, watched: Duration::ZERO, waits: BTreeMap::new() }
     }
 
     /// What one more moment says.
@@ -171,12 +170,14 @@ impl Progress {
             *alive = known(before.at);
             *waited = moment.waited;
             *before = moment;
+            self.watched = Duration::ZERO;
+            self.waits.clear();
             return Suspicion::None;
         }
         let dead = before.dead && moment.dead;
         let quiet = moment.at.saturating_sub(*alive);
         let since = waited.zip(moment.waited).map(|(then, now)| now.since(then)).unwrap_or_default();
-        let allowed = self.patience.of(&moment);
+        let allowed = self.patience.of(&moment) + self.watched;
         *before = moment;
         let ran = Duration::from_nanos(since.ran_ns);
         match self.patience.of_processor {
@@ -188,10 +189,32 @@ impl Progress {
         }
     }
 
+    /// A watchdog that has seen nothing yet may take so long to; whether that is longer than it was known before.
+    pub fn is_watched(&mut self, at_most: Duration) -> bool {
+        let longer = at_most > self.watched;
+        self.watched = self.watched.max(at_most);
+        longer
+    }
+
+    /// A vCPU is in a wait that is over after so long at most: how much of that is left, if any. As long as it waits, the
+    /// guest is not quiet.
+    pub fn is_waiting(&mut self, function: &str, over_after: Duration) -> Option<Duration> {
+        let (moment, waited, alive) = self.seen.as_mut()?;
+        let until = *self.waits.entry(function.to_owned()).or_insert(moment.at + over_after);
+        let left = until.checked_sub(moment.at).filter(|left| !left.is_zero())?;
+        (*alive, *waited) = (moment.at, moment.waited);
+        Some(left)
+    }
+
+    /// Whether a vCPU has been seen in such a wait since the last sign of life.
+    pub fn waited(&self) -> bool {
+        !self.waits.is_empty()
+    }
+
     /// How long until it has been quiet for too long, in the guest's time.
     fn left(&self) -> Duration {
         let Some((moment, _, alive)) = &self.seen else { return self.patience.quiet };
-        (*alive + self.patience.of(moment)).saturating_sub(moment.at)
+        (*alive + self.patience.of(moment) + self.watched).saturating_sub(moment.at)
     }
 
     /// When to look next: soon, and just when it has been quiet for too long.
@@ -224,7 +247,13 @@ impl fmt::Display for NotBefore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WentOn => f.write_str("it had not been quiet for long before"),
-            Self::In(function) => write!(f, "a CPU was in {function}(), which waits for a limited time"),
+            Self::In(Limited { function, at_most: Some(time) }) => {
+                write!(f, "a CPU was in {function}(), which waits for {time:?} at most")
+            }
+            Self::In(Limited { function, at_most: None }) => {
+                write!(f, "a CPU was in {function}, which takes a limited time")
+            }
+            Self::Watched(switch) => write!(f, "the watchdog of {switch} had not had its time"),
             Self::Starved => f.write_str("its vCPUs waited for processors of the host"),
         }
     }

@@ -1,7 +1,7 @@
 //! What trials of one kernel and guest shape start from: several templates, made once and kept in the cache, or a cold
 //! boot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,16 +16,22 @@ use super::symbols::KernelSymbols;
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
 use crate::evidence::symbols::Symbols;
-use crate::guest::{CRASH_COMMAND_LINE, GuestError, Machine, Ram, Start, Template, TemplateError, Time, Tracing};
+use crate::guest::{
+    GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing, crash_command_line,
+};
 use crate::image;
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
 use crate::probes::{Probes, ProbesError};
-use crate::scenario::stream;
+use crate::scenario::{CrashBoot, stream};
 use crate::tracer::Tracer;
+use crate::waits::{WaitSet, Waits};
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
 const RECIPE: &str = "7";
+
+/// The kernel's variable that says which CPU panics: -1 for none.
+pub(super) const PANIC_CPU: &str = "panic_cpu";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
@@ -42,7 +48,9 @@ pub struct Stage {
     /// What guests are traced with.
     pub(super) tracer: Option<StageTracer>,
     /// The kernel's functions.
-    symbols: KernelSymbols,
+    pub(super) symbols: KernelSymbols,
+    /// What it waits for by itself.
+    pub(super) waits: Waits,
     /// What it takes to read dumps of its memory, if its guests have a crash kernel.
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
@@ -120,10 +128,14 @@ pub struct StageOptions<'a> {
     pub workplace: &'a Arc<Workplace>,
     /// What guests are traced with, if they are to be, and can be.
     pub tracer: Option<&'a Tracer>,
+    /// What kernels wait for by themselves.
+    pub waits: &'a WaitSet,
     /// Words for the kernel's command line, behind those of the kernel's variant.
     pub command_line: &'a [String],
     /// The crash kernel, `bzImage`, where one is loaded; the kernel itself if none is named.
     pub crash_kernel: Option<&'a Path>,
+    /// How it is booted.
+    pub crash_boot: &'a CrashBoot,
 }
 
 /// Why a kernel cannot be tried.
@@ -201,23 +213,27 @@ impl Stage {
             }
             None => None,
         };
-        let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash {
-            kernel,
-            initramfs,
-            command_line: CRASH_COMMAND_LINE,
-        });
+        let CrashBoot { cpus, command_line } = options.crash_boot;
+        let line = crash_command_line(*cpus, command_line);
+        let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash { kernel, initramfs, command_line: &line });
         let bytes = image::initramfs(&agent, &crashlab, crash).map_err(packing())?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
         if !initramfs.is_file() {
             put(&initramfs, &bytes)?;
         }
-        let append = [&kernel.command_line, options.command_line].concat();
+        let built_in = kernel.option("CONFIG_PANIC_TIMEOUT").map_err(io("read", &kernel.config()))?;
+        let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
+        let words = [&kernel.command_line, options.command_line].concat();
+        let append = reset.into_iter().chain(words).collect();
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.map(|tracer| StageTracer::new(tracer, kernel, sleeps)).transpose();
         let tracer = tracer.map_err(|source| StageError::Probes { kernel: name.clone(), source })?;
+        let waits = options.waits.of(&kernel.record.source.version);
+        let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();
+        variables.insert(PANIC_CPU.to_owned());
         let key = template_key(&machine, &boot, tracer.as_ref(), kernel, &digest, options.qemu_version);
         Ok(Self {
             machine,
@@ -226,7 +242,8 @@ impl Stage {
             kept: options.cache.join("templates"),
             key,
             tracer,
-            symbols: KernelSymbols::of(kernel),
+            symbols: KernelSymbols::of(kernel, variables),
+            waits,
             dumps,
             workplace: Arc::clone(options.workplace),
             kernel: name,

@@ -1,12 +1,13 @@
-//! The functions of a stage's kernel, read when they are first needed: most trials never ask for them.
+//! The functions of a stage's kernel, and some of its variables, read when they are first needed: most trials never ask for them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::OnceCell;
 
 use crate::blocking::off_thread;
-use crate::evidence::symbols::Symbols;
+use crate::evidence::symbols::{Symbols, addresses};
 use crate::kernel::Kernel;
 use crate::probes::{Extent, Image};
 
@@ -15,6 +16,8 @@ use crate::probes::{Extent, Image};
 pub(super) struct KernelSymbols {
     system_map: PathBuf,
     crashlab: PathBuf,
+    /// The variables whose addresses are wanted.
+    variables: BTreeSet<String>,
     read: OnceCell<Read>,
 }
 
@@ -22,38 +25,50 @@ pub(super) struct KernelSymbols {
 #[derive(Debug)]
 struct Read {
     kernel: Symbols,
+    variables: BTreeMap<String, u64>,
     /// crashlab's functions by name, with the addresses that they have in their section.
     crashlab: Vec<(String, Extent)>,
 }
 
 impl KernelSymbols {
-    pub fn of(kernel: &Kernel) -> Self {
-        Self { system_map: kernel.system_map(), crashlab: kernel.crashlab(), read: OnceCell::new() }
+    /// Of a kernel of which these variables are wanted.
+    pub fn of(kernel: &Kernel, variables: BTreeSet<String>) -> Self {
+        Self { system_map: kernel.system_map(), crashlab: kernel.crashlab(), variables, read: OnceCell::new() }
     }
 
     /// The kernel's functions, and crashlab's, whose code lies at `code` if that is known. The files are read the first
     /// time only, by another thread.
     pub async fn with_crashlab(&self, code: Option<u64>) -> io::Result<Symbols> {
-        let Read { kernel, crashlab } = self
-            .read
-            .get_or_try_init(|| {
-                let (system_map, crashlab) = (self.system_map.clone(), self.crashlab.clone());
-                off_thread(move || Read::from(&system_map, &crashlab))
-            })
-            .await?;
+        let Read { kernel, crashlab, .. } = self.read().await?;
         let functions = crashlab.iter().map(|(name, extent)| (name.as_str(), *extent));
         Ok(match code {
             Some(code) => kernel.clone().with_crashlab(code, functions),
             None => kernel.clone(),
         })
     }
+
+    /// Where a variable that is wanted lies, if the kernel has it.
+    pub async fn variable(&self, name: &str) -> io::Result<Option<u64>> {
+        Ok(self.read().await?.variables.get(name).copied())
+    }
+
+    async fn read(&self) -> io::Result<&Read> {
+        let reading = || {
+            let (system_map, crashlab) = (self.system_map.clone(), self.crashlab.clone());
+            let variables = self.variables.clone();
+            off_thread(move || Read::from(&system_map, &crashlab, &variables))
+        };
+        self.read.get_or_try_init(reading).await
+    }
 }
 
 impl Read {
-    fn from(system_map: &Path, crashlab: &Path) -> io::Result<Self> {
-        let kernel = Symbols::parse(&std::fs::read_to_string(system_map)?);
+    fn from(system_map: &Path, crashlab: &Path, variables: &BTreeSet<String>) -> io::Result<Self> {
+        let map = std::fs::read_to_string(system_map)?;
+        let kernel = Symbols::parse(&map);
+        let variables = addresses(&map, |name| variables.contains(name));
         let image = Image::open(crashlab)?;
         let crashlab = image.functions().map(|(name, extent)| (name.to_owned(), extent)).collect();
-        Ok(Self { kernel, crashlab })
+        Ok(Self { kernel, variables, crashlab })
     }
 }

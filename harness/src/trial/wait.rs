@@ -1,11 +1,12 @@
 //! Waiting for a guest's end, or until it is clear that there will be none.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::hung::{Hung, Stand};
 use super::inject::{Injections, POLL};
-use super::progress::{ActorSigns, HungBy, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
-use super::stage::Stage;
+use super::progress::{ActorSigns, HungBy, Limited, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
+use super::stage::{PANIC_CPU, Stage};
 use super::{ARM_DEADLINE, Assignment};
 use crate::evidence::activity;
 use crate::evidence::registers::{self, VcpuState};
@@ -13,6 +14,7 @@ use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{Clock, End, Guest, GuestError, Sample, Time, monotonic_ns};
 use crate::probes::Probes;
+use crate::waits::{Lasts, Variable, Waits};
 
 /// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -36,6 +38,10 @@ pub(super) struct Waiting<'a> {
     clock: Clock,
     progress: Progress,
     injections: Injections,
+    /// What its kernel waits for by itself.
+    waits: Arc<Waits>,
+    /// How much later its deadline is, for waits with an end.
+    granted: Duration,
     /// The guest's time at the last look.
     last_time: Option<Duration>,
 }
@@ -47,6 +53,19 @@ enum Closer {
     Not(NotBefore),
 }
 
+/// What several looks at the vCPUs found.
+enum Looked {
+    Ended(End),
+    /// One of them is in this wait, of which so much is left at most; none if that is not known.
+    Waits(Limited, Option<Duration>),
+}
+
+/// What a CPU is in that has left its kernel, and is not in the next one yet.
+const BETWEEN_KERNELS: &str = "purgatory";
+
+/// A deadline is put off by no more than this in all, however many waits there are.
+const MOST_GRANTED: Duration = Duration::from_secs(2 * 3600);
+
 /// In virtual time, the deadline of a guest with a crash kernel is multiplied by this where it is measured by the guest's
 /// own clock.
 const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
@@ -57,14 +76,17 @@ impl<'a> Waiting<'a> {
         let quiet = quiet.saturating_sub(LOOKING).max(quiet / 2);
         let of_processor = (stage.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
         let patience = Patience { quiet, pending, of_processor };
-        let (clock, progress) = (Clock::default(), Progress::new(patience));
+        let own = assignment.waits.iter().cloned();
+        let waits = own.fold(stage.waits.clone(), |waits, (function, at_most)| waits.with(function, at_most));
         Self {
             stage,
             assignment,
             probes,
-            clock,
-            progress,
+            clock: Clock::default(),
+            progress: Progress::new(patience),
             injections: Injections::new(&assignment.injections),
+            waits: Arc::new(waits),
+            granted: Duration::ZERO,
             last_time: None,
         }
     }
@@ -76,13 +98,12 @@ impl<'a> Waiting<'a> {
     /// message from the agent would put some thousand instructions before the faults.
     pub async fn end(mut self, guest: &mut Guest) -> Result<(End, Option<Hung>), GuestError> {
         let began = Instant::now();
-        let deadline = self.deadline();
         // By the host's clock, and by the guest's.
         let mut fired: Option<(Instant, Duration)> = None;
         let mut look_at = began + FIRST_LOOK;
         let mut not_before = NotBefore::WentOn;
         loop {
-            let limit = fired.map_or(began + ARM_DEADLINE, |(at, _)| at + deadline);
+            let limit = fired.map_or(began + ARM_DEADLINE, |(at, _)| at + self.deadline());
             let now = Instant::now();
             let poll = if self.injections.outstanding() { now + POLL } else { look_at };
             if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
@@ -98,20 +119,25 @@ impl<'a> Waiting<'a> {
             }
             let sample = guest.sample(&mut self.clock).await?;
             let page = stamps::decode(&sample.page).ok();
+            let observation = self.observation(&sample, page.as_ref());
+            let suspicion = self.progress.see(observation);
             if fired.is_none() && page.as_ref().is_some_and(|page| page.fired_tsc.is_some()) {
                 fired = Some((sample.at, sample.guest_time));
             } else if let Some(end) = self.past(limit, fired, &sample) {
                 if fired.is_none() {
                     return Err(guest.silent("fire", ARM_DEADLINE).await);
                 }
-                let by = HungBy::Deadline(self.assignment.deadline, not_before);
-                return Ok((end, Some(self.past_deadline(guest, by).await?)));
+                if let Some(hung) = self.past_deadline(guest, not_before.clone()).await? {
+                    return Ok((end, Some(hung)));
+                }
+                continue;
             }
-            let observation = self.observation(&sample, page.as_ref());
-            let by = match self.progress.see(observation) {
+            let by = match suspicion {
                 _ if fired.is_none() => None,
                 Suspicion::None => {
-                    not_before = NotBefore::WentOn;
+                    if !self.progress.waited() {
+                        not_before = NotBefore::WentOn;
+                    }
                     None
                 }
                 Suspicion::Starved => {
@@ -142,22 +168,19 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Where the vCPUs of a suspected guest stand, several times; it is hung if it does nothing meanwhile either, and
-    /// none of them waits for something that comes by itself.
+    /// Where the vCPUs of a suspected guest stand, several times; it is hung if it does nothing meanwhile either, none of
+    /// them waits for something that comes by itself, and no watchdog is still to end it.
     async fn look_closer(&mut self, guest: &mut Guest, by: HungBy) -> Result<Closer, GuestError> {
         let symbols = self.symbols(guest).await?;
-        let mut stands = Vec::new();
-        for look in 0..LOOKS {
-            if look > 0
-                && let Some(end) = guest.end(BETWEEN_LOOKS).await?
-            {
-                return Ok(Closer::Ended(end));
-            }
-            let stand = Stand::look(guest, &symbols).await?;
-            if let Some(function) = stand.bounded(&symbols) {
-                return Ok(Closer::Not(NotBefore::In(function)));
-            }
-            stands.push(stand);
+        let stands = match self.looks(guest, &symbols).await? {
+            (stands, None) => stands,
+            (_, Some(Looked::Ended(end))) => return Ok(Closer::Ended(end)),
+            (_, Some(Looked::Waits(limited, _))) => return Ok(Closer::Not(NotBefore::In(limited))),
+        };
+        if by != HungBy::Dead
+            && let Some(switch) = self.watched(guest).await?
+        {
+            return Ok(Closer::Not(NotBefore::Watched(switch)));
         }
         let sample = guest.sample(&mut self.clock).await?;
         let page = stamps::decode(&sample.page).ok();
@@ -169,25 +192,102 @@ impl<'a> Waiting<'a> {
             (_, Suspicion::Starved) => return Ok(Closer::Not(NotBefore::Starved)),
             _ => return Ok(Closer::Not(NotBefore::WentOn)),
         };
-        Ok(Closer::Hung(Hung::new(by, stands, &symbols)))
+        Ok(Closer::Hung(Hung::new(&by, stands, &symbols)))
     }
 
-    async fn past_deadline(&self, guest: &mut Guest, by: HungBy) -> Result<Hung, GuestError> {
+    /// The guest past its deadline is hung, unless its kernel waits for something that comes by itself: then it is given
+    /// until that is over.
+    async fn past_deadline(&mut self, guest: &mut Guest, not_before: NotBefore) -> Result<Option<Hung>, GuestError> {
         let symbols = self.symbols(guest).await?;
+        let (stands, looked) = self.looks(guest, &symbols).await?;
+        let why = match looked {
+            Some(Looked::Waits(_, Some(left))) if self.granted + left <= MOST_GRANTED => {
+                self.granted += left;
+                return Ok(None);
+            }
+            Some(Looked::Waits(limited, _)) => NotBefore::In(limited),
+            // One that ended after all did so too late.
+            Some(Looked::Ended(_)) | None => not_before,
+        };
+        Ok(Some(Hung::new(&HungBy::Deadline(self.assignment.deadline + self.granted, why), stands, &symbols)))
+    }
+
+    /// Looks several times where the vCPUs stand; no more once the guest has ended, or is seen in a wait with an end.
+    async fn looks(
+        &mut self,
+        guest: &mut Guest,
+        symbols: &Symbols,
+    ) -> Result<(Vec<Stand>, Option<Looked>), GuestError> {
         let mut stands = Vec::new();
         for look in 0..LOOKS {
-            if look > 0 && guest.end(BETWEEN_LOOKS).await?.is_some() {
-                // It ended after all, but too late.
-                break;
+            if look > 0
+                && let Some(end) = guest.end(BETWEEN_LOOKS).await?
+            {
+                return Ok((stands, Some(Looked::Ended(end))));
             }
-            stands.push(Stand::look(guest, &symbols).await?);
+            let stand = Stand::look(guest, symbols).await?;
+            let waits = self.waits_with_an_end(guest, &stand, symbols).await?;
+            stands.push(stand);
+            if waits.is_some() {
+                return Ok((stands, waits));
+            }
         }
-        Ok(Hung::new(by, stands, &symbols))
+        Ok((stands, None))
+    }
+
+    /// The wait with an end that some vCPU is in, if any is.
+    async fn waits_with_an_end(
+        &mut self,
+        guest: &Guest,
+        stand: &Stand,
+        symbols: &Symbols,
+    ) -> Result<Option<Looked>, GuestError> {
+        if stand.between_kernels() {
+            let limited = Limited { function: BETWEEN_KERNELS.to_owned(), at_most: None };
+            return Ok(Some(Looked::Waits(limited, None)));
+        }
+        let known = Arc::clone(&self.waits);
+        for (wait, function) in stand.waits(symbols, &known) {
+            let value = match &wait.lasts {
+                Lasts::SecondsIn(variable) => self.value(guest, variable).await?,
+                Lasts::For(_) => None,
+            };
+            if let Some(at_most) = wait.at_most(value)
+                && let Some(left) = self.progress.is_waiting(function, wait.over_after(at_most))
+            {
+                let limited = Limited { function: function.to_owned(), at_most: Some(at_most) };
+                return Ok(Some(Looked::Waits(limited, Some(left))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The watchdog that may still end a guest which nobody has taken to be watched so far. Once its kernel panics none
+    /// does.
+    async fn watched(&mut self, guest: &Guest) -> Result<Option<String>, GuestError> {
+        let panic_cpu = Variable { name: PANIC_CPU.to_owned(), bytes: 4 };
+        if self.value(guest, &panic_cpu).await? != Some(-1) {
+            return Ok(None);
+        }
+        let known = Arc::clone(&self.waits);
+        let mut last = None;
+        for watchdog in &known.watchdogs {
+            let values = (self.value(guest, &watchdog.switch).await?, self.value(guest, &watchdog.after).await?);
+            let (Some(switch), Some(after)) = values else { continue };
+            let at_most = watchdog.at_most(switch, after).map(|at_most| (at_most, &watchdog.switch.name));
+            last = last.max(at_most);
+        }
+        Ok(last.filter(|(at_most, _)| self.progress.is_watched(*at_most)).map(|(_, switch)| switch.clone()))
+    }
+
+    /// What a variable of the kernel's has, if the kernel has it.
+    async fn value(&self, guest: &Guest, variable: &Variable) -> Result<Option<i64>, GuestError> {
+        let Some(at) = self.stage.symbols.variable(&variable.name).await.map_err(unreadable)? else { return Ok(None) };
+        Ok(variable.value(&guest.kernel_memory(at, variable.bytes).await?))
     }
 
     async fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
-        let what = "read the kernel's symbols, by which a hung guest is recognised".to_owned();
-        self.stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })
+        self.stage.symbols(guest.crashlab_code()).await.map_err(unreadable)
     }
 
     fn observation(&mut self, sample: &Sample, page: Option<&Stamps>) -> Observation {
@@ -229,17 +329,24 @@ impl<'a> Waiting<'a> {
     /// instructions.
     fn own_deadline(&self) -> Duration {
         let deadline = self.assignment.deadline;
-        if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline }
+        let deadline = if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline };
+        deadline + self.granted
     }
 
     /// The scenario's deadline is in seconds of the guest. In virtual time one of them may last several of the host's, more
     /// on a busy host; if vCPUs do nothing but `pause`, it lasts so long that the guest's own clock is no limit.
     fn deadline(&self) -> Duration {
+        let deadline = self.assignment.deadline + self.granted;
         match self.stage.machine.time {
-            Time::Real => self.assignment.deadline,
-            Time::Virtual => self.assignment.deadline * 10,
+            Time::Real => deadline,
+            Time::Virtual => deadline * 10,
         }
     }
+}
+
+fn unreadable(source: std::io::Error) -> GuestError {
+    let what = "read the kernel's symbols, by which a hung guest is recognised".to_owned();
+    GuestError::Io { what, source }
 }
 
 /// Whether an actor is still to come, or sleeps.

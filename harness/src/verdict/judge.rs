@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
 use super::ends;
-use super::kdump::{ExpectedDump, dumped, judge_kdump};
+use super::kdump::{ExpectedDump, dumped, judge_kdump, with_last_words};
 use super::meet::{self, ActorInterval};
 use super::order::judge_order;
 use super::retention::{ReferenceLog, text_of_dump, text_of_pstore};
@@ -195,9 +195,14 @@ fn judge_log(evidence: &Evidence, expected: &Expected<'_>, reference: Option<&Re
     }
     if let Some(capture) = &evidence.facts.capture {
         let timeline = evidence.timeline.as_ref().and_then(|timeline| timeline.as_ref().ok());
-        let due = ExpectedDump { build_id: expected.build_id.to_owned(), saved_registers: saved_registers(timeline) };
+        let due = ExpectedDump {
+            build_id: expected.build_id.to_owned(),
+            saved_registers: saved_registers(timeline),
+            online: timeline.map(|timeline| timeline.online_at(usize::MAX)),
+        };
         let log = evidence.dumped_log.as_ref().map(|log| log.as_ref().map_err(String::as_str));
-        channels.insert(Channel::Kdump, by_line(judge_kdump(capture, log, &due, tail), &dump));
+        let verdict = with_last_words(judge_kdump(capture, log, &due, tail), &evidence.capture_console);
+        channels.insert(Channel::Kdump, by_line(verdict, &dump));
         texts.push(('k', &dump));
     }
     LogVerdicts { difference: reference.and_then(|reference| reference.difference(&texts)), channels }

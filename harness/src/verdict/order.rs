@@ -102,7 +102,8 @@ impl<'a> Seen<'a> {
         let (at, event) = self.first(moment)?;
         let stopped: BTreeSet<u32> =
             self.events().take_while(|(index, _)| *index < at).filter(|(_, e)| stops(e)).map(|(_, e)| e.cpu).collect();
-        let running = (0..self.0.cpus).filter(|cpu| *cpu != event.cpu && !stopped.contains(cpu));
+        let online = self.0.online_at(at);
+        let running = online.iter().filter(|cpu| *cpu != event.cpu && !stopped.contains(cpu));
         let running: Vec<String> = running.take(CPUS_SHOWN).map(|cpu| cpu.to_string()).collect();
         if running.is_empty() {
             return Ok(());

@@ -61,6 +61,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         hung_by: None,
         hung_at: vec![],
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
+        cpus: None,
         log_unknown: None,
         dump: None,
     }

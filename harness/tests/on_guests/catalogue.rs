@@ -99,6 +99,6 @@ fn contexts_and_kinds_of_death() {
 }
 
 #[test]
-fn how_kernels_die_in_the_field() {
+fn cases_of_the_field() {
     has_the_expected_outcomes("field");
 }

@@ -105,6 +105,40 @@ fn a_wait_that_the_kernel_bounds_is_no_hang() {
 }
 
 #[test]
+fn the_seconds_before_a_reset_are_no_hang_even_beyond_the_deadline() {
+    let project = Project::new();
+    let rest =
+        "guest: { command-line: [panic=10] }\ndeadline: 4s\nactors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    project.write("scenarios/later.yaml", &scenario("later", rest));
+    let record = trial(&project, "later");
+    assert_eq!((&record["outcome"], &record["hung"]), (&"counted".into(), &false.into()), "{record:#}");
+    let timeline = project.results().join("latest/artifacts/00000/timeline.json");
+    let timeline: serde_json::Value = serde_json::from_slice(&std::fs::read(timeline).unwrap()).unwrap();
+    let last = timeline["events"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["step"], "emergency_restart", "{timeline:#}");
+}
+
+#[test]
+fn a_notifier_that_hangs_is_no_wait_of_panics_but_a_scenario_may_say_that_it_comes_back() {
+    let project = Project::new();
+    let rest = "guest: { command-line: [panic=10] }\ndeadline: 60s\nactors:\n  \
+                - spin: { name: spin, cpu: 0, in: notifier, for: forever }\n  \
+                - panic: { name: panic, cpu: 0, at: 0ms }\n";
+    project.write("scenarios/hangs.yaml", &scenario("hangs", rest));
+    let record = trial(&project, "hangs");
+    assert_eq!(record["hung"], true, "{record:#}");
+    assert!(record["hung_by"].as_str().unwrap().starts_with("quiet "), "{record:#}");
+    // It does not come back, but is given the time.
+    let waits = "waits: [{ function: notifier_call_chain, at-most: 8s }]\n";
+    project.write("scenarios/waits.yaml", &scenario("waits", &format!("{waits}{}", rest.replace("60s", "10s"))));
+    let record = trial(&project, "waits");
+    assert_eq!(record["hung"], true, "{record:#}");
+    let by = record["hung_by"].as_str().unwrap();
+    // Twice eight seconds are beyond the deadline, which is put off.
+    assert!(by.starts_with("quiet ") || !by.starts_with("deadline 10s"), "{record:#}");
+}
+
+#[test]
 fn a_deadlock_is_recognised_and_shown_by_who_called_whom() {
     let project = Project::new();
     // CPU 1 holds the spin lock inside of the console's semaphore for ever; panic() prints.

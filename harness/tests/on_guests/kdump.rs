@@ -128,6 +128,21 @@ fn a_crash_kernel_with_too_little_memory_does_not_come_up() {
     assert_eq!(record["channels"]["kdump"]["outcome"], "capture-hung", "{record:#}");
     let console = text(&std::fs::read(artifact(&project, "capture-console.log")).unwrap());
     assert!(console.contains("Linux version"), "{console}");
+    // Its own last line is the last of what is told of it.
+    let detail = record["channels"]["kdump"]["detail"].as_str().unwrap();
+    let last = console.lines().rfind(|line| !line.trim().is_empty()).unwrap();
+    assert!(detail.ends_with(&format!("\n  | {}", last.trim_end())), "{record:#}");
+}
+
+#[test]
+fn a_crash_kernel_that_dies_is_told_by_how_it_does() {
+    let project = Project::new();
+    // It panics as soon as it has no root file system to mount.
+    small_scenario(&project, "{ cpus: 2, command-line: [rdinit=/nowhere] }");
+    let record = trial(&project, &["small"]);
+    assert_eq!(record["channels"]["kdump"]["outcome"], "capture-hung", "{record:#}");
+    let detail = record["channels"]["kdump"]["detail"].as_str().unwrap();
+    assert!(detail.contains("; it panicked: Kernel panic - not syncing: "), "{record:#}");
 }
 
 #[test]

@@ -216,6 +216,7 @@ impl RunTrial for Guests {
                 hung_by: None,
                 hung_at: Vec::new(),
                 log: None,
+                cpus: None,
                 log_unknown: None,
                 dump: None,
             }

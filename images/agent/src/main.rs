@@ -21,7 +21,7 @@ use harness_protocol::{AgentMessage, Command, CrashlabAddresses, Directive, Note
 use host::Host;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Most directives end before this.
 const USUAL_BYTES: usize = 512;
@@ -222,10 +222,13 @@ fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, S
     Ok(text.trim_end().to_owned())
 }
 
-/// Moves to a CPU, and stays there.
+/// Moves to a CPU, and stays there. Where it is not online it is one of those that are.
 fn run_on(cpu: u32) -> Result<(), String> {
+    let online = sched_getaffinity(None).map_err(|e| format!("find out which CPUs there are: {e}"))?;
+    let online: Vec<usize> = (0..64).filter(|cpu| online.is_set(*cpu)).collect();
+    let cpu = online.get(cpu as usize % online.len().max(1)).copied().unwrap_or_default();
     let mut only = CpuSet::new();
-    only.set(cpu as usize);
+    only.set(cpu);
     sched_setaffinity(None, &only).map_err(|e| format!("move to CPU {cpu}: {e}"))
 }
 

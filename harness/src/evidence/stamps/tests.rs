@@ -58,6 +58,21 @@ fn a_page_before_arming_has_no_nonce() {
 }
 
 #[test]
+fn a_page_tells_which_cpus_there_are_once_they_are_fired() {
+    let with = |version: u8, bits: [u32; 3]| {
+        let mut page = sound();
+        page[VERSION_AT] = version;
+        let places = [CPUS_POSSIBLE_AT, CPUS_PRESENT_AT, CPUS_ONLINE_AT];
+        places.into_iter().zip(bits).for_each(|(at, bits)| page[at..at + 4].copy_from_slice(&bits.to_le_bytes()));
+        decode(&page).unwrap().cpus
+    };
+    let cpus = Cpus { possible: [0, 1, 2, 31].into(), present: [0, 1, 2].into(), online: [1].into() };
+    assert_eq!(with(4, [0x8000_0007, 7, 2]), Some(cpus));
+    assert_eq!(with(4, [0; 3]), None, "not yet");
+    assert_eq!(with(3, [7, 7, 7]), None, "what is there in an older page is none of this");
+}
+
+#[test]
 fn nonsense_is_named() {
     let slot = |n: usize, at: usize| 64 + n * 64 + at;
     for (at, bytes, want) in [

@@ -107,6 +107,7 @@ pub(crate) fn any_timeline() -> impl Strategy<Value = Timeline> {
     });
     (any::<u32>(), prop::collection::vec(event, 0..60), any::<u64>()).prop_map(|(cpus, events, dropped)| Timeline {
         cpus,
+        online: None,
         events,
         beyond_limit: BTreeMap::from([("printk".to_owned(), dropped)]),
         dropped,

@@ -72,6 +72,13 @@ pub enum Action<T = Duration> {
         /// The other one.
         to: u32,
     },
+    /// Its thread takes a CPU down, or brings it up.
+    Switch {
+        /// The CPU.
+        target: u32,
+        /// It comes up.
+        up: bool,
+    },
 }
 
 /// How long an actor stays in its critical section.
@@ -111,6 +118,8 @@ impl<T> Action<T> {
             Self::Mce => harness_protocol::Action::Mce,
             Self::SynchronizeRcu { .. } => harness_protocol::Action::SynchronizeRcu,
             Self::Call { .. } => harness_protocol::Action::Call,
+            Self::Switch { up: false, .. } => harness_protocol::Action::CpuDown,
+            Self::Switch { up: true, .. } => harness_protocol::Action::CpuUp,
         }
     }
 
@@ -137,6 +146,7 @@ impl<T> Action<T> {
             | Self::Exit
             | Self::Mce
             | Self::Call { .. }
+            | Self::Switch { .. }
             | Self::Print { enough: Enough::Count(_), .. } => None,
         }
     }
@@ -166,7 +176,10 @@ impl Action {
             | Self::Exhaust
             | Self::Exit
             | Self::Mce => 0,
-            Self::Print { enough: Enough::Count(_), .. } | Self::SynchronizeRcu { .. } | Self::Call { .. } => u64::MAX,
+            Self::Print { enough: Enough::Count(_), .. }
+            | Self::SynchronizeRcu { .. }
+            | Self::Call { .. }
+            | Self::Switch { .. } => u64::MAX,
             Self::Print { .. } | Self::Spin { .. } | Self::Hold { .. } | Self::Block { .. } | Self::Harvest { .. } => {
                 match self.stay() {
                     Some(Stay::For(time)) => u64::try_from(time.as_micros()).unwrap_or(u64::MAX),

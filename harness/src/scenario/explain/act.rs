@@ -162,6 +162,8 @@ fn does(actor: &Planned) -> String {
             format!("waits for one grace period of RCU after the other {}", lasting(stay))
         }
         Action::Call { to } => ended(format!("calls CPU {to}{place} and waits for its answer")),
+        Action::Switch { target, up: false } => format!("takes CPU {target} down"),
+        Action::Switch { target, up: true } => format!("brings CPU {target} up"),
     }
 }
 
@@ -229,6 +231,10 @@ fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
             | Action::Exit,
             Edge::Left,
         ) => "has left",
+        (Action::Switch { up: false, .. }, Edge::Entered) => "has begun to take its CPU down",
+        (Action::Switch { up: false, .. }, Edge::Left) => "has taken its CPU down",
+        (Action::Switch { up: true, .. }, Edge::Entered) => "has begun to bring its CPU up",
+        (Action::Switch { up: true, .. }, Edge::Left) => "has brought its CPU up",
     };
     format!("`{name}` {what}")
 }

@@ -63,6 +63,8 @@ const fn begins(action: &Action<Span>) -> &'static str {
         Action::Exit => "has the agent end",
         Action::SynchronizeRcu { .. } => "begins to wait for RCU",
         Action::Call { .. } => "begins its call",
+        Action::Switch { up: false, .. } => "begins to take its CPU down",
+        Action::Switch { up: true, .. } => "begins to bring its CPU up",
     }
 }
 
@@ -83,6 +85,8 @@ const fn inside(action: &Action<Span>) -> &'static str {
         Action::Mce => "is in its machine check",
         Action::SynchronizeRcu { .. } => "waits for RCU",
         Action::Call { .. } => "waits for its answer",
+        Action::Switch { up: false, .. } => "takes its CPU down",
+        Action::Switch { up: true, .. } => "brings its CPU up",
     }
 }
 
@@ -93,7 +97,7 @@ pub(super) fn assertion(assertion: &OrderAssertion) -> String {
             format!("{} comes before {}.", capital(&moment(first)), moment(then))
         }
         OrderAssertion::StoppedBefore { moment: at } => {
-            format!("All CPUs but the one that gets there are stopped before {}.", moment(at))
+            format!("All CPUs that are online, but the one that gets there, are stopped before {}.", moment(at))
         }
         OrderAssertion::NothingAfterStopped => "Nothing is seen on a CPU after it was stopped.".to_owned(),
         OrderAssertion::Count { moment: of, times } => {

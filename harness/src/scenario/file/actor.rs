@@ -46,6 +46,10 @@ pub(in crate::scenario) enum ActorFile {
     SynchronizeRcu(Stay),
     /// The CPU calls another one and waits for its answer.
     Call(Call),
+    /// A thread takes another CPU down.
+    CpuDown(Switch),
+    /// A thread brings another CPU up.
+    CpuUp(Switch),
 }
 
 /// One or several oopses.
@@ -264,6 +268,26 @@ pub(in crate::scenario) struct Call {
     pub after: Option<After>,
 }
 
+/// A CPU that is taken down or brought up.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("oneOf" = schema::one_of(&["at", "after"])))]
+pub(in crate::scenario) struct Switch {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU that does it.
+    pub cpu: At<CpuFile>,
+    /// The CPU that is taken down or brought up; not CPU 0.
+    #[schemars(with = "schema::SweptNumber")]
+    pub target: At<Scalar>,
+    /// When, from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// When, from what another actor does.
+    pub after: Option<After>,
+}
+
 /// A moment that depends on another actor.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -323,12 +347,29 @@ pub(in crate::scenario) enum ContextFile {
 }
 
 /// The CPU of an actor: a number from 0; `any-other`, drawn by the trial's seed from those that no actor names by
-/// number; `all-others`, an actor for each of those.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// number; `all-others`, an actor for each of those; `all`, an actor for each that there is; `$name`, which of these the
+/// parameter has.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scenario) enum CpuFile {
     Number(u32),
     AnyOther,
     AllOthers,
+    All,
+    Parameter(String),
+}
+
+impl CpuFile {
+    const WORDS: [&'static str; 3] = ["any-other", "all-others", "all"];
+
+    /// What a word says.
+    pub(in crate::scenario) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "any-other" => Some(Self::AnyOther),
+            "all-others" => Some(Self::AllOthers),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
 }
 
 impl JsonSchema for CpuFile {
@@ -339,8 +380,13 @@ impl JsonSchema for CpuFile {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "The number of a CPU, from 0; `any-other`: one drawn in each trial from those that no actor \
-                            names by number; `all-others`: an actor on each of those.",
-            "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 7 }, { "enum": ["any-other", "all-others"] }],
+                            names by number; `all-others`: an actor on each of those; `all`: an actor on each CPU; or \
+                            `$name` for a parameter.",
+            "oneOf": [
+                { "type": "integer", "minimum": 0, "maximum": 7 },
+                { "enum": Self::WORDS },
+                { "type": "string", "pattern": "^[$][a-z][a-z0-9_]*$" },
+            ],
         })
     }
 }
@@ -353,7 +399,7 @@ impl<'de> Deserialize<'de> for CpuFile {
             type Value = CpuFile;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("the number of a CPU, `any-other` or `all-others`")
+                f.write_str("the number of a CPU, `any-other`, `all-others` or `all`")
             }
 
             fn visit_i64<E: Error>(self, number: i64) -> Result<CpuFile, E> {
@@ -367,10 +413,10 @@ impl<'de> Deserialize<'de> for CpuFile {
             }
 
             fn visit_str<E: Error>(self, word: &str) -> Result<CpuFile, E> {
-                match word {
-                    "any-other" => Ok(CpuFile::AnyOther),
-                    "all-others" => Ok(CpuFile::AllOthers),
-                    _ => Err(E::unknown_variant(word, &["any-other", "all-others"])),
+                match (word.strip_prefix('$'), CpuFile::of_word(word)) {
+                    (Some(parameter), _) => Ok(CpuFile::Parameter(parameter.to_owned())),
+                    (None, Some(cpu)) => Ok(cpu),
+                    (None, None) => Err(E::unknown_variant(word, &CpuFile::WORDS)),
                 }
             }
         }
@@ -409,7 +455,9 @@ impl ActorFile {
             }
             Self::Nmi(Nmi { name, cpu, at, after, .. })
             | Self::Exit(Bare { name, cpu, at, after })
-            | Self::Mce(Bare { name, cpu, at, after }) => {
+            | Self::Mce(Bare { name, cpu, at, after })
+            | Self::CpuDown(Switch { name, cpu, at, after, .. })
+            | Self::CpuUp(Switch { name, cpu, at, after, .. }) => {
                 Common { name, cpu, context: None, at: at.as_ref(), after: after.as_ref() }
             }
         }

@@ -10,7 +10,7 @@ use super::Point;
 use crate::model::ParamValue;
 use crate::scenario::cast::Role;
 use crate::scenario::file::actor::{
-    ActorFile, After, Call, Common, ContextFile, Hold, Oops, Print, Reboot as RebootFile,
+    ActorFile, After, Call, Common, ContextFile, Hold, Oops, Print, Reboot as RebootFile, Switch,
 };
 use crate::scenario::instance::Planned;
 use crate::scenario::scalar::{Scalar, Swept};
@@ -82,6 +82,8 @@ impl Point<'_> {
                 }
                 Action::Call { to: to.value }
             }
+            ActorFile::CpuDown(Switch { target, .. }) => Action::Switch { target: self.target(target)?, up: false },
+            ActorFile::CpuUp(Switch { target, .. }) => Action::Switch { target: self.target(target)?, up: true },
         })
     }
 
@@ -96,7 +98,7 @@ impl Point<'_> {
         };
         let (name, mark) = match name.strip_prefix('$') {
             Some(parameter) => {
-                self.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?
+                self.chosen.parameter(parameter, written.mark).map(|(value, mark)| (value.to_string(), mark))?
             }
             None => (name.clone(), written.mark),
         };
@@ -134,6 +136,20 @@ impl Point<'_> {
     fn stay(&self, written: &At<Scalar>) -> Result<Stay<Span>, InputError> {
         let (value, _) = self.value(written)?;
         if value.to_string() == "forever" { Ok(Stay::Forever) } else { self.span(written).map(Stay::For) }
+    }
+
+    /// A CPU that can be taken down or brought up.
+    fn target(&self, written: &At<Scalar>) -> Result<u32, InputError> {
+        let (value, mark) = self.value(written)?;
+        let number = match &value {
+            ParamValue::Number(number) => u32::try_from(*number).ok(),
+            ParamValue::Text(_) => None,
+        };
+        number.filter(|number| (1..self.guest.cpus).contains(number)).ok_or_else(|| {
+            let cause = format!("CPU {} cannot be taken down or brought up", visible(&value.to_string()));
+            let hint = format!("it is one of the guest's {}, but not CPU 0, which x86 keeps", self.guest.cpus);
+            self.source.error(mark, cause, Some(hint))
+        })
     }
 
     fn count(&self, written: &At<Scalar>, most: u32) -> Result<u32, InputError> {

@@ -85,6 +85,9 @@ actors:
   - nmi: { name: n, cpu: 0, after: { actor: c, edge: left, delay: 5ms } }
   - panic: { name: p, cpu: 0, in: nmi, after: { actor: n } }
   - reboot: { name: r, cpu: 0, in: notifier-last }
+  - cpu-down: { name: off, cpu: 0, target: 3, at: 2s }
+  - cpu-up: { name: up, cpu: 0, target: 3, after: { actor: off, edge: left } }
+  - spin: { name: then, cpu: 0, for: 1us, after: { actor: up, edge: left } }
 expect: []
 "
         )

@@ -46,6 +46,8 @@ fn every_action() {
   - block: { name: b, cpu: 2, for: forever, at: 0ms }
   - harvest: { name: c, cpu: 2, for: 2s, at: 0ms }
   - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
+  - cpu-down: { name: off, cpu: 0, target: 3, at: 0ms }
+  - cpu-up: { name: on, cpu: 0, target: 3, after: { actor: off, edge: left } }
 "), @"
     arm once oops cpu=1 in=thread at_us=0
     arm often oops cpu=1 in=thread kind=page-fault count=3 every_us=10000 at_us=1000
@@ -59,7 +61,90 @@ fn every_action() {
     arm b block cpu=2 in=thread for_us=ever at_us=0
     arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
     arm n nmi cpu=0
+    arm off cpu-down cpu=0 in=thread target=3 at_us=0
+    arm on cpu-up cpu=0 in=thread target=3 after=off edge=left delay_us=0
     ");
+}
+
+#[test]
+fn an_actor_on_all_cpus_is_one_on_each_that_is_online() {
+    let more = "guest: { cpus: 4, online: 3 }\n";
+    let scenario = scenario(
+        "- print: { name: flood, cpu: all, count: 1, at: 0ms }\n- warn: { name: w, cpu: any-other, at: 0ms }",
+        more,
+    );
+    let instance = only(&scenario);
+    let names: Vec<&str> = instance.actors.iter().map(|actor| actor.name.as_str()).collect();
+    assert_eq!(names, ["flood-0", "flood-1", "flood-2", "w", "end"]);
+    assert_eq!(instance.guest.command_line, ["maxcpus=3"]);
+    assert_eq!(instance.draw(7).actors.iter().filter(|actor| actor.cpu > 2).count(), 0);
+}
+
+#[test]
+fn a_cpu_may_be_a_parameters() {
+    let more = "params:\n  cpu: [1, any-other, all-others, all]\n";
+    let scenario = scenario("- warn: { name: w, cpu: $cpu, at: 0ms }", more);
+    let names: Vec<Vec<&str>> = scenario
+        .points()
+        .iter()
+        .map(|point| scenario.at(point).unwrap().actors.iter().map(|actor| actor.name.as_str()).collect())
+        .collect();
+    let (one, others) = (vec!["w", "end"], vec!["w-1", "w-2", "w-3", "end"]);
+    assert_eq!(names, [one.clone(), one, others, vec!["w-0", "w-1", "w-2", "w-3", "end"]]);
+}
+
+#[test]
+fn a_parameter_may_have_each_cpu_that_is_online() {
+    for (guest, many) in [("{ cpus: 3 }", 3), ("{ cpus: 4, online: 2 }", 2), ("{ command-line: [maxcpus=1] }", 1)] {
+        let more = format!("params:\n  cpu: all\nguest: {guest}\n");
+        let scenario = scenario("- warn: { name: w, cpu: $cpu, at: 0ms }", &more);
+        let values = || (0..many).map(|cpu| crate::model::ParamValue::Number(cpu));
+        assert!(scenario.parameters[0].values.iter().cloned().eq(values()), "{guest}: {:?}", scenario.parameters);
+    }
+}
+
+#[test]
+fn how_many_cpus_are_online_is_what_the_command_line_says() {
+    for (words, online) in [
+        ("", 4),
+        ("quiet maxcpus=2", 2),
+        ("maxcpus=2 maxcpus=3", 3),
+        ("maxcpus=0", 1),
+        ("nosmp", 1),
+        ("nr_cpus=2", 2),
+        ("possible_cpus=3 maxcpus=8", 3),
+        ("maxcpus=two nr_cpus=0", 4),
+    ] {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(crate::scenario::online(4, &words), online, "{words:?}");
+    }
+    let scenario = scenario("- warn: { name: w, cpu: any-other, at: 0ms }", "");
+    let cut_off = only(&scenario).is_cut_off(2).unwrap();
+    assert_eq!(cut_off, "`w` may be on CPU 3, and the kernel brings up 2 of 4");
+    assert_eq!(only(&scenario).is_cut_off(4), None);
+}
+
+#[test]
+fn how_a_crash_kernel_is_booted_may_be_said_at_length() {
+    let of = |kdump: &str| {
+        let guest = format!("guest: {{ kdump: {kdump} }}\n");
+        let scenario = scenario("- warn: { name: w, cpu: 1, at: 0ms }", &guest);
+        let guest = only(&scenario).guest.clone();
+        (guest.crashkernel_mib, guest.crash_boot.cpus, guest.crash_boot.command_line)
+    };
+    assert_eq!(of("loaded"), (Some(32), 1, vec![]));
+    assert_eq!(of("{}"), (Some(32), 1, vec![]));
+    assert_eq!(of("{ reserve: 48MiB, cpus: 2, command-line: [irqpoll] }"), (Some(48), 2, vec!["irqpoll".to_owned()]));
+    assert_eq!(of("{ reserve: none }").0, None);
+}
+
+#[test]
+fn a_wait_may_be_a_parameters() {
+    let more = "params:\n  long: [2s, 20s]\nwaits:\n  - { function: my_notifier, at-most: $long }\n";
+    let scenario = scenario("- warn: { name: w, cpu: 1, at: 0ms }", more);
+    let waits = |point: usize| scenario.at(&scenario.points()[point]).unwrap().waits.clone();
+    assert_eq!(waits(0), [("my_notifier".to_owned(), Duration::from_secs(2))]);
+    assert_eq!(waits(1), [("my_notifier".to_owned(), Duration::from_secs(20))]);
 }
 
 #[test]

@@ -54,6 +54,13 @@ fn crash_kernels_that_cannot_be() {
     let write = "write `loaded`, `none`, or a size such as 32MiB";
     is("kdump: 0MiB", "that is no part of the guest's memory", write);
     is("kdump: 256MiB", "that is no part of the guest's memory", write);
+    is("kdump: { reserve: 256MiB }", "that is no part of the guest's memory", write);
+    is("kdump: { cpus: 5 }", "a crash kernel brings up 1 to 4 CPUs of this guest", "");
+    is(
+        "kdump: { command-line: [\"two words\"] }",
+        "`two words` is no word of the kernel's command line",
+        "give each word as an item of the list",
+    );
     is("kdump: loaded, reload-crash-kernel-on: 4", "the guest has no CPU 4", "");
     is("reload-crash-kernel-on: 1", "the guest has no crash kernel", "load one, `guest: { kdump: loaded }`");
     let expected = with("channel: console, outcome: saved", "channel: kdump, outcome: saved");

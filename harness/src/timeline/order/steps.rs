@@ -57,7 +57,8 @@ pub(super) fn steps(timeline: &Timeline) -> Vec<OrderStep> {
     for (index, event) in events.iter().enumerate() {
         if stopped.last == Some(index) {
             let (on, step) = (OTHERS.to_owned(), Event::STOPPED.to_owned());
-            let others = timeline.cpus.saturating_sub(u32::from(roles.panic.is_some()));
+            let online = u32::try_from(timeline.online_at(usize::MAX).count()).unwrap_or(u32::MAX);
+            let others = online.saturating_sub(u32::from(roles.panic.is_some()));
             steps.push(OrderStep { on, step, of: stopped.summary(&roles, others), edge: StepEdge::Begin });
         }
         if roles.panic == Some(event.cpu) || !is_stop(event) {

@@ -65,6 +65,9 @@ fn which_cpu_stops_first_makes_no_difference() {
     let order = order(&[shuffled(), stock()]);
     assert_eq!((order.trials, order.followed, order.deviations.len()), (2, 2, 0));
     assert_eq!(stopped(&stock()).1, "all 3 by IPI");
+    let of_two = Timeline { online: Some([0, 1].into()), ..stock() };
+    let events = of_two.events.iter().filter(|event| event.cpu < 2).cloned().collect();
+    assert_eq!(stopped(&Timeline { events, ..of_two }).1, "all 1 by IPI");
 }
 
 #[test]

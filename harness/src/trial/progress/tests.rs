@@ -158,13 +158,55 @@ fn in_virtual_time_a_guest_may_not_spin_for_ever_while_its_time_stands_still() {
 }
 
 #[test]
-fn waits_that_the_kernel_bounds_are_known_by_their_functions() {
-    let chain = |names: &'static str| bounded(names.split(" < "));
-    assert_eq!(chain("delay_tsc < __const_udelay < native_stop_other_cpus < panic"), Some("native_stop_other_cpus"));
-    assert_eq!(chain("delay_tsc < nmi_shootdown_cpus.part.0 < panic"), Some("nmi_shootdown_cpus"));
-    assert_eq!(chain("delay_tsc < __const_udelay < panic < actor_thread"), None);
-    assert_eq!(chain("smp_call_function_many_cond < on_each_cpu_cond_mask"), None);
-    assert_eq!(chain("not_native_stop_other_cpus"), None);
+fn a_guest_in_a_wait_with_an_end_is_not_quiet_until_that_is_over() {
+    let ten = Duration::from_secs(20);
+    let mut progress = Progress::new(PATIENCE);
+    let mut now = 1000;
+    progress.see(moment(now, 7));
+    let mut looks = 0;
+    // It is in panic(), which waits for ten seconds and is given twenty, and never comes back.
+    let hung = loop {
+        now += u64::try_from(progress.next().as_millis()).unwrap().max(1);
+        if let Suspicion::Quiet(time) = progress.see(moment(now, 7)) {
+            looks += 1;
+            if progress.is_waiting("panic", ten).is_none() {
+                break time;
+            }
+        }
+    };
+    assert!((24_000..27_500).contains(&now), "{now}");
+    assert_eq!(hung, Duration::from_secs(3), "from the last look at which it waited");
+    assert!(looks < 12, "{looks}");
+}
+
+#[test]
+fn a_wait_begins_anew_with_each_sign_of_life() {
+    let time = Duration::from_secs(5);
+    let mut progress = Progress::new(PATIENCE);
+    let mut left = |ms: u64, signs: u64| {
+        progress.see(moment(ms, signs));
+        (progress.is_waiting("f", time), progress.waited())
+    };
+    assert_eq!(left(1000, 0), (Some(time), true));
+    assert_eq!(left(4000, 0), (Some(Duration::from_secs(2)), true));
+    assert_eq!(left(5500, 1), (Some(time), true));
+    assert_eq!(left(10_500, 1), (None, true));
+    progress.see(moment(10_750, 2));
+    assert!(!progress.waited());
+}
+
+#[test]
+fn a_watchdog_has_its_time_once() {
+    let mut progress = Progress::new(PATIENCE);
+    progress.see(moment(1000, 0));
+    assert_eq!(progress.see(moment(4000, 0)), quiet(3000));
+    let thirty = Duration::from_secs(30);
+    assert_eq!([progress.is_watched(thirty), progress.is_watched(thirty)], [true, false]);
+    assert_eq!(progress.see(moment(33_999, 0)), Suspicion::None);
+    assert_eq!(progress.see(moment(34_000, 0)), quiet(33_000));
+    // What it was given does not outlast a sign of life.
+    assert_eq!(progress.see(moment(34_250, 1)), Suspicion::None);
+    assert_eq!(progress.see(moment(37_250, 1)), quiet(3250));
 }
 
 #[test]
@@ -174,7 +216,18 @@ fn it_is_said_how_it_was_recognised() {
         HungBy::Quiet(Duration::from_millis(2893)),
         HungBy::Busy(Duration::from_millis(9120)),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::WentOn),
-        HungBy::Deadline(Duration::from_secs(30), NotBefore::In("nmi_shootdown_cpus")),
+        HungBy::Deadline(
+            Duration::from_secs(30),
+            NotBefore::In(Limited {
+                function: "nmi_shootdown_cpus".to_owned(),
+                at_most: Some(Duration::from_millis(1010)),
+            }),
+        ),
+        HungBy::Deadline(
+            Duration::from_secs(30),
+            NotBefore::In(Limited { function: "purgatory".to_owned(), at_most: None }),
+        ),
+        HungBy::Deadline(Duration::from_secs(30), NotBefore::Watched("softlockup_panic".to_owned())),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Starved),
     ];
     insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @r"
@@ -182,7 +235,9 @@ fn it_is_said_how_it_was_recognised() {
     quiet 2.9 s: nothing printed, no step taken, nothing counted
     quiet for 9.1 s of processor time: nothing printed, no step taken, nothing counted
     deadline 30s: it had not been quiet for long before
-    deadline 30s: a CPU was in nmi_shootdown_cpus(), which waits for a limited time
+    deadline 30s: a CPU was in nmi_shootdown_cpus(), which waits for 1.01s at most
+    deadline 30s: a CPU was in purgatory, which takes a limited time
+    deadline 30s: the watchdog of softlockup_panic had not had its time
     deadline 30s: its vCPUs waited for processors of the host
     ");
 }

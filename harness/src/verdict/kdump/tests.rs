@@ -3,6 +3,7 @@ use crate::evidence::encode_core::{CoreBuilder, registers};
 use crate::evidence::encode_ring::{Kernel, RingBuilder};
 use crate::evidence::vmcore::{self, Core};
 use crate::evidence::{Evidence, Facts, RawEvidence, printk_ring};
+use crate::model::timeline::Timeline;
 use crate::verdict::testlog::{NONCE, OF};
 use crate::verdict::witness;
 
@@ -12,8 +13,8 @@ fn tail() -> Tail {
     Tail::of_panic(NONCE, OF)
 }
 
-fn due(saved: impl IntoIterator<Item = u32>) -> ExpectedDump {
-    ExpectedDump { build_id: "abcd".to_owned(), saved_registers: saved.into_iter().collect() }
+fn due(saved: impl IntoIterator<Item = u32>) -> ExpectedDump<'static> {
+    ExpectedDump { build_id: "abcd".to_owned(), saved_registers: saved.into_iter().collect(), online: None }
 }
 
 /// A dump of a kernel that has logged the witness lines and, if it did, its panic; CPUs 0 and 2 have saved their
@@ -73,6 +74,11 @@ fn a_dump_that_is_not_as_it_should_be_is_bad_whatever_its_log_has() {
     assert_eq!(bad(&dump(true), &other), "it is of the kernel with the build id abcd, not ef01");
     let missing = "it lacks registers of CPUs that were seen saving them: 1, 3";
     assert_eq!(bad(&dump(true), &due([0, 1, 2, 3])), missing);
+    let two = Timeline { cpus: 4, online: Some([0, 1].into()), ..Timeline::default() };
+    let all = Timeline { cpus: 4, ..Timeline::default() };
+    let offline = |timeline| ExpectedDump { online: Some(Timeline::online_at(timeline, 0)), ..due([0]) };
+    assert_eq!(bad(&dump(true), &offline(&two)), "it has registers of CPUs that were not online: 2");
+    assert_eq!(judged(&dump(true), &offline(&all), &tail()).0, ChannelOutcome::Saved);
     let mut fewer = dump(true);
     fewer.cpus.pop();
     let differ = "it has the registers of 2 CPUs in its notes, and of 1 in the kernel's memory";
@@ -103,6 +109,42 @@ fn a_capture_that_fails_before_there_is_a_dump_says_where() {
         let facts = Facts { capture: Some(capture), ..Facts::default() };
         assert_eq!(Evidence::decode(&RawEvidence::default(), facts).dumped_log, None);
     }
+}
+
+#[test]
+fn a_crash_kernel_that_fails_is_told_by_its_stage_and_its_last_lines() {
+    let said = |outcome, console: &str| {
+        let verdict = ChannelVerdict::new(outcome, 0, OF, "it ended".to_owned());
+        with_last_words(verdict, &crate::evidence::console::decode(console.as_bytes())).detail
+    };
+    let boot = "[    0.000000] Linux version 6.12.117\n[    0.1] a\n[    0.2] b\n\n[    0.3] c\n[    0.4] d\n";
+    let hung = ChannelOutcome::CaptureHung;
+    let all = "\n  | [    0.000000] Linux version 6.12.117\n  | [    0.1] a\n  | [    0.2] b\n  | [    0.3] c\n  | [    0.4] d";
+    assert_eq!(said(hung, boot), format!("it ended; it was booting{all}"));
+    for (line, stage) in [
+        ("Run /init as init process", "its agent had begun"),
+        (
+            "BUG: kernel NULL pointer dereference, address: 8",
+            "it oopsed: BUG: kernel NULL pointer dereference, address: 8",
+        ),
+        ("init: page allocation failure: order:0", "it had no memory: page allocation failure: order:0"),
+        (
+            "Kernel panic - not syncing: System is deadlocked on memory",
+            "it panicked: Kernel panic - not syncing: System is deadlocked on memory",
+        ),
+    ] {
+        let detail = said(hung, &format!("{boot}[    0.5] {line}\n"));
+        assert!(detail.starts_with(&format!("it ended; {stage}\n")), "{detail}");
+        assert!(detail.ends_with(&format!("  | [    0.5] {line}")), "{detail}");
+    }
+    // An oops that ends in a panic is that.
+    let both = said(hung, "BUG: bad\nOops: 0000\nKernel panic - not syncing: Fatal exception\n");
+    assert!(both.starts_with("it ended; it panicked: Kernel panic - not syncing: Fatal exception\n"), "{both}");
+    assert!(said(hung, "earlyprintk").starts_with("it ended; it had begun to print\n"));
+    assert_eq!(said(hung, " \n"), "it ended");
+    assert_eq!(said(ChannelOutcome::Saved, boot), "it ended", "of one that did not fail there is nothing to tell");
+    let long = said(hung, &"x".repeat(10_000));
+    assert!(long.chars().count() < 200, "{}", long.len());
 }
 
 #[test]

@@ -122,6 +122,28 @@ fn one_moment_before_another() {
 }
 
 #[test]
+fn only_cpus_that_are_online_have_to_be_stopped() {
+    let never_up = STOCK.replace("stop_ipi@3 stopped@3 stop_ipi@2 stopped@2", "");
+    let asked = stopped_before("kmsg_dump after panic");
+    let of = |events: &str, online: Option<&[u32]>| {
+        let online = online.map(|online| online.iter().copied().collect());
+        said(&asked, &Timeline { online, ..timeline(events) })
+    };
+    assert_eq!(of(&never_up, None), "not stopped by then: CPU 2, 3");
+    assert_eq!(of(&never_up, Some(&[0, 1])), "kept");
+    assert_eq!(of(&never_up, Some(&[0, 1, 3])), "not stopped by then: CPU 3");
+    // They go down before that, or come up.
+    let gone = never_up.replace("actor/panic@0", "cpu_down@2 cpu_down@3 actor/panic@0");
+    assert_eq!(of(&gone, None), "kept");
+    let back = gone.replace("actor/panic@0", "cpu_up@3 actor/panic@0");
+    assert_eq!(of(&back, None), "not stopped by then: CPU 3");
+    assert_eq!(of(&back, Some(&[0, 1])), "not stopped by then: CPU 3");
+    // After the moment it is too late.
+    let late = never_up.replace("console_unblank@0", "cpu_down@2 cpu_down@3");
+    assert_eq!(of(&late, None), "not stopped by then: CPU 2, 3");
+}
+
+#[test]
 fn a_moment_may_need_another_step_of_its_cpu() {
     let stock = timeline(STOCK);
     // The oops was dumped on another CPU, before the panic.
@@ -337,6 +359,7 @@ prop_compose! {
             Event { ns, cpu, step, of: of.to_owned(), edge, detail: false }
         };
         Timeline {
+            online: None,
             cpus,
             events: events.into_iter().map(event).collect(),
             beyond_limit: beyond,

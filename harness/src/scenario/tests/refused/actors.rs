@@ -2,7 +2,8 @@
 
 use insta::assert_snapshot;
 
-use super::with;
+use super::super::said_of;
+use super::{GOOD, with};
 
 #[test]
 fn unknown_actors() {
@@ -51,6 +52,96 @@ fn the_guest() {
 
     hint: CPUs count from 0; the guest has 4
     ");
+}
+
+/// The cause and the hint.
+fn in_short(said: &str) -> (String, String) {
+    let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default().to_owned();
+    (said.lines().next().unwrap().rsplit_once("bad.yaml: ").unwrap().1.to_owned(), hint)
+}
+
+#[test]
+fn cpus_that_are_not_online() {
+    for (from, to, cause, hint) in [
+        ("cpus: 4", "cpus: 4, online: 5", "of the guest's 4 CPUs 1 to 4 can be online", ""),
+        (
+            "cpus: 4",
+            "cpus: 4, online: 2, command-line: [maxcpus=3]",
+            "the command line says how many CPUs are online as well",
+            "leave one of the two out",
+        ),
+        (
+            "cpus: 4",
+            "cpus: 4, command-line: [maxcpus=1]",
+            "CPU 1 is not online",
+            "of the guest's 4 CPUs 1 are online when its actors are armed",
+        ),
+        (
+            "cpu: 0, after",
+            "cpu: $hold, after",
+            "`0ms` cannot be a CPU",
+            "it is the number of a CPU, `any-other`, `all-others` or `all`",
+        ),
+        ("cpu: 0, after", "cpu: $no, after", "no parameter `no`", "known: hold, post"),
+        ("cpus: 4", "cpus: 4, kdump: loaded, online: 2, reload-crash-kernel-on: 2", "CPU 2 is not online", ""),
+    ] {
+        assert_eq!(in_short(&with(from, to)), (cause.to_owned(), hint.to_owned()), "{to}");
+    }
+}
+
+#[test]
+fn cpus_that_cannot_be_switched() {
+    let (others, not_the_first) =
+        ("put it on another CPU", "it is one of the guest's 4, but not CPU 0, which x86 keeps");
+    for (online, actor, cause, hint) in [
+        (
+            4,
+            "cpu-down: { name: x, cpu: 2, target: 0, at: 0ms }",
+            "CPU 0 cannot be taken down or brought up",
+            not_the_first,
+        ),
+        (
+            4,
+            "cpu-down: { name: x, cpu: 2, target: 4, at: 0ms }",
+            "CPU 4 cannot be taken down or brought up",
+            not_the_first,
+        ),
+        (
+            4,
+            "cpu-down: { name: x, cpu: 2, target: 2, at: 0ms }",
+            "`x` may be on CPU 2 itself at hold=0ms post=0",
+            others,
+        ),
+        (
+            4,
+            "cpu-down: { name: x, cpu: any-other, target: 3, at: 0ms }",
+            "`x` may be on CPU 3 itself at hold=0ms post=0",
+            others,
+        ),
+        (
+            4,
+            "cpu-up: { name: x, cpu: 2, target: 3, at: 0ms }",
+            "CPU 3 is online already at hold=0ms post=0",
+            "write how many are: `guest: { online: 2 }`",
+        ),
+        (
+            3,
+            "cpu-down: { name: x, cpu: 2, target: 3, at: 0ms }",
+            "CPU 3 is not online at hold=0ms post=0",
+            "let a `cpu-up` bring it up before",
+        ),
+        (
+            4,
+            "cpu-down: { name: x, cpu: 2, target: 3, at: 0ms }\n  \
+             - warn: { name: y, cpu: 3, after: { actor: x, edge: left } }",
+            "`y` is on CPU 3, which `x` has taken down at hold=0ms post=0",
+            "let it act before",
+        ),
+    ] {
+        let good = GOOD.replace("cpus: 4", &format!("cpus: 4, online: {online}"));
+        let said = said_of(&good, "  - panic: { name", &format!("  - {actor}\n  - panic: {{ name"));
+        assert_eq!(in_short(&said), (cause.to_owned(), hint.to_owned()), "{actor}");
+    }
 }
 
 #[test]

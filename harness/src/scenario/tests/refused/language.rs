@@ -69,11 +69,11 @@ fn waiting_for_what_never_comes() {
 
 #[test]
 fn cpus() {
-    assert_snapshot!(actor("warn: { name: w, cpu: another, at: 0ms }"), @"6:22: `actors[0].warn.cpu` cannot be `another` (did you mean `any-other`? (known: any-other, all-others))");
+    assert_snapshot!(actor("warn: { name: w, cpu: another, at: 0ms }"), @"6:22: `actors[0].warn.cpu` cannot be `another` (did you mean `any-other`? (known: any-other, all-others, all))");
     assert_snapshot!(actor("warn: { name: w, cpu: -1, at: 0ms }"), @"6:27: there is no CPU -1 ()");
     assert_snapshot!(actor("warn: { name: w, cpu: 4, at: 0ms }"), @"6:27: the guest has no CPU 4 (CPUs count from 0; the guest has 4)");
-    assert_snapshot!(actor("warn: { name: w, cpu: all-others, at: 0ms }\n  - warn: { name: w-2, cpu: 1, at: 0ms }"), @"7:19: there are two actors `w-2` (each actor has a name of its own; one on `all-others` gets its CPU added)");
-    assert_snapshot!(actor("warn: { name: fourteen-chars, cpu: all-others, at: 0ms }"), @"6:19: `fourteen-chars-1` is too long for an actor's name (at most 15 characters; one on `all-others` gets its CPU added)");
+    assert_snapshot!(actor("warn: { name: w, cpu: all-others, at: 0ms }\n  - warn: { name: w-2, cpu: 1, at: 0ms }"), @"7:19: there are two actors `w-2` (each actor has a name of its own; one on `all-others` or `all` gets its CPU added)");
+    assert_snapshot!(actor("warn: { name: fourteen-chars, cpu: all-others, at: 0ms }"), @"6:19: `fourteen-chars-1` is too long for an actor's name (at most 15 characters; one on `all-others` or `all` gets its CPU added)");
     let one =
         "guest: { cpus: 1 }\nactors:\n  - panic: { name: p, cpu: 0, at: 0ms }\n  - warn: { name: w, at: 0ms, cpu: ";
     assert_snapshot!(said(&format!("{one}all-others }}")), @"8:36: no CPU is left for `w` (the guest has 1, and 0 of them are not named by number)");
