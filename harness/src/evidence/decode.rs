@@ -79,6 +79,8 @@ pub enum Ending {
     Hung,
     /// By the host's clock it was past its deadline.
     Deadline,
+    /// It did not: the program that it ran came to its end, or to the end of its time.
+    Survived,
 }
 
 impl Ending {
