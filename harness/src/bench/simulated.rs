@@ -71,5 +71,9 @@ pub(super) fn record(index: u64, cell: &CellKey, seed: u64, nonce: &str) -> Tria
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }

@@ -90,6 +90,10 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         log: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }
 

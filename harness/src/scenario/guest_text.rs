@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use harness_protocol::{Arm, Directive, directive};
 
-use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Start, Stay};
+use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Start, Stay, Workload};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -45,6 +45,10 @@ impl Drawn<'_> {
         actors.sort_by_key(|actor| waits_behind(actor, &self.actors));
         directives.extend(actors.into_iter().map(|actor| arm(actor, instance.guest.pstore)));
         directives.extend(instance.reload_on.map(Directive::ReloadCrashKernel));
+        directives.extend(instance.workload.as_ref().map(|workload| {
+            let Workload { arguments, cpus, lasting } = workload.clone();
+            Directive::Workload(harness_protocol::Workload { lasting, seed: self.seed, cpus, arguments })
+        }));
         directives.push(Directive::Fire { after: firing.after });
         directive::text(&directives)
     }

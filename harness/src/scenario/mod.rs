@@ -28,6 +28,7 @@ mod scalar;
 mod schema;
 mod sweep;
 mod units;
+mod workload;
 
 use std::path::Path;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use self::guest_text::Firing;
 pub use self::instance::{Guest, Instance, Knob, Needs};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
+pub use self::workload::{Program, Workload};
 use crate::model::{GuestChange, ParamValue, Params};
 use crate::yaml::{Listed, Problems, Source, UnknownName};
 
@@ -60,7 +62,7 @@ pub struct Scenario {
     pub tags: Vec<String>,
     /// The parameters of the sweep with their values, both in the order of the file.
     pub parameters: Vec<Parameter>,
-    /// SHA-256 of the file, lowercase hex.
+    /// SHA-256 of the file, or of its and its program's; lowercase hex.
     pub digest: String,
     instances: Vec<Instance>,
 }

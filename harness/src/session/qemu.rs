@@ -120,7 +120,7 @@ impl QemuRig {
                 of_pairs.push(Arc::clone(stage));
                 continue;
             }
-            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line } = instance.guest;
+            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line, ref program } = instance.guest;
             let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..self.machine.clone() };
             let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
             let options = StageOptions {
@@ -131,6 +131,7 @@ impl QemuRig {
                 tracer: self.tracer.as_ref(),
                 command_line,
                 crash_kernel: crash_kernel.as_deref(),
+                program: program.as_ref().map(|program| program.path.as_path()),
             };
             let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
             stages.insert(key, Arc::clone(&stage));

@@ -33,9 +33,9 @@ use harness_protocol::Directive;
 use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
-use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
+use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
 use crate::model::order::OrderAssertion;
-use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
+use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
 use crate::scenario::{Action, Actor, Instance, Knob, Start as ActorStart, Stay};
 use crate::verdict::Tail;
@@ -73,6 +73,17 @@ pub struct TrialSettings {
     pub full_vmcore: bool,
 }
 
+/// Whether a trial runs a program of the user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramRuns {
+    /// It has none.
+    Never,
+    /// While actors do what ends the guest.
+    BesideActors,
+    /// By itself: the trial ends with it, if the kernel has not died before.
+    Alone,
+}
+
 /// Everything one trial is told.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -94,6 +105,8 @@ pub struct Assignment {
     pub deadline: Duration,
     /// How long a guest may do nothing, in its own time, before it counts as hung.
     pub quiet: Duration,
+    /// Whether a program of the user's is run.
+    pub program: ProgramRuns,
     /// How long an actor may have to wait from firing or from another's edge, or may sleep.
     pub longest_wait: Duration,
     /// The NMIs that are injected from outside.
@@ -108,6 +121,8 @@ pub struct Assignment {
     pub budgets_us: BTreeMap<String, u64>,
     /// What must be so in the trial's timeline.
     pub order: Vec<OrderAssertion>,
+    /// The titles of reports that are allowed, where no others are expected.
+    pub splats: Option<Vec<String>>,
     /// What each channel should have kept.
     pub tail: Tail,
     /// Whether the next boot is to read what pstore kept.
@@ -128,10 +143,15 @@ impl Assignment {
         let (nonce, of) = (&trial.nonce, WITNESSES);
         let tail = match &instance.panic_line {
             Some(text) => Tail::beginning_with(nonce, of, text),
+            None if instance.workload.is_some() && drawn.actors.is_empty() => Tail::of_death(nonce, of),
             None if drawn.actors.iter().any(|actor| actor.action == Action::Panic) => Tail::of_panic(nonce, of),
             None => Tail::of_oops(nonce, of),
         };
-        let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
+        let mut cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
+        if let Some(workload) = &instance.workload {
+            let all = 0..instance.guest.cpus;
+            cpus.extend(all.filter(|cpu| workload.cpus.is_empty() || workload.cpus.contains(cpu)));
+        }
         Self {
             index: trial.index,
             ordinal: trial.ordinal,
@@ -141,7 +161,15 @@ impl Assignment {
             nonce: trial.nonce.clone(),
             directives: drawn.to_guest(&trial.nonce, WITNESSES, interleaving.firing),
             deadline: instance.deadline,
-            quiet: instance.quiet + panic_timeout(&instance.knobs) + longest(drawn.actors.iter().map(pauses)),
+            quiet: instance.quiet
+                + panic_timeout(&instance.knobs)
+                + longest(drawn.actors.iter().map(pauses))
+                + instance.workload.as_ref().map(|workload| workload.lasting).unwrap_or_default(),
+            program: match &instance.workload {
+                None => ProgramRuns::Never,
+                Some(_) if drawn.actors.is_empty() => ProgramRuns::Alone,
+                Some(_) => ProgramRuns::BesideActors,
+            },
             longest_wait: longest(drawn.actors.iter().map(waits)),
             nmis: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
@@ -151,6 +179,7 @@ impl Assignment {
             },
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             order: instance.order.clone(),
+            splats: instance.allowed_splats.clone(),
             tail,
             read_back,
             full_vmcore,
@@ -209,6 +238,10 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         log: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     };
     let attempt = Box::pin(attempt(stage, assignment, artifacts, watch, &mut record));
     if let Err(said) = caught(attempt).await {
@@ -255,6 +288,14 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
         Err(why) => record.log_unknown = Some(why.clone()),
     }
     record.dump.clone_from(&verdict.dump);
+    record.splats.clone_from(&verdict.splats);
+    record.survived = evidence.facts.ending == Ending::Survived;
+    record.panic.clone_from(&verdict.panic);
+    if assignment.program != ProgramRuns::Never {
+        let WorkloadLog { output, exit } = &examined.artifacts.workload;
+        let exit = exit.map(|exit| exit.to_string());
+        record.workload = Some(WorkloadRecord { exit, output_bytes: u32::try_from(output.len()).unwrap_or(u32::MAX) });
+    }
     let folder = artifacts.to_owned();
     if let Err(error) = off_thread(move || artifacts::keep(&folder, &examined, found.as_deref())).await {
         let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
@@ -312,6 +353,7 @@ const fn ending(end: &End) -> Ending {
         End::Captured(_) => Ending::Captured,
         End::Hung => Ending::Hung,
         End::Deadline => Ending::Deadline,
+        End::Survived => Ending::Survived,
     }
 }
 
@@ -336,6 +378,9 @@ async fn drive(
         }
     }
     let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
+    if assignment.program == ProgramRuns::Alone {
+        guest.end_with_workload();
+    }
     let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes));
     let (end, hung) = waiting.end(guest).await?;
     let capture = match &stage.dumps {

@@ -123,6 +123,8 @@ pub struct StageOptions<'a> {
     pub command_line: &'a [String],
     /// The crash kernel, `bzImage`, where one is loaded; the kernel itself if none is named.
     pub crash_kernel: Option<&'a Path>,
+    /// A program of the user's that lies in them.
+    pub program: Option<&'a Path>,
 }
 
 /// Why a kernel cannot be tried.
@@ -205,7 +207,8 @@ impl Stage {
             initramfs,
             command_line: CRASH_COMMAND_LINE,
         });
-        let bytes = image::initramfs(&agent, &crashlab, crash).map_err(packing())?;
+        let program = options.program.map(read).transpose()?;
+        let bytes = image::initramfs(&agent, &crashlab, crash, program.as_deref()).map_err(packing())?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
         if !initramfs.is_file() {

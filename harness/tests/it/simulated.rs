@@ -63,6 +63,10 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }
 

@@ -218,6 +218,10 @@ impl RunTrial for Guests {
                 log: None,
                 log_unknown: None,
                 dump: None,
+                splats: Vec::new(),
+                survived: false,
+                panic: None,
+                workload: None,
             }
         })
     }

@@ -9,6 +9,7 @@
 mod capture;
 mod crash_kernel;
 mod host;
+mod workload;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -111,6 +112,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let mut witnesses = 0;
     let mut traced = false;
     let mut reload_on = None;
+    let mut program = None;
     for line in text.lines() {
         match line.parse().map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
@@ -123,6 +125,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::AwaitHost => host.hear()?,
             Directive::AwaitTracer => traced = true,
             Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
+            Directive::Workload(workload) => program = Some(workload),
             Directive::RunOn(cpu) => run_on(cpu)?,
             Directive::Fire { after } => {
                 write_witness_lines(&files, &nonce, witnesses, traced)?;
@@ -133,6 +136,9 @@ fn serve(host: &mut Host) -> Result<(), String> {
                 files.command(Command::Fire)?;
                 if let Some(cpu) = reload_on {
                     crash_kernel::load_on(cpu)?;
+                }
+                if let Some(program) = &program {
+                    workload::run(host, program)?;
                 }
                 wait_for_the_end();
             }

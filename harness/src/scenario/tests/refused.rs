@@ -79,7 +79,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, workload, meet, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -136,7 +136,7 @@ fn missing_keys() {
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, workload, meet, order, expect)
     ");
 }
 

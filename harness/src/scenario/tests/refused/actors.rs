@@ -206,9 +206,13 @@ fn a_guest_that_does_not_end() {
     let fatal = text.replace(panic, "").replace("kernel.panic_on_oops, value: 0", "kernel.panic_on_oops, value: 1");
     assert_snapshot!(error(&fatal), @"accepted");
     assert_snapshot!(error("name: bad\ntitle: t\nwhy: w\nsource: s\nactors: []\nexpect: []\n"), @"
-    reading scenarios/bad.yaml: no actor ends the guest
+    reading scenarios/bad.yaml: there are no `actors`
+      --> scenarios/bad.yaml:1:7
+      |
+    1 | name: bad
+      |       ^^^
 
-    hint: add a `panic` or a `reboot`, or a sysctl that turns something into a panic: kernel.panic_on_oops, kernel.panic_on_warn, kernel.unknown_nmi_panic, kernel.softlockup_panic, kernel.hardlockup_panic, kernel.hung_task_panic
+    hint: say who does what, or name a program as `workload`
     ");
 }
 
