@@ -22,6 +22,7 @@ pub fn examine(raw: &RawEvidence<'_>, facts: Facts) -> (Evidence, TrialVerdict) 
         order: &[],
         deadline: Duration::from_secs(30),
         build_id: "",
+        splats: None,
     };
     let verdict = judge(&evidence, &expected);
     // Whatever the verdict is, it can be recorded.

@@ -9,6 +9,7 @@ pub mod cpus;
 pub mod ends;
 pub mod order;
 pub mod pstore;
+pub mod splats;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::cpus::Cpus;
+use self::splats::Splat;
 
-/// What a trial is judged by: a place where evidence of the crash may survive, or the order in which the kernel died.
+/// What a trial is judged by: a place where evidence of the crash may survive, the order in which the kernel died, or
+/// whether it has reported anything else wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channel {
@@ -35,11 +38,15 @@ pub enum Channel {
     /// Whether the trial's timeline keeps what its scenario asserts of the order of steps. A trial whose timeline does
     /// not tell has no such channel.
     Order,
+    /// Whether what the trial logged has reports of the kernel's that nobody has asked for. Only where the scenario
+    /// expects something of them.
+    Splats,
 }
 
 impl Channel {
     /// All channels, in the order of reports.
-    pub const ALL: [Self; 5] = [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Kdump, Self::Order];
+    pub const ALL: [Self; 6] =
+        [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Kdump, Self::Order, Self::Splats];
 
     /// Those that keep the log of every guest: every trial that counts is judged by each of them.
     pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
@@ -57,20 +64,22 @@ impl Channel {
             Self::PstoreConsole => "pstore-console",
             Self::Kdump => "kdump",
             Self::Order => "order",
+            Self::Splats => "splats",
         }
     }
 
     /// The outcomes it may come to, the good one first.
     pub const fn outcomes(self) -> &'static [ChannelOutcome] {
         use ChannelOutcome::{
-            Broken, CaptureHung, Corrupt, Kept, Lost, NoVmcore, NotEntered, NotLoaded, Saved, Truncated, Unreadable,
-            VmcoreBad,
+            Broken, CaptureHung, Corrupt, Kept, Lost, NoSplats, NoVmcore, NotEntered, NotLoaded, Saved, Splats,
+            Truncated, Unreadable, VmcoreBad,
         };
         match self {
             Self::Console | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
             Self::Pstore => &[Saved, Truncated, Corrupt, Unreadable, Lost],
             Self::Kdump => &[Saved, Truncated, Corrupt, Lost, VmcoreBad, NoVmcore, CaptureHung, NotEntered, NotLoaded],
             Self::Order => &[Kept, Broken],
+            Self::Splats => &[NoSplats, Splats],
         }
     }
 
@@ -79,6 +88,7 @@ impl Channel {
         match self {
             Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => ChannelOutcome::Saved,
             Self::Order => ChannelOutcome::Kept,
+            Self::Splats => ChannelOutcome::NoSplats,
         }
     }
 
@@ -87,6 +97,7 @@ impl Channel {
         match self {
             Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => "witness lines",
             Self::Order => "assertions",
+            Self::Splats => "titles expected",
         }
     }
 }
@@ -97,7 +108,8 @@ impl fmt::Display for Channel {
     }
 }
 
-/// How much of the log's tail a channel kept, or whether an order was kept: see [`Channel::outcomes`].
+/// How much of the log's tail a channel kept, whether an order was kept, or whether there were splats: see
+/// [`Channel::outcomes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChannelOutcome {
@@ -126,11 +138,17 @@ pub enum ChannelOutcome {
     Kept,
     /// An assertion on the order does not hold.
     Broken,
+    /// The kernel has reported nothing but what was asked for or is allowed.
+    #[serde(rename = "none")]
+    NoSplats,
+    /// The kernel has reported something else.
+    #[serde(rename = "some")]
+    Splats,
 }
 
 impl ChannelOutcome {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Saved,
         Self::Truncated,
         Self::Corrupt,
@@ -143,6 +161,8 @@ impl ChannelOutcome {
         Self::NotLoaded,
         Self::Kept,
         Self::Broken,
+        Self::NoSplats,
+        Self::Splats,
     ];
 
     /// Whether reports name it only where it happened: what the next boot cannot read, where that was asked at all, and
@@ -174,6 +194,8 @@ impl ChannelOutcome {
             Self::NotLoaded => "not-loaded",
             Self::Kept => "kept",
             Self::Broken => "broken",
+            Self::NoSplats => "none",
+            Self::Splats => "some",
         }
     }
 }
@@ -362,15 +384,16 @@ impl fmt::Display for Expectation {
 pub struct ChannelVerdict {
     /// The outcome.
     pub outcome: ChannelOutcome,
-    /// Witness lines found whole; of an order: assertions that hold.
+    /// Witness lines found whole; of an order: assertions that hold; of splats: titles that were expected.
     pub witnesses: u32,
-    /// Witness lines that were written; of an order: assertions that could be decided.
+    /// Witness lines that were written; of an order: assertions that could be decided; of splats: titles.
     pub of: u32,
     /// What was missing or damaged, in words, of an order several lines of them; empty when the outcome is the good
     /// one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// Of an order, the assertions that are broken, each in its words as the scenario's `order` is shown.
+    /// Of an order, the assertions that are broken, each in its words as the scenario's `order` is shown; of splats, the
+    /// titles that were not expected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
     /// What it kept of all that was logged, where that is known.
@@ -521,6 +544,28 @@ pub struct TrialRecord {
     /// What a crash kernel could read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dump: Option<Dumped>,
+    /// The reports of the kernel's in what was logged, each title once, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splats: Vec<Splat>,
+    /// The kernel did not die: the program that it ran came to its end, or to the end of its time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survived: bool,
+    /// The words of the kernel's first panic, if it has panicked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<String>,
+    /// What became of the user's program, if the scenario runs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<WorkloadRecord>,
+}
+
+/// What became of a program of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadRecord {
+    /// How it ended: `code 0`, `signal 11`, or `stopped` when its time was over; none if the kernel died before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<String>,
+    /// How much of what it has written was kept.
+    pub output_bytes: u32,
 }
 
 /// A dump of a dead kernel's memory, in short.

@@ -45,6 +45,8 @@ pub enum Directive {
     ExitOn(u32),
     /// `report-after US`: once the actors are fired, sleeps for that many microseconds, and says that it is alive.
     ReportAfter(Duration),
+    /// `workload for_us=N seed=N [cpus=N,N] [ARGUMENT…]`: once the actors are fired, runs the user's program.
+    Workload(Workload),
     /// `run-on CPU`: moves the agent to that CPU.
     RunOn(u32),
     /// `fire [after_us=N]`: writes the witness lines, sleeps, fires the actors, and waits for the guest's end.
@@ -56,6 +58,19 @@ pub enum Directive {
     ReadPstore,
 }
 
+/// How the user's program is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// How long, at most; in whole microseconds.
+    pub lasting: Duration,
+    /// What it is given to draw from.
+    pub seed: u64,
+    /// The CPUs that it may run on; all, if none is named.
+    pub cpus: Vec<u32>,
+    /// Its arguments, none of them empty or with a blank.
+    pub arguments: Vec<String>,
+}
+
 /// Why a line is no directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectiveError {
@@ -65,6 +80,8 @@ pub enum DirectiveError {
     Set,
     /// `fire` with something else than `after_us=N`.
     Fire,
+    /// `workload` with something else than what it takes.
+    Workload,
     /// Its operand is not a number.
     Number(ParseIntError),
 }
@@ -75,6 +92,7 @@ impl fmt::Display for DirectiveError {
             Self::Unknown => f.write_str("not a directive"),
             Self::Set => f.write_str("a path and a value are needed"),
             Self::Fire => f.write_str("after_us=N is all that may follow"),
+            Self::Workload => f.write_str("for_us=N and seed=N are needed"),
             Self::Number(error) => error.fmt(f),
         }
     }
@@ -94,6 +112,7 @@ impl fmt::Display for Directive {
             Self::ReloadCrashKernel(cpu) => write!(f, "reload-crash-kernel {cpu}"),
             Self::ExitOn(cpu) => write!(f, "exit-on {cpu}"),
             Self::ReportAfter(time) => write!(f, "report-after {}", time.as_micros()),
+            Self::Workload(workload) => workload.fmt(f),
             Self::RunOn(cpu) => write!(f, "run-on {cpu}"),
             Self::Fire { after } => match after.as_micros() {
                 0 => f.write_str("fire"),
@@ -126,6 +145,7 @@ impl FromStr for Directive {
                 let us = rest.parse().map_err(DirectiveError::Number)?;
                 Ok(Self::ReportAfter(Duration::from_micros(us)))
             }
+            "workload" => Workload::parse(rest).map(Self::Workload).ok_or(DirectiveError::Workload),
             "run-on" => number().map(Self::RunOn),
             "fire" if rest.is_empty() => Ok(Self::Fire { after: Duration::ZERO }),
             "fire" => {
@@ -135,6 +155,39 @@ impl FromStr for Directive {
             "read-pstore" if rest.is_empty() => Ok(Self::ReadPstore),
             _ => Err(DirectiveError::Unknown),
         }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lasting, seed, cpus, arguments } = self;
+        write!(f, "workload for_us={} seed={seed}", lasting.as_micros())?;
+        if !cpus.is_empty() {
+            let cpus: Vec<String> = cpus.iter().map(u32::to_string).collect();
+            write!(f, " cpus={}", cpus.join(","))?;
+        }
+        // What follows is the program's, whatever it looks like.
+        f.write_str(" --")?;
+        arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+    }
+}
+
+impl Workload {
+    fn parse(text: &str) -> Option<Self> {
+        let (own, arguments) = match text.split_once(" --") {
+            Some((own, arguments)) if arguments.is_empty() || arguments.starts_with(' ') => (own, arguments),
+            _ => return None,
+        };
+        let mut words = own.split(' ');
+        let us = words.next()?.strip_prefix("for_us=")?.parse().ok()?;
+        let seed = words.next()?.strip_prefix("seed=")?.parse().ok()?;
+        let cpus = match words.next() {
+            Some(cpus) => cpus.strip_prefix("cpus=")?.split(',').map(|cpu| cpu.parse().ok()).collect::<Option<_>>()?,
+            None => Vec::new(),
+        };
+        let arguments = arguments.split(' ').skip(1).map(str::to_owned).collect();
+        let is_all = words.next().is_none();
+        is_all.then_some(Self { lasting: Duration::from_micros(us), seed, cpus, arguments })
     }
 }
 
@@ -148,6 +201,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn workload(cpus: &[u32], arguments: &[&str]) -> Workload {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Workload { lasting: Duration::from_secs(5), seed: 7, cpus: cpus.to_vec(), arguments }
+    }
 
     #[test]
     fn every_directive_is_written_and_read() {
@@ -168,6 +226,11 @@ mod tests {
             ("fire", Directive::Fire { after: Duration::ZERO }),
             ("fire after_us=250", Directive::Fire { after: Duration::from_micros(250) }),
             ("read-pstore", Directive::ReadPstore),
+            ("workload for_us=5000000 seed=7 --", Directive::Workload(workload(&[], &[]))),
+            (
+                "workload for_us=5000000 seed=7 cpus=0,2 -- -n 3 -- --fast",
+                Directive::Workload(workload(&[0, 2], &["-n", "3", "--", "--fast"])),
+            ),
         ] {
             assert_eq!(line.parse(), Ok(directive.clone()));
             assert_eq!(directive.to_string(), line);
@@ -187,6 +250,12 @@ mod tests {
             "reload-crash-kernel",
             "exit-on",
             "report-after soon",
+            "workload",
+            "workload for_us=1 seed=2",
+            "workload for_us=1 --",
+            "workload for_us=1 seed=2 cpus= --",
+            "workload for_us=1 seed=2 --fast",
+            "workload for_us=1 seed=2 cpus=1 more --",
             "arm",
             "nonce",
             "reboot",
@@ -201,6 +270,7 @@ mod tests {
         assert_eq!(error("reboot"), "not a directive");
         assert_eq!(error("set /proc"), "a path and a value are needed");
         assert_eq!(error("fire now"), "after_us=N is all that may follow");
+        assert_eq!(error("workload"), "for_us=N and seed=N are needed");
         assert_eq!(error("witnesses many"), "invalid digit found in string");
     }
 
@@ -223,6 +293,15 @@ mod tests {
             any::<u64>().prop_map(|us| Directive::ReportAfter(Duration::from_micros(us))),
             any::<u32>().prop_map(Directive::RunOn),
             any::<u64>().prop_map(|us| Directive::Fire { after: Duration::from_micros(us) }),
+            (
+                any::<u64>(),
+                any::<u64>(),
+                prop::collection::vec(any::<u32>(), 0..3),
+                prop::collection::vec("[!-~]+", 0..3)
+            )
+                .prop_map(|(us, seed, cpus, arguments)| {
+                    Directive::Workload(Workload { lasting: Duration::from_micros(us), seed, cpus, arguments })
+                }),
             Just(Directive::ReadPstore),
         ]
     }

@@ -2,6 +2,8 @@
 
 /// crashlab.
 pub const CRASHLAB: &str = "/crashlab.ko";
+/// A program of the user's.
+pub const WORKLOAD: &str = "/workload";
 /// The kernel that takes over when the guest's dies.
 pub const CRASH_KERNEL: &str = "/crash/kernel";
 /// The initramfs that it boots with.

@@ -23,6 +23,6 @@ pub mod page;
 pub mod witness;
 
 pub use command::{Arm, Command, Edge, Lock, OopsKind, Reboot, Start, Stay};
-pub use directive::Directive;
-pub use message::{AgentMessage, CrashlabAddresses, Note};
+pub use directive::{Directive, Workload};
+pub use message::{AgentMessage, CrashlabAddresses, Exit, Note};
 pub use page::{Action, Context};

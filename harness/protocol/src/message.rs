@@ -32,6 +32,41 @@ pub enum AgentMessage {
     },
     /// No more files.
     End,
+    /// What the user's program has written.
+    Output(Vec<u8>),
+    /// The user's program has ended.
+    Exited(Exit),
+}
+
+/// How the user's program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Its time was over, and it was killed.
+    Stopped,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+impl Exit {
+    fn parse(text: &str) -> Option<Self> {
+        match text.split_once(' ') {
+            Some(("code", code)) => code.parse().ok().map(Self::Code),
+            Some(("signal", signal)) => signal.parse().ok().map(Self::Signal),
+            _ => (text == "stopped").then_some(Self::Stopped),
+        }
+    }
 }
 
 /// Where crashlab is in the guest's memory.
@@ -85,6 +120,8 @@ impl fmt::Display for AgentMessage {
             Self::Error(text) => write!(f, "error {text}"),
             Self::File { name, bytes } => write!(f, "file {name} {}", Hex(bytes)),
             Self::End => f.write_str("end"),
+            Self::Output(bytes) => write!(f, "output {}", Hex(bytes)),
+            Self::Exited(exit) => write!(f, "exited {exit}"),
         }
     }
 }
@@ -115,6 +152,8 @@ impl AgentMessage {
                 Some(Self::File { name: name.to_owned(), bytes: unhex(bytes)? })
             }
             "end" if rest.is_empty() => Some(Self::End),
+            "output" => unhex(rest).map(Self::Output),
+            "exited" => Exit::parse(rest).map(Self::Exited),
             _ => None,
         }
     }
@@ -173,6 +212,10 @@ mod tests {
             ("error open /x: no", AgentMessage::Error("open /x: no".into())),
             ("file dmesg-erst-1 41", AgentMessage::File { name: "dmesg-erst-1".into(), bytes: b"A".to_vec() }),
             ("end", AgentMessage::End),
+            ("output 4142", AgentMessage::Output(b"AB".to_vec())),
+            ("exited code 3", AgentMessage::Exited(Exit::Code(3))),
+            ("exited signal 11", AgentMessage::Exited(Exit::Signal(11))),
+            ("exited stopped", AgentMessage::Exited(Exit::Stopped)),
         ] {
             assert_eq!(message.to_string(), line);
             assert_eq!(AgentMessage::parse(&format!("{line}\r\n")), Some(message));
@@ -199,6 +242,10 @@ mod tests {
             "ready 6.12 00 1 2 0x3 0x4000 1000 more",
             "ready 6.12 00 1 2 0x+3 -",
             "file a zz",
+            "output 4",
+            "exited",
+            "exited soon",
+            "exited code",
             "hello",
             "settled down",
             "alive and well",
@@ -224,6 +271,9 @@ mod tests {
             "[ -~]*".prop_map(AgentMessage::Error),
             ("[!-~]+", bytes()).prop_map(|(name, bytes)| AgentMessage::File { name, bytes }),
             Just(AgentMessage::End),
+            bytes().prop_map(AgentMessage::Output),
+            prop_oneof![any::<i32>().prop_map(Exit::Code), any::<i32>().prop_map(Exit::Signal), Just(Exit::Stopped)]
+                .prop_map(AgentMessage::Exited),
         ]
     }
 

@@ -72,5 +72,9 @@ pub(super) fn record(index: u64, cell: &CellKey, seed: u64, nonce: &str) -> Tria
         cpus: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }

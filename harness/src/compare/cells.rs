@@ -1,6 +1,6 @@
 //! The comparison itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::needed::trials_to_decide;
 use super::pair::{Evidence, Options, PValues, Pair, Verdict, p_values};
 use crate::model::{Channel, Params};
 use crate::results::CellSummary;
-use crate::stats::{BetweenTemplates, Clusters, Interval};
+use crate::stats::{BetweenTemplates, Clusters, Interval, Proportion};
 
 /// A point of a scenario's sweep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,12 +62,45 @@ pub struct ComparedCell {
     pub trials_to_decide: Option<u32>,
 }
 
+/// A report of the kernel's that one side logs more often, though no scenario asks for it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedSplat {
+    /// The cell.
+    #[serde(flatten)]
+    pub point: Point,
+    /// Its title.
+    pub title: String,
+    /// Trials without the change that log it, and how many counted.
+    pub base: LoggedBy,
+    /// The same with it.
+    pub candidate: LoggedBy,
+    /// Boschloo's exact test, two-sided, or the anytime p-value, of this title alone.
+    pub p_value: f64,
+    /// The same, adjusted by Benjamini and Hochberg over the titles of the comparison.
+    pub p_adjusted: f64,
+    /// What follows: it got worse if the candidate is shown to log it more often.
+    pub verdict: Verdict,
+}
+
+/// How many trials log something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LoggedBy {
+    /// Those that do.
+    pub trials: u32,
+    /// Those that counted.
+    pub of: u32,
+}
+
 /// All cells of two columns; none is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The cells both sides have, in the base's order, each with the channels of the log, and with the order where it
     /// was judged on a side.
     pub cells: Vec<ComparedCell>,
+    /// The reports of the kernel's that nobody has asked for and that are not as frequent on both sides, in the base's
+    /// order of cells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub splats: Vec<ComparedSplat>,
     /// What only the base has.
     pub only_in_base: Vec<Point>,
     /// What only the candidate has.
@@ -95,6 +128,7 @@ impl Comparison {
     /// Whether anything got worse.
     pub fn regressed(&self) -> bool {
         self.cells.iter().any(|cell| cell.verdict == Verdict::Regressed)
+            || self.splats.iter().any(|splat| splat.verdict == Verdict::Regressed)
     }
 }
 
@@ -108,11 +142,13 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let base_by_point = by_point(&base)?;
     let mut candidate_by_point = by_point(&candidate)?;
     let (mut places, mut pairs) = (Vec::new(), Vec::new());
+    let mut both = Vec::new();
     let mut only_in_base = Vec::new();
     for cell in base {
         let point = Point::of(cell);
         match candidate_by_point.remove(&point) {
             Some(other) => {
+                both.push((point.clone(), cell, other));
                 for channel in Channel::ALL {
                     let [base, candidate] = [cell, other].map(|cell| cell.channel(channel).by_template());
                     let judged = [&base, &candidate].iter().any(|side| side.pooled().of() > 0);
@@ -132,7 +168,44 @@ pub fn compare(base: &[CellSummary], candidate: &[CellSummary], options: Options
     let factor = factor(&p_values, options);
     let cells = places.into_iter().zip(pairs).zip(p_values);
     let cells = cells.map(|((place, pair), p_values)| compared(place, &pair, p_values, factor, options)).collect();
-    Ok(Comparison { cells, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
+    let splats = splats(&both, options);
+    Ok(Comparison { cells, splats, only_in_base, only_in_candidate, skipped, evidence: options.evidence })
+}
+
+/// The titles that are not as frequent on both sides. They are a family of tests by themselves: how many titles there are
+/// says nothing about the channels.
+fn splats(both: &[(Point, &CellSummary, &CellSummary)], options: Options) -> Vec<ComparedSplat> {
+    let (mut places, mut pairs) = (Vec::new(), Vec::new());
+    for (point, base, candidate) in both {
+        let [in_base, in_candidate] =
+            [base, candidate].map(|cell| cell.unexpected_splats().collect::<BTreeMap<_, _>>());
+        let titles: BTreeSet<&str> = in_base.keys().chain(in_candidate.keys()).copied().collect();
+        for title in titles {
+            let logged = |cell: &CellSummary, titles: &BTreeMap<&str, u32>| LoggedBy {
+                trials: titles.get(title).copied().unwrap_or_default(),
+                of: cell.counted(),
+            };
+            let (base, candidate) = (logged(base, &in_base), logged(candidate, &in_candidate));
+            if u64::from(base.trials) * u64::from(candidate.of) == u64::from(candidate.trials) * u64::from(base.of) {
+                continue;
+            }
+            // The good outcome is that it is not logged.
+            let side = |LoggedBy { trials, of }: LoggedBy| {
+                let share = Proportion::new(of.saturating_sub(trials), of).unwrap_or_default();
+                Clusters::new(share, std::iter::empty())
+            };
+            pairs.push(Pair { base: side(base), candidate: side(candidate) });
+            places.push((point.clone(), title.to_owned(), base, candidate));
+        }
+    }
+    let p_values = p_values(&pairs, options.evidence);
+    let each = places.into_iter().zip(&pairs).zip(p_values);
+    each.map(|(((point, title, base, candidate), pair), p_values)| {
+        let PValues { raw, adjusted } = p_values.unwrap_or(PValues { raw: 1.0, adjusted: 1.0 });
+        let verdict = pair.verdict(adjusted, options);
+        ComparedSplat { point, title, base, candidate, p_value: raw, p_adjusted: adjusted, verdict }
+    })
+    .collect()
 }
 
 /// The points that a side skipped: the base's, and then those of the candidate alone.

@@ -25,7 +25,7 @@ mod tests;
 /// adjusted one, and there was no `p_adjusted`.
 pub const SCHEMA_VERSION: u32 = 2;
 
-pub use cells::{ComparedCell, Comparison, Point, Share, SkippedPoint, compare};
+pub use cells::{ComparedCell, ComparedSplat, Comparison, LoggedBy, Point, Share, SkippedPoint, compare};
 pub use error::Error;
 pub use open::open_cells;
 pub use orders::{

@@ -79,7 +79,7 @@ pub enum Ending {
     ByItself,
     /// It switched its power off.
     PoweredOff,
-    /// It did not, and was alive when its time was over.
+    /// It did not, and was alive when its time was over, or that of the program that it ran.
     Survived,
     /// Its crash kernel came up.
     Captured,

@@ -14,6 +14,7 @@
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
 //! its memory ─────────────────────────────> stack ───> who called whom there
 //! tracer's memory, probes ────────────────> timeline ─> model::timeline::Timeline
+//! the text of any log ────────────────────> splats ──> the kernel's own reports of something wrong, by their titles
 //! VMCOREINFO ─> vmcoreinfo, kernel memory ─> printk_ring ─> the log as it stood
 //! /proc/vmcore ───────────────────────────> vmcore ──> where a dead kernel's memory and registers are in it
 //!                          └──────────────> activity ─> whether a guest still does something
@@ -38,6 +39,7 @@ pub mod pstore;
 pub mod ramoops;
 pub(crate) mod ranges;
 pub mod registers;
+pub mod splats;
 pub mod stack;
 pub mod stamps;
 pub mod symbols;

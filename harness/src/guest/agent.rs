@@ -1,6 +1,6 @@
 //! The second serial port, `ttyS1`: what the guest's agent says there, and after it a crash kernel's console.
 
-pub use harness_protocol::{AgentMessage, CrashlabAddresses, Note};
+pub use harness_protocol::{AgentMessage, CrashlabAddresses, Exit, Note};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 

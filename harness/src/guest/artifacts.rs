@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::agent::Exit;
 use super::error::GuestError;
 use super::log::LogMemory;
 use super::machine::RAMOOPS_ADDRESS;
@@ -55,6 +56,28 @@ pub struct Artifacts {
     pub log: LogMemory,
     /// How much of the host's processors QEMU's threads, the vCPUs above all, got.
     pub waited: Option<Waited>,
+    /// What became of a program of the user's.
+    pub workload: WorkloadLog,
+}
+
+/// What was heard of a program of the user's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkloadLog {
+    /// The beginning of what it has written.
+    pub output: Vec<u8>,
+    /// How it ended, if its kernel has lived so long.
+    pub exit: Option<Exit>,
+}
+
+impl WorkloadLog {
+    /// The agent hands no more on than this.
+    const OUTPUT_BYTES: usize = 16 << 10;
+
+    /// Takes what it has written.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let room = Self::OUTPUT_BYTES.saturating_sub(self.output.len());
+        self.output.extend(bytes.iter().take(room));
+    }
 }
 
 /// The memory of ramoops, and what was told to the kernel of it.

@@ -27,7 +27,7 @@ mod template;
 mod trace;
 
 pub use agent::{AgentMessage, CrashlabAddresses, PstoreFile};
-pub use artifacts::{Artifacts, RamoopsMemory, Sample};
+pub use artifacts::{Artifacts, RamoopsMemory, Sample, WorkloadLog};
 pub use capture::{CaptureError, Greeting};
 pub(crate) use confine::{Confinement, landlock_abi};
 pub(crate) use error::DIRECTIVES_BYTES;

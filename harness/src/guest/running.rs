@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
-use super::artifacts::{Artifacts, RamoopsMemory, Sample};
+use super::artifacts::{Artifacts, RamoopsMemory, Sample, WorkloadLog};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
@@ -48,7 +48,7 @@ pub enum End {
     Hung,
     /// Its crash kernel has come up, and its agent has said this.
     Captured(Greeting),
-    /// It is alive, and its agent has said so when it was to.
+    /// It is alive, and its agent has said so when it was to, or when the user's program had ended.
     Survived,
 }
 
@@ -93,6 +93,10 @@ pub struct Guest {
     erst_pci: Option<ErstPci>,
     /// Whether it has ended; QEMU has stopped it then.
     ended: bool,
+    /// What was heard of a program of the user's.
+    workload: WorkloadLog,
+    /// Whether that program's end is the guest's.
+    ends_with_workload: bool,
 }
 
 impl Guest {
@@ -153,6 +157,8 @@ impl Guest {
             log: Err(NOT_SEARCHED.to_owned()),
             erst_pci: None,
             ended: false,
+            workload: WorkloadLog::default(),
+            ends_with_workload: false,
         })
     }
 
@@ -244,20 +250,35 @@ impl Guest {
     /// Waits up to `limit` for the guest's end; `None` if it has not come by then. An agent that reports an error is
     /// an error.
     pub async fn end(&mut self, limit: Duration) -> Result<Option<End>, GuestError> {
-        match self.next(limit).await {
-            None => Ok(None),
-            Some(GuestEvent::Ended(reason)) => {
-                self.ended = true;
-                Ok(Some(End::Ended(reason)))
-            }
-            Some(GuestEvent::Captured(greeting)) => Ok(Some(End::Captured(greeting))),
-            Some(GuestEvent::Died) => Err(self.process.death("the guest was running").await),
-            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
-            Some(GuestEvent::Message(AgentMessage::Alive)) => Ok(Some(End::Survived)),
-            Some(GuestEvent::Message(message)) => {
-                Err(GuestError::Agent(format!("it said {message:?} when nothing was due")))
+        let until = Instant::now() + limit;
+        loop {
+            match self.next(until.saturating_duration_since(Instant::now())).await {
+                None => return Ok(None),
+                Some(GuestEvent::Ended(reason)) => {
+                    self.ended = true;
+                    return Ok(Some(End::Ended(reason)));
+                }
+                Some(GuestEvent::Captured(greeting)) => return Ok(Some(End::Captured(greeting))),
+                Some(GuestEvent::Died) => return Err(self.process.death("the guest was running").await),
+                Some(GuestEvent::Message(AgentMessage::Error(text))) => return Err(GuestError::Agent(text)),
+                Some(GuestEvent::Message(AgentMessage::Alive)) => return Ok(Some(End::Survived)),
+                Some(GuestEvent::Message(AgentMessage::Output(bytes))) => self.workload.push(&bytes),
+                Some(GuestEvent::Message(AgentMessage::Exited(exit))) => {
+                    self.workload.exit = Some(exit);
+                    if self.ends_with_workload {
+                        return Ok(Some(End::Survived));
+                    }
+                }
+                Some(GuestEvent::Message(message)) => {
+                    return Err(GuestError::Agent(format!("it said {message:?} when nothing was due")));
+                }
             }
         }
+    }
+
+    /// Takes the end of the program that the guest runs for the guest's, if nothing else has ended it.
+    pub const fn end_with_workload(&mut self) {
+        self.ends_with_workload = true;
     }
 
     /// The error that `awaited` did not come in time, with the end of the console; kills the guest.
@@ -455,6 +476,7 @@ impl Guest {
             page,
             log,
             waited,
+            workload: self.workload,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
-use harness_protocol::image::{CRASH_COMMAND_LINE, CRASH_INITRAMFS, CRASH_KERNEL, CRASHLAB};
+use harness_protocol::image::{CRASH_COMMAND_LINE, CRASH_INITRAMFS, CRASH_KERNEL, CRASHLAB, WORKLOAD};
 
 /// Device number of `/dev/console` (`Documentation/admin-guide/devices.txt`: char 5, 1).
 const CONSOLE: (u32, u32) = (5, 1);
@@ -20,10 +20,16 @@ pub struct Crash<'a> {
 }
 
 /// Packs the agent as `/init` and crashlab as `/crashlab.ko`, with the mount points that the agent needs and the
-/// console that the kernel opens for it; what takes over when the kernel dies lies below `/crash`. The same input gives
-/// the same bytes: no times, no owners.
-pub fn initramfs(agent: &[u8], crashlab: &[u8], crash: Option<Crash<'_>>) -> io::Result<Vec<u8>> {
+/// console that the kernel opens for it; what takes over when the kernel dies lies below `/crash`, and a program of the
+/// user's is `/workload`. The same input gives the same bytes: no times, no owners.
+pub fn initramfs(
+    agent: &[u8],
+    crashlab: &[u8],
+    crash: Option<Crash<'_>>,
+    program: Option<&[u8]>,
+) -> io::Result<Vec<u8>> {
     let mut files = vec![(CRASHLAB, crashlab)];
+    files.extend(program.map(|program| (WORKLOAD, program)));
     if let Some(Crash { kernel, initramfs, command_line }) = crash {
         let line = command_line.as_bytes();
         files.extend([(CRASH_KERNEL, kernel), (CRASH_INITRAMFS, initramfs), (CRASH_COMMAND_LINE, line)]);
@@ -64,7 +70,8 @@ fn pack(agent: &[u8], files: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     archive = entry(archive, "dev/console", ModeFileType::Char, 0o600, CONSOLE, &[])?;
     archive = entry(archive, "init", ModeFileType::Regular, 0o755, (0, 0), agent)?;
     for (path, file) in files {
-        archive = entry(archive, &below_root(path), ModeFileType::Regular, 0o644, (0, 0), file)?;
+        let mode = if *path == WORKLOAD { 0o755 } else { 0o644 };
+        archive = entry(archive, &below_root(path), ModeFileType::Regular, mode, (0, 0), file)?;
     }
     trailer(archive)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use harness_bisect::Tally;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, ChannelOutcome, TrialOutcome};
+use super::{Channel, ChannelOutcome, TrialOutcome, TrialRecord};
 
 /// What happens in some trials and not in others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,15 +18,23 @@ pub enum Criterion {
     Order(String),
     /// The guest hangs.
     Hang,
+    /// The kernel dies; with these words in its panic or in the title of one of its reports, if there are any.
+    Panic(Option<String>),
 }
 
 impl Criterion {
     /// Whether it happened in a trial; `None` if the trial does not tell: its faults did not meet, the harness failed, or
     /// there is no such channel.
-    pub fn happened(&self, outcome: &TrialOutcome) -> Option<bool> {
-        let TrialOutcome::Counted { hung, channels } = outcome else { return None };
+    pub fn happened(&self, record: &TrialRecord) -> Option<bool> {
+        let TrialOutcome::Counted { hung, channels } = &record.outcome else { return None };
         match self {
             Self::Hang => Some(*hung),
+            Self::Panic(words) => {
+                let died = record.panic.is_some() || !(record.survived || *hung);
+                let titles = record.splats.iter().map(|splat| &splat.title);
+                let has = |words: &String| record.panic.iter().chain(titles).any(|text| text.contains(words.as_str()));
+                Some(died && words.as_ref().is_none_or(has))
+            }
             Self::Channel(channel) => channels.get(channel).map(|verdict| verdict.outcome != channel.good()),
             Self::Order(words) => {
                 let verdict = channels.get(&Channel::Order)?;
@@ -45,6 +53,8 @@ impl fmt::Display for Criterion {
             Self::Channel(channel) => write!(f, "{channel}: not {}", channel.good()),
             Self::Order(words) => write!(f, "order broken: {words}"),
             Self::Hang => f.write_str("the guest hangs"),
+            Self::Panic(None) => f.write_str("the kernel dies"),
+            Self::Panic(Some(words)) => write!(f, "the kernel dies: {words}"),
         }
     }
 }
@@ -101,8 +111,8 @@ pub struct Node {
 
 impl Bisected {
     /// Whether a trial is of the kind that becomes more frequent towards the bad end.
-    pub fn event(&self, outcome: &TrialOutcome) -> Option<bool> {
-        self.criterion.happened(outcome).map(|happened| happened != self.fixed)
+    pub fn event(&self, record: &TrialRecord) -> Option<bool> {
+        self.criterion.happened(record).map(|happened| happened != self.fixed)
     }
 }
 
@@ -110,33 +120,59 @@ impl Bisected {
 mod tests {
     use super::*;
     use crate::model::ChannelOutcome::{Broken, Kept, Lost, Saved};
-    use crate::results::sample::{counted, ordered};
+    use crate::model::splats::Splat;
+    use crate::results::sample::{counted, key, ordered, trial};
+
+    fn record(outcome: TrialOutcome) -> TrialRecord {
+        trial(0, &key("stock", "panic-alone", ""), outcome)
+    }
+
+    #[test]
+    fn a_kernel_dies_or_lives_and_by_which_words() {
+        let (any, words) = (Criterion::Panic(None), |text: &str| Criterion::Panic(Some(text.to_owned())));
+        let dead = TrialRecord { panic: Some("demo gives up: error -5".to_owned()), ..record(counted(Saved, Saved)) };
+        assert_eq!((any.happened(&dead), words("gives up").happened(&dead)), (Some(true), Some(true)));
+        assert_eq!(words("WARNING in demo").happened(&dead), Some(false));
+        let splat = Splat { title: "WARNING in demo".to_owned(), found_in: [].into(), expected: false };
+        let warned = TrialRecord { splats: vec![splat], ..dead.clone() };
+        assert_eq!(words("WARNING in demo").happened(&warned), Some(true));
+        let alive = TrialRecord { survived: true, panic: None, ..warned.clone() };
+        assert_eq!((any.happened(&alive), words("WARNING in demo").happened(&alive)), (Some(false), Some(false)));
+        // It reset without a word; it hung, before or after a panic.
+        let reset = record(counted(Lost, Lost));
+        assert_eq!((any.happened(&reset), words("gives up").happened(&reset)), (Some(true), Some(false)));
+        let TrialOutcome::Counted { channels, .. } = counted(Lost, Lost) else { unreachable!("it counts") };
+        let hung = record(TrialOutcome::Counted { hung: true, channels });
+        assert_eq!(any.happened(&hung), Some(false));
+        assert_eq!(any.happened(&TrialRecord { panic: dead.panic.clone(), ..hung }), Some(true));
+        assert_eq!(any.happened(&record(TrialOutcome::Missed { reason: String::new() })), None);
+    }
 
     #[test]
     fn only_trials_that_tell_are_counted() {
         let pstore = Criterion::Channel(Channel::Pstore);
-        assert_eq!(pstore.happened(&counted(Saved, Lost)), Some(true));
-        assert_eq!(pstore.happened(&counted(Lost, Saved)), Some(false));
-        assert_eq!(pstore.happened(&TrialOutcome::Missed { reason: String::new() }), None);
-        assert_eq!(pstore.happened(&TrialOutcome::InfraError { cause: String::new() }), None);
-        assert_eq!(Criterion::Channel(Channel::Kdump).happened(&counted(Saved, Saved)), None);
-        assert_eq!(Criterion::Hang.happened(&counted(Saved, Saved)), Some(false));
+        assert_eq!(pstore.happened(&record(counted(Saved, Lost))), Some(true));
+        assert_eq!(pstore.happened(&record(counted(Lost, Saved))), Some(false));
+        assert_eq!(pstore.happened(&record(TrialOutcome::Missed { reason: String::new() })), None);
+        assert_eq!(pstore.happened(&record(TrialOutcome::InfraError { cause: String::new() })), None);
+        assert_eq!(Criterion::Channel(Channel::Kdump).happened(&record(counted(Saved, Saved))), None);
+        assert_eq!(Criterion::Hang.happened(&record(counted(Saved, Saved))), Some(false));
     }
 
     #[test]
     fn of_several_assertions_the_one_that_was_named_counts() {
         let stopped = Criterion::Order("all other CPUs stopped before kmsg_dump".to_owned());
         let other = Criterion::Order("panic_cpu before smp_send_stop".to_owned());
-        let broken = ordered(counted(Saved, Saved), Broken);
+        let broken = record(ordered(counted(Saved, Saved), Broken));
         assert_eq!((stopped.happened(&broken), other.happened(&broken)), (Some(true), Some(false)));
-        assert_eq!(stopped.happened(&ordered(counted(Saved, Saved), Kept)), Some(false));
-        assert_eq!(stopped.happened(&counted(Saved, Saved)), None);
+        assert_eq!(stopped.happened(&record(ordered(counted(Saved, Saved), Kept))), Some(false));
+        assert_eq!(stopped.happened(&record(counted(Saved, Saved))), None);
     }
 
     #[test]
     fn an_assertion_is_not_taken_for_another_that_begins_like_it() {
         let shorter = Criterion::Order("all other CPUs stopped before kmsg".to_owned());
-        assert_eq!(shorter.happened(&ordered(counted(Saved, Saved), Broken)), Some(false));
+        assert_eq!(shorter.happened(&record(ordered(counted(Saved, Saved), Broken))), Some(false));
     }
 
     #[test]
@@ -145,6 +181,6 @@ mod tests {
         let TrialOutcome::Counted { channels, .. } = &mut broken else { unreachable!() };
         channels.get_mut(&Channel::Order).unwrap().broken.clear();
         let stopped = Criterion::Order("all other CPUs stopped before kmsg_dump".to_owned());
-        assert_eq!(stopped.happened(&broken), None);
+        assert_eq!(stopped.happened(&record(broken)), None);
     }
 }

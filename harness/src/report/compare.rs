@@ -2,8 +2,9 @@
 
 use super::grid::{Grid, Tone};
 use super::{Format, templates};
-use crate::compare::{ComparedCell, Comparison, Evidence, Point, Share, SkippedPoint, Verdict};
-use crate::model::Channel;
+use crate::compare::{
+    ComparedCell, ComparedSplat, Comparison, Evidence, LoggedBy, Point, Share, SkippedPoint, Verdict,
+};
 use crate::model::assignments;
 use crate::stats::percent;
 
@@ -31,16 +32,18 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
         text.extend(points.iter().map(|point: &Point| format!("{item}only in {side}: {point}\n")));
     }
     text.extend(comparison.skipped.iter().map(|skipped| format!("{item}{}\n", not_run(skipped))));
+    text.extend(comparison.splats.iter().map(|splat| format!("{item}{}\n", logged(splat))));
     let notes = templates::notes(comparison, format);
     text += &notes;
     if [&comparison.only_in_base, &comparison.only_in_candidate].iter().any(|points| !points.is_empty())
         || !comparison.skipped.is_empty()
+        || !comparison.splats.is_empty()
         || !notes.is_empty()
     {
         text.push('\n');
     }
-    let has_order = comparison.cells.iter().any(|cell| cell.channel == Channel::Order);
-    text += if has_order { "Saved (order: kept)" } else { "Saved" };
+    let has = |channel| comparison.cells.iter().any(|cell| cell.channel == channel);
+    text += &format!("Saved{}", super::of_others(has));
     text += ", of those that counted, with 95 % ";
     text += match comparison.evidence {
         Evidence::Fixed => "intervals; p: Boschloo's exact test, adjusted for all rows.\n",
@@ -68,6 +71,22 @@ fn not_run(SkippedPoint { point, base, candidate }: &SkippedPoint) -> String {
         (None, candidate) => ("candidate", candidate.clone().unwrap_or_default()),
     };
     format!("skipped in {sides}: {point} ({reasons})")
+}
+
+/// `regressed: panic-alone: 5 of 5 trials log "WARNING in foo", that base does not; p 0.008`
+fn logged(splat: &ComparedSplat) -> String {
+    let ComparedSplat { point, title, base, candidate, p_adjusted, verdict, .. } = splat;
+    let trials = |LoggedBy { trials, of }: &LoggedBy| format!("{trials} of {of} trials");
+    let what = match (base.trials, candidate.trials) {
+        (0, _) if base.of > 0 => {
+            format!("{} of candidate log \"{title}\", that base does not ({})", trials(candidate), trials(base))
+        }
+        (_, 0) if candidate.of > 0 => {
+            format!("{} of base log \"{title}\", that candidate does not ({})", trials(base), trials(candidate))
+        }
+        _ => format!("{} of candidate log \"{title}\", and {} of base", trials(candidate), trials(base)),
+    };
+    format!("{verdict}: {point}: {what}; p {}", p_text(*p_adjusted))
 }
 
 /// `same`, or `undecided (35)`
@@ -100,9 +119,12 @@ fn difference(cell: &ComparedCell) -> String {
 fn p_adjusted(cell: &ComparedCell) -> String {
     match cell.p_adjusted {
         _ if cell.difference.is_none() => "-".to_owned(),
-        p if p < 0.001 => "<0.001".to_owned(),
-        p => format!("{p:.3}"),
+        p => p_text(p),
     }
+}
+
+fn p_text(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn tone(verdict: Verdict) -> Tone {

@@ -189,7 +189,7 @@ fn status(cell: &Cell, channel: Channel) -> TestCaseStatus {
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type("expectation").set_message(one_line(&failed.join("; ")));
-    if let Some(detail) = telling_trial(cell, channel).and_then(|trial| detail_of_order(trial, channel)) {
+    if let Some(detail) = telling_trial(cell, channel).and_then(|trial| detail_in_lines(trial, channel)) {
         status.set_description(printable(detail.as_bytes()));
     }
     status
@@ -260,10 +260,11 @@ fn end(trial: &TrialRecord, channel: Channel) -> String {
     }
 }
 
-/// How a trial's order was broken: several lines, which say little when they are put into one.
-fn detail_of_order(trial: &TrialRecord, channel: Channel) -> Option<&str> {
+/// How a trial's order was broken, or which splats it has: several lines, which say little when they are put into one.
+fn detail_in_lines(trial: &TrialRecord, channel: Channel) -> Option<&str> {
     let TrialOutcome::Counted { channels, .. } = &trial.outcome else { return None };
-    let verdict = channels.get(&channel).filter(|verdict| verdict.outcome == ChannelOutcome::Broken)?;
+    let in_lines = |outcome| matches!(outcome, ChannelOutcome::Broken | ChannelOutcome::Splats);
+    let verdict = channels.get(&channel).filter(|verdict| in_lines(verdict.outcome))?;
     Some(&verdict.detail)
 }
 
@@ -285,6 +286,9 @@ fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Optio
     let _ = writeln!(text, "cell: {trials} trials, {missed} missed, {infra_errors} infra-error, {hung} hung");
     if let Some(mean) = cell.counted.log_kept_percent.get(&channel) {
         let _ = writeln!(text, "log: a trial kept {mean} % of what it had logged, on average");
+    }
+    for (title, trials) in cell.counted.unexpected_splats() {
+        let _ = writeln!(text, "splat: {trials} of {} trials log \"{title}\"", cell.counted.counted());
     }
     if let Some(between) = counts.by_template().between() {
         let _ = writeln!(text, "templates: {}, {}", between.templates, templates::figures(&between));

@@ -23,6 +23,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+use crate::model::Channel;
+
 pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
 pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
@@ -30,3 +32,10 @@ pub use grid::Format;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
 pub use orders::{ranking_csv, ranking_text};
 pub use summary::{summary_table, variant_table};
+
+/// What the good outcomes are that are not called saved, of the channels that are there: ` (order: kept)`.
+fn of_others(is_there: impl Fn(Channel) -> bool) -> String {
+    let others = [Channel::Order, Channel::Splats].into_iter().filter(|channel| is_there(*channel));
+    let good: Vec<String> = others.map(|channel| format!("{channel}: {}", channel.good())).collect();
+    if good.is_empty() { String::new() } else { format!(" ({})", good.join("; ")) }
+}

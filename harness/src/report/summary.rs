@@ -40,6 +40,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
     }
     text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary))
         + &not_counted(summary)
+        + &splats(summary, format)
         + &skipped(summary, format)
         + &templates::that_differ(summary, format)
 }
@@ -75,6 +76,7 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
         + "\n"
         + &legend
         + &not_counted(summary)
+        + &splats(summary, format)
         + &skipped(summary, format)
         + &templates::that_differ(summary, format)
 }
@@ -153,12 +155,20 @@ fn tone(counts: &Counts) -> Tone {
 }
 
 /// What the trials have in common that the figures count.
-fn good(summary: &Summary) -> &'static str {
-    if summary.channels().contains(&Channel::Order) {
-        "everything was saved (order: kept)"
-    } else {
-        "everything was saved"
-    }
+fn good(summary: &Summary) -> String {
+    let channels = summary.channels();
+    format!("everything was saved{}", super::of_others(|channel| channels.contains(&channel)))
+}
+
+/// The reports of the kernel's that nobody has asked for, each with its cell; nothing if there are none.
+fn splats(summary: &Summary, format: Format) -> String {
+    let item = format.item();
+    let line = |cell: &CellSummary, (title, trials): (&str, u32)| {
+        format!("{item}{}: {trials} of {} trials log \"{title}\"\n", cell.key, cell.counted())
+    };
+    let of_cell = |cell| CellSummary::unexpected_splats(cell).map(move |splat| line(cell, splat));
+    let lines: String = summary.cells.iter().flat_map(of_cell).collect();
+    if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 fn not_counted(summary: &Summary) -> String {

@@ -178,7 +178,7 @@ impl TrialsView {
 }
 
 /// `S`: all saved so far; `L`, `T`, `C`, `U`: all lost, truncated, corrupt, unreadable; `K`, `B`: all orders kept,
-/// broken; `D`: no dump of any, for one reason; `M`: mixed; `.`: none counted.
+/// broken; `N`, `R`: no splats in any, some in all; `D`: no dump of any, for one reason; `M`: mixed; `.`: none counted.
 fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
     let Some(counts) = cell.map(|cell| cell.channel(channel)).filter(|counts| counts.n() > 0) else { return '.' };
     let all = |outcome| counts.of(outcome) == counts.n();
@@ -190,6 +190,8 @@ fn letter(cell: Option<&CellSummary>, channel: Channel) -> char {
         () if all(ChannelOutcome::Unreadable) => 'U',
         () if all(ChannelOutcome::Kept) => 'K',
         () if all(ChannelOutcome::Broken) => 'B',
+        () if all(ChannelOutcome::NoSplats) => 'N',
+        () if all(ChannelOutcome::Splats) => 'R',
         () if ChannelOutcome::ALL.into_iter().any(all) => 'D',
         () => 'M',
     }
@@ -206,10 +208,10 @@ mod tests {
             let cell = cell_with_order(cell(key("stock", "panic-alone", ""), (2, 2), pstore), order);
             Channel::ALL.map(|channel| letter(Some(&cell), channel)).iter().collect::<String>()
         };
-        assert_eq!(with((2, 2), (2, 2)), "SS..K");
-        assert_eq!(with((0, 2), (0, 2)), "SL..B");
-        assert_eq!(with((1, 2), (1, 2)), "SM..M");
-        assert_eq!(with((0, 0), (0, 0)), "S....");
+        assert_eq!(with((2, 2), (2, 2)), "SS..K.");
+        assert_eq!(with((0, 2), (0, 2)), "SL..B.");
+        assert_eq!(with((1, 2), (1, 2)), "SM..M.");
+        assert_eq!(with((0, 0), (0, 0)), "S.....");
         assert_eq!(letter(None, Channel::Order), '.');
     }
 }

@@ -91,6 +91,10 @@ pub(crate) fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialR
         cpus: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PlannedCell;
+use crate::model::splats::{LoggedIn, Splat};
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, is_zero};
 use crate::stats::{BetweenTemplates, Clusters, Interval, Proportion, wilson};
 
@@ -46,6 +47,26 @@ pub struct CellSummary {
     /// What each channel kept of all that was logged: the mean over the trials that know it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_kept_percent: BTreeMap<Channel, MeanPercent>,
+    /// The reports of the kernel's in what the trials that counted have logged, by their titles; at most
+    /// [`MAX_TITLES`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub splats: BTreeMap<String, SplatCounts>,
+}
+
+/// At most so many titles are counted in a cell.
+pub const MAX_TITLES: usize = 64;
+
+/// In how many trials of a cell a report was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplatCounts {
+    /// Trials that counted in which it was logged.
+    pub trials: u32,
+    /// Those among them whose faults ask for it, or whose scenario allows it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expected: u32,
+    /// In how many it was found where.
+    #[serde(rename = "in")]
+    pub found_in: BTreeMap<LoggedIn, u32>,
 }
 
 /// A mean of percentages, rounded down to hundredths, so that only a mean of 100 is all.
@@ -75,7 +96,7 @@ pub struct Counts {
 /// How often each outcome, in the order of [`ChannelOutcome::ALL`].
 type Outcomes = [u32; ChannelOutcome::ALL.len()];
 
-/// [`Counts`] as they are written: the outcomes of an order or those of the log.
+/// [`Counts`] as they are written: the outcomes of an order, of splats or of the log.
 #[derive(Serialize, Deserialize)]
 struct Written {
     n: u32,
@@ -136,6 +157,7 @@ impl SummaryBuilder {
         counted.first = counted.first.min(record.index);
         counted.cell.add(&record.outcome, record.template.as_deref());
         counted.add_kept(&record.outcome);
+        counted.cell.add_splats(record);
         if matches!(record.outcome, TrialOutcome::InfraError { .. }) {
             self.failed.insert(record.index, place);
         }
@@ -241,6 +263,7 @@ impl CellSummary {
             channels,
             ended_by_template: BTreeMap::new(),
             log_kept_percent,
+            splats: BTreeMap::new(),
         }
     }
 
@@ -287,9 +310,38 @@ impl CellSummary {
         }
     }
 
+    /// Counts what was logged in a trial that counts.
+    fn add_splats(&mut self, record: &TrialRecord) {
+        if !matches!(record.outcome, TrialOutcome::Counted { .. }) {
+            return;
+        }
+        for Splat { title, found_in, expected } in &record.splats {
+            if self.splats.len() >= MAX_TITLES && !self.splats.contains_key(title) {
+                continue;
+            }
+            let counts = self.splats.entry(title.clone()).or_default();
+            counts.trials += 1;
+            counts.expected += u32::from(*expected);
+            for place in found_in {
+                *counts.found_in.entry(*place).or_default() += 1;
+            }
+        }
+    }
+
+    /// How many trials counted.
+    pub fn counted(&self) -> u32 {
+        self.trials.saturating_sub(self.missed).saturating_sub(self.infra_errors)
+    }
+
+    /// The reports that nobody has asked for, each with the number of trials that have it.
+    pub fn unexpected_splats(&self) -> impl Iterator<Item = (&str, u32)> {
+        let unexpected = |counts: &SplatCounts| counts.trials.saturating_sub(counts.expected);
+        self.splats.iter().map(move |(title, counts)| (title.as_str(), unexpected(counts))).filter(|(_, n)| *n > 0)
+    }
+
     /// How often the guest ended and did not hang, of the trials that counted, by template.
     pub fn ended(&self) -> Clusters {
-        let counted = self.trials.saturating_sub(self.missed).saturating_sub(self.infra_errors);
+        let counted = self.counted();
         let all = proportion(counted.saturating_sub(self.hung), counted);
         by_template(all, self.ended_by_template.values().map(|ended| ended.0))
     }
@@ -386,7 +438,7 @@ impl Counts {
 
 /// Whether it is the good outcome of a channel: each has one of the two.
 const fn is_good(outcome: ChannelOutcome) -> bool {
-    matches!(outcome, ChannelOutcome::Saved | ChannelOutcome::Kept)
+    matches!(outcome, ChannelOutcome::Saved | ChannelOutcome::Kept | ChannelOutcome::NoSplats)
 }
 
 /// The share of some outcomes.
@@ -407,11 +459,10 @@ fn outcomes(known: impl IntoIterator<Item = (ChannelOutcome, u32)>) -> Option<Ou
 
 impl From<Counts> for Written {
     fn from(counts: Counts) -> Self {
-        let is_order = Channel::Order.outcomes().iter().any(|outcome| counts.of(*outcome) > 0);
-        let told = |outcome: &ChannelOutcome| {
-            let of_order = Channel::Order.outcomes().contains(outcome);
-            counts.of(*outcome) > 0 || (of_order == is_order && !outcome.is_rare())
-        };
+        // The outcomes tell which channel's they are; where there are none, the log's are told.
+        let of = |channel: &Channel| channel.outcomes().iter().any(|outcome| counts.of(*outcome) > 0);
+        let channel = [Channel::Order, Channel::Splats].into_iter().find(of).unwrap_or(Channel::Console);
+        let told = |outcome: &ChannelOutcome| counts.of(*outcome) > 0 || channel.outcomes().contains(outcome);
         let of = ChannelOutcome::ALL.into_iter().filter(told).map(|outcome| (outcome, counts.of(outcome))).collect();
         let known = |own: &Outcomes| {
             let counts = ChannelOutcome::ALL.into_iter().map(|outcome| (outcome, own[outcome as usize]));

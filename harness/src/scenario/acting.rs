@@ -38,7 +38,9 @@ pub(super) fn unknown_end(source: &Source, actors: &[ActorFile], instance: &Inst
         let cause = format!("nothing is known to end the guest{}", at_point(instance));
         source.error(mark, cause, Some(ends::missing(instance).to_owned()))
     };
-    instance.ends.by.is_empty().then(warning)
+    // A trial with a program alone ends with that at the latest.
+    let by_itself = instance.workload.is_some() && instance.actors.is_empty();
+    (instance.ends.by.is_empty() && !by_itself).then(warning)
 }
 
 /// That a CPU which is taken down is there, that one which is brought up may be away, that no CPU takes itself down, and that

@@ -30,6 +30,10 @@ pub(super) fn texts(source: &Source, file: &File) -> Result<(), InputError> {
             return Err(source.error(text.mark, format!("`{key}` says nothing"), None));
         }
     }
+    if file.actors.is_empty() && file.workload.is_none() {
+        let hint = "say who does what, if only `spin: { …, for: 0ms }`, or name a program as `workload`".to_owned();
+        return Err(source.error(file.name.mark, "there are no `actors`", Some(hint)));
+    }
     if let Some(line) = &file.panic_line
         && (line.len() > 200 || !line.bytes().all(|b| b.is_ascii_graphic() || b == b' '))
     {
@@ -87,6 +91,30 @@ pub(super) fn word(source: &Source, mark: Mark, text: &str) -> Result<(), InputE
 pub(super) fn knob_value(source: &Source, mark: Mark, text: &str) -> Result<(), InputError> {
     let good = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && text.trim() == text;
     value(source, mark, text, good, "printable ASCII characters, none of the outer ones a blank")
+}
+
+/// An argument of the user's program, which is a word on a line for the agent.
+pub(super) fn argument(source: &Source, mark: Mark, text: &str) -> Result<(), InputError> {
+    if !text.is_empty() && text.len() <= 200 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let hint = "an argument is 1 to 200 printable ASCII characters without blanks".to_owned();
+    Err(source.error(mark, format!("`{}` cannot be an argument", visible(text)), Some(hint)))
+}
+
+/// The title of a report, or the beginning of titles.
+pub(super) fn splat_title(source: &Source, title: &At<String>) -> Result<(), InputError> {
+    let good =
+        title.len() <= 160 && title.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && title.trim() == title.value;
+    if good && !matches!(title.trim_end_matches('*'), "" | " ") {
+        return Ok(());
+    }
+    let hint = "it is at most 160 printable ASCII characters, as `WARNING in foo`; one that ends in `*` is the beginning of titles";
+    Err(source.error(
+        title.mark,
+        format!("`{}` cannot be the title of a report", visible(title)),
+        Some(hint.to_owned()),
+    ))
 }
 
 fn value(source: &Source, mark: Mark, text: &str, good: bool, what: &str) -> Result<(), InputError> {
@@ -181,5 +209,5 @@ fn longest(instance: &Instance) -> Drawn<'_> {
         Cpu::AnyOf(cpus) => cpus.iter().copied().max().unwrap_or_default(),
     };
     let actor = |actor: &Planned| actor.map(most(&actor.cpu), |_, span: &Span| span.longest());
-    Drawn { instance, actors: instance.actors.iter().map(actor).collect() }
+    Drawn { instance, actors: instance.actors.iter().map(actor).collect(), seed: u64::MAX }
 }

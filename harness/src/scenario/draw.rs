@@ -17,6 +17,8 @@ pub struct Drawn<'a> {
     pub instance: &'a Instance,
     /// The actors, in the order of the instance.
     pub actors: Vec<Actor>,
+    /// What it was drawn with.
+    pub seed: u64,
 }
 
 impl Instance {
@@ -37,7 +39,7 @@ impl Instance {
             };
             actor.map(cpu, |key, span| span.at(stream(seed, &actor.name, key)))
         });
-        Drawn { actors: actors.collect(), instance: self }
+        Drawn { actors: actors.collect(), instance: self, seed }
     }
 }
 

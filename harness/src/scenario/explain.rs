@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::words::list;
 use super::ends;
 use super::instance::{Planned, at_point};
-use super::{Actor, Cpu, CrashBoot, Drawn, Instance, Scenario, Span};
+use super::{Actor, Cpu, CrashBoot, Drawn, Instance, Scenario, Span, Workload};
 use crate::model::Params;
 use crate::model::pstore::Backend;
 
@@ -228,7 +228,27 @@ fn cpus(instance: &Instance, actors: &[Planned]) -> Vec<OnCpu> {
         sections.push(OnCpu { cpu: list(&cpus, "and"), acts: vec![format!("{verb} nothing to do.")] });
     }
     sections.append(&mut open);
+    sections.extend(instance.workload.as_ref().map(|workload| program(instance, workload)));
     sections
+}
+
+/// What the user's program does, as far as that is known.
+fn program(instance: &Instance, workload: &Workload) -> OnCpu {
+    let cpus: Vec<String> = workload.cpus.iter().map(ToString::to_string).collect();
+    let cpu = match &cpus[..] {
+        [] => "Any CPU".to_owned(),
+        [only] => format!("CPU {only}"),
+        several => format!("CPUs {}", list(several, "and")),
+    };
+    let path = instance.guest.program.as_ref().map(|program| program.path.display().to_string()).unwrap_or_default();
+    let command: Vec<&str> =
+        std::iter::once(path.as_str()).chain(workload.arguments.iter().map(String::as_str)).collect();
+    let act = format!(
+        "Once all is fired, the agent runs `{}`, for {} at most.",
+        command.join(" "),
+        words::time(workload.lasting)
+    );
+    OnCpu { cpu, acts: vec![act] }
 }
 
 /// What the author says that the guest ends by, what of the actors brings the end, and how the panic's line begins where
@@ -244,6 +264,10 @@ fn ends(instance: &Instance) -> Vec<String> {
     }
     if sentences.is_empty() {
         sentences.push("What ends it is not known.".to_owned());
+    }
+    if instance.workload.is_some() && instance.actors.is_empty() {
+        sentences
+            .push("The kernel dies of the program; or that comes to its end, and the kernel has survived.".to_owned());
     }
     if let Some(line) = instance.panic_line.as_ref().filter(|line| !line.is_empty()) {
         sentences.push(format!("The panic's line begins with `Kernel panic - not syncing: {line}`."));

@@ -28,7 +28,7 @@ use crate::yaml::At;
 /// A scenario of the crash harness.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(title = "scenario")]
+#[schemars(title = "scenario", extend("anyOf" = schema::one_of(&["actors", "workload"])))]
 pub(super) struct File {
     /// The file's name without `.yaml`.
     #[schemars(with = "schema::Name")]
@@ -72,9 +72,12 @@ pub(super) struct File {
     /// What is set in the guest before the faults are armed.
     #[serde(default)]
     pub knobs: Vec<KnobFile>,
-    /// Who does what, on which CPU, in which context, when.
+    /// Who does what, on which CPU, in which context, when. Where there is a `workload`, there need not be any.
+    #[serde(default)]
     #[schemars(length(min = 1, max = 32))]
     pub actors: Vec<ActorFile>,
+    /// A program of the user's that runs once the faults are fired.
+    pub workload: Option<WorkloadFile>,
     /// What must have happened for a trial to count, besides that every actor entered.
     #[serde(default)]
     pub meet: Vec<MeetFile>,
@@ -86,6 +89,27 @@ pub(super) struct File {
     pub order: Vec<OrderFile>,
     /// What must be left.
     pub expect: Vec<ExpectFile>,
+}
+
+/// A program of the user's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Workload")]
+pub(super) struct WorkloadFile {
+    /// A static program for x86-64, by its path from this file.
+    pub program: At<String>,
+    /// Its arguments; `$name` for the value of a parameter.
+    #[serde(default)]
+    #[schemars(with = "Vec<schema::Scalar>")]
+    pub args: Vec<At<Scalar>>,
+    /// The CPUs that it may run on. Default: all of the guest's.
+    #[serde(default)]
+    #[schemars(inner(range(max = 7)))]
+    pub cpus: Vec<At<u32>>,
+    /// How long it may run; then it is killed.
+    #[serde(rename = "for")]
+    #[schemars(with = "schema::SweptDuration")]
+    pub lasting: At<Scalar>,
 }
 
 /// The guest it needs.
@@ -289,15 +313,22 @@ pub(super) struct Sysctl {
     pub value: At<Scalar>,
 }
 
-/// What a channel must come to.
+/// What a channel must come to, or which reports the kernel must not make.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "Expectation")]
+#[schemars(rename = "Expectation", extend("oneOf" = [schema::both("channel", "outcome"), schema::one("splats")]))]
 pub(super) struct ExpectFile {
     /// The channel.
-    pub channel: Channel,
+    pub channel: Option<At<Channel>>,
     /// The outcome expected of it: one that the channel may come to.
-    pub outcome: At<ChannelOutcome>,
+    pub outcome: Option<At<ChannelOutcome>>,
+    /// In place of both: `none`, that the kernel reports nothing wrong but what the faults ask for and what is allowed;
+    /// `some`, that it does.
+    pub splats: Option<At<SplatsFile>>,
+    /// The titles of reports that are allowed, where there are to be no others. One that ends in `*` is the beginning of
+    /// titles.
+    #[serde(default)]
+    pub allowed: Vec<At<String>>,
     /// In at least this share of the trials that count. Default: 0.9.
     #[schemars(range(min = 0, max = 1))]
     pub at_least: Option<At<f64>>,
@@ -305,4 +336,15 @@ pub(super) struct ExpectFile {
     #[serde(default, rename = "where")]
     #[schemars(with = "schema::Where")]
     pub only: Where,
+}
+
+/// Whether the kernel reports anything that it should not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Splats")]
+pub(super) enum SplatsFile {
+    /// Nothing else.
+    None,
+    /// Something else.
+    Some,
 }

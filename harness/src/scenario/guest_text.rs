@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use harness_protocol::{Arm, Directive, directive};
 
-use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Reboot, Start, Stay};
+use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Reboot, Start, Stay, Workload};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -48,6 +48,10 @@ impl Drawn<'_> {
         directives.extend(instance.ends.survives().then_some(Directive::ReportAfter(instance.deadline)));
         let exits = self.actors.iter().find(|actor| actor.action == Action::Exit);
         directives.extend(exits.map(|actor| Directive::ExitOn(actor.cpu)));
+        directives.extend(instance.workload.as_ref().map(|workload| {
+            let Workload { arguments, cpus, lasting } = workload.clone();
+            Directive::Workload(harness_protocol::Workload { lasting, seed: self.seed, cpus, arguments })
+        }));
         directives.push(Directive::Fire { after: firing.after });
         directive::text(&directives)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness_protocol::Directive;
 
-use super::{Actor, Cpu, Span};
+use super::{Actor, Cpu, Program, Span, Workload};
 use crate::model::ends::Ends;
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::pstore::Backend;
@@ -33,6 +33,8 @@ pub struct Instance {
     pub reload_on: Option<u32>,
     /// Who does what on which CPU, before it is drawn.
     pub actors: Vec<Actor<Cpu, Span>>,
+    /// How the user's program is run, if there is one; it is [`Guest::program`].
+    pub workload: Option<Workload>,
     /// What the panic's line begins with behind `Kernel panic - not syncing: `, where that is not what follows from the
     /// actors.
     pub panic_line: Option<String>,
@@ -45,6 +47,8 @@ pub struct Instance {
     pub steps: Vec<OwnStep>,
     /// What must be so in the trial's timeline at this point.
     pub order: Vec<OrderAssertion>,
+    /// The titles of reports that the kernel may make, where it is expected to make no others.
+    pub allowed_splats: Option<Vec<String>>,
     /// What must be left at this point; nothing is judged where this is empty.
     pub expectations: Vec<Expectation>,
 }
@@ -66,6 +70,8 @@ pub struct Guest {
     pub crashkernel_mib: Option<u32>,
     /// How it is booted.
     pub crash_boot: CrashBoot,
+    /// A program of the user's that lies in it.
+    pub program: Option<Program>,
 }
 
 /// How a crash kernel is booted.

@@ -29,6 +29,7 @@ mod scalar;
 mod schema;
 mod sweep;
 mod units;
+mod workload;
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use self::guest_text::Firing;
 pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
+pub use self::workload::{Program, Workload};
 use crate::model::{GuestChange, ParamValue, Params};
 use crate::yaml::{InputError, Listed, Problems, Source, UnknownName};
 
@@ -61,7 +63,7 @@ pub struct Scenario {
     pub tags: Vec<String>,
     /// The parameters of the sweep with their values, both in the order of the file.
     pub parameters: Vec<Parameter>,
-    /// SHA-256 of the file, lowercase hex.
+    /// SHA-256 of the file, or of its and its program's; lowercase hex.
     pub digest: String,
     /// What may be wrong with it.
     pub warning: Option<InputError>,

@@ -4,22 +4,26 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::cast::{Cast, Role};
 use super::file::actor::{ActorFile, CpuFile, Hold, Nmi, Stay};
 use super::file::ends::EndsByFile;
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
-use super::file::{ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, Sysctl, WaitFile};
+use super::file::{
+    ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, SplatsFile, Sysctl, WaitFile,
+};
 use super::instance::{self, Planned};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice, Swept};
 use super::{
-    CRASHKERNEL_MIB, CrashBoot, Guest, Instance, Knob, Parameter, PointFilter, Scenario, acting, check, ends, needs,
-    order, pstore, rules, units,
+    CRASHKERNEL_MIB, CrashBoot, Guest, Instance, Knob, Parameter, PointFilter, Program, Scenario, Workload, acting,
+    check, ends, needs, order, pstore, rules, units, workload,
 };
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
-use crate::model::{Channel, Expectation, GuestChange, Meeting, ParamValue, Params};
+use crate::model::{Channel, ChannelOutcome, Expectation, GuestChange, Meeting, ParamValue, Params};
 use crate::yaml::{At, Collected, InputError, Mark, Problems, Source, UnknownName, visible};
 
 mod actor;
@@ -89,10 +93,18 @@ pub(super) fn scenario(source: &Source, file: &File, change: GuestChange) -> Res
         source: file.source.value.clone(),
         tags: file.tags.iter().map(|tag| tag.value.clone()).collect(),
         parameters,
-        digest: source.digest(),
         warning,
+        digest: digest(source, guest.program.as_ref()),
         instances,
     })
+}
+
+/// What tells the scenario from any other: the file's, and the program's if it runs one.
+fn digest(source: &Source, program: Option<&Program>) -> String {
+    match program {
+        Some(program) => format!("{:x}", Sha256::digest(format!("{} {}", source.digest(), program.digest))),
+        None => source.digest(),
+    }
 }
 
 /// The actors, of whom everything else of the file that names one is known to exist.
@@ -124,7 +136,11 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
         pstore: Backend::Erst,
         crashkernel_mib: None,
         crash_boot: CrashBoot::default(),
+        program: None,
     };
+    if let Some(workload) = &file.workload {
+        guest.program = Some(workload::program(source, &workload.program)?);
+    }
     guest.command_line.extend(file.guest.command_line.iter().map(|word| word.value.clone()));
     if let Some(cpus) = &file.guest.cpus {
         guest.cpus = cpus.value;
@@ -277,6 +293,7 @@ impl Point<'_> {
         let order: Vec<_> =
             ordered.map(|(written, _)| order::assertion(written, duration)).collect::<Result<_, _>>()?;
         let expected = self.file.expect.iter().zip(&filters.expect).filter(|(_, only)| only.matches(&params));
+        let expected: Vec<&ExpectFile> = expected.map(|(expect, _)| expect).collect();
         let deadline = self.fixed_or(self.file.deadline.as_ref(), DEFAULT_DEADLINE)?;
         let ends = self.ends(&params, filters)?;
         let steps = order::own_steps(self.file);
@@ -292,10 +309,13 @@ impl Point<'_> {
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             reload_on,
             ends,
+            workload: self.workload(deadline)?,
             meetings,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
+            allowed_splats: self.allowed_splats(&expected)?,
             expectations: expected
-                .map(|(expect, _)| self.expectation(expect, &order, crashkernel_mib.is_some()))
+                .into_iter()
+                .map(|expect| self.expectation(expect, &order, crashkernel_mib.is_some()))
                 .collect::<Result<_, _>>()?,
             steps,
             order,
@@ -319,6 +339,32 @@ impl Point<'_> {
             }
         };
         Ok(Ends { said: !by.is_empty(), by })
+    }
+
+    fn workload(&self, deadline: Duration) -> Result<Option<Workload>, InputError> {
+        let Some(written) = &self.file.workload else { return Ok(None) };
+        let lasting = self.duration(&written.lasting)?;
+        if lasting.is_zero() || lasting >= deadline {
+            let cause = format!("the program cannot run for {lasting:?} before the deadline");
+            let hint = "let it run for longer than nothing, and give the scenario a later `deadline`".to_owned();
+            return Err(self.source.error(written.lasting.mark, cause, Some(hint)));
+        }
+        for cpu in &written.cpus {
+            if cpu.value >= self.guest.cpus {
+                return Err(self.source.error(cpu.mark, format!("the guest has no CPU {}", cpu.value), None));
+            }
+        }
+        let argument = |written: &At<Scalar>| {
+            let (value, mark) = self.value(written)?;
+            let text = value.to_string();
+            check::argument(self.source, mark, &text)?;
+            Ok(text)
+        };
+        Ok(Some(Workload {
+            arguments: written.args.iter().map(argument).collect::<Result<_, InputError>>()?,
+            cpus: written.cpus.iter().map(|cpu| cpu.value).collect(),
+            lasting,
+        }))
     }
 
     fn fixed_or(&self, written: Option<&At<String>>, default: Duration) -> Result<Duration, InputError> {
@@ -398,22 +444,22 @@ impl Point<'_> {
         order: &[OrderAssertion],
         has_crash_kernel: bool,
     ) -> Result<Expectation, InputError> {
-        let ExpectFile { channel, outcome, .. } = expect;
+        let (channel, outcome) = self.expected(expect)?;
         if !channel.outcomes().contains(&outcome.value) {
             let known = channel.outcomes().iter().map(|outcome| outcome.name());
             let unknown = UnknownName::new("outcome", outcome.name(), known).of(channel.name());
             return Err(self.source.unknown(outcome.mark, &unknown));
         }
-        if *channel == Channel::Order && order.is_empty() {
+        if channel == Channel::Order && order.is_empty() {
             let hint = "assert something under `order`, or narrow the `where`".to_owned();
             let cause = format!("no assertion on the order is there to be {}", outcome.name());
             return Err(self.source.error(outcome.mark, cause, Some(hint)));
         }
-        if *channel == Channel::PstoreConsole && !self.guest.pstore.has_console() {
+        if channel == Channel::PstoreConsole && !self.guest.pstore.has_console() {
             let hint = "give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`".to_owned();
             return Err(self.source.error(outcome.mark, "the guest's pstore keeps no console", Some(hint)));
         }
-        if *channel == Channel::Kdump && !has_crash_kernel {
+        if channel == Channel::Kdump && !has_crash_kernel {
             let hint = "load one, `guest: { kdump: loaded }`, or narrow the `where`".to_owned();
             return Err(self.source.error(outcome.mark, "the guest has no crash kernel", Some(hint)));
         }
@@ -424,7 +470,45 @@ impl Point<'_> {
             }
             None => DEFAULT_AT_LEAST,
         };
-        Ok(Expectation { channel: *channel, outcome: outcome.value, at_least })
+        Ok(Expectation { channel, outcome: outcome.value, at_least })
+    }
+
+    /// The channel and the outcome that an expectation names, in either of the two ways.
+    fn expected(&self, expect: &ExpectFile) -> Result<(Channel, At<ChannelOutcome>), InputError> {
+        let ExpectFile { channel, outcome, splats, allowed, at_least, .. } = expect;
+        let marks =
+            [channel.as_ref().map(|it| it.mark), outcome.as_ref().map(|it| it.mark), splats.as_ref().map(|it| it.mark)];
+        let others = [allowed.first().map(|it| it.mark), at_least.as_ref().map(|it| it.mark)];
+        let mark = marks.into_iter().chain(others).flatten().next().unwrap_or_default();
+        let hint = Some("write `channel` and `outcome`, or `splats: none`".to_owned());
+        let fail = |mark, cause: &str| Err(self.source.error(mark, cause, hint.clone()));
+        match (channel, outcome, splats) {
+            (Some(channel), _, None) if channel.value == Channel::Splats => {
+                fail(channel.mark, "splats are expected by a key of their own")
+            }
+            (Some(_), Some(_), None) if !allowed.is_empty() => {
+                fail(mark, "titles are `allowed` only where there are to be no other splats")
+            }
+            (Some(channel), Some(outcome), None) => Ok((channel.value, outcome.clone())),
+            (None, None, Some(At { value, mark })) => {
+                let outcome = match value {
+                    SplatsFile::None => ChannelOutcome::NoSplats,
+                    SplatsFile::Some => ChannelOutcome::Splats,
+                };
+                Ok((Channel::Splats, At { value: outcome, mark: *mark }))
+            }
+            _ => fail(mark, "this says not what is expected of what"),
+        }
+    }
+
+    /// The titles that are allowed here, where anything is expected of splats.
+    fn allowed_splats(&self, expected: &[&ExpectFile]) -> Result<Option<Vec<String>>, InputError> {
+        let of_splats = || expected.iter().filter(|expect| expect.splats.is_some());
+        for title in of_splats().flat_map(|expect| &expect.allowed) {
+            check::splat_title(self.source, title)?;
+        }
+        let allowed = of_splats().flat_map(|expect| &expect.allowed).map(|title| title.value.clone()).collect();
+        Ok(of_splats().next().map(|_| allowed))
     }
 
     /// The value as it is written, or of the parameter that it names; and the place of whichever it is.

@@ -8,10 +8,6 @@ use crate::yaml::{At, InputError, Mark, Source};
 
 /// Of all actors: that their contexts and times can be, and that whom they and the meetings name is there.
 pub(super) fn check(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
-    if cast.0.is_empty() {
-        let hint = "let there be an actor, which may be one that does no harm: `spin: { …, for: 0ms }`".to_owned();
-        return Err(source.error(Mark::default(), "nothing is done to the guest", Some(hint)));
-    }
     let mut exits = cast.0.iter().filter(|role| matches!(role.file, ActorFile::Exit(_)));
     if let (Some(_), Some(second)) = (exits.next(), exits.next()) {
         return Err(source.error(second.file.name().mark, "the agent ends once, and no second time", None));

@@ -16,6 +16,11 @@ pub(super) fn one_of(keys: &[&str]) -> Value {
     keys.iter().map(|key| json!({ "required": [key] })).collect()
 }
 
+/// An object that has this key.
+pub(super) fn one(key: &str) -> Value {
+    json!({ "required": [key] })
+}
+
 /// An object that has both of these keys.
 pub(super) fn both(one: &str, other: &str) -> Value {
     json!({ "required": [one, other] })

@@ -86,7 +86,8 @@ fn an_instance_has_everything_resolved() {
             command_line: Vec::new(),
             pstore: Backend::Erst,
             crashkernel_mib: None,
-            crash_boot: CrashBoot::default()
+            crash_boot: CrashBoot::default(),
+            program: None
         }
     );
     assert_eq!(instance.deadline.as_secs(), 30);
@@ -179,6 +180,24 @@ fn what_ramoops_needs_and_where_its_write_begins() {
 }
 
 #[test]
+fn splats_are_expected_at_some_points_and_some_are_allowed() {
+    let text = "name: one\ntitle: a title\nwhy: because\nsource: a test\nparams: { hold: [1ms, 2ms, 3ms] }\n\
+                actors:\n  - panic: { name: end, cpu: 0, at: $hold }\nexpect:\n\
+                \x20 - { splats: none, allowed: [WARNING in foo, \"INFO: task hung*\"], where: { hold: [1ms] } }\n\
+                \x20 - { splats: some, at-least: 0.5, where: { hold: [2ms] } }\n";
+    let scenario = read("one", text).unwrap();
+    let at = |hold: &str| {
+        let instance = scenario.at(&[("hold".to_owned(), ParamValue::Text(hold.to_owned()))].into()).unwrap();
+        let expected = |it: &Expectation| (it.channel, it.outcome, it.at_least);
+        (instance.allowed_splats.clone(), instance.expectations.iter().map(expected).collect::<Vec<_>>())
+    };
+    let allowed = ["WARNING in foo".to_owned(), "INFO: task hung*".to_owned()].to_vec();
+    assert_eq!(at("1ms"), (Some(allowed), vec![(Channel::Splats, ChannelOutcome::NoSplats, 0.9)]));
+    assert_eq!(at("2ms"), (Some(Vec::new()), vec![(Channel::Splats, ChannelOutcome::Splats, 0.5)]));
+    assert_eq!(at("3ms"), (None, Vec::new()));
+}
+
+#[test]
 fn every_part_of_the_format() {
     let text = r#"
 name: all
@@ -212,7 +231,8 @@ expect:
             command_line: vec!["apic_extnmi=all".to_owned()],
             pstore: Backend::Erst,
             crashkernel_mib: None,
-            crash_boot: CrashBoot::default()
+            crash_boot: CrashBoot::default(),
+            program: None,
         }
     );
     assert_eq!(instance.deadline.as_secs(), 90);

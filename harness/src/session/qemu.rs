@@ -125,8 +125,8 @@ impl QemuRig {
                 of_pairs.push(Arc::clone(stage));
                 continue;
             }
-            let Guest { cpus, memory_mib, pstore, crashkernel_mib, ref command_line, ref crash_boot, .. } =
-                instance.guest;
+            let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = instance.guest;
+            let Guest { command_line, crash_boot, program, .. } = &instance.guest;
             let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..self.machine.clone() };
             let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
             let options = StageOptions {
@@ -139,6 +139,7 @@ impl QemuRig {
                 command_line,
                 crash_kernel: crash_kernel.as_deref(),
                 crash_boot,
+                program: program.as_ref().map(|program| program.path.as_path()),
             };
             let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
             stages.insert(key, Arc::clone(&stage));

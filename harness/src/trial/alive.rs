@@ -105,6 +105,8 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         processors: 1,
         steps: Vec::new(),
         order: Vec::new(),
+        splats: None,
+        program: super::ProgramRuns::Never,
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,
         full_vmcore: false,
@@ -114,7 +116,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
 
 fn all_saved(outcome: &TrialOutcome) -> bool {
     let TrialOutcome::Counted { hung: false, channels } = outcome else { return false };
-    let of_log = channels.iter().filter(|(channel, _)| **channel != Channel::Order);
+    let of_log = channels.iter().filter(|(channel, _)| !matches!(channel, Channel::Order | Channel::Splats));
     Channel::OF_LOG.iter().all(|channel| channels.contains_key(channel))
         && of_log.map(|(_, verdict)| verdict.outcome).all(|outcome| outcome == ChannelOutcome::Saved)
 }

@@ -57,6 +57,9 @@ pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) ->
         write!(file, "{log}")?;
         file.flush()?;
     }
+    if !artifacts.workload.output.is_empty() {
+        std::fs::write(folder.join("workload.txt"), console::decode(&artifacts.workload.output).text)?;
+    }
     if let Some(difference) = &verdict.difference {
         std::fs::write(folder.join("difference.txt"), difference)?;
     }

@@ -79,8 +79,8 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
 }
 
 fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
-    let Assignment { tail, meetings, ends, budgets_us, order, deadline, .. } = assignment;
-    Expected { tail, meetings, ends, budgets_us, order, deadline: *deadline, build_id }
+    let Assignment { tail, meetings, ends, budgets_us, order, splats, deadline, .. } = assignment;
+    Expected { tail, meetings, ends, budgets_us, order, deadline: *deadline, build_id, splats: splats.as_deref() }
 }
 
 #[cfg(test)]
@@ -102,6 +102,7 @@ mod tests {
             order: &[],
             deadline: std::time::Duration::ZERO,
             build_id: "",
+            splats: None,
         };
         let verdict = TrialVerdict { counts: Ok(()), ..judge(&evidence, &expected) };
         assert_eq!(

@@ -33,11 +33,11 @@ use harness_protocol::Directive;
 use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Tracing as Traced};
-use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch};
+use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
-use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, rfc3339};
+use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
 use crate::probes::Probes;
 use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay};
@@ -79,6 +79,17 @@ pub struct TrialSettings {
     pub full_vmcore: bool,
 }
 
+/// Whether a trial runs a program of the user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramRuns {
+    /// It has none.
+    Never,
+    /// While actors do what ends the guest.
+    BesideActors,
+    /// By itself: the trial ends with it, if the kernel has not died before.
+    Alone,
+}
+
 /// Everything one trial is told.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -102,6 +113,8 @@ pub struct Assignment {
     pub quiet: Duration,
     /// Functions that wait, and for how long at most, besides those that are known of every kernel.
     pub waits: Vec<(String, Duration)>,
+    /// Whether a program of the user's is run.
+    pub program: ProgramRuns,
     /// How long an actor may have to wait from firing or from another's edge, or may sleep.
     pub longest_wait: Duration,
     /// What is injected from outside.
@@ -120,6 +133,8 @@ pub struct Assignment {
     pub steps: Vec<OwnStep>,
     /// What must be so in the trial's timeline.
     pub order: Vec<OrderAssertion>,
+    /// The titles of reports that are allowed, where no others are expected.
+    pub splats: Option<Vec<String>>,
     /// What each channel should have kept.
     pub tail: Tail,
     /// Whether the next boot is to read what pstore kept.
@@ -138,8 +153,13 @@ impl Assignment {
             Phase::Fixed => Interleaving::default(),
         };
         let survives = instance.ends.survives();
-        let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses));
-        let cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
+        let program = instance.workload.as_ref().map(|workload| workload.lasting).unwrap_or_default();
+        let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses)) + program;
+        let mut cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
+        if let Some(workload) = &instance.workload {
+            let all = 0..instance.guest.cpus;
+            cpus.extend(all.filter(|cpu| workload.cpus.is_empty() || workload.cpus.contains(cpu)));
+        }
         Self {
             index: trial.index,
             ordinal: trial.ordinal,
@@ -152,6 +172,11 @@ impl Assignment {
             // Who is to survive has nothing to do, and is not to be taken for dead because of that.
             quiet: if survives { quiet.max(instance.deadline + TO_REPORT) } else { quiet },
             waits: instance.waits.clone(),
+            program: match &instance.workload {
+                None => ProgramRuns::Never,
+                Some(_) if drawn.actors.is_empty() => ProgramRuns::Alone,
+                Some(_) => ProgramRuns::BesideActors,
+            },
             longest_wait: longest(drawn.actors.iter().map(waits)),
             injections: drawn.actors.iter().filter_map(Injection::of).collect(),
             meetings: instance.meetings.clone(),
@@ -164,6 +189,7 @@ impl Assignment {
             steps: instance.steps.clone(),
             order: instance.order.clone(),
             tail: tail(instance, &trial.nonce),
+            splats: instance.allowed_splats.clone(),
             read_back,
             full_vmcore,
         }
@@ -177,6 +203,7 @@ fn tail(instance: &Instance, nonce: &str) -> Tail {
     let acted = instance.actors.iter().any(|actor| actor.action == Action::Panic);
     let tail = match &instance.panic_line {
         Some(text) => Tail::beginning_with(nonce, of, text),
+        None if instance.workload.is_some() && instance.actors.is_empty() && !ends.said => Tail::of_death(nonce, of),
         None if acted && (!ends.said || ends.by.contains(&EndsBy::Panic)) => Tail::of_panic(nonce, of),
         None => Tail::beginning_with(nonce, of, ends.panic_text().unwrap_or_default()),
     };
@@ -229,6 +256,10 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         log: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     };
     let attempt = Box::pin(attempt(stage, assignment, artifacts, watch, &mut record));
     if let Err(said) = caught(attempt).await {
@@ -277,6 +308,14 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
         Err(why) => record.log_unknown = Some(why.clone()),
     }
     record.dump.clone_from(&verdict.dump);
+    record.splats.clone_from(&verdict.splats);
+    record.survived = evidence.facts.ending == Ending::Survived;
+    record.panic.clone_from(&verdict.panic);
+    if assignment.program != ProgramRuns::Never {
+        let WorkloadLog { output, exit } = &examined.artifacts.workload;
+        let exit = exit.map(|exit| exit.to_string());
+        record.workload = Some(WorkloadRecord { exit, output_bytes: u32::try_from(output.len()).unwrap_or(u32::MAX) });
+    }
     let folder = artifacts.to_owned();
     if let Err(error) = off_thread(move || artifacts::keep(&folder, &examined, found.as_deref())).await {
         let cause = format!("keep the trial's artifacts in {}: {error}", artifacts.display());
@@ -362,6 +401,9 @@ async fn drive(
         }
     }
     let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
+    if assignment.program == ProgramRuns::Alone {
+        guest.end_with_workload();
+    }
     let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes));
     let (end, hung) = waiting.end(guest).await?;
     let capture = match &stage.dumps {

@@ -136,6 +136,8 @@ pub struct StageOptions<'a> {
     pub crash_kernel: Option<&'a Path>,
     /// How it is booted.
     pub crash_boot: &'a CrashBoot,
+    /// A program of the user's that lies in them.
+    pub program: Option<&'a Path>,
 }
 
 /// Why a kernel cannot be tried.
@@ -216,7 +218,8 @@ impl Stage {
         let CrashBoot { cpus, command_line } = options.crash_boot;
         let line = crash_command_line(*cpus, command_line);
         let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash { kernel, initramfs, command_line: &line });
-        let bytes = image::initramfs(&agent, &crashlab, crash).map_err(packing())?;
+        let program = options.program.map(read).transpose()?;
+        let bytes = image::initramfs(&agent, &crashlab, crash, program.as_deref()).map_err(packing())?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
         if !initramfs.is_file() {

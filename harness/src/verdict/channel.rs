@@ -96,7 +96,7 @@ fn no_panic_dump(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
 
 const fn goodness(outcome: ChannelOutcome) -> u8 {
     match outcome {
-        ChannelOutcome::Saved | ChannelOutcome::Kept => 3,
+        ChannelOutcome::Saved | ChannelOutcome::Kept | ChannelOutcome::NoSplats => 3,
         ChannelOutcome::Truncated => 2,
         ChannelOutcome::Corrupt => 1,
         ChannelOutcome::Unreadable
@@ -106,7 +106,8 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
         | ChannelOutcome::CaptureHung
         | ChannelOutcome::NotEntered
         | ChannelOutcome::NotLoaded
-        | ChannelOutcome::Broken => 0,
+        | ChannelOutcome::Broken
+        | ChannelOutcome::Splats => 0,
     }
 }
 

@@ -9,6 +9,7 @@ use super::kdump::{ExpectedDump, dumped, judge_kdump, with_last_words};
 use super::meet::{self, ActorInterval};
 use super::order::judge_order;
 use super::retention::{ReferenceLog, text_of_dump, text_of_pstore};
+use super::splats::{first_panic, judge_splats, reports};
 use super::tail::Tail;
 use crate::evidence::pstore::Pstore;
 use crate::evidence::stamps::{Action, Actor, Stamps};
@@ -16,6 +17,7 @@ use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Evidence, place_console};
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
+use crate::model::splats::Splat;
 use crate::model::timeline::{Event, Timeline};
 use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Meeting, TrialOutcome};
 
@@ -41,6 +43,8 @@ pub struct Expected<'a> {
     pub deadline: Duration,
     /// The build id of its kernel, by which a dump of its memory is known.
     pub build_id: &'a str,
+    /// The titles of reports that are allowed, where no others are expected.
+    pub splats: Option<&'a [String]>,
 }
 
 /// What is judged of a trial.
@@ -50,7 +54,7 @@ pub struct TrialVerdict {
     pub counts: Result<(), NotCounted>,
     /// Whether its guest did not end by itself.
     pub hung: bool,
-    /// What each channel kept; of a trial that does not count without the order.
+    /// What each channel kept, if the kernel has died; of a trial that does not count without the order and the splats.
     pub channels: BTreeMap<Channel, ChannelVerdict>,
     /// What the trial logged, or why that is not known.
     pub logged: Result<Logged, String>,
@@ -58,6 +62,10 @@ pub struct TrialVerdict {
     pub difference: Option<String>,
     /// The dump of the kernel's memory in short, of a trial that counts.
     pub dump: Option<Dumped>,
+    /// The reports of the kernel's that it has logged.
+    pub splats: Vec<Splat>,
+    /// The words of the kernel's first panic, if it has logged one.
+    pub panic: Option<String>,
 }
 
 /// Why a trial does not count.
@@ -102,6 +110,14 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
     let counts = counts(evidence, expected);
     let LogVerdicts { mut channels, difference } = judge_log(evidence, expected, reference.as_ref().ok());
     channels.extend(counts.is_ok().then(|| order(evidence, expected)).flatten().map(|it| (Channel::Order, it)));
+    if evidence.facts.ending == Ending::Survived && !expected.ends.survives() {
+        // Nobody has died, and nobody has said what is to be left then.
+        channels.clear();
+    }
+    let splats = reports(evidence, expected.tail, expected.splats);
+    if expected.splats.is_some() && counts.is_ok() {
+        channels.insert(Channel::Splats, judge_splats(&splats));
+    }
     let dump = match &evidence.facts.capture {
         Some(Capture::Read(dump)) => Some(dumped(dump, dumped_log(evidence))),
         _ => None,
@@ -112,6 +128,8 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
         logged: reference.map(|reference| reference.logged()),
         difference: difference.filter(|_| counts.is_ok()),
         dump: dump.filter(|_| counts.is_ok()),
+        splats,
+        panic: first_panic(evidence),
         counts,
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a trial counts, what of the log's tail each channel kept, and whether the kernel died in order.
+//! Whether a trial counts, what of the log's tail each channel kept, whether the kernel died in order, and what else it
+//! has reported.
 //!
 //! ```text
 //! Evidence, Expected ─> judge ─> TrialVerdict ─> model::TrialOutcome
@@ -15,6 +16,7 @@
 //! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
 //! Log ─────> retention::ReferenceLog ──────────────> model::Kept, of each channel of the log
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
+//! Evidence ─> splats::reports ────────> model::splats::Splat ─> splats::judge_splats ─> model::ChannelVerdict
 //! ```
 //!
 //! The tail is what was written last before the kernel died: the [`witness`] lines, then the panic's own line. Since
@@ -28,6 +30,7 @@ pub mod meet;
 pub mod order;
 pub mod retention;
 mod scan;
+pub mod splats;
 pub mod tail;
 
 pub use harness_protocol::witness;

@@ -32,6 +32,8 @@ pub struct Tail {
     pub panic_marker: String,
     /// Whether the panic's line is a part of it. An oops may boot the crash kernel before there is a panic.
     pub panic_due: bool,
+    /// Whether the scenario's own faults lead to that panic.
+    pub panic_is_asked_for: bool,
 }
 
 impl Tail {
@@ -47,7 +49,12 @@ impl Tail {
 
     /// The tail of a trial that ends in a panic whose text begins with `text`.
     pub fn beginning_with(nonce: &str, of: u32, text: &str) -> Self {
-        Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned(), panic_due: true }
+        Self { nonce: nonce.to_owned(), of, panic_marker: text.to_owned(), panic_due: true, panic_is_asked_for: true }
+    }
+
+    /// The tail of a trial that nothing is injected in, should its kernel panic.
+    pub fn of_death(nonce: &str, of: u32) -> Self {
+        Self { panic_is_asked_for: false, ..Self::beginning_with(nonce, of, "") }
     }
 
     /// This tail without the panic's line, which the kernel never reached.

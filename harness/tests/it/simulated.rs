@@ -64,6 +64,10 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         cpus: None,
         log_unknown: None,
         dump: None,
+        splats: Vec::new(),
+        survived: false,
+        panic: None,
+        workload: None,
     }
 }
 

@@ -29,7 +29,8 @@ async fn next_boot(
     let agent = parts::build(&Checkout::at(root()), &cache_dir(), &parts::AGENT).unwrap();
     let crashlab = std::fs::read(kernel.join("crashlab.ko")).unwrap();
     let initramfs = project.path().join("initramfs");
-    std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab, None).unwrap()).unwrap();
+    std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab, None, None).unwrap())
+        .unwrap();
     let workdir = tempfile::tempdir().unwrap();
     let machine = Machine {
         qemu: "qemu-system-x86_64".into(),

@@ -219,6 +219,10 @@ impl RunTrial for Guests {
                 cpus: None,
                 log_unknown: None,
                 dump: None,
+                splats: Vec::new(),
+                survived: false,
+                panic: None,
+                workload: None,
             }
         })
     }

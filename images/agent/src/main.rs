@@ -9,6 +9,7 @@
 mod capture;
 mod crash_kernel;
 mod host;
+mod workload;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -111,6 +112,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
     let mut witnesses = 0;
     let mut traced = false;
     let (mut reload_on, mut exit_on, mut report_after) = (None, None, None);
+    let mut program = None;
     for line in text.lines() {
         match line.parse().map_err(|e| format!("directive `{line}`: {e}"))? {
             Directive::Nonce(word) => {
@@ -125,6 +127,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::ReloadCrashKernel(cpu) => reload_on = Some(cpu),
             Directive::ExitOn(cpu) => exit_on = Some(cpu),
             Directive::ReportAfter(time) => report_after = Some(time),
+            Directive::Workload(workload) => program = Some(workload),
             Directive::RunOn(cpu) => run_on(cpu)?,
             Directive::Fire { after } => {
                 write_witness_lines(&files, &nonce, witnesses, traced)?;
@@ -132,18 +135,22 @@ fn serve(host: &mut Host) -> Result<(), String> {
                     files.command(Command::AwaitTracer)?;
                 }
                 std::thread::sleep(after);
+                let fired = std::time::Instant::now();
                 files.command(Command::Fire)?;
                 if let Some(cpu) = reload_on {
                     crash_kernel::load_on(cpu)?;
-                }
-                if let Some(time) = report_after {
-                    std::thread::sleep(time);
-                    host.say(&AgentMessage::Alive)?;
                 }
                 if let Some(cpu) = exit_on {
                     run_on(cpu)?;
                     files.command(Command::AwaitExit)?;
                     std::process::exit(0);
+                }
+                if let Some(program) = &program {
+                    workload::run(host, program)?;
+                }
+                if let Some(time) = report_after {
+                    std::thread::sleep(time.saturating_sub(fired.elapsed()));
+                    host.say(&AgentMessage::Alive)?;
                 }
                 wait_for_the_end();
             }

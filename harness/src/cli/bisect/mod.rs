@@ -33,6 +33,7 @@ use crate::session::{Catalogue, TrialOptions};
       harness bisect --tree ~/linux --good v6.11 --bad HEAD --scenario panic-during-oops-dump --param hold=700ms \
       --param post_notifiers=0 --channel pstore\n  \
       harness bisect --series notifier-lists --scenario notifier-hangs --channel kdump\n  \
+      harness bisect --tree ~/linux --good v6.11 --scenario my-reproducer --panic 'WARNING in skb_copy'\n  \
       harness bisect --config good.config bad.config --scenario panic-alone --hang\n  \
       harness bisect --resume latest\n  \
       git bisect run harness bisect step --scenario panic-alone --channel pstore"
@@ -79,7 +80,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// Resume a bisection: its id, its folder, or `latest`
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang",
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang", "panic",
           "fixed", "replay", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     #[command(flatten)]
@@ -110,14 +111,18 @@ struct What {
     /// That the guest hangs
     #[arg(long, group = "criterion")]
     hang: bool,
+    /// That the kernel dies, of whatever; or with these words in its panic or in the title of one of its reports
+    #[arg(long, value_name = "WORDS", num_args = 0..=1, group = "criterion")]
+    panic: Option<Option<String>>,
 }
 
 impl What {
     fn criterion(&self) -> Criterion {
-        match &self.order {
-            Some(words) => Criterion::Order(words.clone()),
-            None if self.hang => Criterion::Hang,
-            None => Criterion::Channel(self.channel.unwrap_or(Channel::Pstore)),
+        match (&self.order, &self.panic) {
+            (Some(words), _) => Criterion::Order(words.clone()),
+            (None, Some(words)) => Criterion::Panic(words.clone()),
+            (None, None) if self.hang => Criterion::Hang,
+            (None, None) => Criterion::Channel(self.channel.unwrap_or(Channel::Pstore)),
         }
     }
 

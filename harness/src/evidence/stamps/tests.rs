@@ -89,7 +89,7 @@ fn nonsense_is_named() {
         (slot(0, 8), b"x", r#"actor 0: the name is "holder\x00\x00x\x00\x00\x00\x00\x00\x00\x00""#),
         (slot(1, 0), b"holder\0\0\0\0\0\0\0\0\0\0", "actor 1: the name is holder, once more"),
         (slot(1, 16), &[0], "actor 1: the action is 0"),
-        (slot(1, 16), &[11], "actor 1: the action is 11"),
+        (slot(1, 16), &[40], "actor 1: the action is 40"),
         (slot(1, 52), &[15], "actor 1: the context is 15"),
         (slot(0, 20), &[0, 32, 0, 0], "actor 0: the cpu is 8192"),
     ] {

@@ -8,10 +8,11 @@ use crate::scenario::{Action, Instance, Needs, Parameter, Scenario, Span, Stay};
 
 /// First that everybody acts, in one sentence, then what else the scenario asks for.
 pub(super) fn meetings(instance: &Instance) -> Vec<String> {
-    let mut sentences = vec![match &instance.actors[..] {
-        [only] => format!("`{}` acts.", only.name),
-        _ => "Every actor acts.".to_owned(),
-    }];
+    let mut sentences = match &instance.actors[..] {
+        [] => Vec::new(),
+        [only] => vec![format!("`{}` acts.", only.name)],
+        _ => vec!["Every actor acts.".to_owned()],
+    };
     sentences.extend(instance.meetings.iter().filter_map(|meeting| asked(meeting, instance)));
     let bounded = |action: &Action<Span>| match action.stay() {
         Some(Stay::For(span)) => !is_none(span),
@@ -159,6 +160,8 @@ pub(super) fn expectations(scenario: &Scenario, meant: &[&Instance]) -> Vec<Stri
             ChannelOutcome::NotLoaded => "no crash kernel is loaded when the kernel dies".to_owned(),
             ChannelOutcome::Kept => "the order is kept".to_owned(),
             ChannelOutcome::Broken => "the order is broken".to_owned(),
+            ChannelOutcome::NoSplats => "the kernel reports nothing but what is asked for or allowed".to_owned(),
+            ChannelOutcome::Splats => "the kernel reports what is neither asked for nor allowed".to_owned(),
         };
         let place = if at.len() == meant.len() {
             String::new()

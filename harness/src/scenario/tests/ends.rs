@@ -158,7 +158,7 @@ fn ends_and_actors_that_cannot_be() {
     let panic = "actors: [panic: { name: p, cpu: 0, at: 0ms }]";
     assert_eq!(refused(&format!("ends-by: []\n{panic}")), "nothing is listed");
     assert_eq!(refused(&format!("ends-by: old-age\n{panic}")), "`old-age` cannot be what a guest ends by");
-    assert_eq!(refused("actors: []"), "nothing is done to the guest");
+    assert_eq!(refused("actors: []"), "there are no `actors`");
     let exits = "  - exit: { name: a, cpu: 0, at: 0ms }\n  - exit: { name: b, cpu: 1, at: 0ms }\n";
     assert_eq!(refused(&format!("actors:\n{exits}")), "the agent ends once, and no second time");
     let call = "actors: [call: { name: c, cpu: 0, to: 4, at: 0ms }]";

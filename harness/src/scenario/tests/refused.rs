@@ -86,7 +86,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, meet, steps, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -143,7 +143,7 @@ fn missing_keys() {
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, meet, steps, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
     ");
 }
 

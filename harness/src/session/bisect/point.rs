@@ -59,6 +59,9 @@ impl Point {
                 let hint = if assertions.is_empty() { "it asserts none".to_owned() } else { assertions.join("; ") };
                 wrong(&format!("does not assert `{words}` here"), &hint)
             }
+            Criterion::Channel(Channel::Splats) if instance.allowed_splats.is_none() => {
+                wrong("expects nothing of splats here", "have it expect `splats: none`")
+            }
             Criterion::Channel(Channel::Kdump) if instance.guest.crashkernel_mib.is_none() => {
                 wrong("has no crash kernel here", "--kdump loads one")
             }

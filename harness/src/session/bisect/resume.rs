@@ -45,7 +45,7 @@ impl ResumableBisection {
             let (node, ordinal) = (record.index % nodes as u64, record.index / nodes as u64);
             let Ok(node) = usize::try_from(node) else { continue };
             begun[node] = begun[node].max(u32::try_from(ordinal + 1).unwrap_or(u32::MAX));
-            if let Some(event) = bisected.event(&record.outcome) {
+            if let Some(event) = bisected.event(&record) {
                 tallies[node].count(event, record.template.as_deref());
             }
         }

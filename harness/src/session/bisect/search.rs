@@ -216,7 +216,7 @@ impl<R: Rig> Search<'_, R> {
         let sink = Sink { run: &self.recording.run, log: &self.recording.log };
         let ended = self.session.execute(work, self.jobs, sink, |record| {
             finished += 1;
-            if let Some(event) = self.bisected.event(&record.outcome) {
+            if let Some(event) = self.bisected.event(record) {
                 tallies.count(event, record.template.as_deref());
             }
         });

@@ -102,7 +102,7 @@ impl<R: Rig> Session<R> {
             }
             let work = batch.iter().filter_map(|trial| ready.work(trial, 0));
             self.execute(work, jobs, sink, |record| {
-                if let Some(event) = criterion.happened(&record.outcome) {
+                if let Some(event) = criterion.happened(record) {
                     tallies.count(event, record.template.as_deref());
                 }
             })

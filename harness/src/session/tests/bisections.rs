@@ -294,6 +294,32 @@ async fn each_bisection_ends_as_its_row_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A program kills the kernel in one of 25 trials since one of the changes, with words that tell; one in a hundred dies of
+/// something else on every side. Nothing is injected.
+#[tokio::test]
+async fn a_program_that_kills_now_and_then_is_bisected() {
+    let bed = Bed::new();
+    let row = Row { at_most: 2000, ..row("a program kills") };
+    let trial = |it: &crate::trial::Assignment, _| {
+        let drawn = fastrand::Rng::with_seed(it.seed).f64();
+        let since = node(&it.cell.variant) >= 5;
+        Act::Dies(match drawn {
+            x if since && x < 0.04 => Some("demo gives up: error -5"),
+            x if x > 0.99 => Some("Out of memory"),
+            _ => None,
+        })
+    };
+    let world = Arc::new(World { trial: Box::new(trial), ..world() });
+    let criterion = Criterion::Panic(Some("demo gives up".to_owned()));
+    let asked = Bisect { criterion: criterion.clone(), ..asked(&row) };
+    let searched = bed.session(&world, options()).bisect(asked).await.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(ended(&searched), "found 5");
+    let died = |record: &TrialRecord| criterion.happened(record) == Some(true);
+    let records: Vec<TrialRecord> = searched.run.trials().unwrap().map(Result::unwrap).collect();
+    assert!(records.iter().filter(|record| died(record)).all(|record| node(&record.cell.variant) >= 5));
+    assert!(records.iter().any(|record| record.panic.as_deref() == Some("Out of memory")));
+}
+
 /// However often a bisection is interrupted, it ends as if it had not been, with no trial run twice.
 #[tokio::test]
 async fn a_bisection_is_resumed() {

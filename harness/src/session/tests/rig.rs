@@ -17,6 +17,8 @@ use crate::trial::Assignment;
 pub enum Act {
     /// This outcome.
     Is(TrialOutcome),
+    /// Its kernel dies by a panic of these words; or a program comes to its end, and the kernel lives.
+    Dies(Option<&'static str>),
     /// The task that runs it panics.
     Panics,
     /// It never ends.
@@ -168,13 +170,19 @@ impl RunTrial for Guests {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
+            let (mut survived, mut panic) = (false, None);
             let outcome = match (self.world.trial)(assignment, attempt) {
                 Act::Is(outcome) => outcome,
+                Act::Dies(words) => {
+                    (survived, panic) = (words.is_none(), words.map(str::to_owned));
+                    let channels = std::collections::BTreeMap::new();
+                    TrialOutcome::Counted { hung: false, channels }
+                }
                 Act::Panics => panic!("a defect"),
                 Act::Hangs => std::future::pending().await,
             };
             self.world.seen.lock().unwrap().busy -= assignment.processors;
-            TrialRecord { seed: assignment.seed, ..trial(assignment.index, &assignment.cell, outcome) }
+            TrialRecord { seed: assignment.seed, survived, panic, ..trial(assignment.index, &assignment.cell, outcome) }
         })
     }
 

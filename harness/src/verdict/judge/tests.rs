@@ -56,6 +56,7 @@ fn judged(left: &Left) -> TrialVerdict {
         order: &[],
         deadline: Duration::from_secs(30),
         build_id: "",
+        splats: None,
     };
     judge(&Evidence::decode(&raw, left.facts.clone()), &expected)
 }
@@ -215,6 +216,7 @@ proptest! {
             order: &[],
             deadline: Duration::from_secs(30),
             build_id: "",
+            splats: None,
         };
         let verdict = judge(&evidence, &expected);
         prop_assert_eq!(verdict.channels.contains_key(&Channel::PstoreConsole), ramoops);

@@ -74,5 +74,9 @@ fn parse(text: &str) -> Result<(Tail, Vec<Meeting>, Option<Ramoops>), String> {
     }
     let nonce = nonce.ok_or("no `nonce:`")?;
     let panic_marker = panic.unwrap_or_else(|| format!("crashlab {nonce}"));
-    Ok((Tail { nonce, of: of.ok_or("no `of:`")?, panic_marker, panic_due: true }, meetings, zones))
+    Ok((
+        Tail { nonce, of: of.ok_or("no `of:`")?, panic_marker, panic_due: true, panic_is_asked_for: true },
+        meetings,
+        zones,
+    ))
 }

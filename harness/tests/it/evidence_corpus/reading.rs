@@ -35,6 +35,7 @@ pub fn reading(case: &Case) -> String {
         order: &[],
         deadline: Duration::from_secs(30),
         build_id: "",
+        splats: None,
     };
     let verdict = judge(&evidence, &expected);
     let mut out = String::new();

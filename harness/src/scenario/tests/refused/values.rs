@@ -162,7 +162,7 @@ fn expectations() {
     20 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
-    hint: did you mean `console`? (known: console, pstore, pstore-console, kdump, order)
+    hint: did you mean `console`? (known: console, pstore, pstore-console, kdump, order, splats)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
@@ -171,7 +171,7 @@ fn expectations() {
     21 |   - { channel: pstore, outcome: missed, at-least: 0.9, where: { hold: [0ms] } }
        |                                 ^^^^^^
 
-    hint: known: saved, truncated, corrupt, unreadable, lost, vmcore-bad, no-vmcore, capture-hung, not-entered, not-loaded, kept, broken
+    hint: known: saved, truncated, corrupt, unreadable, lost, vmcore-bad, no-vmcore, capture-hung, not-entered, not-loaded, kept, broken, none, some
     ");
     assert_snapshot!(with("at-least: 0.9", "at-least: 90"), @"
     reading scenarios/bad.yaml: a share is above 0 and at most 1
@@ -194,4 +194,35 @@ fn expectations() {
     21 |   - { channel: pstore, outcome: saved, at-least: .nan, where: { hold: [0ms] } }
        |                                                  ^^^^
     ");
+}
+
+#[test]
+fn expectations_of_splats() {
+    let cause = |written: &str| {
+        let said = with("channel: console, outcome: saved", written);
+        said.lines().next().unwrap().rsplit_once("bad.yaml: ").unwrap().1.to_owned()
+    };
+    assert_eq!(cause("splats: few"), "`expect[0].splats` cannot be `few`");
+    assert_eq!(cause("splats: none, outcome: saved"), "this says not what is expected of what");
+    assert_eq!(cause("channel: console"), "this says not what is expected of what");
+    assert_eq!(cause("at-least: 0.5"), "this says not what is expected of what");
+    assert_eq!(cause("channel: splats, outcome: none"), "splats are expected by a key of their own");
+    let allowed = "titles are `allowed` only where there are to be no other splats";
+    assert_eq!(cause("channel: console, outcome: saved, allowed: [WARNING in foo]"), allowed);
+    assert_eq!(cause("splats: none, allowed: [\"*\"]"), "`*` cannot be the title of a report");
+    assert_eq!(cause("splats: none, allowed: [\" WARNING\"]"), "` WARNING` cannot be the title of a report");
+}
+
+#[test]
+fn programs() {
+    let cause = |written: &str| {
+        let said = with("expect:\n", &format!("workload: {{ {written} }}\nexpect:\n"));
+        said.lines().next().unwrap().rsplit_once("bad.yaml: ").unwrap().1.to_owned()
+    };
+    assert_eq!(cause("for: 1s"), "the key `program` is missing in `workload`");
+    let nowhere = "`./no-such-program` cannot be run in a guest: No such file or directory (os error 2)";
+    assert_eq!(cause("program: ./no-such-program, for: 1s"), nowhere);
+    // Beside the scenario, which is read from a folder of that name.
+    let here = "`.` cannot be run in a guest: ";
+    assert!(cause("program: ., for: 1s").starts_with(here), "{}", cause("program: ., for: 1s"));
 }
