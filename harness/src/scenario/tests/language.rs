@@ -48,7 +48,7 @@ fn every_action() {
   - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
   - cpu-down: { name: off, cpu: 0, target: 3, at: 0ms }
   - cpu-up: { name: on, cpu: 0, target: 3, after: { actor: off, edge: left } }
-"), @"
+"), @r"
     arm once oops cpu=1 in=thread at_us=0
     arm often oops cpu=1 in=thread kind=page-fault count=3 every_us=10000 at_us=1000
     arm p panic cpu=0 in=nmi at_us=500
@@ -60,8 +60,8 @@ fn every_action() {
     arm r reboot cpu=0 in=notifier-first
     arm b block cpu=2 in=thread for_us=ever at_us=0
     arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
-    arm n nmi cpu=0
     arm off cpu-down cpu=0 in=thread target=3 at_us=0
+    arm n nmi cpu=0
     arm on cpu-up cpu=0 in=thread target=3 after=off edge=left delay_us=0
     ");
 }

@@ -70,14 +70,14 @@ fn crash_kernels_that_cannot_be() {
 
 #[test]
 fn wrong_keys() {
-    assert_snapshot!(with("cpus: 4", "cpu: 4"), @"
+    assert_snapshot!(with("cpus: 4", "cpu: 4"), @r"
     reading scenarios/bad.yaml: unknown key `cpu` in `guest`
       --> scenarios/bad.yaml:5:10
       |
     5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, memory, command-line, pstore, kdump, reload-crash-kernel-on)
+    hint: did you mean `cpus`? (known: cpus, online, memory, command-line, pstore, kdump, reload-crash-kernel-on)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`
@@ -136,14 +136,14 @@ fn missing_keys() {
     15 |   - oops: { name: oops, at: 0ms }
        |                         ^^
     ");
-    assert_snapshot!(with("expect:\n", "expects:\n"), @"
+    assert_snapshot!(with("expect:\n", "expects:\n"), @r"
     reading scenarios/bad.yaml: unknown key `expects`
        --> scenarios/bad.yaml:19:1
        |
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
     ");
 }
 
@@ -276,14 +276,14 @@ fn names() {
 
     hint: it is at most 15 small letters, digits and `-`, and does not begin with `-`
     ");
-    assert_snapshot!(with("{ name: oops,", "{ name: dump,"), @"
+    assert_snapshot!(with("{ name: oops,", "{ name: dump,"), @r"
     reading scenarios/bad.yaml: there are two actors `dump`
        --> scenarios/bad.yaml:15:19
        |
     15 |   - oops: { name: dump, cpu: 1, at: 0ms }
        |                   ^^^^
 
-    hint: each actor has a name of its own; one on `all-others` gets its CPU added
+    hint: each actor has a name of its own; one on `all-others` or `all` gets its CPU added
     ");
     assert_snapshot!(with("  post: [0, 1]", "  Post: [0, 1]"), @"
     reading scenarios/bad.yaml: `Post` cannot be a parameter's name
