@@ -356,28 +356,28 @@ fn a_side_that_is_none_or_several_is_told() {
             .replace(&new, "NEW")
             .replace(&*results.to_string_lossy(), "RESULTS")
     };
-    assert_snapshot!(error("latest"), @r"
+    assert_snapshot!(error("latest"), @"
     cannot choose a variant: run NEW has early@6.12, late@6.12, late@6.1
     hint: name one, e.g. NEW:early@6.12
     ");
-    assert_snapshot!(error("late"), @r"
+    assert_snapshot!(error("late"), @"
     cannot choose a variant: run NEW has late@6.12, late@6.1
     hint: name one, e.g. NEW:late@6.12
     ");
-    assert_snapshot!(error("stock"), @r"
+    assert_snapshot!(error("stock"), @"
     run NEW has no variant stock; it has early@6.12, late@6.12, late@6.1
     hint: run OLD has it: OLD:stock
     ");
-    assert_snapshot!(error("stok"), @r"
+    assert_snapshot!(error("stok"), @"
     run NEW has no variant stok; it has early@6.12, late@6.12, late@6.1
     hint:
     ");
-    assert_snapshot!(error("nothing:stock"), @r"
+    assert_snapshot!(error("nothing:stock"), @"
     there is no run nothing in RESULTS
     hint: the newest there: NEW, OLD
     ");
     run(results, 2, &[]);
-    assert_snapshot!(error("latest").replace(&Run::find(results, "latest").unwrap().id().to_owned(), "EMPTY"), @r"
+    assert_snapshot!(error("latest").replace(&Run::find(results, "latest").unwrap().id().to_owned(), "EMPTY"), @"
     run EMPTY has no trials to compare
     hint:
     ");

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         let (_root, project) = project("bases:\n  \"6.12\": { package: a }\n  \"6.1\": { package: b }\n");
-        assert_snapshot!(Base::find(&project, "6.21").unwrap_err(), @r"
+        assert_snapshot!(Base::find(&project, "6.21").unwrap_err(), @"
         no base `6.21`
 
         hint: did you mean `6.12`? (known: 6.12, 6.1)
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn wrong_keys_and_names_are_shown_with_their_line() {
-        assert_snapshot!(error("bases:\n  a: { pakage: linux }\n"), @r"
+        assert_snapshot!(error("bases:\n  a: { pakage: linux }\n"), @"
         reading ROOT/guest-kernel/bases.yaml: this cannot be `pakage`
           --> ROOT/guest-kernel/bases.yaml:2:8
           |
@@ -184,7 +184,7 @@ mod tests {
 
         hint: did you mean `package`? (known: package, tarball, git)
         ");
-        assert_snapshot!(error("bases:\n  a: { git: { tree: /x, comit: y } }\n"), @r"
+        assert_snapshot!(error("bases:\n  a: { git: { tree: /x, comit: y } }\n"), @"
         reading ROOT/guest-kernel/bases.yaml: unknown key `comit` in `bases`
           --> ROOT/guest-kernel/bases.yaml:2:25
           |
@@ -193,7 +193,7 @@ mod tests {
 
         hint: did you mean `commit`? (known: tree, commit, near)
         ");
-        assert_snapshot!(error("bases:\n  a: { package: x }\n  a: { package: y }\n"), @r"
+        assert_snapshot!(error("bases:\n  a: { package: x }\n  a: { package: y }\n"), @"
         reading ROOT/guest-kernel/bases.yaml: the key `a` is given twice
           --> ROOT/guest-kernel/bases.yaml:3:3
           |
@@ -202,7 +202,7 @@ mod tests {
 
         hint: keep one of the two
         ");
-        assert_snapshot!(error("bases:\n  ../a: { package: x }\n"), @r"
+        assert_snapshot!(error("bases:\n  ../a: { package: x }\n"), @"
         reading ROOT/guest-kernel/bases.yaml: a base's name is letters, digits, `.`, `_`, `-`
           --> ROOT/guest-kernel/bases.yaml:2:3
           |

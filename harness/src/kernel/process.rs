@@ -265,7 +265,7 @@ mod tests {
     fn a_program_that_is_not_there_is_told_with_its_package() {
         let error = run_quiet(&mut program("bison-that-nobody-has"), &Canceller::default(), "building").unwrap_err();
         assert!(matches!(error, KernelError::ToolMissing { .. }), "{error}");
-        insta::assert_snapshot!(error, @r"
+        insta::assert_snapshot!(error, @"
         building: there is no program `bison-that-nobody-has`
 
         hint: apt install build-essential

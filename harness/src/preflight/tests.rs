@@ -32,7 +32,7 @@ async fn all_is_well() {
     let report = report(&host).await;
     assert_eq!(report.status(), Status::Ok);
     assert_eq!(report.accelerator, Some(Accelerator::Kvm));
-    assert_snapshot!(host.redacted(&report), @r"
+    assert_snapshot!(host.redacted(&report), @"
     ok    QEMU               7.2.22, [HOST]/bin/qemu-system-x86_64
     ok    QEMU's sandbox     seccomp, nothing may be spawned
     ok    QEMU's files       its own and the trial's alone (Landlock 6)
@@ -74,7 +74,7 @@ async fn a_kvm_that_hangs_is_not_used() {
         guest_runs()
     );
     host.qemu("7.2.22", DEVICES, &hangs);
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     warn  accelerator kvm  the guest did not come to its end within 200ms: 4 of 4 vCPUs got to work in 64-bit mode and did 3 of 256 parts of it, less than 1 million instructions
 
     guests run under tcg
@@ -116,7 +116,7 @@ async fn a_kvm_that_is_not_there_is_not_used() {
                  such file or directory' >&2; echo \"$0: failed to initialize kvm: No such file or directory\" >&2; exit \
                  1 ;; esac";
     host.qemu("7.2.22", DEVICES, &format!("{fails}; {}", guest_runs()));
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     warn  accelerator kvm  Could not access KVM kernel module: No such file or directory
 
     guests run under tcg
@@ -140,7 +140,7 @@ async fn a_kvm_that_is_not_there_is_not_used() {
 async fn no_accelerator_is_a_failure() {
     let host = FakeHost::new();
     host.qemu("7.2.22", DEVICES, "printf RPRP; exit 0");
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  accelerator kvm  the guest's CPU failed and was reset: the furthest that a vCPU came is 32-bit mode (2 of 4)
     fail  accelerator tcg  the guest's CPU failed and was reset: the furthest that a vCPU came is 32-bit mode (2 of 4)
 
@@ -153,7 +153,7 @@ async fn no_accelerator_is_a_failure() {
 async fn no_qemu() {
     let host = FakeHost::new();
     host.remove("qemu-system-x86_64");
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU             qemu-system-x86_64 is not to be found, or is no program
                            hint: apt-get install -y --no-install-recommends qemu-system-x86
     fail  accelerator kvm  not tried: there is no QEMU that can be used
@@ -173,7 +173,7 @@ async fn an_old_qemu() {
     let report = report(&host).await;
     assert_eq!(report.qemu, None);
     assert_eq!(report.accelerator, None);
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU             [HOST]/bin/qemu-system-x86_64 is version 6.2.0, which is older than 7.2.0: give a newer one by --qemu
                            hint: apt-get install -y --no-install-recommends qemu-system-x86
     fail  accelerator kvm  not tried: there is no QEMU that can be used
@@ -191,7 +191,7 @@ async fn a_qemu_of_the_users_own() {
     let mut host = FakeHost::new();
     host.program("mine", "echo this is something else");
     host.options.qemu = Some("mine".into());
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU             [HOST]/bin/mine is no QEMU: it says it is `this is something else`
     fail  accelerator kvm  not tried: there is no QEMU that can be used
     fail  accelerator tcg  not tried: there is no QEMU that can be used
@@ -200,7 +200,7 @@ async fn a_qemu_of_the_users_own() {
     3 of 3 checks failed, 0 warned
     ");
     host.options.qemu = Some(host.path().join("nowhere"));
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU             [HOST]/nowhere is not to be found, or is no program
     fail  accelerator kvm  not tried: there is no QEMU that can be used
     fail  accelerator tcg  not tried: there is no QEMU that can be used
@@ -218,7 +218,7 @@ async fn a_qemu_with_a_device_missing() {
         &DEVICES.replace("acpi-erst", "acpi-other").replace("virtserialport", "serial-x"),
         &guest_runs(),
     );
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU's devices  this QEMU has no acpi-erst, no virtserialport
                           hint: apt-get install -y --no-install-recommends qemu-system-x86
 
@@ -233,7 +233,7 @@ async fn a_qemu_with_a_device_missing() {
 async fn a_kernel_without_landlock_is_no_obstacle() {
     let mut host = FakeHost::new();
     host.options.host.landlock = Err("Operation not supported (os error 95)".to_owned());
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     warn  QEMU's files  not held in: this kernel has no Landlock (Operation not supported (os error 95)), so a guest that takes QEMU over has your files
 
     guests run under kvm
@@ -249,7 +249,7 @@ async fn a_qemu_without_a_sandbox() {
     let refuses = "case \"$*\" in *-sandbox*) echo \"$0: -sandbox: invalid option\" >&2; exit 1 ;; esac\n";
     host.program("qemu-system-x86_64", &format!("{refuses}{script}"));
     // The devices are known and the guests run all the same.
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  QEMU's sandbox  QEMU does not start with `-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny`: [HOST]/bin/qemu-system-x86_64: -sandbox: invalid option
                           hint: apt-get install -y --no-install-recommends qemu-system-x86
 
@@ -269,7 +269,7 @@ async fn a_bare_machine() {
     fs::remove_file(host.path().join("src/linux-source-6.12.tar.xz")).unwrap();
     let report = report(&host).await;
     assert_eq!(report.status(), Status::Fail);
-    assert_snapshot!(host.redacted(&report), @r"
+    assert_snapshot!(host.redacted(&report), @"
     fail  QEMU               qemu-system-x86_64 is not to be found, or is no program
                              hint: apt-get install -y --no-install-recommends qemu-system-x86
     fail  accelerator kvm    not tried: there is no QEMU that can be used
@@ -324,7 +324,7 @@ async fn tools_that_are_there_and_do_not_work() {
          esac",
     );
     fs::write(host.path().join("src/linux-source-6.12.tar.xz"), b"<html>not found</html>").unwrap();
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  bc                 [HOST]/bin/bc does not run: bc: error while loading shared libraries: libreadline.so.8
                              hint: apt-get install -y --no-install-recommends bc
     fail  libelf             a test program does not compile and link: test.c:1:10: fatal error: libelf.h: No such file or directory
@@ -370,7 +370,7 @@ async fn without_apt_there_is_no_command_to_mend_with() {
     let host = FakeHost::new();
     host.remove("bc");
     host.remove("apt-get");
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  bc  bc is not to be found
 
     guests run under kvm
@@ -385,7 +385,7 @@ async fn not_as_root_it_takes_sudo() {
     let mut host = FakeHost::new();
     host.remove("bc");
     host.options.host.root = false;
-    assert_snapshot!(wrong(&host).await, @r"
+    assert_snapshot!(wrong(&host).await, @"
     fail  bc  bc is not to be found
               hint: sudo apt-get install -y --no-install-recommends bc
 

@@ -32,7 +32,7 @@ fn lines_are_shown_as_on_the_console() {
     let mut ring = RingBuilder::new(Kernel::V6_12, 5, 10);
     ring.push(1_234_567_890, 1, "two\nlines").push(12_345_000_001_000, CPU_2, "\x1b[31mred\x07");
     ring.push_as(RESERVED, 0, 0, "half");
-    insta::assert_snapshot!(decode(&ring.raw()).unwrap(), @r"
+    insta::assert_snapshot!(decode(&ring.raw()).unwrap(), @"
     [    1.234567][    T1] two
     [    1.234567][    T1] lines
     [12345.000001][    C2] red�

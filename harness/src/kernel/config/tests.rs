@@ -29,7 +29,7 @@ fn later_fragments_win_and_come_last() {
 #[test]
 fn lines_that_mean_nothing_are_refused() {
     let error = |text: &str| fragments(&[text]).unwrap_err().to_string();
-    assert_snapshot!(error("CONFIG_A=y\nCONFIG_B = y\n"), @r"
+    assert_snapshot!(error("CONFIG_A=y\nCONFIG_B = y\n"), @"
     reading 0.config: line 2 is not an option: CONFIG_B = y
 
     hint: write `CONFIG_NAME=y`, `CONFIG_NAME=n` or `# CONFIG_NAME is not set`
@@ -45,7 +45,7 @@ fn off_and_not_mentioned_are_the_same_and_all_else_must_be_equal() {
     let config = Config::parse("# CONFIG_B is not set\nCONFIG_A=y\nCONFIG_D=64\nCONFIG_E=m\nCONFIG_F=y\n");
     let unmet = asked.unwrap().unmet(&config);
     let lines: Vec<String> = unmet.iter().map(ToString::to_string).collect();
-    assert_snapshot!(lines.join("\n"), @r"
+    assert_snapshot!(lines.join("\n"), @"
     CONFIG_D: asked 8, got 64 (0.config:4)
     CONFIG_E: asked y, got m (0.config:5)
     CONFIG_F: asked n, got y (0.config:6)
@@ -60,7 +60,7 @@ fn the_fragments_go_over_the_trees_own_tinyconfig() {
     fs::write(tree.path().join("kernel/configs/tiny-base.config"), "CONFIG_EXPERT=y\n").unwrap();
     fs::write(tree.path().join("kernel/configs/tiny.config"), "CONFIG_SLUB=y\nCONFIG_KERNEL_XZ=y\n").unwrap();
     let asked = fragments(&["CONFIG_KERNEL_XZ=n\nCONFIG_KERNEL_GZIP=y\n"]).unwrap();
-    assert_snapshot!(allconfig(tree.path(), &asked).unwrap(), @r"
+    assert_snapshot!(allconfig(tree.path(), &asked).unwrap(), @"
     CONFIG_EXPERT=y
     CONFIG_SLUB=y
     # CONFIG_KERNEL_XZ is not set

@@ -17,7 +17,7 @@ make: *** [Makefile:224: __sub-make] Error 2
 
 #[test]
 fn the_compilers_first_error_comes_with_its_source() {
-    assert_snapshot!(first_error(COMPILER), @r"
+    assert_snapshot!(first_error(COMPILER), @"
     kernel/panic.c:341:9: error: 'harness_broke_this' undeclared (first use in this function)
         341 |         harness_broke_this = 1;
             |         ^~~~~~~~~~~~~~~~~~

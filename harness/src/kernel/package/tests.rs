@@ -72,17 +72,17 @@ fn a_package_that_cannot_be_had_is_told_in_apts_words() {
         assert_eq!(error.fault(), super::super::Fault::Host);
         error.to_string().replace(&archive.display().to_string(), "ARCHIVE")
     };
-    assert_snapshot!(error("linux-source-0.98", archive.path()), @r"
+    assert_snapshot!(error("linux-source-0.98", archive.path()), @"
     fetching the kernel source package linux-source-0.98/probe: Unable to locate package linux-source-0.98
 
     hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
-    assert_snapshot!(error("linux-source-0.99", archive.path()), @r"
+    assert_snapshot!(error("linux-source-0.99", archive.path()), @"
     fetching the kernel source package linux-source-0.99/probe: the package has no usr/src/linux-source-0.99.tar.*
 
     hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
     ");
-    assert_snapshot!(error("linux-source-0.99", Path::new("/nowhere")), @r"
+    assert_snapshot!(error("linux-source-0.99", Path::new("/nowhere")), @"
     fetching the kernel source package linux-source-0.99/probe: Failed to fetch file:ARCHIVE/./Packages  File not found - ARCHIVE/./Packages (2: No such file or directory)
 
     hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`
@@ -95,7 +95,7 @@ fn a_host_without_an_archive_of_debians_is_told_so() {
     let cache = tempfile::tempdir().unwrap();
     let package: Package = "linux-source-0.99/sid".parse().unwrap();
     let error = package.fetch_from(&[], "sid", cache.path(), &Canceller::default()).unwrap_err();
-    assert_snapshot!(error, @r"
+    assert_snapshot!(error, @"
     fetching the kernel source package linux-source-0.99/sid: apt has no archive of Debian's here
 
     hint: a suite drops its older packages. Name another one in guest-kernel/bases.yaml, or the kernel's `tarball`

@@ -46,37 +46,37 @@ fn created_removed_and_renamed_files_are_known() {
 
 #[test]
 fn what_is_no_patch_is_refused() {
-    assert_snapshot!(fault("Dear list,\n\nplease apply.\n"), @r"
+    assert_snapshot!(fault("Dear list,\n\nplease apply.\n"), @"
     it changes no file
 
     hint: a patch is a unified diff with `--- a/FILE`, `+++ b/FILE` and `@@` lines, as `git format-patch` and `diff -up` write it
     ");
-    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n"), @r"
+    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-b\n"), @"
     line 5: the patch ends in the middle of a hunk
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)
     ");
-    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n-b\n wrapped by\nthe mailer\n"), @r"
+    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n-b\n wrapped by\nthe mailer\n"), @"
     line 6: a hunk has more lines than its head says
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)
     ");
-    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n a\n@@ -1 +x @@\n"), @r"
+    assert_snapshot!(fault("--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n a\n@@ -1 +x @@\n"), @"
     line 5: a hunk's head is `@@ -line,count +line,count @@`
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)
     ");
-    assert_snapshot!(fault("@@ -1 +1 @@\n-a\n+b\n"), @r"
+    assert_snapshot!(fault("@@ -1 +1 @@\n-a\n+b\n"), @"
     line 1: a hunk without `--- FILE` and `+++ FILE` lines before it
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)
     ");
-    assert_snapshot!(fault("diff --git a/x b/x\nindex 1..2\nGIT binary patch\nliteral 4\n"), @r"
+    assert_snapshot!(fault("diff --git a/x b/x\nindex 1..2\nGIT binary patch\nliteral 4\n"), @"
     line 3: it changes a binary file
 
     hint: only text can be patched
     ");
-    assert_snapshot!(fault("--- /dev/null\n+++ /dev/null\n@@ -1 +1 @@\n-a\n+b\n"), @r"
+    assert_snapshot!(fault("--- /dev/null\n+++ /dev/null\n@@ -1 +1 @@\n-a\n+b\n"), @"
     line 2: it names no file
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)

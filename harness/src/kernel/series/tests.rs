@@ -97,7 +97,7 @@ fn files_come_and_go() {
 fn a_hunk_that_does_not_fit_is_shown() {
     let two =
         format!("{}{}", replace(10, 10), "@@ -29,3 +29,3 @@ other()\n line 29;\n-line thirty;\n+new 30;\n line 31;\n");
-    assert_snapshot!(Bench::new().error(&[&replace(5, 5), &two]), @r"
+    assert_snapshot!(Bench::new().error(&[&replace(5, 5), &two]), @"
     patch ROOT/1.patch: hunk 2 of 2 of dir/f.c does not apply
 
     @@ -29,3 +29,3 @@ other()
@@ -113,7 +113,7 @@ fn a_hunk_that_does_not_fit_is_shown() {
 #[test]
 fn fuzz_is_refused() {
     let other_context = replace(10, 10).replace(" line 9;", " line nine;");
-    assert_snapshot!(Bench::new().error(&[&other_context]), @r"
+    assert_snapshot!(Bench::new().error(&[&other_context]), @"
     patch ROOT/0.patch: hunk 1 of 1 of dir/f.c does not apply
 
     @@ -9,3 +9,3 @@ function
@@ -128,7 +128,7 @@ fn fuzz_is_refused() {
 
 #[test]
 fn a_patch_that_is_there_already_is_told_so() {
-    assert_snapshot!(Bench::new().error(&[&replace(10, 10), &replace(10, 10)]), @r"
+    assert_snapshot!(Bench::new().error(&[&replace(10, 10), &replace(10, 10)]), @"
     patch ROOT/1.patch: hunk 1 of 1 of dir/f.c does not apply
 
     @@ -9,3 +9,3 @@ function
@@ -143,7 +143,7 @@ fn a_patch_that_is_there_already_is_told_so() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    assert_snapshot!(Bench::new().error(&[&replace(10, 10).replace("f.c", "h.c")]), @r"
+    assert_snapshot!(Bench::new().error(&[&replace(10, 10).replace("f.c", "h.c")]), @"
     patch ROOT/0.patch: it changes dir/h.c, which is not there
 
     hint: the patch is for another kernel; limit the `bases` of its series in the variant.yaml
@@ -160,7 +160,7 @@ fn a_patch_that_touches_a_file_twice_is_fine() {
 
 #[test]
 fn a_damaged_patch_is_refused_before_anything_is_done() {
-    assert_snapshot!(Bench::new().error(&["--- a/dir/f.c\n+++ b/dir/f.c\n@@ -9,9 +9,9 @@\n line 9;\n"]), @r"
+    assert_snapshot!(Bench::new().error(&["--- a/dir/f.c\n+++ b/dir/f.c\n@@ -9,9 +9,9 @@\n line 9;\n"]), @"
     patch ROOT/0.patch: line 4: the patch ends in the middle of a hunk
 
     hint: the patch is damaged; take it again from its source (mail clients wrap lines)

@@ -95,7 +95,7 @@ fn a_tarball_cut_short_is_told_so() {
     assert!(matches!(error, KernelError::SourceCorrupt { .. }), "{error}");
     let error = unpack(&whole, &folder.path().join("out")).unwrap_err();
     assert!(matches!(error, KernelError::SourceCorrupt { .. }));
-    assert_snapshot!(error.to_string().replace(&folder.path().display().to_string(), "ROOT"), @r"
+    assert_snapshot!(error.to_string().replace(&folder.path().display().to_string(), "ROOT"), @"
     unpacking ROOT/a.tar.xz: xz: (stdin): Unexpected end of input
     tar: Child returned status 1
     tar: Error is not recoverable: exiting now
@@ -111,12 +111,12 @@ fn what_is_not_there_is_told_with_the_way_to_get_it() {
         let error = identify(origin, folder.path(), &mut quiet()).unwrap_err().to_string();
         error.replace(&folder.path().display().to_string(), "ROOT")
     };
-    assert_snapshot!(error(Origin::Package("linux-source-0.99".parse().unwrap())), @r"
+    assert_snapshot!(error(Origin::Package("linux-source-0.99".parse().unwrap())), @"
     the kernel source package `linux-source-0.99` is not installed: there is no /usr/src/linux-source-0.99.tar.*
 
     hint: apt install linux-source-0.99
     ");
-    assert_snapshot!(error(Origin::Tarball(folder.path().join("gone.tar"))), @r"
+    assert_snapshot!(error(Origin::Tarball(folder.path().join("gone.tar"))), @"
     base `probe` has no source: ROOT/gone.tar does not exist
 
     hint: correct its `tarball` in guest-kernel/bases.yaml

@@ -77,7 +77,7 @@ fn everything_that_can_be_said() {
 #[test]
 fn an_unknown_name_gets_the_nearest() {
     let (_root, project) = project(HEAD);
-    assert_snapshot!(Variant::find(&project, "porbe").unwrap_err(), @r"
+    assert_snapshot!(Variant::find(&project, "porbe").unwrap_err(), @"
     no variant `porbe`
 
     hint: did you mean `probe`? (known: probe)
@@ -86,7 +86,7 @@ fn an_unknown_name_gets_the_nearest() {
 
 #[test]
 fn wrong_keys_are_shown_with_their_line() {
-    assert_snapshot!(error("serie: []\n"), @r"
+    assert_snapshot!(error("serie: []\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: unknown key `serie`
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:1
       |
@@ -95,7 +95,7 @@ fn wrong_keys_are_shown_with_their_line() {
 
     hint: did you mean `series`? (known: name, title, claim, source, series, config, command-line, knobs)
     ");
-    assert_snapshot!(error("title: twice\n"), @r"
+    assert_snapshot!(error("title: twice\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: the key `title` is given twice
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:1
       |
@@ -104,7 +104,7 @@ fn wrong_keys_are_shown_with_their_line() {
 
     hint: keep one of the two
     ");
-    assert_snapshot!(error("knobs:\n  - sysctrl: { name: a, value: 1 }\n"), @r"
+    assert_snapshot!(error("knobs:\n  - sysctrl: { name: a, value: 1 }\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0]` cannot be `sysctrl`
       --> ROOT/guest-kernel/variants/probe/variant.yaml:6:5
       |
@@ -119,7 +119,7 @@ fn wrong_keys_are_shown_with_their_line() {
 fn the_name_is_the_folders() {
     let (root, project) = project(&HEAD.replace("probe", "other"));
     let error = Variant::find(&project, "probe").unwrap_err().to_string();
-    assert_snapshot!(error.replace(&root.path().display().to_string(), "ROOT"), @r"
+    assert_snapshot!(error.replace(&root.path().display().to_string(), "ROOT"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: the variant is called `probe` after its folder
       --> ROOT/guest-kernel/variants/probe/variant.yaml:1:7
       |
@@ -130,21 +130,21 @@ fn the_name_is_the_folders() {
 
 #[test]
 fn files_that_are_not_there_or_lie_elsewhere_are_refused() {
-    assert_snapshot!(error("series: [ { patches: [0002.patch] } ]\n"), @r"
+    assert_snapshot!(error("series: [ { patches: [0002.patch] } ]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: there is no patch ROOT/guest-kernel/variants/probe/0002.patch
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:23
       |
     5 | series: [ { patches: [0002.patch] } ]
       |                       ^^^^^^^^^^
     ");
-    assert_snapshot!(error("series: [ { patches: [../../configs/more.config] } ]\n"), @r"
+    assert_snapshot!(error("series: [ { patches: [../../configs/more.config] } ]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: a patch is a file below ROOT/guest-kernel/variants/probe
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:23
       |
     5 | series: [ { patches: [../../configs/more.config] } ]
       |                       ^^^^^^^^^^^^^^^^^^^^^^^^^
     ");
-    assert_snapshot!(error("config: [/etc/passwd]\n"), @r"
+    assert_snapshot!(error("config: [/etc/passwd]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: a config fragment is a file below ROOT/guest-kernel/configs
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
       |
@@ -182,21 +182,21 @@ fn words_and_names_that_the_kernel_could_not_take_are_refused() {
     5 | command-line: ["a b"]
       |                ^^^^^
     "#);
-    assert_snapshot!(error("knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]\n"), @r"
+    assert_snapshot!(error("knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: `kernel/` is not a name the kernel uses
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
       |
     5 | knobs: [ { sysctl: { name: kernel/../../x, value: 1 } } ]
       |          ^
     ");
-    assert_snapshot!(error("knobs: [ { parameter: { module: .., name: x, value: 1 } } ]\n"), @r"
+    assert_snapshot!(error("knobs: [ { parameter: { module: .., name: x, value: 1 } } ]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: `..` is not a name the kernel uses
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:10
       |
     5 | knobs: [ { parameter: { module: .., name: x, value: 1 } } ]
       |          ^
     ");
-    assert_snapshot!(error("knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]\n"), @r"
+    assert_snapshot!(error("knobs: [ { parameter: { module: m, name: x, value: 1.5 } } ]\n"), @"
     reading ROOT/guest-kernel/variants/probe/variant.yaml: `knobs[0].parameter` must be a number, a text or a truth value, not floating point `1.5`
       --> ROOT/guest-kernel/variants/probe/variant.yaml:5:45
       |

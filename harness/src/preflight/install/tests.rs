@@ -35,7 +35,7 @@ async fn what_apt_knows_is_installed_at_once() {
     let host = host(r#"echo "$DEBIAN_FRONTEND $*" >>"${0%/*}/calls""#);
     let done = install(&host.options.host, &report(&["bc", "flex"]), Consent::Given, never).await.unwrap();
     assert_eq!(done.packages(), ["bc", "flex"]);
-    assert_snapshot!(host.written("calls"), @r"
+    assert_snapshot!(host.written("calls"), @"
     noninteractive install --simulate --no-install-recommends bc flex
     noninteractive install -y --no-install-recommends bc flex
     ");
@@ -45,7 +45,7 @@ async fn what_apt_knows_is_installed_at_once() {
 async fn lists_are_updated_when_apt_does_not_know_the_packages() {
     let host = host(KNOWS_AFTER_UPDATE);
     install(&host.options.host, &report(&["bc"]), Consent::Given, never).await.unwrap();
-    assert_snapshot!(host.written("calls"), @r"
+    assert_snapshot!(host.written("calls"), @"
     noninteractive install --simulate --no-install-recommends bc
     noninteractive update
     noninteractive install --simulate --no-install-recommends bc
@@ -63,7 +63,7 @@ update) : >"$dir/updated" ;;
 esac"#,
     );
     install(&host.options.host, &report(&["bc"]), Consent::Given, never).await.unwrap();
-    assert_snapshot!(host.written("calls"), @r"
+    assert_snapshot!(host.written("calls"), @"
     install --simulate --no-install-recommends bc
     install -y --no-install-recommends bc
     update
@@ -94,12 +94,12 @@ async fn nothing_is_run_without_consent() {
     let install = async |consent, answer: io::Result<bool>| {
         install(&host.options.host, &report(&["bc"]), consent, |_| answer).await.unwrap_err()
     };
-    assert_snapshot!(install(Consent::Withheld, Ok(true)).await, @r"
+    assert_snapshot!(install(Consent::Withheld, Ok(true)).await, @"
     not installed without consent
 
     hint: run `apt-get install -y --no-install-recommends bc`, or give --yes
     ");
-    assert_snapshot!(install(Consent::Ask, Ok(false)).await, @r"
+    assert_snapshot!(install(Consent::Ask, Ok(false)).await, @"
     not installed, as answered
 
     hint: run `apt-get install -y --no-install-recommends bc`
@@ -126,7 +126,7 @@ async fn sudo_is_used_when_not_root_and_missed_when_it_is_not_there() {
     let mut host = host(r#"echo "$DEBIAN_FRONTEND $*" >>"${0%/*}/calls""#);
     host.options.host.root = false;
     let error = install(&host.options.host, &report(&["bc"]), Consent::Given, never).await.unwrap_err();
-    assert_snapshot!(error, @r"
+    assert_snapshot!(error, @"
     installing packages needs root, and there is no sudo
 
     hint: run `apt-get install -y --no-install-recommends bc` as root
@@ -134,7 +134,7 @@ async fn sudo_is_used_when_not_root_and_missed_when_it_is_not_there() {
     host.program("sudo", r#"echo "sudo $*" >>"${0%/*}/calls"; exec "$@""#);
     let done = install(&host.options.host, &report(&["bc"]), Consent::Given, never).await.unwrap();
     assert_snapshot!(done, @"sudo apt-get install -y --no-install-recommends bc");
-    assert_snapshot!(host.written("calls"), @r"
+    assert_snapshot!(host.written("calls"), @"
     noninteractive install --simulate --no-install-recommends bc
     sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends bc
     noninteractive install -y --no-install-recommends bc

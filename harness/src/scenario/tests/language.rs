@@ -48,7 +48,7 @@ fn every_action() {
   - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
   - cpu-down: { name: off, cpu: 0, target: 3, at: 0ms }
   - cpu-up: { name: on, cpu: 0, target: 3, after: { actor: off, edge: left } }
-"), @r"
+"), @"
     arm once oops cpu=1 in=thread at_us=0
     arm often oops cpu=1 in=thread kind=page-fault count=3 every_us=10000 at_us=1000
     arm p panic cpu=0 in=nmi at_us=500

@@ -108,7 +108,7 @@ fn the_basic_scenarios_assert_that_the_others_are_stopped_when_the_panic_is_dump
 
 #[test]
 fn unknown_steps() {
-    assert_snapshot!(with("{ step: panic } }", "{ step: pnaic } }"), @r"
+    assert_snapshot!(with("{ step: panic } }", "{ step: pnaic } }"), @"
     reading scenarios/bad.yaml: no step `pnaic`
        --> scenarios/bad.yaml:12:74
        |

@@ -70,7 +70,7 @@ fn crash_kernels_that_cannot_be() {
 
 #[test]
 fn wrong_keys() {
-    assert_snapshot!(with("cpus: 4", "cpu: 4"), @r"
+    assert_snapshot!(with("cpus: 4", "cpu: 4"), @"
     reading scenarios/bad.yaml: unknown key `cpu` in `guest`
       --> scenarios/bad.yaml:5:10
       |
@@ -136,7 +136,7 @@ fn missing_keys() {
     15 |   - oops: { name: oops, at: 0ms }
        |                         ^^
     ");
-    assert_snapshot!(with("expect:\n", "expects:\n"), @r"
+    assert_snapshot!(with("expect:\n", "expects:\n"), @"
     reading scenarios/bad.yaml: unknown key `expects`
        --> scenarios/bad.yaml:19:1
        |
@@ -276,7 +276,7 @@ fn names() {
 
     hint: it is at most 15 small letters, digits and `-`, and does not begin with `-`
     ");
-    assert_snapshot!(with("{ name: oops,", "{ name: dump,"), @r"
+    assert_snapshot!(with("{ name: oops,", "{ name: dump,"), @"
     reading scenarios/bad.yaml: there are two actors `dump`
        --> scenarios/bad.yaml:15:19
        |

@@ -230,7 +230,7 @@ fn it_is_said_how_it_was_recognised() {
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Watched("softlockup_panic".to_owned())),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Starved),
     ];
-    insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @r"
+    insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @"
     all halted: nothing can wake a CPU any more
     quiet 2.9 s: nothing printed, no step taken, nothing counted
     quiet for 9.1 s of processor time: nothing printed, no step taken, nothing counted
