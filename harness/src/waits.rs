@@ -43,7 +43,7 @@ struct Of<T> {
 pub struct Waits {
     /// Functions that pass time for their callers.
     delays: Vec<String>,
-    waits: Vec<Wait>,
+    functions: Vec<Wait>,
     /// What ends it when it is stuck.
     pub watchdogs: Vec<Watchdog>,
 }
@@ -148,7 +148,7 @@ impl WaitSet {
     pub fn of(&self, version: &Version) -> Waits {
         Waits {
             delays: self.delays.clone(),
-            waits: self.waits.iter().filter_map(|wait| wait.of(version)).collect(),
+            functions: self.waits.iter().filter_map(|wait| wait.of(version)).collect(),
             watchdogs: self.watchdogs.iter().filter_map(|watchdog| watchdog.of(version)).collect(),
         }
     }
@@ -215,7 +215,7 @@ impl Waits {
     #[must_use]
     pub fn with(mut self, function: String, at_most: Duration) -> Self {
         let lasts = Lasts::For(at_most);
-        self.waits.push(Wait { functions: vec![function], lasts, stretch: STRETCH, itself: false });
+        self.functions.push(Wait { functions: vec![function], lasts, stretch: STRETCH, itself: false });
         self
     }
 
@@ -228,14 +228,14 @@ impl Waits {
             let known = |wait: &&Wait| {
                 wait.functions.iter().any(|function| function == name) && (!wait.itself || depth == delays)
             };
-            self.waits.iter().find(known).map(|wait| (wait, name))
+            self.functions.iter().find(known).map(|wait| (wait, name))
         };
         stack.iter().enumerate().filter_map(of).collect()
     }
 
     /// The variables by which it is known how long something lasts, and whether.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
-        let of_waits = self.waits.iter().filter_map(|wait| match &wait.lasts {
+        let of_waits = self.functions.iter().filter_map(|wait| match &wait.lasts {
             Lasts::SecondsIn(variable) => Some(variable),
             Lasts::For(_) => None,
         });

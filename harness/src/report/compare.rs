@@ -43,7 +43,8 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
         text.push('\n');
     }
     let has = |channel| comparison.cells.iter().any(|cell| cell.channel == channel);
-    text += &format!("Saved{}", super::of_others(has));
+    text += "Saved";
+    text += &super::of_others(has);
     text += ", of those that counted, with 95 % ";
     text += match comparison.evidence {
         Evidence::Fixed => "intervals; p: Boschloo's exact test, adjusted for all rows.\n",

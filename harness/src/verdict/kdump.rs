@@ -101,8 +101,12 @@ pub fn with_last_words(verdict: ChannelVerdict, console: &Console) -> ChannelVer
     let Some(stage) = stage(console).filter(|_| failed) else { return verdict };
     let lines: Vec<&str> = console.text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default().iter();
-    let last: String = last.map(|line| format!("\n  | {}", clipped(line, LINE_CHARS))).collect();
-    ChannelVerdict { detail: format!("{}; {stage}{last}", verdict.detail), ..verdict }
+    let mut detail = format!("{}; {stage}", verdict.detail);
+    for line in last {
+        detail += "\n  | ";
+        detail += &clipped(line, LINE_CHARS);
+    }
+    ChannelVerdict { detail, ..verdict }
 }
 
 /// How far a crash kernel came, by what it printed: the last that tells of its death, else of its life. None if it printed

@@ -126,7 +126,7 @@ mod tests {
     ];
 
     fn console(lines: &[&str]) -> String {
-        lines.iter().map(|line| format!("[    1.000000][    T9] {line}\r\n")).collect()
+        lines.iter().flat_map(|line| ["[    1.000000][    T9] ", line, "\r\n"]).collect()
     }
 
     fn read(console: &str, log: Result<&crate::evidence::printk_ring::RawRing, &str>) -> Evidence {

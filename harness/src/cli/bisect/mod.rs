@@ -112,15 +112,15 @@ struct What {
     #[arg(long, group = "criterion")]
     hang: bool,
     /// That the kernel dies, of whatever; or with these words in its panic or in the title of one of its reports
-    #[arg(long, value_name = "WORDS", num_args = 0..=1, group = "criterion")]
-    panic: Option<Option<String>>,
+    #[arg(long, value_name = "WORDS", num_args = 0..=1, default_missing_value = "", group = "criterion")]
+    panic: Option<String>,
 }
 
 impl What {
     fn criterion(&self) -> Criterion {
         match (&self.order, &self.panic) {
             (Some(words), _) => Criterion::Order(words.clone()),
-            (None, Some(words)) => Criterion::Panic(words.clone()),
+            (None, Some(words)) => Criterion::Panic(Some(words.clone()).filter(|words| !words.is_empty())),
             (None, None) if self.hang => Criterion::Hang,
             (None, None) => Criterion::Channel(self.channel.unwrap_or(Channel::Pstore)),
         }

@@ -75,9 +75,12 @@ pub(super) enum Family {
     Other,
 }
 
+/// How they are named, what they belong to, and their beginnings with the title of each.
+type Row = (By, Family, &'static [(&'static str, &'static str)]);
+
 /// Titles by the beginning of the first line; of several that fit the first one counts. Without a title of its own the
 /// beginning is it.
-const ROWS: &[(By, Family, &[(&str, &str)])] = &[
+const ROWS: &[Row] = &[
     (
         By::Pointer,
         Family::Oops,

@@ -79,7 +79,7 @@ enum Open {
     /// Behind `cut here`, where the message of a warning may come before its first line.
     Cut(String),
     /// A report, and its place among those told.
-    Report(usize, Report),
+    Report(usize, Box<Report>),
 }
 
 impl Finder {
@@ -118,7 +118,7 @@ impl Finder {
                 self.close(who);
                 if self.told.len() < MAX_SPLATS {
                     self.told.push(None);
-                    let report = Report::new(head, cut.as_deref());
+                    let report = Box::new(Report::new(head, cut.as_deref()));
                     self.put(who, Open::Report(self.told.len() - 1, report));
                 }
             }
@@ -163,7 +163,9 @@ impl Finder {
     fn put(&mut self, who: Option<CallerKey>, open: Open) {
         if self.open.len() >= MAX_OPEN {
             let first = self.open.keys().next().copied();
-            first.into_iter().for_each(|first| self.close(first));
+            if let Some(first) = first {
+                self.close(first);
+            }
         }
         self.open.insert(who, open);
     }
@@ -179,7 +181,9 @@ impl Finder {
 
     fn finish(mut self) -> Vec<Splat> {
         let open: Vec<_> = self.open.keys().copied().collect();
-        open.into_iter().for_each(|who| self.close(who));
+        for who in open {
+            self.close(who);
+        }
         let mut told: Vec<Splat> = Vec::new();
         for splat in self.told.into_iter().flatten() {
             let follows = splat.panic.as_deref().is_some_and(heads::panics_for_another) && !told.is_empty();

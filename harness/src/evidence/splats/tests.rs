@@ -20,7 +20,7 @@ fn corpus() -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
-        if name.ends_with(".log") {
+        if entry.path().extension().is_some_and(|extension| extension == "log") {
             let file = fs::read(entry.path()).unwrap();
             let end = file.windows(2).position(|bytes| bytes == b"\n\n").unwrap();
             let head = String::from_utf8(file[..end].to_vec()).unwrap();
@@ -59,7 +59,7 @@ fn healthy_logs_are_in_the_corpus() {
 #[test]
 fn a_log_reads_the_same_whoever_has_kept_it() {
     for Case { name, text, .. } in corpus() {
-        let with_levels: String = text.lines().map(|line| format!("<4>{line}\n")).collect();
+        let with_levels: String = text.lines().flat_map(|line| ["<4>", line, "\n"]).collect();
         assert_eq!(titles(&with_levels), titles(&text), "{name}");
     }
 }

@@ -98,7 +98,7 @@ fn a_parameter_may_have_each_cpu_that_is_online() {
     for (guest, many) in [("{ cpus: 3 }", 3), ("{ cpus: 4, online: 2 }", 2), ("{ command-line: [maxcpus=1] }", 1)] {
         let more = format!("params:\n  cpu: all\nguest: {guest}\n");
         let scenario = scenario("- warn: { name: w, cpu: $cpu, at: 0ms }", &more);
-        let values = || (0..many).map(|cpu| crate::model::ParamValue::Number(cpu));
+        let values = || (0..many).map(crate::model::ParamValue::Number);
         assert!(scenario.parameters[0].values.iter().cloned().eq(values()), "{guest}: {:?}", scenario.parameters);
     }
 }
