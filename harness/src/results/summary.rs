@@ -48,7 +48,7 @@ pub struct CellSummary {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_kept_percent: BTreeMap<Channel, MeanPercent>,
     /// The reports of the kernel's in what the trials that counted have logged, by their titles; at most
-    /// [`MAX_TITLES`].
+    /// `MAX_TITLES`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub splats: BTreeMap<String, SplatCounts>,
 }
