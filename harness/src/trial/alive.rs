@@ -68,18 +68,20 @@ async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, Gues
     Ok(examine(&assignment, crash).await.verdict.outcome())
 }
 
-/// A panic on CPU 0, while the others idle. Of a guest with a crash kernel that has its turn last, so that every channel
-/// should have the log.
+/// A panic on CPU 0, while the others idle, and a reset at once, however long the kernel would wait. Of a guest with a crash
+/// kernel that has its turn last, so that every channel should have the log.
 fn known_crash(has_crash_kernel: bool) -> Assignment {
     let nonce = crate::plan::nonce(0);
-    let knob = Knob::parameter("kernel", "crash_kexec_post_notifiers", "1".to_owned());
+    let at_once = Knob::parameter("kernel", "panic", "-1".to_owned());
+    let last = Knob::parameter("kernel", "crash_kexec_post_notifiers", "1".to_owned());
     let arm = Arm {
         context: Some(Context::Thread),
         start: Some(Start::At(Duration::ZERO)),
         ..Arm::new("panic", Action::Panic, 0)
     };
     let mut directives = vec![Directive::Nonce(nonce.clone()), Directive::Witnesses(WITNESSES)];
-    directives.extend(has_crash_kernel.then(|| knob.directive()));
+    directives.push(at_once.directive());
+    directives.extend(has_crash_kernel.then(|| last.directive()));
     directives.extend([Directive::Arm(arm.to_string()), Directive::Fire { after: Duration::ZERO }]);
     let cell = CellKey {
         variant: String::new(),
