@@ -64,7 +64,7 @@ impl fmt::Display for UnknownName {
 }
 
 /// More names than this are not shown; then there is a subcommand that lists them.
-const MOST_SHOWN: usize = 32;
+const MOST_SHOWN: usize = 48;
 
 /// The nearest of the known names, and all of them if they are few.
 pub(super) fn hint<S: AsRef<str>>(kind: &str, name: &str, known: &[S]) -> String {

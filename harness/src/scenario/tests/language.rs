@@ -60,8 +60,8 @@ fn every_action() {
     arm r reboot cpu=0 in=notifier-first
     arm b block cpu=2 in=thread for_us=ever at_us=0
     arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
-    arm n nmi cpu=0
     arm off cpu-down cpu=0 in=thread target=3 at_us=0
+    arm n nmi cpu=0
     arm on cpu-up cpu=0 in=thread target=3 after=off edge=left delay_us=0
     ");
 }

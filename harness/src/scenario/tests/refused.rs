@@ -77,7 +77,7 @@ fn wrong_keys() {
     5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, memory, command-line, pstore, kdump, reload-crash-kernel-on)
+    hint: did you mean `cpus`? (known: cpus, online, memory, command-line, pstore, kdump, reload-crash-kernel-on)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`
@@ -86,7 +86,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, panic-line, params, knobs, actors, meet, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -143,7 +143,7 @@ fn missing_keys() {
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, needs, panic-line, params, knobs, actors, meet, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, panic-line, params, knobs, actors, meet, order, expect)
     ");
 }
 
@@ -283,7 +283,7 @@ fn names() {
     15 |   - oops: { name: dump, cpu: 1, at: 0ms }
        |                   ^^^^
 
-    hint: each actor has a name of its own; one on `all-others` gets its CPU added
+    hint: each actor has a name of its own; one on `all-others` or `all` gets its CPU added
     ");
     assert_snapshot!(with("  post: [0, 1]", "  Post: [0, 1]"), @"
     reading scenarios/bad.yaml: `Post` cannot be a parameter's name
