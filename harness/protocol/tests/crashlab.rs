@@ -153,6 +153,7 @@ fn crashlab_knows_every_command_and_option() {
         function: Some("f"),
         lock: Some(Lock::Die),
         kind: Some(OopsKind::Gpf),
+        target: Some(1),
         stay: Some(Stay::Forever),
         count: Some(1),
         every: Some(std::time::Duration::ZERO),
