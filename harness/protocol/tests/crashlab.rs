@@ -163,6 +163,7 @@ fn crashlab_knows_every_command_and_option() {
         kind: Some(OopsKind::Gpf),
         how: Some(Reboot::Orderly),
         to: Some(1),
+        target: Some(1),
         stay: Some(Stay::Forever),
         count: Some(1),
         every: Some(std::time::Duration::ZERO),

@@ -231,6 +231,10 @@ fn await_directives(item: &File, host: &mut Host, boot: u64) -> Result<String, S
 
 /// Moves to a CPU, and stays there. Where it is not online it is one of those that are.
 fn run_on(cpu: u32) -> Result<(), String> {
+    // It may have been sent to one of them before. Of all the kernel takes those that are online.
+    let mut all = CpuSet::new();
+    (0..64).for_each(|cpu| all.set(cpu));
+    sched_setaffinity(None, &all).map_err(|e| format!("move to any CPU: {e}"))?;
     let online = sched_getaffinity(None).map_err(|e| format!("find out which CPUs there are: {e}"))?;
     let online: Vec<usize> = (0..64).filter(|cpu| online.is_set(*cpu)).collect();
     let cpu = online.get(cpu as usize % online.len().max(1)).copied().unwrap_or_default();
