@@ -314,7 +314,7 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 		cl_synchronize_rcu(a);
 		break;
 	case CL_ACTION_CALL:
-		smp_call_function_single(a->to, cl_answer, NULL, true);
+		smp_call_function_single(a->target, cl_answer, NULL, true);
 		break;
 	case CL_ACTION_EXIT:
 		/* The agent's, see cl_await_exit(). */

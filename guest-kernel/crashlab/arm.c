@@ -3,7 +3,7 @@
  * Arming an actor:
  *
  *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K] [how=H]
- *       [to=N] [target=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
+ *       [target=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
  *       [at_us=N | after=NAME edge=entered|left delay_us=N]
  */
 #include <linux/cpumask.h>
@@ -150,8 +150,6 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 	*value++ = '\0';
 	if (!strcmp(option, "cpu"))
 		return kstrtouint(value, 10, &a->cpu);
-	if (!strcmp(option, "to"))
-		return kstrtouint(value, 10, &a->to);
 	if (!strcmp(option, "target"))
 		return kstrtouint(value, 10, &a->target);
 	if (!strcmp(option, "for_us") && !strcmp(value, "ever")) {

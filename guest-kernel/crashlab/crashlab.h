@@ -84,8 +84,7 @@ struct cl_actor {
 	enum cl_reboot how;
 	enum cl_lock lock;
 	unsigned int cpu;
-	unsigned int to;	/* the CPU that it calls */
-	unsigned int target;	/* the CPU that is taken down or up */
+	unsigned int target;	/* the CPU that it calls, or takes down or up */
 	u64 for_us;		/* CL_FOR_EVER; 0: no time at all */
 	u32 count;		/* of messages or oopses; 0: messages without end */
 	u64 every_us;		/* between two of them */

@@ -152,9 +152,7 @@ pub struct Arm<'a> {
     pub kind: Option<OopsKind>,
     /// How it restarts the machine; by default at once.
     pub how: Option<Reboot>,
-    /// The CPU that it calls.
-    pub to: Option<u32>,
-    /// The CPU that it takes down or brings up.
+    /// The CPU that it calls, or takes down or brings up.
     pub target: Option<u32>,
     /// How long it stays in its critical section; by default no time at all.
     pub stay: Option<Stay>,
@@ -178,7 +176,6 @@ impl<'a> Arm<'a> {
             lock: None,
             kind: None,
             how: None,
-            to: None,
             target: None,
             stay: None,
             count: None,
@@ -191,8 +188,7 @@ impl<'a> Arm<'a> {
 /// As it stands behind `arm`.
 impl fmt::Display for Arm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, action, cpu, context, function, lock, kind, how, to, target, stay, count, every, start } =
-            self;
+        let Self { name, action, cpu, context, function, lock, kind, how, target, stay, count, every, start } = self;
         write!(f, "{name} {action} cpu={cpu}")?;
         if let Some(context) = context {
             write!(f, " in={context}")?;
@@ -208,9 +204,6 @@ impl fmt::Display for Arm<'_> {
         }
         if let Some(how) = how {
             write!(f, " how={how}")?;
-        }
-        if let Some(to) = to {
-            write!(f, " to={to}")?;
         }
         if let Some(target) = target {
             write!(f, " target={target}")?;
@@ -268,7 +261,6 @@ mod tests {
             lock: Some(Lock::PstoreBuf),
             kind: Some(OopsKind::PageFault),
             how: Some(Reboot::PowerOff),
-            to: Some(3),
             target: Some(3),
             stay: Some(Stay::For(us(700_000))),
             count: Some(3),
@@ -278,7 +270,7 @@ mod tests {
         };
         assert_eq!(
             arm.to_string(),
-            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault how=power-off to=3 target=3 \
+            "a hold cpu=1 in=function function=erst_write lock=pstore-buf kind=page-fault how=power-off target=3 \
              for_us=700000 count=3 every_us=20 after=other edge=left delay_us=5"
         );
         let arm = Arm { stay: Some(Stay::Forever), start: Some(Start::At(us(0))), ..Arm::new("b", Action::Spin, 0) };

@@ -162,7 +162,6 @@ fn crashlab_knows_every_command_and_option() {
         lock: Some(Lock::Die),
         kind: Some(OopsKind::Gpf),
         how: Some(Reboot::Orderly),
-        to: Some(1),
         target: Some(1),
         stay: Some(Stay::Forever),
         count: Some(1),

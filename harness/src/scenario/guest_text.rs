@@ -97,12 +97,8 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
                 Action::Reboot { how } if *how != Reboot::default() => Some(*how),
                 _ => None,
             },
-            to: match action {
-                Action::Call { to } => Some(*to),
-                _ => None,
-            },
             target: match action {
-                Action::Switch { target, .. } => Some(*target),
+                Action::Call { to: target } | Action::Switch { target, .. } => Some(*target),
                 _ => None,
             },
             stay: action.stay().map(|stay| match stay {
