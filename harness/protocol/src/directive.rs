@@ -173,6 +173,9 @@ impl fmt::Display for Workload {
 }
 
 impl Workload {
+    /// The agent hands on this much of what it writes, from the beginning.
+    pub const OUTPUT_BYTES: usize = 16 << 10;
+
     fn parse(text: &str) -> Option<Self> {
         let (own, arguments) = match text.split_once(" --") {
             Some((own, arguments)) if arguments.is_empty() || arguments.starts_with(' ') => (own, arguments),

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use harness_protocol::Workload;
+
 use super::agent::Exit;
 use super::error::GuestError;
 use super::log::LogMemory;
@@ -70,12 +72,9 @@ pub struct WorkloadLog {
 }
 
 impl WorkloadLog {
-    /// The agent hands no more on than this.
-    const OUTPUT_BYTES: usize = 16 << 10;
-
     /// Takes what it has written.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let room = Self::OUTPUT_BYTES.saturating_sub(self.output.len());
+        let room = Workload::OUTPUT_BYTES.saturating_sub(self.output.len());
         self.output.extend(bytes.iter().take(room));
     }
 }

@@ -13,9 +13,6 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::host::Host;
 
-/// Of what it writes so much is handed on.
-const OUTPUT_BYTES: usize = 16 << 10;
-
 /// How often it is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -31,7 +28,7 @@ pub fn run(host: &mut Host, workload: &Workload) -> Result<(), String> {
     let until = Instant::now() + workload.lasting;
     let fail = |error: io::Error| format!("run {}: {error}", image::WORKLOAD);
     let (mut child, output) = start(workload).map_err(fail)?;
-    let mut room = OUTPUT_BYTES;
+    let mut room = Workload::OUTPUT_BYTES;
     let exit = loop {
         if let Some(status) = child.try_wait().map_err(fail)? {
             break exit(status);
