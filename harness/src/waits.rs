@@ -14,7 +14,7 @@ use crate::kernel::Version;
 use crate::scenario;
 use crate::yaml::{At, InputError, Source};
 
-/// A second that the kernel counts in turns of `udelay(1)` lasts at most so many on an emulated CPU: twelve were
+/// How many seconds one that the kernel counts in turns of `udelay(1)` lasts at most on an emulated CPU: twelve were
 /// measured where the other vCPUs read their time-stamp counters.
 const TURNS_STRETCH: u32 = 20;
 /// And any other second, on a busy host.
@@ -86,7 +86,7 @@ pub struct Watchdog {
     pub switch: Variable,
     /// How many seconds pass before it sees it.
     pub after: Variable,
-    /// At most so many times that long.
+    /// How many times that long it may take.
     pub times: u32,
 }
 

@@ -64,7 +64,7 @@ const DEVICES: [&str; 3] = ["/dev/kvm", "/dev/null", "/dev/zero"];
 
 /// What QEMU keeps of the environment, besides what it is given: where a script finds programs, and a QEMU of one's own its
 /// libraries.
-const ENVIRONMENT: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+const INHERITED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
 /// The user and group `nobody`, by convention and as the kernel's own (`overflowuid`).
 const NOBODY: u32 = 65534;
@@ -155,9 +155,9 @@ impl Confinement {
     }
 }
 
-/// Takes from a command what it would inherit of the environment, but for [`ENVIRONMENT`].
+/// Takes from a command what it would inherit of the environment, but for [`INHERITED`].
 fn keep_environment(command: &mut std::process::Command) {
-    let inherited = ENVIRONMENT.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+    let inherited = INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
     let given = command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
     let kept: Vec<_> = inherited.chain(given).collect();
     command.env_clear().envs(kept);

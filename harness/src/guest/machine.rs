@@ -167,7 +167,7 @@ pub const COMMAND_LINE: &str = "console=ttyS0,115200 printk.devkmsg=on no_timer_
 /// by itself: to do so at once. QEMU reports the reset, which ends the trial.
 pub const RESET_AFTER_PANIC: &str = "panic=-1";
 
-/// What a crash kernel is told that brings up so many CPUs, with words of its own behind the rest.
+/// The command line of a crash kernel that brings up `cpus` CPUs, with `words` of its own behind the rest.
 pub fn crash_command_line(cpus: u32, words: &[String]) -> String {
     let cpus = format!("nr_cpus={cpus}");
     let words = words.iter().map(String::as_str);

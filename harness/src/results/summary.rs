@@ -53,7 +53,7 @@ pub struct CellSummary {
     pub splats: BTreeMap<String, SplatCounts>,
 }
 
-/// At most so many titles are counted in a cell.
+/// Titles that are counted in a cell, at most.
 pub const MAX_TITLES: usize = 64;
 
 /// In how many trials of a cell a report was found.

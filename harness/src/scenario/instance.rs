@@ -108,7 +108,7 @@ pub fn online(cpus: u32, words: &[String]) -> u32 {
 }
 
 impl Instance {
-    /// Why there is an actor that cannot act in a guest with only so many CPUs online; none if all can.
+    /// Why an actor cannot act in a guest with only `online` CPUs online; none if all can.
     pub fn is_cut_off(&self, online: u32) -> Option<String> {
         let on = |actor: &Planned| match &actor.cpu {
             Cpu::Number(cpu) => Some(*cpu),

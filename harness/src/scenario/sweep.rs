@@ -43,7 +43,7 @@ impl Quantity {
     }
 }
 
-/// The parameters with all their values, each of them once, of a guest with so many CPUs online.
+/// The parameters with all their values, each of them once, of a guest with `online` CPUs online.
 pub(super) fn expand<'a>(source: &Source, file: &'a File, online: u32) -> Result<Vec<Swept<'a>>, InputError> {
     let mut parameters = Vec::new();
     for (name, written) in &file.params.0 {

@@ -145,7 +145,7 @@ pub(super) struct Progress {
     patience: Patience,
     /// The last moment; the last one with a sign of life; when that sign was.
     seen: Option<(Observation, Option<Waited>, Duration)>,
-    /// Until the next sign of life it may be quiet for so much longer.
+    /// How much longer it may be quiet until the next sign of life.
     watched: Duration,
     /// The waits that vCPUs have been seen in since the last sign of life, by their functions: since when.
     waits: BTreeMap<String, (Duration, Option<Waited>)>,

@@ -56,7 +56,7 @@ enum Closer {
 /// What several looks at the vCPUs found.
 enum Looked {
     Ended(End),
-    /// One of them is in this wait, of which so much is left at most; none if that is not known.
+    /// One of them is in this wait, and how much of it is left at most; none if that is not known.
     Waits(Limited, Option<Duration>),
 }
 

@@ -11,7 +11,7 @@ use crate::text::clipped;
 use crate::verdict::retention::text_of_dump;
 use crate::verdict::tail::{Tail, judge_text};
 
-/// So many of the last lines of a crash kernel's console are shown, and so many characters of each.
+/// The last lines of a crash kernel's console that are shown, and the characters of each, at most.
 const LAST_LINES: usize = 5;
 const LINE_CHARS: usize = 120;
 

@@ -10,7 +10,7 @@ use crate::evidence::splats::{self, Splat as Found, find};
 use crate::model::splats::{LoggedIn, Splat};
 use crate::model::{ChannelOutcome, ChannelVerdict};
 
-/// At most so many titles are recorded of a trial.
+/// Titles that are recorded of a trial, at most.
 const MAX_TITLES: usize = 16;
 
 /// The module by which faults are injected: what happens in its functions, the scenario asks for.

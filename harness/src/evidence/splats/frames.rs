@@ -56,7 +56,7 @@ const CARRY_OUT: &[&str] = &["panic", "die", "__die", "kobject_add_internal", "k
 /// Names that begin like those, and are what a report is about.
 const ARE_TOLD: &[&str] = &["schedule_work", "schedule_delayed_work"];
 
-/// At most so many characters of a name are kept.
+/// Characters of a name that are kept at most.
 const MAX_NAME: usize = 96;
 
 /// A function of the kernel, or of a module of its.

@@ -5,7 +5,7 @@ use super::frames::{Function, frame, function};
 /// How `panic()` begins its message.
 const PANIC: &str = "Kernel panic - not syncing: ";
 
-/// What stands before a report's first line by `pr_fmt()` of whoever writes it.
+/// What stands before a report's first line by the `pr_fmt()` of the code that writes it.
 const SUBSYSTEMS: &[&str] = &["watchdog: ", "NMI watchdog: ", "rcu: ", "traps: ", "kernel: ", "BUG: kernel: "];
 
 /// What comes of a line.

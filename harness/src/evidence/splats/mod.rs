@@ -23,13 +23,13 @@ use super::printk::Caller;
 use heads::Begins;
 use report::Report;
 
-/// At most so many reports of a text are told: the first ones, which the others may follow from.
+/// Reports of a text that are told at most: the first ones, from which the others may follow.
 pub const MAX_SPLATS: usize = 64;
 
-/// A title has at most so many characters.
+/// Characters of a title at most.
 pub const MAX_TITLE: usize = 160;
 
-/// At most so many tasks and CPUs have a report open at a time.
+/// Tasks and CPUs that have a report open at a time, at most.
 const MAX_OPEN: usize = 64;
 
 /// One report.
@@ -144,7 +144,7 @@ impl Finder {
         }
     }
 
-    /// A CPU tells where it is. It was asked to by whoever has found that something is stuck.
+    /// A CPU tells where it is. The one that found something stuck has asked it to.
     fn backtrace(&mut self, who: Option<CallerKey>) {
         let asks = |open: &Open| matches!(open, Open::Report(_, report) if report.is_of_others());
         if self.open.get(&who).is_some_and(asks) {

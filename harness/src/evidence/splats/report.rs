@@ -4,10 +4,10 @@ use super::Splat;
 use super::frames::{Function, bare_function, frame, function, pointer};
 use super::heads::{By, Family, Head, of_message};
 
-/// At most so many lines are read behind the first one.
+/// Lines that are read behind the first one, at most.
 const MAX_LINES: usize = 400;
 
-/// At most so many calls are looked through.
+/// Calls that are looked through, at most.
 const MAX_FRAMES: usize = 64;
 
 /// Lines behind which lockdep names the place that it is about.
