@@ -21,7 +21,7 @@ use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_
 use super::monitor::{Clock, Monitor};
 use super::process::{Process, last_lines, socket_pair};
 use super::stream::{ConsoleStream, Watch};
-use super::template::{ErstPci, Template, load};
+use super::template::{ERST, ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
 use crate::blocking::off_thread;
 use crate::model::pstore::Backend;
@@ -461,7 +461,7 @@ impl Guest {
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
-        let erst = read_off_thread(&self.workdir.join("erst"), ERST_BYTES).await?;
+        let erst = read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await?;
         Ok(Artifacts {
             console: self.console.finish().await,
             stderr: self.process.stderr().await,

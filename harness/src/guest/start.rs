@@ -13,7 +13,7 @@ use super::error::{DIRECTIVES_BYTES, GuestError};
 use super::machine::{ERST_BYTES, Files, Machine, Ram};
 use super::running::Guest;
 use super::stream::Watch;
-use super::template::{DESCRIPTION, Template};
+use super::template::{DESCRIPTION, ERST, RAM, STATE, Template};
 use super::trace::{TracerMemory, Tracing};
 use crate::blocking::off_thread;
 use crate::locked::{lock, remove_if_abandoned};
@@ -63,7 +63,7 @@ impl Guest {
         watch: Option<Watch>,
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
-        let (erst, told) = (workdir.join("erst"), workdir.join("directives"));
+        let (erst, told) = (workdir.join(ERST), workdir.join("directives"));
         let directives = padded(given.directives.unwrap_or(""))?;
         let records = match start {
             Start::Boot { erst, .. } => erst.map(Path::to_owned),
@@ -209,7 +209,7 @@ impl Template {
         let staged = tempfile::Builder::new().prefix(STAGED).tempdir_in(parent).map_err(failed("create", parent))?;
         // Held until it is complete; the kernel gives it up with a harness that is killed.
         let _lock = lock(staged.path()).ok();
-        let ram = staged.path().join("ram");
+        let ram = staged.path().join(RAM);
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
         let start = Start::Boot { kernel, initramfs, append, ram: Ram::Shared(&ram), erst: None };
         let given = Given { boot: Some(boot), ..Given::default() };
@@ -231,7 +231,7 @@ impl Template {
         };
         let erst_pci = guest.erst_registers().await.map_err(TemplateError::Save)?.ok_or(TemplateError::NoErst)?;
         let log = guest.log_place().clone();
-        let state = staged.path().join("state");
+        let state = staged.path().join(STATE);
         guest.save(&state).await.map_err(TemplateError::Save)?;
         guest.collect().await.map_err(TemplateError::Save)?;
 
@@ -249,6 +249,7 @@ impl Template {
             hooks,
             erst_pci,
         };
+        template.name_files().map_err(failed("name the files of", staged.path()))?;
         let description = staged.path().join(DESCRIPTION);
         let text = serde_json::to_vec_pretty(&template).map_err(|e| failed("describe", &description)(e.into()))?;
         std::fs::write(&description, text).map_err(failed("write", &description))?;

@@ -28,13 +28,19 @@ use super::trace::Hooks;
 /// The file of a template's folder that describes it.
 pub(super) const DESCRIPTION: &str = "template.json";
 
+/// What a template's files are called while its guest runs; afterwards its digest follows.
+pub(super) const RAM: &str = "ram";
+pub(super) const STATE: &str = "state";
+pub(super) const ERST: &str = "erst";
+
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Template {
     /// The folder that it is kept in.
     #[serde(skip)]
     pub(super) dir: PathBuf,
-    /// Eight hex digits that follow from the saved machine.
+    /// Eight hex digits that follow from the saved machine. Its files are named after them: a harness whose template has
+    /// been replaced by another boot of the same guest finds none, rather than files that its addresses do not fit.
     pub digest: String,
     /// The kernel it was booted with.
     pub kernel: PathBuf,
@@ -71,16 +77,20 @@ impl Template {
         let text = std::fs::read(dir.join(DESCRIPTION)).ok()?;
         let mut template: Self = serde_json::from_slice(&text).ok()?;
         dir.clone_into(&mut template.dir);
-        let complete = [template.ram(), template.state(), template.erst()];
-        complete.iter().all(|file| file.is_file()).then_some(template)
+        template.is_complete().then_some(template)
+    }
+
+    /// Whether its files are still there.
+    pub fn is_complete(&self) -> bool {
+        [self.ram(), self.state(), self.erst()].iter().all(|file| file.is_file())
     }
 
     pub(crate) fn ram(&self) -> PathBuf {
-        self.dir.join("ram")
+        self.file(RAM)
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.dir.join("state")
+        self.file(STATE)
     }
 
     /// Where QEMU finds the saved state, as a migration's address; `fd`: the file, open in QEMU.
@@ -89,7 +99,16 @@ impl Template {
     }
 
     pub(crate) fn erst(&self) -> PathBuf {
-        self.dir.join("erst")
+        self.file(ERST)
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.dir.join(format!("{kind}-{}", self.digest))
+    }
+
+    /// Gives the files of a machine that has just been saved the names that follow from it.
+    pub(super) fn name_files(&self) -> io::Result<()> {
+        [RAM, STATE, ERST].iter().try_for_each(|kind| std::fs::rename(self.dir.join(kind), self.file(kind)))
     }
 }
 

@@ -28,7 +28,7 @@ use crate::tracer::Tracer;
 use crate::waits::{WaitSet, Waits};
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "7";
+const RECIPE: &str = "8";
 
 /// The kernel's variable that says which CPU panics: -1 for none.
 pub(super) const PANIC_CPU: &str = "panic_cpu";
@@ -299,14 +299,17 @@ impl Stage {
         }
     }
 
-    /// Makes templates anew whose files are not all there any more: somebody cleaned up while a run was under way.
-    /// Several trials may ask for it at once; it is done once.
+    /// Replaces templates whose files are not all there any more: somebody cleaned up while a run was under way, or another
+    /// harness made one anew, which is then used here too. Several trials may ask for it at once; it is done once.
     pub async fn mend(&self) -> Result<(), StageError> {
         let slots = self.templates.read().await.clone();
         for (number, slot) in slots {
             let mut template = slot.template.write().await;
-            if Template::open(&slot.dir).is_none() {
-                *template = self.make_anew(number, &slot.dir).await?;
+            if !template.template.is_complete() {
+                *template = match Template::open(&slot.dir) {
+                    Some(theirs) => self.restorable(number, theirs)?,
+                    None => self.make_anew(number, &slot.dir).await?,
+                };
             }
         }
         Ok(())

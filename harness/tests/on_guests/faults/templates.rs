@@ -17,6 +17,12 @@ fn templates(cache: &Path) -> Vec<PathBuf> {
     templates
 }
 
+/// A template's file of one kind; its digest follows.
+fn file(template: &Path, kind: &str) -> PathBuf {
+    let mut names = std::fs::read_dir(template).unwrap().map(|entry| entry.unwrap().path());
+    names.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{kind}-"))).unwrap()
+}
+
 #[test]
 fn a_template_that_vanishes_or_rots_is_made_anew() {
     const TRIALS: u32 = 16;
@@ -48,7 +54,7 @@ fn a_template_that_vanishes_or_rots_is_made_anew() {
     assert_eq!(templates(&cache), made);
 
     // One loses most of the kernel, the other the end of the devices' state, while nobody looks.
-    let [ram, state] = [made[0].join("ram"), made[1].join("state")];
+    let [ram, state] = [file(&made[0], "ram"), file(&made[1], "state")];
     let kernel = vec![0; 64 << 20];
     OpenOptions::new().write(true).open(ram).unwrap().write_all_at(&kernel, 4 << 20).unwrap();
     let state = File::options().write(true).open(state).unwrap();
@@ -62,4 +68,37 @@ fn a_template_that_vanishes_or_rots_is_made_anew() {
     let records = project.records();
     assert_complete(&records, 2);
     assert_eq!(records.len(), 2);
+}
+
+/// Addresses that one boot told are not those of another: a harness must notice that another one has made a template
+/// anew.
+#[test]
+fn a_template_that_another_harness_has_replaced_is_taken_as_it_is_now() {
+    const TRIALS: u32 = 16;
+    let project = Project::new();
+    let cache = project.cache();
+    let command = |trials| {
+        let mut command = project.command(&run_with(trials, &["--templates", "1"]));
+        command.env("XDG_CACHE_HOME", &cache);
+        command
+    };
+    let [aside, replaced] = ["aside", "replaced"].map(|name| project.path().join(name));
+    assert!(command(1).status().unwrap().success());
+    let [template] = &*templates(&cache) else { panic!("one kernel has one template") };
+    std::fs::rename(template, &aside).unwrap();
+
+    let mut harness = Background::start(&project, command(TRIALS));
+    harness.until("some trials are recorded", |_| project.records().len() > 2);
+    std::fs::rename(template, &replaced).unwrap();
+    std::fs::rename(&aside, template).unwrap();
+    let (code, said) = harness.end();
+    assert_eq!(code, Some(0), "{said}");
+    let records = project.records();
+    assert_complete(&records, u64::from(TRIALS));
+    for folder in [template, &replaced] {
+        let ram = file(folder, "ram");
+        let digest = ram.to_str().unwrap().rsplit_once('-').unwrap().1;
+        let name = format!("0:{digest}");
+        assert!(records.iter().any(|record| record["template"] == name && record["outcome"] == "counted"), "{name}");
+    }
 }
