@@ -8,6 +8,7 @@
 //! Ranking ──────────> ranking_text, ranking_csv   variants ranked in each case
 //! RunInfo, Summary, TrialNotes, Judged ──> junit
 //! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
+//! Scenario ─────────> Explanation   what it does, in plain English
 //! ```
 
 mod catalogue;
@@ -15,6 +16,7 @@ mod compare;
 mod console;
 mod csv;
 mod curve;
+mod explain;
 mod grid;
 mod junit;
 mod orders;
@@ -28,6 +30,7 @@ use crate::model::Channel;
 pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
 pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
+pub use explain::{Explanation, OnCpu};
 pub use grid::Format;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
 pub use orders::{ranking_csv, ranking_text};

@@ -123,7 +123,7 @@ pub enum Start<T = Duration> {
 impl<C, T> Actor<C, T> {
     /// The same on `cpu`, each time being what `time` makes of it; `time` gets the key of the file that it is the value
     /// of.
-    pub(super) fn map<D, U>(&self, cpu: D, mut time: impl FnMut(&'static str, &T) -> U) -> Actor<D, U> {
+    pub(crate) fn map<D, U>(&self, cpu: D, mut time: impl FnMut(&'static str, &T) -> U) -> Actor<D, U> {
         let start = self.start.as_ref().map(|start| match start {
             Start::At(at) => Start::At(time("at", at)),
             Start::After { actor, edge, delay } => {

@@ -5,7 +5,7 @@ use super::{Action, Context, Lock, OopsKind, Reboot};
 use crate::model::ends::EndsBy;
 
 /// Sysctls under which an NMI that nobody knows ends in a panic.
-pub(super) const NMIS: [&str; 3] = ["unknown_nmi_panic", "panic_on_unrecovered_nmi", "panic_on_io_nmi"];
+pub(crate) const NMIS: [&str; 3] = ["unknown_nmi_panic", "panic_on_unrecovered_nmi", "panic_on_io_nmi"];
 
 /// What all of the actors may end the guest by, each once.
 pub(super) fn of(instance: &Instance) -> Vec<EndsBy> {
@@ -22,7 +22,7 @@ pub(super) fn of(instance: &Instance) -> Vec<EndsBy> {
 ///
 /// What is set is looked up in the knobs of the scenario and on its command line; what a variant sets, or the kernel's
 /// configuration, is not known here.
-pub(super) fn of_actor(actor: &Planned, instance: &Instance) -> Vec<EndsBy> {
+pub(crate) fn of_actor(actor: &Planned, instance: &Instance) -> Vec<EndsBy> {
     let set = |name: &str| setting(instance, name).is_some_and(|value| value > 0);
     let reached = |limit: &str, number: u32| {
         setting(instance, limit).is_some_and(|limit| limit > 0 && i64::from(number) >= limit)
@@ -114,6 +114,6 @@ fn setting(instance: &Instance, name: &str) -> Option<i64> {
 }
 
 /// Whether one of these sysctls of the kernel's is set.
-pub(super) fn which_is_set<'a>(instance: &Instance, names: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn which_is_set<'a>(instance: &Instance, names: &[&'a str]) -> Option<&'a str> {
     names.iter().copied().find(|name| setting(instance, name).is_some_and(|value| value != 0))
 }

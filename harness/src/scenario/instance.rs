@@ -162,10 +162,10 @@ impl Knob {
 }
 
 /// An actor before it is drawn.
-pub(super) type Planned = Actor<Cpu, Span>;
+pub(crate) type Planned = Actor<Cpu, Span>;
 
 /// The point of the sweep as the end of a sentence.
-pub(super) fn at_point(instance: &Instance) -> String {
+pub(crate) fn at_point(instance: &Instance) -> String {
     if instance.params.is_empty() {
         return String::new();
     }

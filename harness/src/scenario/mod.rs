@@ -14,8 +14,7 @@ mod actor;
 mod cast;
 mod check;
 mod draw;
-mod ends;
-mod explain;
+pub(crate) mod ends;
 mod file;
 mod filter;
 mod guest_text;
@@ -38,10 +37,10 @@ pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier,
 use self::cast::Cast;
 pub use self::draw::Drawn;
 pub(crate) use self::draw::{as_double, of_many, stream};
-pub use self::explain::{Explanation, OnCpu};
 pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;
 pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
+pub(crate) use self::instance::{Planned, at_point};
 pub(crate) use self::scalar::Where;
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 pub use self::workload::{Program, Workload};
@@ -146,4 +145,4 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

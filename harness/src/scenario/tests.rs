@@ -11,18 +11,17 @@ use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 use crate::yaml::InputError;
 
 mod ends;
-mod explain;
 mod language;
 mod order;
 mod refused;
-mod schema;
+pub(crate) mod schema;
 
-fn shipped() -> Vec<Scenario> {
+pub(crate) fn shipped() -> Vec<Scenario> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     Scenario::list(&dir).all().unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn read(name: &str, text: &str) -> Result<Scenario, InputError> {
+pub(crate) fn read(name: &str, text: &str) -> Result<Scenario, InputError> {
     Scenario::parse(&Source::new(format!("scenarios/{name}.yaml"), text)).map_err(Problems::into_first)
 }
 
@@ -39,7 +38,7 @@ fn params(values: &[(&str, ParamValue)]) -> Params {
     values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-fn held(hold: &str, post_notifiers: i64) -> Params {
+pub(crate) fn held(hold: &str, post_notifiers: i64) -> Params {
     params(&[("hold", ParamValue::Text(hold.to_owned())), ("post_notifiers", ParamValue::Number(post_notifiers))])
 }
 

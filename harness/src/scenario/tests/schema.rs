@@ -9,7 +9,7 @@ use super::read;
 use crate::scenario;
 
 /// The complete example of `docs/scenarios-format.md`.
-pub(super) static EXAMPLE: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static EXAMPLE: LazyLock<String> = LazyLock::new(|| {
     let docs = include_str!("../../../../docs/scenarios-format.md");
     let (_, example) = docs.split_once("```yaml\nname: everything").unwrap();
     let (example, _) = example.split_once("\n```\n").unwrap();

@@ -3,8 +3,9 @@
 use super::words::{capital, is_none, lasting, span};
 use crate::model::ends::EndsBy;
 use crate::scenario::ends::{self, NMIS, which_is_set};
-use crate::scenario::instance::Planned;
-use crate::scenario::{Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Reboot, Span, Start, Stay};
+use crate::scenario::{
+    Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Planned, Reboot, Span, Start, Stay,
+};
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.
 pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {

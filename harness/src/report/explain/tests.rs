@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 
-use super::schema::EXAMPLE;
-use super::{held, read, shipped};
 use crate::model::Params;
 use crate::model::ends::EndsBy;
 use crate::scenario::Scenario;
+use crate::scenario::tests::schema::EXAMPLE;
+use crate::scenario::tests::{held, read, shipped};
 
 /// The first point in sentences, and what is expected at all.
 fn explained(scenario: &Scenario, seed: Option<u64>) -> String {
@@ -53,7 +53,7 @@ fn what_a_seed_draws() {
     let scenario = read("everything", &EXAMPLE).unwrap();
     let point = &scenario.points()[..1];
     assert_snapshot!("drawn", scenario.explain(point, Some(7)).unwrap());
-    let plain = super::read(
+    let plain = read(
         "x",
         "{name: x, title: t, why: w, source: s, expect: [], actors: [panic: {name: p, cpu: 0, at: 0ms}]}",
     );

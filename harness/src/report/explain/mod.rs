@@ -7,17 +7,19 @@
 
 mod act;
 mod asked;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 
 use serde::Serialize;
 
 use self::words::list;
-use super::ends;
-use super::instance::{Planned, at_point};
-use super::{Actor, Cpu, CrashBoot, Drawn, Instance, Scenario, Span, Workload};
 use crate::model::Params;
 use crate::model::pstore::Backend;
+use crate::scenario::{
+    Actor, Cpu, CrashBoot, Drawn, Instance, Knob, Parameter, Planned, Scenario, Span, Workload, at_point, ends,
+};
 
 /// A scenario in sentences. As JSON it is what `harness explain --format json` prints; as text, its [`Display`].
 ///
@@ -96,14 +98,14 @@ impl Scenario {
         if self.parameters.is_empty() {
             return Vec::new();
         }
-        let values = |parameter: &super::Parameter| {
+        let values = |parameter: &Parameter| {
             let values: Vec<String> = parameter.values.iter().map(ToString::to_string).collect();
             format!("`{}` is {}.", parameter.name, list(&values, "or"))
         };
         let mut sentences: Vec<String> = self.parameters.iter().map(values).collect();
         let point = meant.first().map(|instance| at_point(instance)).unwrap_or_default();
         let point = point.trim_start_matches(" at ");
-        let which = match (self.instances.len(), meant.len()) {
+        let which = match (self.points().len(), meant.len()) {
             (1, _) => "That is one point.".to_owned(),
             (all, 1) => format!("Of these {all} points one is told, {point}."),
             (all, some) => {
@@ -180,7 +182,7 @@ fn guest(instance: &Instance) -> Vec<String> {
         sentences.push(format!("Its kernel's command line ends with `{}`.", guest.command_line.join(" ")));
     }
     if !instance.knobs.is_empty() {
-        let knob = |knob: &super::Knob| {
+        let knob = |knob: &Knob| {
             let name = match knob.path.strip_prefix("/proc/sys/") {
                 Some(name) => format!("the sysctl {}", name.replace('/', ".")),
                 None => knob.path.clone(),
