@@ -84,6 +84,8 @@ pub struct Variable {
 pub struct Watchdog {
     /// How many times it has to see that before the kernel panics; not above 0: it never does.
     pub switch: Variable,
+    /// The switch says how many have to be stuck, which it sees at one time.
+    counts_stuck: bool,
     /// How many seconds pass before it sees it.
     pub after: Variable,
     /// How many times that long it may take.
@@ -118,6 +120,8 @@ struct WaitFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WatchdogFile {
     switch: String,
+    #[serde(default)]
+    counts_stuck: bool,
     seconds_in: VariableFile,
     times: u32,
     since: Option<At<String>>,
@@ -195,9 +199,10 @@ impl WaitFile {
 
 impl WatchdogFile {
     fn check(self, source: &Source) -> Result<Of<Watchdog>, InputError> {
-        let Self { switch, seconds_in, times, since, until, source: from } = self;
+        let Self { switch, counts_stuck, seconds_in, times, since, until, source: from } = self;
         let switch = Variable { name: switch, bytes: 4 };
-        Of::check(Watchdog { switch, after: seconds_in.into(), times }, source, (since, until), &from)
+        let watchdog = Watchdog { switch, counts_stuck, after: seconds_in.into(), times };
+        Of::check(watchdog, source, (since, until), &from)
     }
 }
 
@@ -262,7 +267,8 @@ impl Wait {
 impl Watchdog {
     /// How long it takes at most until the kernel panics, by the values of both variables; none if it does not panic.
     pub fn at_most(&self, switch: i64, after: i64) -> Option<Duration> {
-        (switch > 0).then(|| after.checked_mul(switch)?.checked_mul(self.times.into())).flatten().and_then(seconds)
+        let seen = if self.counts_stuck { 1 } else { switch };
+        (switch > 0).then(|| after.checked_mul(seen)?.checked_mul(self.times.into())).flatten().and_then(seconds)
     }
 }
 

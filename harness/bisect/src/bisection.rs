@@ -13,11 +13,17 @@ const NONE: f64 = 0.1;
 /// ends do not differ a quarter came so far, and one in a hundred to a commit.
 const SPEND: f64 = 0.05;
 
-/// A commit that is probable enough is confirmed up to this, where that takes no more than about [`FEW`] trials.
+/// Ends seem to differ while "none" is less probable than this.
+const SEEM_TO_DIFFER: f64 = 0.5;
+
+/// A commit that is probable enough is confirmed up to this, where that takes about [`FEW`] trials or a [`TRIFLE`] at most.
 const SURE: f64 = 0.99;
 
-/// Trials that are a trifle beside those that came before them.
+/// So many trials nobody minds.
 const FEW: f64 = 6.0;
+
+/// Nor this share of those that came before them: what happens seldom takes many.
+const TRIFLE: f64 = 0.15;
 
 /// Trials of each end, at least, before anything is said of them: a prior alone should not.
 const LEAST_ENDS: u32 = 5;
@@ -260,19 +266,18 @@ impl Bisection {
     fn next_end(&self, left: u32, costs: &Costs<'_>) -> Next {
         let bad_end = self.history.bad();
         let (good, bad) = (self.tallies[0], self.tallies[bad_end]);
-        let most = self.options.at_most_ends;
-        let reversed = self.reversed();
-        let equal = self.posterior.none >= self.options.confidence;
-        let enough = good.trials.min(bad.trials) >= LEAST_ENDS;
-        if enough && (reversed >= self.options.confidence || equal) || good.trials.min(bad.trials) >= most {
+        let tried = good.trials.min(bad.trials);
+        let told = tried >= LEAST_ENDS && self.reversed().max(self.posterior.none) >= self.options.confidence;
+        // Ends that seem to differ are tried on: a few events in hundreds of trials are what something seldom looks like.
+        let enough = tried >= self.options.at_most_ends && self.posterior.none > SEEM_TO_DIFFER;
+        if told || enough {
             return Next::Done(self.no_difference());
         }
         if left == 0 {
             return Next::Done(self.indeterminate(Why::TrialsSpent, costs));
         }
-        let (commit, tried) = if good.trials <= bad.trials { (0, good) } else { (bad_end, bad) };
-        let trials = costs.at_once.max(1).min(most - tried.trials).min(left);
-        Next::Try { commit, trials }
+        let commit = if good.trials <= bad.trials { 0 } else { bad_end };
+        Next::Try { commit, trials: costs.at_once.max(1).min(left) }
     }
 
     fn no_difference(&self) -> Conclusion {
@@ -292,7 +297,8 @@ impl Bisection {
             return None;
         }
         let (commit, trials, apart) = choice::best_ready(self, costs)?;
-        (missing <= FEW * apart).then_some((commit, trials))
+        let few = FEW.max(TRIFLE * f64::from(self.all().trials));
+        (missing <= few * apart).then_some((commit, trials))
     }
 
     /// The probability that the event is rarer at the bad end, by the ends alone: against "more frequent" and "equal",

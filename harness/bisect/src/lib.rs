@@ -39,7 +39,7 @@ pub struct Options {
     pub confidence: f64,
     /// Trials in all.
     pub at_most: u32,
-    /// Trials at each end, after which the ends are said not to differ.
+    /// Trials at each end, after which the ends are said not to differ unless they seem to.
     pub at_most_ends: u32,
 }
 

@@ -173,13 +173,25 @@ fn the_right_commit_is_named_whatever_goes_wrong() {
     }
 }
 
-/// A program that kills in one of 25 runs: as good as never before. With a truth of 95 % fewer than 173 of 200 would come
-/// once in a million seeds.
+/// A program that kills in one of 25 runs: as good as never before.
 #[test]
 fn what_happens_in_one_of_25_trials_is_found() {
     let world = World { commits: 32, ..World::plain([0.0, 0.04]) };
     let row = row(Rule::Harness, &world, Options::default(), 200, 1);
-    assert!(row.right >= 173.0 / 200.0, "{row:?}");
+    assert!(row.right >= 190.0 / 200.0, "{row:?}");
+}
+
+/// Three events in 200 trials of the one end and none of the other: that they do not differ is not likely, and not excluded.
+#[test]
+fn ends_that_seem_to_differ_are_tried_on() {
+    let ends = |events: u32| {
+        let mut bisection = chain(10);
+        bisection.record(0, tally(200, 0));
+        bisection.record(10, tally(200, events));
+        bisection.next(&FREE)
+    };
+    assert_eq!(ends(3), Next::Try { commit: 0, trials: 2 });
+    assert!(matches!(ends(0), Next::Done(Conclusion::NoDifference { reversed: false, .. })));
 }
 
 /// Where there is nothing to find a commit is seldom named.

@@ -58,9 +58,10 @@ pub(crate) fn of_actor(actor: &Planned, instance: &Instance) -> Vec<EndsBy> {
         Action::Spin { .. } | Action::Hold { .. } => {
             let mut ends = one(EndsBy::SoftLockup, set("softlockup_panic"));
             ends.extend(one(EndsBy::HardLockup, set("hardlockup_panic")));
-            // Who waits for what it holds.
-            let waited_for = matches!(actor.action, Action::Hold { lock: Lock::Console, .. });
-            ends.extend(one(EndsBy::HungTask, waited_for && set("hung_task_panic")));
+            // Who waits for what it holds: the others that take it, or somebody of the kernel's own.
+            let of_console = |it: &Action<super::Span>| matches!(it, Action::Hold { lock: Lock::Console, .. });
+            let waiting = number(instance, of_console).saturating_sub(1).max(1);
+            ends.extend(one(EndsBy::HungTask, of_console(&actor.action) && reached("hung_task_panic", waiting)));
             // A stall is noticed only while a grace period is waited for.
             let asked = instance.actors.iter().any(|it| matches!(it.action, Action::SynchronizeRcu { .. }));
             ends.extend(one(EndsBy::RcuStall, asked && set("panic_on_rcu_stall")));

@@ -198,12 +198,13 @@ impl Progress {
     }
 
     /// A vCPU is in a wait that is over after this time at most: how much of that is left, if any. As long as it waits, the
-    /// guest is not quiet. Time in which the host has no processor for it does not count: most waits are made of many short
-    /// ones, each of which is longer then.
+    /// guest is not quiet. In real time that in which the host has no processor for it does not count: most waits are made
+    /// of many short ones, each of which is longer then.
     pub fn is_waiting(&mut self, function: &str, over_after: Duration) -> Option<Duration> {
         let (moment, waited, alive) = self.seen.as_mut()?;
         let (since, then) = *self.waits.entry(function.to_owned()).or_insert((moment.at, moment.waited));
-        let starved = then.zip(moment.waited).map(|(then, now)| now.since(then).share()).unwrap_or_default();
+        let by_host = then.zip(moment.waited).filter(|_| self.patience.of_processor.is_none());
+        let starved = by_host.map(|(then, now)| now.since(then).share()).unwrap_or_default();
         let passed = moment.at.saturating_sub(since).mul_f64((1.0 - starved).clamp(0.0, 1.0));
         let left = over_after.checked_sub(passed).filter(|left| !left.is_zero())?;
         (*alive, *waited) = (moment.at, moment.waited);

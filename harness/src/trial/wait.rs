@@ -196,13 +196,13 @@ impl<'a> Waiting<'a> {
     }
 
     /// The guest past its deadline is hung, unless its kernel waits for something that comes by itself: then it is given
-    /// until that is over.
+    /// until that is over, and the time to go on after it or to be seen to be quiet.
     async fn past_deadline(&mut self, guest: &mut Guest, not_before: NotBefore) -> Result<Option<Hung>, GuestError> {
         let symbols = self.symbols(guest).await?;
         let (stands, looked) = self.looks(guest, &symbols).await?;
         let why = match looked {
-            Some(Looked::Waits(_, Some(left))) if self.granted + left <= MOST_GRANTED => {
-                self.granted += left;
+            Some(Looked::Waits(_, Some(left))) if self.granted + left + self.assignment.quiet <= MOST_GRANTED => {
+                self.granted += left + self.assignment.quiet;
                 return Ok(None);
             }
             Some(Looked::Waits(limited, _)) => NotBefore::In(limited),

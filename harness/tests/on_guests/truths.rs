@@ -107,3 +107,38 @@ fn a_cold_guest_comes_to_the_same_outcomes() {
     };
     assert_eq!(cells(true), cells(false));
 }
+
+/// A notifier that calls another CPU comes back where that one still runs, or is off the list of those that are online: the
+/// crash stop leaves it on the list. In return whoever runs on while the notifiers are called may take pstore's lock.
+#[test]
+fn what_the_notifiers_before_the_stop_win_and_lose() {
+    let project = Project::new();
+    let scenarios = ["notifier-calls-a-cpu", "kdump-notifier-calls-a-cpu", "others-run-during-notifiers"];
+    let mut arguments = vec!["run", "--trials", "2", "--time", "virtual", "--seed", "1", "--format", "json"];
+    for scenario in scenarios {
+        arguments.extend(["--scenario", scenario]);
+    }
+    arguments.extend(["--variant", "stock", "--variant", "notifiers-before-stop"]);
+    // 1: what is expected is what stock leaves.
+    let summary = project.json(&arguments, 1);
+    let (calls, kdump, others) = (scenarios[0], scenarios[1], scenarios[2]);
+    let post = |post: i64| json!({"post_notifiers": post});
+    let hold = |hold: &str, post: i64| json!({"hold": hold, "post_notifiers": post});
+    for (scenario, params, channel, stock, before) in [
+        (calls, post(0), "pstore", "saved", "saved"),
+        (calls, post(1), "pstore", "lost", "saved"),
+        (kdump, json!({}), "pstore", "lost", "saved"),
+        (kdump, json!({}), "kdump", "not-entered", "saved"),
+        (kdump, json!({}), "order", "kept", "broken"),
+        (others, hold("700ms", 0), "pstore", "saved", "saved"),
+        (others, hold("3000ms", 0), "pstore", "saved", "lost"),
+        (others, hold("700ms", 1), "pstore", "saved", "lost"),
+        (others, hold("3000ms", 1), "pstore", "saved", "lost"),
+        (others, hold("700ms", 0), "order", "kept", "broken"),
+    ] {
+        for (variant, outcome) in [("stock", stock), ("notifiers-before-stop", before)] {
+            let cell = cell(&summary, variant, scenario, &params);
+            assert_eq!(cell["channels"][channel][outcome], TRIALS, "{variant} {scenario} {params} {channel}: {cell:#}");
+        }
+    }
+}

@@ -87,6 +87,12 @@ fn what_follows_from_the_actors() {
         assert_eq!(derived(&sysctl(limit, 4), &actors), [], "one too few");
         assert_eq!(derived(&sysctl(limit, 0), &actors), [], "no limit");
     }
+    // Those that wait for the console's lock: the others that take it, or somebody of the kernel's own.
+    let holder = "hold: { N, cpu: 1, lock: console, in: thread, for: forever, at: 0ms }";
+    for (holders, number, end) in [(1, 1, &[HungTask][..]), (1, 2, &[]), (3, 2, &[HungTask]), (3, 3, &[]), (3, 0, &[])]
+    {
+        assert_eq!(derived(&sysctl("hung_task_panic", number), &vec![holder; holders]), end, "{holders} {number}");
+    }
     // Nobody notices a stall who does not wait for a grace period.
     let waiter = "synchronize-rcu: { N, cpu: 2, for: forever, at: 0ms }";
     assert_eq!(derived(&sysctl("panic_on_rcu_stall", 1), &[spin, waiter]), [RcuStall]);
