@@ -262,12 +262,13 @@ impl Mail {
                 head.extend([key, ": ", &value, "\n"]);
             }
         }
-        let subject = subject.map_or_else(|| self.subject.text.clone(), |subject| Subject::parse(&subject).text);
-        head.extend(["Subject: [PATCH] ", &subject, "\n\n"]);
+        let said = subject.map_or_else(|| self.subject.text.clone(), |subject| Subject::parse(&subject).text);
+        head.extend(["Subject: [PATCH] ", &said, "\n\n"]);
         let text = [head.as_bytes(), rest].concat();
         // In the head there is none.
         let diff = diff_start(rest).map_or(text.len(), |at| head.len() + at);
-        Self { content: Content::Patch { text, diff }, ..self }
+        let subject = Subject { text: said, ..self.subject };
+        Self { subject, content: Content::Patch { text, diff }, ..self }
     }
 
     /// What a file of `git format-patch` says that is attached to this mail. Where it is in a thread the mail tells; which of

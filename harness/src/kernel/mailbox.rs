@@ -132,6 +132,12 @@ fn split(mailbox: &[u8]) -> Vec<Cow<'_, [u8]>> {
             pieces.push(if quoted { Cow::Owned(unquoted(piece)) } else { Cow::Borrowed(piece) });
         }
     };
+    // A mail alone may have files of `git format-patch` attached, which begin like mails of a mailbox.
+    let head = mailbox.split(|byte| *byte == b'\n').take_while(|line| !line.trim_ascii().is_empty());
+    let in_parts = |line: &[u8]| line.to_ascii_lowercase().windows(10).any(|words| words == b"multipart/");
+    if !mailbox.starts_with(b"From ") && head.into_iter().any(in_parts) {
+        return vec![Cow::Borrowed(mailbox)];
+    }
     // Who has no such line has no such quotes either.
     let mut mbox = false;
     for line in lines {

@@ -8,6 +8,13 @@
 //!                              Workbench (locked) ─> overlay ─> configure ─> compile ─> publish ─> Kernel
 //! ```
 //!
+//! What somebody sent becomes a variant first:
+//!
+//! ```text
+//! mailbox, folder, quilt's series, --lore ─> Mail, each ─> thread: which are the series? ─┐
+//! commits ───────────────────────────────> Mail, each, in their order ───────────────────┴─> variant.yaml, patches
+//! ```
+//!
 //! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
 //! compiled again. [`KernelFacts`] tells what a kernel has. Everything is kept below the cache folder; a source is read and never written.
 

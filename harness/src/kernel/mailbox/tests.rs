@@ -24,7 +24,8 @@ fn told(read: Result<Chosen, KernelError>) -> String {
         let text = String::from_utf8_lossy(mail.patch());
         let from = text.lines().next().and_then(|line| line.strip_prefix("From: ")).unwrap_or_default();
         writeln!(told, "patch: {}\n  by {from}", mail.subject.text).unwrap();
-        let message = text.split("\n\n").nth(1).unwrap_or_default().lines();
+        let message =
+            text.split("\ndiff --git ").next().unwrap_or_default().lines().skip_while(|line| !line.is_empty());
         for line in message.filter(|line| line.contains("From ") || *line == "Why." && !mail.attached.is_empty()) {
             writeln!(told, "  says {line}").unwrap();
         }
