@@ -79,6 +79,11 @@ impl Sender {
 }
 
 impl Mail {
+    /// Whether it is a cover letter.
+    pub fn is_cover(&self) -> bool {
+        self.subject.number == Some(0)
+    }
+
     /// The patch as a file; nothing, if there is none.
     pub fn patch(&self) -> &[u8] {
         match &self.content {
@@ -410,7 +415,7 @@ fn is_mail(raw: &[u8]) -> bool {
     for line in raw.split(|byte| *byte == b'\n').map(trimmed).take_while(|line| !line.is_empty()) {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
         let folded = line.starts_with(b" ") || line.starts_with(b"\t");
-        let field = name.len() < line.len() && name.iter().all(|byte| byte.is_ascii_graphic());
+        let field = name.len() < line.len() && name.iter().all(u8::is_ascii_graphic);
         // What mail programs of old put among the fields.
         if !field && !folded && !line.starts_with(b">From ") {
             return false;

@@ -45,9 +45,7 @@ pub(super) fn read(from: &Path, wanted: Option<&str>) -> Result<Chosen, KernelEr
             Ok(chosen)
         }
         Err(mut refusal) => {
-            for left in left_out {
-                refusal.cause.push_str(&format!("\n  {left}"));
-            }
+            refusal.cause.extend(left_out.iter().map(|left| format!("\n  {left}")));
             Err(KernelError::refused(from, refusal))
         }
     }
@@ -187,7 +185,7 @@ fn files_of(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<LeftOut>)> {
                 continue;
             }
             // Behind the last comma a Maildir has flags; T is for one that was thrown away.
-            let thrown_away = maildir && name.rsplit_once(",").is_some_and(|(_, flags)| flags.contains('T'));
+            let thrown_away = maildir && name.rsplit_once(',').is_some_and(|(_, flags)| flags.contains('T'));
             let plain = name.strip_suffix(".gz").unwrap_or(&name);
             // A folder of MH has numbers for names.
             let known = maildir

@@ -49,6 +49,7 @@ mod patch;
 mod process;
 mod record;
 mod series;
+mod sets;
 mod source;
 mod state;
 mod store;

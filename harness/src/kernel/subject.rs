@@ -105,7 +105,7 @@ mod tests {
             let Subject { reply, number, of, version, text } = Subject::parse(text);
             (reply, number.zip(of), version.to_string(), text)
         };
-        let table: [(&str, bool, Option<(u32, u32)>, &str, &str); 22] = [
+        let table = [
             ("[PATCH] panic: x", false, None, "v1", "panic: x"),
             ("[RFC][PATCH v4 -next 1/4] Move it", false, Some((1, 4)), "RFC v4", "Move it"),
             ("[PATCH 00/30] The refactor", false, Some((0, 30)), "v1", "The refactor"),
