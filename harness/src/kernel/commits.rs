@@ -27,20 +27,22 @@ pub(super) fn read(tree: &Path, range: &str, scratch: &Path, canceller: &Cancell
     let whole = range.contains("..") || range.ends_with("^!");
     let range = if whole { range.to_owned() } else { format!("{range}..HEAD") };
     let ask = |git: &mut Command| lines_of(git, canceller, tree, &range).map_err(explain);
-    let merges = ask(git_in(tree).args(["rev-list", "--merges", "--parents", "--end-of-options", &range, "--"]))?;
-    if let Some(merge) = merges.iter().find(|merge| merge.split_whitespace().count() > 3) {
-        let merge = merge.split_whitespace().next().unwrap_or_default();
-        return Err(refused(
-            format!("{merge} is a merge of more than two, and what it changes itself cannot be told"),
-            FLATTEN,
-        ));
+    let list = ["rev-list", "--topo-order", "--parents", "--end-of-options", &range, "--"];
+    let lines = ask(git_in(tree).args(list))?;
+    let commits: Vec<Vec<&str>> = lines.iter().map(|line| line.split(' ').collect()).collect();
+    if commits.len() > mailbox::MOST_MAILS {
+        return Err(refused(format!("it has {} commits", commits.len()), FLATTEN));
+    }
+    if let Some(merge) = commits.iter().find(|commit| commit.len() > 3) {
+        let cause = format!("{} is a merge of more than two, and what it changes itself cannot be told", merge[0]);
+        return Err(refused(cause, FLATTEN));
     }
 
     let mut git = git_in(tree);
-    git.args(["log", "--reverse", "--topo-order", "--pretty=mboxrd", "--patch-with-stat", "--encoding=UTF-8"]);
+    git.args(["log", "--topo-order", "--pretty=mboxrd", "--patch-with-stat", "--encoding=UTF-8"]);
     git.args(["--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", "--no-notes", "--no-show-signature"]);
     git.args(["--unified=3", "--src-prefix=a/", "--dst-prefix=b/"]);
-    if !merges.is_empty() {
+    if commits.iter().any(|commit| commit.len() > 2) {
         // What a merge changes itself is seen by merging again, for which git makes objects. They do not go to the tree.
         let objects =
             ask(git_in(tree).args(["rev-parse", "--path-format=absolute", "--git-path", "objects"]))?.concat();
@@ -50,6 +52,8 @@ pub(super) fn read(tree: &Path, range: &str, scratch: &Path, canceller: &Cancell
         git.env("GIT_OBJECT_DIRECTORY", own).env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted);
         git.arg("--remerge-diff");
     }
+    // The newest comes first. With the oldest first, git 2.47 merges again without a common ancestor (seen), and tells of
+    // conflicts that are not there.
     git.args(["--end-of-options", &range, "--"]);
     let mailbox = output(&mut git, &scratch.join("commits"), tree, &range, canceller).map_err(explain)?;
     let chosen = mailbox::read_history(&mailbox, &from)?;

@@ -31,7 +31,12 @@ pub(super) fn read(id: &str, scratch: &Path, canceller: &Canceller) -> Result<Ch
         error => error,
     })?;
     if !status.success() {
-        return Err(KernelError::Tool { doing, program: "b4".to_owned(), status: ended(status), said });
+        return Err(KernelError::Tool {
+            doing,
+            program: "b4".to_owned(),
+            status: ended(status),
+            said: said.trim().to_owned(),
+        });
     }
     mailbox::read(&scratch.join("thread.mbx"), Some(id)).map_err(|error| match error {
         KernelError::Series { cause, hint, .. } => KernelError::refused(&from, Refusal { cause, hint }),

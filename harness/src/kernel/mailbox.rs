@@ -16,7 +16,7 @@ use super::thread::{self, Chosen, LeftOut};
 const MOST_BYTES: u64 = 1 << 26;
 
 /// The same for the number of mails.
-const MOST_MAILS: usize = 2048;
+pub(super) const MOST_MAILS: usize = 2048;
 
 /// What files of a folder are read, `.gz` behind it or not.
 const EXTENSIONS: [&str; 5] = ["patch", "diff", "eml", "mbox", "mbx"];
@@ -51,9 +51,15 @@ pub(super) fn read(from: &Path, wanted: Option<&str>) -> Result<Chosen, KernelEr
     }
 }
 
-/// The patches of a mailbox that is there already, in its order: a history, which no subject can put in another order.
+/// The patches of a history, newest first, whose order no subject can change.
 pub(super) fn read_history(mailbox: &[u8], from: &Path) -> Result<Chosen, KernelError> {
-    thread::in_order(mails(mailbox, None, "")).map_err(|refusal| KernelError::refused(from, refusal))
+    let mut mails = mails(mailbox, None, "");
+    mails.reverse();
+    for mail in &mut mails {
+        mail.title.clone_from(&mail.subject.text);
+        mail.place.clone_from(&mail.subject.text);
+    }
+    thread::in_order(mails).map_err(|refusal| KernelError::refused(from, refusal))
 }
 
 /// A file's bytes, if they are no more than a series may have.
