@@ -122,6 +122,7 @@ impl From<KernelError> for Failure {
             Error::DiskFull { .. }
             | Error::ToolMissing { .. }
             | Error::Tool { .. }
+            | Error::NoB4 { .. }
             | Error::PackageMissing { .. }
             | Error::PackageNotFetched { .. }
             | Error::Io { .. }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::diagnose::Diagnosis;
+use super::thread::Refusal;
 use super::{Version, files};
 use harness_yaml::{InputError, LookupError, UnknownName};
 
@@ -77,6 +78,15 @@ pub enum KernelError {
         cause: String,
         /// What would be right.
         hint: &'static str,
+    },
+    /// What fetches threads from the archive of the mailing lists is not installed.
+    #[error(
+        "fetching the thread of <{id}>: there is no program `b4`\n\n\
+         hint: apt install b4; or save https://lore.kernel.org/all/{id}/t.mbox.gz and name that file with --from"
+    )]
+    NoB4 {
+        /// The mail's `Message-ID`.
+        id: String,
     },
     /// A base's tarball is not there.
     #[error("base `{base}` has no source: {} does not exist\n\nhint: correct its `tarball` in guest-kernel/bases.yaml", path.display())]
@@ -268,6 +278,7 @@ impl KernelError {
             | Self::PackageNotFetched { .. }
             | Self::SourceCorrupt { .. }
             | Self::DiskFull { .. }
+            | Self::NoB4 { .. }
             | Self::ToolMissing { .. }
             | Self::Tool { .. }
             | Self::NoModuleSources { .. }
@@ -278,8 +289,14 @@ impl KernelError {
 
     /// These patches are no series.
     pub(super) fn series(from: &Path, cause: &str) -> Self {
-        let hint = "a series is a mailbox, a folder of patches, or a range of commits, with each of its patches once";
+        let hint =
+            "a series is a mail, a mailbox, a Maildir, a folder of patches, a list of quilt's, or a range of commits";
         Self::Series { from: from.to_owned(), cause: cause.to_owned(), hint }
+    }
+
+    /// These mails are no series.
+    pub(super) fn refused(from: &Path, Refusal { cause, hint }: Refusal) -> Self {
+        Self::Series { from: from.to_owned(), cause, hint }
     }
 
     /// Turns what the operating system says while `doing` something to `path` into an error. A full disk is told apart.

@@ -9,20 +9,26 @@ use tempfile::TempDir;
 
 use super::base::Base;
 use super::files::is_plain_name;
-use super::git::{git_in, lines_of};
 use super::mail::{self, Mail};
+use super::patch::PatchText;
 use super::series::{self, Patch};
 use super::source::Source;
+use super::thread::{Chosen, LeftOut};
 use super::variant::{self, Variant};
-use super::workbench::Workbench;
-use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
+use super::workbench::{Glance, Workbench};
+use super::{BuildEvent, KernelError, PatchRecord, Store, Version, commits, files, lore, mailbox};
 use harness_project::{Project, temp_dir};
 
 /// Where a series comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SeriesFrom {
-    /// A mailbox, a single patch, or a folder of patches.
+    /// A mailbox, a mail, a patch, a folder of them, or a list of quilt's; `-` is the standard input.
     Path(PathBuf),
+    /// The thread of a mail in the archive of the mailing lists.
+    Lore {
+        /// The mail's `Message-ID`.
+        id: String,
+    },
     /// The commits of a range, of a git tree, which is only read.
     Commits {
         /// The tree.
@@ -39,6 +45,8 @@ pub struct Import {
     pub name: String,
     /// Where its patches come from.
     pub from: SeriesFrom,
+    /// A mail of the series that is meant, by its `Message-ID`, where several are there.
+    pub mail: Option<String>,
     /// The base that they are for.
     pub base: String,
     /// One line on what it is; the cover letter's or the first patch's subject, if not given.
@@ -54,6 +62,8 @@ pub struct Imported {
     pub folder: PathBuf,
     /// Its patches, in order, each with how it applied.
     pub patches: Vec<PatchRecord>,
+    /// What was there beside them, and why it is none of them.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Store {
@@ -66,7 +76,7 @@ impl Store {
         import: &Import,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Imported, KernelError> {
-        let Import { name, from, base, title, claim } = import;
+        let Import { name, from, mail, base, title, claim } = import;
         let folder = variant::folder(project).join(name);
         let taken = |cause: &str, hint| KernelError::Series { from: folder.clone(), cause: cause.to_owned(), hint };
         if !is_plain_name(name) {
@@ -80,13 +90,11 @@ impl Store {
                 "leave them out, or choose another name",
             ));
         }
-        let mails = self.mails(from)?;
+        let Chosen { patches, cover, left_out } = self.series_from(from, mail.as_deref())?;
         let shown = from.to_string();
-        let ordered = mail::order(mails).map_err(|cause| KernelError::series(Path::new(&shown), &cause))?;
-        let title = title.clone().or(ordered.cover).unwrap_or_else(|| ordered.patches[0].subject.clone());
-        let fresh = write(&variant::folder(project), &ordered.patches)?;
-        let paths: Vec<PathBuf> =
-            (1..).zip(&ordered.patches).map(|(n, mail)| fresh.path().join(mail::file_name(n, &mail.subject))).collect();
+        let first = patches.first().map(|mail| mail.subject.text.clone());
+        let title = title.clone().or(cover).or(first).unwrap_or_default();
+        let (fresh, paths) = write(&variant::folder(project), &patches)?;
         let (version, patches) = self.try_series(project, base, &paths, report)?;
         if let Some(known) = known {
             if known.patches(&version).is_some() {
@@ -94,29 +102,21 @@ impl Store {
                 return Err(taken(&cause, "choose another name or base, or remove that one"));
             }
             extend(&fresh, &folder, &version, &patches)?;
-            return Ok(Imported { folder, patches });
+            return Ok(Imported { folder, patches, left_out });
         }
         let yaml = yaml(name, &title, claim.as_deref(), &shown, &version, &patches);
         let path = fresh.path().join("variant.yaml");
         fs::write(&path, yaml).map_err(KernelError::io("writing", &path))?;
         finish(&fresh, &folder).map_err(KernelError::io("writing", &folder))?;
-        Ok(Imported { folder, patches })
+        Ok(Imported { folder, patches, left_out })
     }
 
-    fn mails(&self, from: &SeriesFrom) -> Result<Vec<Mail>, KernelError> {
-        let scratch = tempfile::tempdir_in(temp_dir()).map_err(KernelError::io("making a folder in", &temp_dir()))?;
+    fn series_from(&self, from: &SeriesFrom, mail: Option<&str>) -> Result<Chosen, KernelError> {
+        let scratch = || tempfile::tempdir_in(temp_dir()).map_err(KernelError::io("making a folder in", &temp_dir()));
         match from {
-            SeriesFrom::Path(path) => mail::read(path, scratch.path(), &self.canceller()),
-            SeriesFrom::Commits { tree, range } => {
-                let folder = scratch.path().join("commits");
-                let mut git = git_in(tree);
-                git.args(["format-patch", "--quiet", "--no-signature", "--no-renames", "--output-directory"])
-                    .arg(&folder);
-                git.args(["--end-of-options", range]);
-                lines_of(&mut git, &self.canceller(), tree, range)?;
-                fs::create_dir_all(&folder).map_err(KernelError::io("reading", &folder))?;
-                mail::read(&folder, scratch.path(), &self.canceller())
-            }
+            SeriesFrom::Path(path) => mailbox::read(path, mail),
+            SeriesFrom::Lore { id } => lore::read(id, scratch()?.path(), &self.canceller()),
+            SeriesFrom::Commits { tree, range } => commits::read(tree, range, scratch()?.path(), &self.canceller()),
         }
     }
 
@@ -132,8 +132,24 @@ impl Store {
         let patches = paths.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
         let canceller = self.canceller();
         let source = Source::identify(&base, self.cache(), &canceller, report)?;
+        let scratch = tempfile::tempdir_in(temp_dir()).map_err(KernelError::io("making a folder in", &temp_dir()))?;
+        let commit = source.change.as_ref().map(|change| change.overlay(scratch.path(), &canceller)).transpose()?;
+        let apply = |unpacked: &dyn Fn(&Path) -> io::Result<Option<PathBuf>>| {
+            let pristine = |path: &Path| match commit.as_ref().and_then(|commit| commit.find(path)) {
+                Some(content) => content,
+                None => unpacked(path),
+            };
+            series::apply(&patches, scratch.path(), &canceller, &pristine).map(|(_, records)| records)
+        };
+        // A few files are read, which is no reason to wait for somebody's build.
+        if let Some(glance) = Glance::at(self.cache(), &source) {
+            let records = apply(&|path| glance.pristine(path));
+            if glance.holds() {
+                return Ok((source.version, records?));
+            }
+        }
         let workbench = Workbench::open(self.cache(), &source, &canceller, report)?;
-        let (_, records) = series::apply(&patches, workbench.folder(), &canceller, &|path| workbench.pristine(path))?;
+        let records = apply(&|path| workbench.pristine(path))?;
         Ok((source.version, records))
     }
 }
@@ -141,20 +157,25 @@ impl Store {
 impl std::fmt::Display for SeriesFrom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Path(path) if path == Path::new("-") => f.write_str("standard input"),
             Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Lore { id } => f.write_str(&lore::address(id)),
             Self::Commits { tree, range } => write!(f, "{range} of {}", tree.display()),
         }
     }
 }
 
 /// The patches' files in a new folder beside the variants.
-fn write(variants: &Path, patches: &[Mail]) -> Result<TempDir, KernelError> {
+fn write(variants: &Path, patches: &[Mail]) -> Result<(TempDir, Vec<PathBuf>), KernelError> {
     let fail = KernelError::io("writing patches in", variants);
     let folder = tempfile::Builder::new().prefix(".new-").tempdir_in(variants).map_err(&fail)?;
+    let mut paths = Vec::new();
     for (number, mail) in (1..).zip(patches) {
-        fs::write(folder.path().join(mail::file_name(number, &mail.subject)), &mail.text).map_err(&fail)?;
+        let path = folder.path().join(mail::file_name(number, &mail.subject.text));
+        fs::write(&path, mail.patch()).map_err(&fail)?;
+        paths.push(path);
     }
-    Ok(folder)
+    Ok((folder, paths))
 }
 
 /// Moves a new folder, which nobody else could read until now, to its place.
@@ -218,12 +239,36 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Makes a variant of patches for this machine alone, under a name that tells them from others: `fix-0a1b2c3d`. It is kept in the
+/// A variant that was made for this machine alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScratchVariant {
+    /// Its name, which tells it from others: `fix-0a1b2c3d`.
+    pub name: String,
+    /// What was there beside its patches, and why it is none of them.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Makes a variant of patches for this machine alone: of mails, mailboxes, folders, one after the other. It is kept in the
 /// cache, so that such a run can be resumed.
-pub fn scratch_variant(variants: &Path, patches: &[PathBuf]) -> Result<String, KernelError> {
-    let read = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let all: Vec<u8> = read.iter().flat_map(|patch| files::sha256(&patch.content).into_bytes()).collect();
-    let stem = patches.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy().to_lowercase();
+pub fn scratch_variant(variants: &Path, patches: &[PathBuf]) -> Result<ScratchVariant, KernelError> {
+    let (mut read, mut left_out) = (Vec::new(), Vec::new());
+    for path in patches {
+        let chosen = mailbox::read(path, None)?;
+        for mail in &chosen.patches {
+            let shown = if chosen.patches.len() == 1 { path.clone() } else { path.join(&mail.place) };
+            PatchText::parse(&String::from_utf8_lossy(mail.patch()))
+                .map_err(|fault| KernelError::Patch { patch: shown, fault })?;
+        }
+        read.extend(chosen.patches);
+        left_out.extend(chosen.left_out);
+    }
+    let name = keep_scratch_variant(variants, patches, &read)?;
+    Ok(ScratchVariant { name, left_out })
+}
+
+fn keep_scratch_variant(variants: &Path, from: &[PathBuf], patches: &[Mail]) -> Result<String, KernelError> {
+    let all: Vec<u8> = patches.iter().flat_map(|patch| files::sha256(patch.patch()).into_bytes()).collect();
+    let stem = from.first().map(|path| mail::stem(path).to_lowercase()).unwrap_or_default();
     let stem: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(24).collect();
     let stem = stem.trim_matches('-');
     let sum = files::sha256(&all);
@@ -236,12 +281,12 @@ pub fn scratch_variant(variants: &Path, patches: &[PathBuf]) -> Result<String, K
     fs::create_dir_all(variants).map_err(&fail)?;
     let fresh = tempfile::Builder::new().prefix(".new-").tempdir_in(variants).map_err(&fail)?;
     let mut list = String::new();
-    for (number, patch) in (1..).zip(&read) {
+    for (number, patch) in (1..).zip(patches) {
         let file = format!("{number:04}.patch");
-        fs::write(fresh.path().join(&file), &patch.content).map_err(&fail)?;
+        fs::write(fresh.path().join(&file), patch.patch()).map_err(&fail)?;
         list.extend(["      - ", &file, "\n"]);
     }
-    let from: Vec<String> = patches.iter().map(|path| path.display().to_string()).collect();
+    let from: Vec<String> = from.iter().map(|path| SeriesFrom::Path(path.clone()).to_string()).collect();
     let from = serde_json::Value::from(from.join(", "));
     let text =
         format!("name: {name}\ntitle: {from}\nclaim: a scratch variant\nsource: {from}\nseries:\n  - patches:\n{list}");

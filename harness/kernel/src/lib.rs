@@ -8,6 +8,13 @@
 //!                              Workbench (locked) ─> overlay ─> configure ─> compile ─> publish ─> Kernel
 //! ```
 //!
+//! What somebody sent becomes a variant first:
+//!
+//! ```text
+//! mailbox, folder, quilt's series, --lore ─> Mail, each ─> thread: which are the series? ─┐
+//! commits ───────────────────────────────> Mail, each, in their order ───────────────────┴─> variant.yaml, patches
+//! ```
+//!
 //! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
 //! compiled again. [`KernelFacts`] tells what a kernel has. Everything is kept below the cache folder; a source is read and never written.
 
@@ -17,6 +24,7 @@ mod base;
 mod build;
 mod cancel;
 mod change;
+mod commits;
 mod config;
 mod diagnose;
 mod elf;
@@ -31,7 +39,9 @@ mod import;
 mod kconfig;
 mod key;
 mod knob;
+mod lore;
 mod mail;
+mod mailbox;
 mod make;
 mod module;
 mod options;
@@ -40,9 +50,12 @@ mod patch;
 mod process;
 mod record;
 mod series;
+mod sets;
 mod source;
 mod state;
 mod store;
+mod subject;
+mod thread;
 mod toolchain;
 mod variant;
 mod version;
@@ -56,12 +69,13 @@ pub use self::error::{Fault, KernelError, PatchFault, Unmet};
 pub use self::event::BuildEvent;
 pub use self::facts::KernelFacts;
 pub use self::history::{CheckedOut, Commit, Commits};
-pub use self::import::{Import, Imported, SeriesFrom, scratch_variant};
+pub use self::import::{Import, Imported, ScratchVariant, SeriesFrom, scratch_variant};
 pub use self::knob::Knob;
 pub use self::options::{OptionChange, options_as_variant};
 pub use self::package::Package;
 pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
 pub use self::series::PatchHead;
 pub use self::store::{Kernel, Store};
+pub use self::thread::LeftOut;
 pub use self::variant::{Range, Series, Variant, list_scratch_variants, list_variants, variant_files};
 pub use self::version::Version;

@@ -42,14 +42,20 @@ impl PatchText {
         let mut lines = Lines { lines: text.lines().collect(), at: 0 };
         while let Some(line) = lines.next() {
             if let Some(rest) = line.strip_prefix("diff --git ") {
-                files.extend(head.take());
-                head.git = Some(rest.to_owned());
+                files.extend(head.take()?);
+                head.git = Some((lines.at, rest.to_owned()));
             } else if line.starts_with("GIT binary patch") || line.starts_with("Binary files ") {
                 return Err(PatchFault::Binary { line: lines.at });
             } else if let Some(from) = head.extended(line, "rename from ").or(head.extended(line, "copy from ")) {
                 head.renamed_from = Some(inside(from, 0)?);
             } else if let Some(to) = head.extended(line, "rename to ").or(head.extended(line, "copy to ")) {
                 head.renamed_to = Some(inside(to, 0)?);
+            } else if head.extended(line, "new file mode ").is_some() {
+                head.mode = Some(Mode::Created);
+            } else if head.extended(line, "deleted file mode ").is_some() {
+                head.mode = Some(Mode::Removed);
+            } else if head.extended(line, "new mode ").is_some() {
+                head.mode = Some(Mode::Changed);
             } else if let (Some(old), Some(new)) =
                 (line.strip_prefix("--- "), lines.peek().and_then(|next| next.strip_prefix("+++ ")))
                 && lines.peek_at(1).is_some_and(|line| line.starts_with("@@ -"))
@@ -60,25 +66,39 @@ impl PatchText {
                     return Err(PatchFault::Malformed { line: lines.at, why: "it names no file".into() });
                 }
                 let hunks = lines.hunks()?;
-                // The head of a renamed file's own hunks, or one of a file before it.
-                files.extend(head.take().filter(|renamed| renamed.old != old));
+                // The head of this file's own hunks, which say its names better, or one of a file before it.
+                if new.as_ref().or(old.as_ref()).is_some_and(|path| head.names(path)) {
+                    head.mode = None;
+                }
+                files.extend(head.take()?.filter(|renamed| renamed.old != old));
                 files.push(FileSection { old, new, hunks });
             } else if line.starts_with("@@ -") {
                 let why = "a hunk without `--- FILE` and `+++ FILE` lines before it".to_owned();
                 return Err(PatchFault::Malformed { line: lines.at, why });
             }
         }
-        files.extend(head.take());
+        files.extend(head.take()?);
         if files.is_empty() { Err(PatchFault::Empty) } else { Ok(Self { files }) }
     }
 }
 
-/// What git writes above `---`, which may be all there is: a file that is only renamed has no hunks.
+/// What git writes above `---`, which may be all there is: a file that is only renamed, that is empty, or of which only the mode
+/// changes has no hunks.
 #[derive(Default)]
 struct Head {
-    git: Option<String>,
+    /// The line's number, and the two paths.
+    git: Option<(usize, String)>,
     renamed_from: Option<PathBuf>,
     renamed_to: Option<PathBuf>,
+    mode: Option<Mode>,
+}
+
+/// What a line with a mode says about a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Created,
+    Removed,
+    Changed,
 }
 
 impl Head {
@@ -86,10 +106,25 @@ impl Head {
         self.git.as_ref().and_then(|_| line.strip_prefix(keyword))
     }
 
-    fn take(&mut self) -> Option<FileSection> {
+    fn names(&self, path: &Path) -> bool {
+        self.git.as_ref().is_some_and(|(_, paths)| paths.contains(&*path.to_string_lossy()))
+    }
+
+    fn take(&mut self) -> Result<Option<FileSection>, PatchFault> {
         let head = std::mem::take(self);
-        let (old, new) = (head.renamed_from?, head.renamed_to?);
-        Some(FileSection { old: Some(old), new: Some(new), hunks: Vec::new() })
+        let section = |old, new| FileSection { old, new, hunks: Vec::new() };
+        if let (Some(old), Some(new)) = (head.renamed_from, head.renamed_to) {
+            return Ok(Some(section(Some(old), Some(new))));
+        }
+        let (Some(mode), Some((line, paths))) = (head.mode, head.git) else { return Ok(None) };
+        // `a/X b/X`: whatever blanks there are, the one in the middle is between them.
+        let (old, new) = paths.split_at_checked(paths.len() / 2).unwrap_or((&paths, ""));
+        let (old, new) = (inside(old, 1)?, inside(new.trim_start(), 1)?);
+        if old != new {
+            let why = "it does not say which file it changes".to_owned();
+            return Err(PatchFault::Malformed { line, why });
+        }
+        Ok(Some(section((mode != Mode::Created).then_some(old), (mode != Mode::Removed).then_some(new))))
     }
 }
 

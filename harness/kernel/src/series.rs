@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use super::error::RejectReason;
 use super::patch::{FileSection, PatchText};
 use super::process::{program, run_quiet};
-use super::{Canceller, KernelError, PatchFault, PatchRecord, files, mail};
+use super::subject::Subject;
+use super::{Canceller, KernelError, PatchFault, PatchRecord, files};
 
 /// A patch of a series: where it was, and what it says.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ impl Patch {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let subject = text.lines().take_while(|line| !line.starts_with("---")).find_map(|line| {
             let subject = line.strip_prefix("Subject: ")?;
-            Some(mail::without_brackets(subject))
+            Some(Subject::parse(subject).text)
         });
         let paths = self.text.touched().map(|path| path.display().to_string()).collect();
         PatchHead { subject: subject.unwrap_or_else(|| name.clone()), name, paths }

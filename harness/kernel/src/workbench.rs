@@ -43,7 +43,7 @@ impl Workbench {
         canceller: &Canceller,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Self, KernelError> {
-        let folder = cache.join("workbench").join(source.unpacked.get(..12).unwrap_or(&source.unpacked));
+        let folder = folder_of(cache, source);
         fs::create_dir_all(&folder).map_err(KernelError::io("creating", &folder))?;
         let lock = lock(&folder.join("lock"), canceller, report)?;
         remove_temporary(&folder)?;
@@ -104,14 +104,7 @@ impl Workbench {
 
     /// Where the source's own content of a file is; `None` if the source does not have the file.
     pub fn pristine(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        match self.state.touched.get(path) {
-            Some(Pristine::Absent) => Ok(None),
-            Some(Pristine::Kept) => Ok(Some(self.kept(path))),
-            None => {
-                let file = self.tree().join(path);
-                Ok(regular(&self.tree(), path)?.then_some(file))
-            }
-        }
+        pristine(&self.folder, &self.state, path)
     }
 
     fn kept(&self, path: &Path) -> PathBuf {
@@ -181,6 +174,50 @@ impl Workbench {
         }
         self.note(|state| state.configuration = None)?;
         files::remove(&self.mark()).map_err(&fail)
+    }
+}
+
+/// The source's own files in a workbench that somebody else may be building in meanwhile. What differs from the source is
+/// written down before it is changed, so what was read is the source's own if the same is written down afterwards.
+#[derive(Debug)]
+pub(super) struct Glance {
+    folder: PathBuf,
+    state: State,
+}
+
+impl Glance {
+    /// A look at the workbench of a source; `None` if it is not unpacked there.
+    pub fn at(cache: &Path, source: &Source) -> Option<Self> {
+        let folder = folder_of(cache, source);
+        let state = State::read(&folder.join("state.json")).filter(|state| state.source == source.unpacked)?;
+        Some(Self { folder, state })
+    }
+
+    /// Where the source's own content of a file is; `None` if the source does not have the file.
+    pub fn pristine(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        pristine(&self.folder, &self.state, path)
+    }
+
+    /// Whether all that was read until now is the source's own.
+    pub fn holds(&self) -> bool {
+        let now = State::read(&self.folder.join("state.json"));
+        now.is_some_and(|now| now.unpacked == self.state.unpacked && now.touched == self.state.touched)
+    }
+}
+
+fn folder_of(cache: &Path, source: &Source) -> PathBuf {
+    cache.join("workbench").join(source.unpacked.get(..12).unwrap_or(&source.unpacked))
+}
+
+/// Where the source's own content of a file is in a workbench; `None` if the source does not have the file.
+fn pristine(folder: &Path, state: &State, path: &Path) -> io::Result<Option<PathBuf>> {
+    match state.touched.get(path) {
+        Some(Pristine::Absent) => Ok(None),
+        Some(Pristine::Kept) => Ok(Some(folder.join("pristine").join(path))),
+        None => {
+            let tree = folder.join("tree");
+            Ok(regular(&tree, path)?.then_some(tree.join(path)))
+        }
     }
 }
 

@@ -65,7 +65,8 @@ pub struct Arguments {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
           "until", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
-    /// A patch to try, on stock, beside the variants (repeatable: all of them together, in this order)
+    /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
+    /// in this order)
     #[arg(long, value_name = "FILE")]
     patch: Vec<PathBuf>,
     #[command(flatten)]
@@ -101,7 +102,13 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
     // What is made of the patches is one of the variants that are there.
     let patched = match arguments.patch.as_slice() {
         [] => None,
-        patches => Some(kernel::scratch_variant(&project(global)?.scratch_variants(), patches)?),
+        patches => {
+            let scratch = kernel::scratch_variant(&project(global)?.scratch_variants(), patches)?;
+            for left in &scratch.left_out {
+                eprintln!("left out: {left}");
+            }
+            Some(scratch.name)
+        }
     };
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);

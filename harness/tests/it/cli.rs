@@ -29,6 +29,27 @@ fn unknown_names_get_the_nearest_one() {
 }
 
 #[test]
+fn a_thread_cannot_be_fetched_without_b4() {
+    let project = Project::new();
+    let empty = tempfile::tempdir().unwrap();
+    let mut harness = project.harness(&["variant", "add", "fix", "--lore", "<1@example.org>"]);
+    let output = harness.env("PATH", empty.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(said.contains("fetching the thread of <1@example.org>: there is no program `b4`"), "{said}");
+    assert!(said.contains("https://lore.kernel.org/all/1@example.org/t.mbox.gz"), "{said}");
+}
+
+#[test]
+fn a_series_that_is_not_clear_is_refused_with_its_candidates() {
+    let project = Project::new();
+    let mailbox = format!("{}/harness/kernel/tests/fixtures/mailboxes/two-series/in.mbox", root().display());
+    let said = said(&project, &["run", "--scenario", "panic-alone", "--patch", &mailbox]);
+    assert!(said.starts_with("exit code 2"), "{said}");
+    assert!(said.contains("mail 3, `[PATCH 1/2] panic: a`: 2 of 2 patches, by Robin Reviewer"), "{said}");
+}
+
+#[test]
 fn yaml_is_shown_with_the_line() {
     let project = Project::new();
     let path = "scenarios/panic-alone.yaml";

@@ -40,6 +40,17 @@ fn created_removed_and_renamed_files_are_known() {
     assert_eq!((parse(removed).files[0].new.as_ref(), touched(removed)), (None, vec!["old.c".to_owned()]));
     let renamed = "diff --git a/x.c b/y.c\nsimilarity index 100%\nrename from x.c\nrename to y.c\n";
     assert_eq!(touched(renamed), ["x.c", "y.c"]);
+    let git = |mode: &str| format!("diff --git a/a b.c b/a b.c\n{mode}\n");
+    let section = |mode: &str| {
+        let FileSection { old, new, hunks } = parse(&git(mode)).files.remove(0);
+        (old.is_some(), new.is_some(), hunks.len())
+    };
+    assert_eq!(section("new file mode 100644\nindex 0000000..e69de29"), (false, true, 0));
+    assert_eq!(section("deleted file mode 100644\nindex e69de29..0000000"), (true, false, 0));
+    assert_eq!(section("old mode 100644\nnew mode 100755"), (true, true, 0));
+    assert_eq!(touched(&git("new mode 100755")), ["a b.c", "a b.c"]);
+    // With hunks it is the same file, once.
+    assert_eq!(parse(&format!("diff --git a/new.c b/new.c\nnew file mode 100644\n{created}")).files.len(), 1);
     let both = format!("{renamed}{created}");
     assert_eq!(touched(&both), ["x.c", "y.c", "new.c"]);
 }

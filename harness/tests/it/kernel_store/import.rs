@@ -23,7 +23,7 @@ fn import(fake: &Fake, name: &str, from: SeriesFrom) -> Result<Vec<String>, Kern
 }
 
 fn import_for(fake: &Fake, base: &str, name: &str, from: SeriesFrom) -> Result<Vec<String>, KernelError> {
-    let import = Import { name: name.to_owned(), from, base: base.to_owned(), title: None, claim: None };
+    let import = Import { name: name.to_owned(), from, mail: None, base: base.to_owned(), title: None, claim: None };
     let imported = fake.store().import(&fake.project(), &import, &mut |_| {})?;
     Ok(imported.patches.into_iter().map(|patch| patch.name).collect())
 }
@@ -138,6 +138,88 @@ fn a_folder_and_commits_become_variants_too() {
 }
 
 #[test]
+fn what_a_merge_changes_itself_is_a_patch_and_what_changes_nothing_is_told() {
+    let fake = Fake::new();
+    let commit = |message: &str| fake.git(&["commit", "--quiet", "--all", "--allow-empty", "-m", message]);
+    fake.git(&["init", "--quiet", "--initial-branch=main"]);
+    fake.git(&["add", "."]);
+    commit("base");
+    fake.git(&["checkout", "--quiet", "-b", "side"]);
+    fake.write("src/top/kernel/panic.c", "void panic(char);\n");
+    commit("panic: char");
+    fake.git(&["checkout", "--quiet", "main"]);
+    fake.write("src/top/lib/string.c", "void string(char);\n");
+    commit("string: char\n\nFrom here on it is a char.");
+    let tree = fake.path("src/top");
+    let objects = || fake.git(&["count-objects"]);
+    let commits = |range: &str| SeriesFrom::Commits { tree: tree.clone(), range: range.to_owned() };
+    let import = |name: &str, range: &str| {
+        let import = Import {
+            name: name.to_owned(),
+            from: commits(range),
+            mail: None,
+            base: "6.12".to_owned(),
+            title: None,
+            claim: None,
+        };
+        fake.store().import(&fake.project(), &import, &mut |_| {})
+    };
+    fake.git(&["merge", "--quiet", "--no-ff", "--no-commit", "side"]);
+    fake.write("src/top/kernel/cpu.c", "void cpu(char);\n");
+    fake.git(&["add", "."]);
+    commit("Merge side, with a change of its own");
+    commit("nothing");
+    let before = objects();
+    let imported = import("merged", "main~2..main").unwrap();
+    assert_eq!(objects(), before);
+    let names: Vec<&str> = imported.patches.iter().map(|patch| patch.name.as_str()).collect();
+    assert_eq!(names.last(), Some(&"0002-Merge-side-with-a-change-of-its-own.patch"), "{names:?}");
+    let merge = fake.path("guest-kernel/variants/merged/0002-Merge-side-with-a-change-of-its-own.patch");
+    let merge = fs::read_to_string(merge).unwrap();
+    assert!(merge.contains("+void cpu(char);") && !merge.contains("panic.c"), "{merge}");
+    let left: Vec<String> = imported.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left, ["nothing: it changes nothing"]);
+    let all = import("all", "main~3..main").unwrap();
+    assert_eq!(all.patches.len(), 3);
+
+    // A conflict that was solved by hand is no patch.
+    fake.git(&["checkout", "--quiet", "-b", "other", "side~1"]);
+    fake.write("src/top/kernel/panic.c", "void panic(long);\n");
+    commit("panic: long");
+    fake.git(&["merge", "--quiet", "--strategy=ours", "--no-commit", "side"]);
+    fake.write("src/top/kernel/panic.c", "void panic(long, char);\n");
+    commit("Merge side by hand");
+    let error = import("by-hand", "side~1..other").unwrap_err().to_string();
+    assert!(error.contains("`Merge side by hand` is a merge with conflicts"), "{error}");
+}
+
+#[test]
+fn a_series_is_tried_while_somebody_builds_on_its_kernel() {
+    let fake = Fake::new();
+    fake.kernel("patched");
+    let workbench = fs::read_dir(fake.path("cache/workbench")).unwrap().next().unwrap().unwrap().path();
+    let lock = fs::File::options().write(true).open(workbench.join("lock")).unwrap();
+    lock.lock().unwrap();
+    // The tree is as `patched` left it; the series is for the source.
+    assert_eq!(import(&fake, "longer", SeriesFrom::Path(mailbox(&fake))).unwrap().len(), 2);
+}
+
+#[test]
+fn a_scratch_variant_is_made_of_a_thread_as_a_variant_is() {
+    let fake = Fake::new();
+    let mailbox = mailbox(&fake);
+    let thread = fs::read_to_string(&mailbox).unwrap()
+        + &letter("Re: [PATCH v2 1/2] panic: int", &diff("kernel/panic.c", "void panic(void);", "void panic(short);"));
+    fake.write("series.mbox", &thread);
+    let variants = fake.path("scratch");
+    let made = scratch_variant(&variants, &[mailbox]).unwrap();
+    let read = |file: &str| fs::read_to_string(variants.join(&made.name).join(file)).unwrap();
+    assert!(read("0001.patch").contains("+void panic(int);") && read("0002.patch").contains("+void panic(long);"));
+    let left: Vec<&str> = made.left_out.iter().map(|left| left.why.as_str()).collect();
+    assert_eq!(left, ["the cover letter", "a reply; the diff in it is not taken"]);
+}
+
+#[test]
 fn a_series_that_does_not_fit_leaves_nothing_behind() {
     let fake = Fake::new();
     let variants = || fs::read_dir(fake.path("guest-kernel/variants")).unwrap().count();
@@ -159,7 +241,7 @@ fn a_scratch_variant_is_called_by_what_it_is() {
     let fake = Fake::new();
     fake.write("My Fix.patch", &diff("kernel/panic.c", "void panic(void);", "void panic(int);"));
     let (variants, patch) = (fake.path("scratch"), fake.path("My Fix.patch"));
-    let make = |patches: &[PathBuf]| scratch_variant(Path::new(&variants), patches).unwrap();
+    let make = |patches: &[PathBuf]| scratch_variant(Path::new(&variants), patches).unwrap().name;
     let name = make(std::slice::from_ref(&patch));
     assert!(name.starts_with("my-fix-") && name.len() == "my-fix-01234567".len(), "{name}");
     assert_eq!(make(std::slice::from_ref(&patch)), name);
