@@ -19,6 +19,7 @@ pub mod kernel;
 mod locked;
 pub mod model;
 pub mod parts;
+mod pcap;
 pub mod plan;
 pub mod preflight;
 pub mod probes;

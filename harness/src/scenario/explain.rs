@@ -17,6 +17,7 @@ use super::ends;
 use super::instance::{Planned, at_point};
 use super::{Actor, Cpu, CrashBoot, Drawn, Instance, Scenario, Span, Workload};
 use crate::model::Params;
+use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 
 /// A scenario in sentences. As JSON it is what `harness explain --format json` prints; as text, its [`Display`].
@@ -157,6 +158,16 @@ fn guest(instance: &Instance) -> Vec<String> {
         cpus => format!("{cpus} CPUs"),
     };
     let mut sentences = vec![format!("It has {cpus} and {} MiB of memory.", guest.memory_mib)];
+    for console in &guest.consoles {
+        sentences.push(match console {
+            FurtherConsole::Earlycon => "Its boot console goes on to print, on a second serial line; that is the \
+                                         channel `earlycon`."
+                .to_owned(),
+            FurtherConsole::Netconsole => "Its log is sent by a network card, too, which is connected to the harness \
+                                           alone; that is the channel `netconsole`."
+                .to_owned(),
+        });
+    }
     if guest.pstore != Backend::Erst {
         sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
     }
