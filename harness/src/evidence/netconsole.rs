@@ -80,8 +80,8 @@ mod tests {
         let builder = PacketBuilder::ethernet2(SENDER.mac, RECEIVER.mac)
             .ipv4(SENDER.address.octets(), RECEIVER.address.octets(), 64)
             .udp(SENDER.port, RECEIVER.port);
-        let mut frame = Vec::new();
-        builder.write(&mut frame, text).unwrap();
+        let mut frame = vec![0; builder.size(text.len())];
+        builder.write_to_slice(&mut frame, text).unwrap();
         frame
     }
 

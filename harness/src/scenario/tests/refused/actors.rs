@@ -106,7 +106,15 @@ fn consoles_that_cannot_be() {
     ] {
         assert_eq!(in_short(&with(from, to)), (cause, hint.to_owned()), "{to}");
     }
-    assert_snapshot!(with("cpus: 4", "cpus: 4, consoles: [ttyS1]"), @"");
+    assert_snapshot!(with("cpus: 4", "cpus: 4, consoles: [ttyS1]"), @"
+    reading scenarios/bad.yaml: `guest.consoles[0]` cannot be `ttyS1`
+      --> scenarios/bad.yaml:5:30
+      |
+    5 | guest: { cpus: 4, consoles: [ttyS1], memory: 256MiB }
+      |                              ^^^^^
+
+    hint: known: earlycon, netconsole
+    ");
 }
 
 #[test]
