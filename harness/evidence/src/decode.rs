@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::console::{self, Console};
+use super::netconsole::{self, Netconsole};
 use super::printk_ring::{self, Log, RawRing};
 use super::probes::Probes;
 use super::pstore::{self, Pstore};
@@ -20,6 +21,10 @@ use harness_model::timeline::Timeline;
 pub struct RawEvidence<'a> {
     /// What `ttyS0` showed.
     pub console: &'a [u8],
+    /// What its boot console showed on a second serial line, if it has one.
+    pub earlycon: Option<&'a [u8]>,
+    /// What its network card sent, if it has one.
+    pub frames: Option<RawFrames<'a>>,
     /// The page shared with crashlab.
     pub stamps: &'a [u8],
     /// Where its pstore wrote.
@@ -38,6 +43,8 @@ impl Default for RawEvidence<'_> {
     fn default() -> Self {
         Self {
             console: &[],
+            earlycon: None,
+            frames: None,
             stamps: &[],
             pstore: RawPstore::Erst(&[]),
             trace: &[],
@@ -46,6 +53,15 @@ impl Default for RawEvidence<'_> {
             log: Err("the log was not looked for"),
         }
     }
+}
+
+/// The frames that a guest's network card sent.
+#[derive(Debug, Clone, Copy)]
+pub struct RawFrames<'a> {
+    /// A pcap file.
+    pub pcap: &'a [u8],
+    /// How many frames before the first one were not kept.
+    pub dropped: u64,
 }
 
 /// The storage behind a guest's pstore.
@@ -123,6 +139,10 @@ pub struct Evidence {
     pub timeline: Option<Result<Timeline, TimelineError>>,
     /// What the console showed.
     pub console: Console,
+    /// What its boot console showed on a second serial line, if it has one.
+    pub earlycon: Option<Console>,
+    /// What netconsole sent, if it has that.
+    pub netconsole: Option<Netconsole>,
     /// What its crash kernel printed.
     pub capture_console: Console,
     /// The kernel's log as it stood in memory.
@@ -183,6 +203,8 @@ impl Evidence {
             stamps,
             timeline,
             console: console::decode(raw.console),
+            earlycon: raw.earlycon.map(console::decode),
+            netconsole: raw.frames.map(|RawFrames { pcap, dropped }| netconsole::decode(pcap, dropped)),
             capture_console: console::decode(raw.capture_console),
             log: raw.log.map_err(str::to_owned).and_then(decode_log),
             pstore,

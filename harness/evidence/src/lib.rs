@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! serial file ────────────────────────────> console ─> Console
+//! network card's frames ─> netconsole ────> console ─> Netconsole
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
 //! memory of ramoops ─> ramoops ─> inflate ─> pstore ─> Pstore, and the console's output
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
@@ -31,7 +32,9 @@ pub mod cper;
 mod decode;
 pub mod erst;
 pub mod inflate;
+pub mod netconsole;
 mod notes;
+pub mod pcap;
 mod placed;
 pub mod printk;
 pub mod printk_ring;
@@ -48,6 +51,6 @@ pub mod timeline;
 pub mod vmcore;
 pub mod vmcoreinfo;
 
-pub use decode::{ConsoleZone, Ending, Evidence, Facts, RawEvidence, RawPstore, Tracing};
+pub use decode::{ConsoleZone, Ending, Evidence, Facts, RawEvidence, RawFrames, RawPstore, Tracing};
 pub use placed::place_console;
 pub use probes::{Meaning, Probes};

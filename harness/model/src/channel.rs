@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Channel {
     /// What the serial console showed.
     Console,
+    /// What a boot console on a second serial line showed. Only of a guest that has one.
+    Earlycon,
+    /// What netconsole sent. Only of a guest that has one.
+    Netconsole,
     /// What the pstore back end holds.
     Pstore,
     /// What the back end holds of the console's output. A guest whose back end keeps none has no such channel.
@@ -27,21 +31,31 @@ pub enum Channel {
 
 impl Channel {
     /// All channels, in the order of reports.
-    pub const ALL: [Self; 6] =
-        [Self::Console, Self::Pstore, Self::PstoreConsole, Self::Kdump, Self::Order, Self::Splats];
+    pub const ALL: [Self; 8] = [
+        Self::Console,
+        Self::Earlycon,
+        Self::Netconsole,
+        Self::Pstore,
+        Self::PstoreConsole,
+        Self::Kdump,
+        Self::Order,
+        Self::Splats,
+    ];
 
     /// Those that keep the log of every guest: every trial that counts is judged by each of them.
     pub const OF_LOG: [Self; 2] = [Self::Console, Self::Pstore];
 
     /// Whether it is there or not by what guests have: a cell whose trials count may have no such channel.
     pub const fn is_of_some_guests(self) -> bool {
-        matches!(self, Self::PstoreConsole | Self::Kdump)
+        matches!(self, Self::Earlycon | Self::Netconsole | Self::PstoreConsole | Self::Kdump)
     }
 
     /// The name used in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Console => "console",
+            Self::Earlycon => "earlycon",
+            Self::Netconsole => "netconsole",
             Self::Pstore => "pstore",
             Self::PstoreConsole => "pstore-console",
             Self::Kdump => "kdump",
@@ -57,7 +71,9 @@ impl Channel {
             Truncated, Unreadable, VmcoreBad,
         };
         match self {
-            Self::Console | Self::PstoreConsole => &[Saved, Truncated, Corrupt, Lost],
+            Self::Console | Self::Earlycon | Self::Netconsole | Self::PstoreConsole => {
+                &[Saved, Truncated, Corrupt, Lost]
+            }
             Self::Pstore => &[Saved, Truncated, Corrupt, Unreadable, Lost],
             Self::Kdump => &[Saved, Truncated, Corrupt, Lost, VmcoreBad, NoVmcore, CaptureHung, NotEntered, NotLoaded],
             Self::Order => &[Kept, Broken],
@@ -68,7 +84,9 @@ impl Channel {
     /// The outcome one hopes for, by which shares are measured.
     pub const fn good(self) -> ChannelOutcome {
         match self {
-            Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => ChannelOutcome::Saved,
+            Self::Console | Self::Earlycon | Self::Netconsole | Self::Pstore | Self::PstoreConsole | Self::Kdump => {
+                ChannelOutcome::Saved
+            }
             Self::Order => ChannelOutcome::Kept,
             Self::Splats => ChannelOutcome::NoSplats,
         }
@@ -77,7 +95,9 @@ impl Channel {
     /// What [`ChannelVerdict::witnesses`] are, in the plural.
     pub const fn witnesses(self) -> &'static str {
         match self {
-            Self::Console | Self::Pstore | Self::PstoreConsole | Self::Kdump => "witness lines",
+            Self::Console | Self::Earlycon | Self::Netconsole | Self::Pstore | Self::PstoreConsole | Self::Kdump => {
+                "witness lines"
+            }
             Self::Order => "assertions",
             Self::Splats => "titles expected",
         }

@@ -7,6 +7,7 @@ pub mod artifacts;
 pub mod bisection;
 mod cell;
 mod channel;
+pub mod consoles;
 pub mod cpus;
 pub mod ends;
 mod meeting;

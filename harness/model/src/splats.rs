@@ -26,6 +26,10 @@ pub enum LoggedIn {
     Log,
     /// What the serial console showed.
     Console,
+    /// What a boot console on a second serial line showed.
+    Earlycon,
+    /// What netconsole sent.
+    Netconsole,
     /// The dumps that pstore holds.
     Pstore,
     /// What pstore holds of the console's output.
@@ -40,6 +44,8 @@ impl LoggedIn {
         match self {
             Self::Log => "log",
             Self::Console => "console",
+            Self::Earlycon => "earlycon",
+            Self::Netconsole => "netconsole",
             Self::Pstore => "pstore",
             Self::PstoreConsole => "pstore-console",
             Self::Kdump => "kdump",

@@ -124,6 +124,8 @@ impl Floor {
             qmp: theirs.as_raw_fd(),
             console: null.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            earlycon: None,
+            frames: None,
             port: None,
             trace: None,
             restored: true,

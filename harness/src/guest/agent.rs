@@ -4,7 +4,7 @@ pub use harness_protocol::{AgentMessage, CrashlabAddresses, Exit, Note};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::stream::Captured;
+use super::stream::{Captured, Keep as _};
 use super::trace::monotonic_ns;
 
 /// No honest line is longer: a record of pstore in hexadecimal has some 20 kB.
@@ -71,7 +71,7 @@ impl AgentPort {
 
     /// All of a crash kernel's console.
     pub fn into_capture_console(self) -> Vec<u8> {
-        self.capture_console.into_bytes()
+        self.capture_console.finish()
     }
 }
 

@@ -7,6 +7,7 @@ use harness_protocol::Workload;
 
 use super::agent::Exit;
 use super::error::GuestError;
+use super::frames::FrameDump;
 use super::log::LogMemory;
 use super::machine::RAMOOPS_ADDRESS;
 use super::monitor::Monitor;
@@ -39,6 +40,10 @@ pub struct Sample {
 pub struct Artifacts {
     /// What `ttyS0` showed; of a flood, the beginning and the end.
     pub console: Vec<u8>,
+    /// What `ttyS2` showed, if it has that; of a flood, the beginning and the end.
+    pub earlycon: Option<Vec<u8>>,
+    /// What its network card sent, if it has one.
+    pub frames: Option<FrameDump>,
     /// What its crash kernel showed, if it has one.
     pub capture_console: Vec<u8>,
     /// When a crash kernel's first line was heard, when its agent was ready, and when nothing more was asked of it, in

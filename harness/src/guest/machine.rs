@@ -9,6 +9,7 @@ use std::time::Duration;
 use harness_protocol::{directive, page};
 use serde::{Deserialize, Serialize};
 
+use crate::model::consoles::{FurtherConsole, FurtherConsoles, RECEIVER, SENDER};
 use crate::model::pstore::{Backend, Ramoops};
 
 /// What executes the guest's instructions.
@@ -97,6 +98,8 @@ pub struct Machine {
     pub memory_mib: u32,
     /// What the kernel's pstore is told to write to; the ERST is there in any case.
     pub pstore: Backend,
+    /// The consoles that its kernel has beside `ttyS0`.
+    pub consoles: FurtherConsoles,
     /// How much memory its kernel reserves for a crash kernel, in MiB, if it has one; then it has a port for what that
     /// finds, too.
     pub crashkernel_mib: Option<u32>,
@@ -148,6 +151,10 @@ pub struct Descriptors {
     pub console: RawFd,
     /// `ttyS1`, the agent's words.
     pub agent: RawFd,
+    /// `ttyS2`, where a boot console goes on to print: the writing end of a pipe; if the machine has it.
+    pub earlycon: Option<RawFd>,
+    /// Where the frames go that its network card sends: the writing end of a pipe; if the machine has a card.
+    pub frames: Option<RawFd>,
     /// The port by which a crash kernel's agent hands over what it finds, if the machine has one.
     pub port: Option<RawFd>,
     /// The tracer's memory, if there is a tracer.
@@ -162,6 +169,11 @@ pub struct Descriptors {
 /// - `no_timer_check`: a kernel that boots while the host has no processor for it does not take its timer for broken.
 /// - `oops=continue` is the default: an oops alone ends nothing.
 pub const COMMAND_LINE: &str = "console=ttyS0,115200 printk.devkmsg=on no_timer_check";
+
+/// What has a kernel print on the third serial line as well, `ttyS2`, for good. It takes the boot console for that, because
+/// the driver of the 8250 has one console, on whichever line: of `console=ttyS0 console=ttyS1` it takes the first
+/// (Linux: `univ8250_console`, `Documentation/admin-guide/serial-console.rst`). `ttyS1` is the agent's.
+const EARLYCON: &str = "earlycon=uart8250,io,0x3e8,115200n8 keep_bootcon";
 
 /// What a kernel is told, before what its variant adds, that was not built to reset the machine some time after a panic
 /// by itself: to do so at once. QEMU reports the reset, which ends the trial.
@@ -222,6 +234,13 @@ impl Machine {
         args.word("-kernel").word(files.kernel);
         args.word("-initrd").word(files.initramfs);
         let mut line = COMMAND_LINE.to_owned();
+        for console in &self.consoles {
+            line.push(' ');
+            match console {
+                FurtherConsole::Earlycon => line.push_str(EARLYCON),
+                FurtherConsole::Netconsole => line.push_str(&netconsole()),
+            }
+        }
         for word in append {
             line.push(' ');
             line.push_str(word);
@@ -248,6 +267,13 @@ impl Machine {
         args.word("-add-fd").word(format!("fd={},set=1", descriptors.console));
         args.words("-chardev file,id=console,path=/dev/fdset/1,append=on -serial chardev:console");
         args.socket("agent", descriptors.agent).words("-serial chardev:agent");
+        if let Some(line) = descriptors.earlycon {
+            args.word("-add-fd").word(format!("fd={line},set=2"));
+            args.words("-chardev file,id=earlycon,path=/dev/fdset/2,append=on -serial chardev:earlycon");
+        }
+        if let Some(pipe) = descriptors.frames {
+            args.network_card(pipe);
+        }
         if let Some(port) = descriptors.port {
             args.words("-device virtio-serial-pci,max_ports=2");
             args.socket("port", port).words("-device virtserialport,chardev=port,name=vmcore");
@@ -261,6 +287,13 @@ impl Machine {
         }
         args.0
     }
+}
+
+/// The word that has the kernel send its log from its first network card to who would receive it, whose address it need not
+/// ask for.
+fn netconsole() -> String {
+    let (from, to) = (SENDER, RECEIVER);
+    format!("netconsole={}@{}/eth0,{}@{}/{}", from.port, from.address, to.port, to.address, to.mac_text())
 }
 
 /// The words that have the kernel leave the zones' memory alone, and its ramoops write there.
@@ -320,6 +353,15 @@ impl Arguments {
         self.word("-object").word(format!("filter-buffer,id=turns,netdev=here,interval={}", turn.as_micros().max(1)));
     }
 
+    /// Adds a network card that is connected to nothing. What it sends is written to `pipe`, which QEMU opens by its number,
+    /// frame by frame, by the vCPU that sends: no frame waits anywhere when the guest ends. Other cards, such as virtio's,
+    /// send later.
+    fn network_card(&mut self, pipe: RawFd) {
+        self.words("-netdev hubport,id=net,hubid=2");
+        self.word("-device").word(format!("e1000,netdev=net,romfile=,mac={}", SENDER.mac_text()));
+        self.word("-object").word(format!("filter-dump,id=frames,netdev=net,file=/proc/self/fd/{pipe}"));
+    }
+
     fn socket(&mut self, id: &str, fd: RawFd) -> &mut Self {
         self.word("-chardev").word(format!("socket,id={id},fd={fd}"))
     }
@@ -352,9 +394,16 @@ mod tests {
             boot: None,
             turn: restored.then_some(Duration::from_micros(250)),
         };
-        let port = machine.crashkernel_mib.map(|_| 14);
-        let descriptors =
-            Descriptors { qmp: 10, console: 11, agent: 12, port, trace: restored.then_some(13), restored };
+        let descriptors = Descriptors {
+            qmp: 10,
+            console: 11,
+            agent: 12,
+            earlycon: machine.consoles.contains(&FurtherConsole::Earlycon).then_some(15),
+            frames: machine.consoles.contains(&FurtherConsole::Netconsole).then_some(16),
+            port: machine.crashkernel_mib.map(|_| 14),
+            trace: restored.then_some(13),
+            restored,
+        };
         let args = machine.arguments(&files, descriptors, &["quiet".to_owned()]);
         let lines: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         lines.join(" ").replace(" -", "\n-")
@@ -368,6 +417,7 @@ mod tests {
             cpus: 4,
             memory_mib: 256,
             pstore: Backend::Erst,
+            consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             loads_by_name: false,
         }
@@ -388,6 +438,21 @@ mod tests {
                      ramoops.ecc=16 pstore.backend=ramoops";
         assert!(line.ends_with(words), "{line}");
         assert!(shown.contains("-device acpi-erst"), "templates are saved with it");
+    }
+
+    #[test]
+    fn the_words_and_devices_of_a_guest_with_further_consoles() {
+        let both = [FurtherConsole::Earlycon, FurtherConsole::Netconsole].into();
+        let shown = shown(&Machine { consoles: both, ..machine(Time::Real) }, Ram::Private, false);
+        let line = shown.lines().find(|line| line.starts_with("-append ")).expect("there is one");
+        let words = " earlycon=uart8250,io,0x3e8,115200n8 keep_bootcon \
+                     netconsole=6665@192.0.2.1/eth0,6666@192.0.2.2/52:54:00:00:00:02 quiet";
+        assert!(line.ends_with(words), "{line}");
+        let devices = "-serial chardev:agent\n-add-fd fd=15,set=2\n\
+                       -chardev file,id=earlycon,path=/dev/fdset/2,append=on\n-serial chardev:earlycon\n\
+                       -netdev hubport,id=net,hubid=2\n-device e1000,netdev=net,romfile=,mac=52:54:00:00:00:01\n\
+                       -object filter-dump,id=frames,netdev=net,file=/proc/self/fd/16\n";
+        assert!(shown.contains(devices), "{shown}");
     }
 
     #[test]

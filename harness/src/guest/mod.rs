@@ -16,6 +16,7 @@ mod artifacts;
 mod capture;
 mod confine;
 mod error;
+mod frames;
 mod log;
 mod machine;
 mod monitor;
@@ -32,6 +33,7 @@ pub use capture::{CaptureError, Greeting};
 pub(crate) use confine::{Confinement, landlock_abi};
 pub(crate) use error::DIRECTIVES_BYTES;
 pub use error::GuestError;
+pub use frames::FrameDump;
 pub use log::LogMemory;
 pub use machine::{
     Accelerator, COMMAND_LINE, Descriptors, Files, Machine, RAMOOPS_ADDRESS, RESET_AFTER_PANIC, Ram, Time,

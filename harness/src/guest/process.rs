@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::confine::Confinement;
 use super::error::GuestError;
-use super::stream::{Captured, drain};
+use super::stream::{Captured, Keep as _, drain};
 use crate::blocking::{off_thread, on_lasting_thread};
 
 /// QEMU answers and ends within milliseconds; it takes this long only on a host that is about to fall over.
@@ -83,7 +83,7 @@ impl Process {
     /// What QEMU wrote to its standard error, once it has ended. Empty if it was taken before.
     pub async fn stderr(&mut self) -> Vec<u8> {
         match self.stderr.take() {
-            Some(stderr) => stderr.await.unwrap_or_default().into_bytes(),
+            Some(stderr) => stderr.await.unwrap_or_default().finish(),
             None => Vec::new(),
         }
     }

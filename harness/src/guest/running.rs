@@ -16,14 +16,16 @@ use super::artifacts::{Artifacts, RamoopsMemory, Sample, WorkloadLog};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
+use super::frames::Frames;
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
 use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
 use super::process::{Process, last_lines, socket_pair};
-use super::stream::{ConsoleStream, Watch};
+use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
 use crate::blocking::off_thread;
+use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 
 /// No pstore has as many records: a guest that sends more files does not tell the truth.
@@ -73,7 +75,11 @@ enum GuestEvent {
 pub struct Guest {
     process: Process,
     monitor: Monitor,
-    console: ConsoleStream,
+    console: PipeStream<Captured>,
+    /// A second serial line, if the machine has one.
+    earlycon: Option<PipeStream<Captured>>,
+    /// What its network card sends, if the machine has one.
+    frames: Option<PipeStream<Frames>>,
     agent: AgentPort,
     /// Where the agent of a crash kernel answers, if the machine has a port for it.
     capture: Option<CapturePort>,
@@ -114,12 +120,20 @@ impl Guest {
         let (qmp, qmp_theirs) = socket_pair()?;
         let (agent, agent_theirs) = socket_pair()?;
         let (capture, capture_theirs) = machine.crashkernel_mib.map(|_| socket_pair()).transpose()?.unzip();
-        let (console, console_theirs) = ConsoleStream::open(watch).map_err(GuestError::io("make a pipe for QEMU"))?;
+        let has = |console| machine.consoles.contains(&console);
+        let failed = || GuestError::io("make a pipe for QEMU");
+        let (console, console_theirs) = PipeStream::open(watch).map_err(failed())?;
+        let earlycon = has(FurtherConsole::Earlycon).then(|| PipeStream::open(None)).transpose();
+        let (earlycon, earlycon_theirs) = earlycon.map_err(failed())?.unzip();
+        let frames = has(FurtherConsole::Netconsole).then(|| PipeStream::open(None)).transpose();
+        let (frames, frames_theirs) = frames.map_err(failed())?.unzip();
         let tracer_theirs = tracer.as_ref().map(TracerMemory::descriptor).transpose()?;
         let descriptors = Descriptors {
             qmp: qmp_theirs.as_raw_fd(),
             console: console_theirs.as_raw_fd(),
             agent: agent_theirs.as_raw_fd(),
+            earlycon: earlycon_theirs.as_ref().map(OwnedFd::as_raw_fd),
+            frames: frames_theirs.as_ref().map(OwnedFd::as_raw_fd),
             port: capture_theirs.as_ref().map(OwnedFd::as_raw_fd),
             trace: tracer_theirs.as_ref().map(OwnedFd::as_raw_fd),
             restored: state.is_some(),
@@ -128,6 +142,8 @@ impl Guest {
         command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
         let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
             .into_iter()
+            .chain(earlycon_theirs)
+            .chain(frames_theirs)
             .chain(capture_theirs)
             .chain(state)
             .chain(tracer_theirs)
@@ -147,6 +163,8 @@ impl Guest {
             process,
             monitor,
             console,
+            earlycon,
+            frames,
             agent: AgentPort::new(agent),
             capture: capture.map(CapturePort::new),
             tracer,
@@ -439,7 +457,8 @@ impl Guest {
         }
     }
 
-    /// Stops QEMU for good and collects what the guest left. The console is complete then: the pipe is read to its end.
+    /// Stops QEMU for good and collects what the guest left. What it has printed and sent is complete then: the
+    /// pipes are read to their ends.
     pub async fn collect(mut self) -> Result<Artifacts, GuestError> {
         let mut capture_times: Vec<(&'static str, u64)> = Vec::new();
         let ready = self.capture.as_ref().and_then(CapturePort::ready_ns);
@@ -464,6 +483,14 @@ impl Guest {
         let erst = read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await?;
         Ok(Artifacts {
             console: self.console.finish().await,
+            earlycon: match &mut self.earlycon {
+                Some(line) => Some(line.finish().await),
+                None => None,
+            },
+            frames: match &mut self.frames {
+                Some(frames) => Some(frames.finish().await),
+                None => None,
+            },
             stderr: self.process.stderr().await,
             erst,
             trace: match self.tracer {

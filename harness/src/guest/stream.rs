@@ -25,6 +25,18 @@ const CHUNK: usize = 16 << 10;
 /// character costs it more than 3 us.
 const INTERVAL: Duration = Duration::from_millis(25);
 
+/// What is kept of a stream, within a bound.
+pub(super) trait Keep: Default + Send + 'static {
+    /// What it is when the stream has ended.
+    type Kept;
+
+    /// Takes the next bytes.
+    fn push(&mut self, bytes: &[u8]);
+
+    /// Everything that was kept.
+    fn finish(self) -> Self::Kept;
+}
+
 /// The beginning and the end of a stream, and how much was between them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Captured {
@@ -34,18 +46,6 @@ pub(super) struct Captured {
 }
 
 impl Captured {
-    /// Appends `bytes`; what no longer fits is dropped from the middle.
-    pub fn push(&mut self, bytes: &[u8]) {
-        let room = HEAD - self.head.len();
-        let (first, rest) = bytes.split_at(room.min(bytes.len()));
-        self.head.extend_from_slice(first);
-        self.tail.extend_from_slice(rest);
-        // Cut only now and then, so that a flood is not moved byte by byte.
-        if self.tail.len() > 2 * TAIL {
-            self.cut();
-        }
-    }
-
     /// The number of bytes appended so far, dropped ones included.
     pub fn len(&self) -> u64 {
         self.dropped + self.head.len() as u64 + self.tail.len() as u64
@@ -56,9 +56,25 @@ impl Captured {
         self.tail.drain(..excess);
         self.dropped += excess as u64;
     }
+}
 
-    /// Everything that was kept, with a line of our own where something is missing.
-    pub fn into_bytes(mut self) -> Vec<u8> {
+impl Keep for Captured {
+    type Kept = Vec<u8>;
+
+    /// What no longer fits is dropped from the middle.
+    fn push(&mut self, bytes: &[u8]) {
+        let room = HEAD - self.head.len();
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.head.extend_from_slice(first);
+        self.tail.extend_from_slice(rest);
+        // Cut only now and then, so that a flood is not moved byte by byte.
+        if self.tail.len() > 2 * TAIL {
+            self.cut();
+        }
+    }
+
+    /// With a line of our own where something is missing.
+    fn finish(mut self) -> Vec<u8> {
         self.cut();
         let mut bytes = self.head;
         if self.dropped > 0 {
@@ -80,10 +96,10 @@ pub(super) async fn drain(mut stream: impl AsyncRead + Unpin) -> Captured {
     captured
 }
 
-/// A function that is given the console's bytes as they come.
+/// A function that is given a stream's bytes as they come.
 pub type Watch = Box<dyn FnMut(&[u8]) + Send>;
 
-/// How much has come on the console.
+/// How much has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Printed {
     /// The number of bytes.
@@ -92,21 +108,21 @@ pub(super) struct Printed {
     pub last: Option<Instant>,
 }
 
-/// Our end of the kernel's console, `ttyS0`: a pipe that QEMU writes into byte by byte.
+/// Our end of a serial line, such as `ttyS0`: a pipe that QEMU writes into byte by byte; or of the card's, frame by frame.
 ///
 /// It is a pipe and not a socket: each of these bytes takes some 770 of a socket's buffer, which is therefore full after
 /// 270 of them and stalls the guest; a pipe holds 64 KiB. It is read every few milliseconds rather than whenever
 /// something comes, which would be once for every byte: waking for each costs as much as a fifth of the guest.
 #[derive(Debug)]
-pub(super) struct ConsoleStream {
+pub(super) struct PipeStream<K> {
     /// The task that reads the pipe; taken when its result is.
-    reading: Option<JoinHandle<Captured>>,
+    reading: Option<JoinHandle<K>>,
     /// Notified when QEMU has ended, so that what is left in the pipe is read at once.
     over: Arc<Notify>,
     printed: Arc<Mutex<Printed>>,
 }
 
-impl ConsoleStream {
+impl<K: Keep> PipeStream<K> {
     /// Makes the pipe and begins to read it. Returns our end, and QEMU's.
     pub fn open(watch: Option<Watch>) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -120,19 +136,19 @@ impl ConsoleStream {
         *self.printed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything that came, once QEMU has ended. Empty if it was taken before.
-    pub async fn finish(&mut self) -> Vec<u8> {
+    /// Everything that came, once QEMU has ended. Nothing if it was taken before.
+    pub async fn finish(&mut self) -> K::Kept {
         self.over.notify_one();
         match self.reading.take() {
-            Some(reading) => reading.await.unwrap_or_default().into_bytes(),
-            None => Vec::new(),
+            Some(reading) => reading.await.unwrap_or_default().finish(),
+            None => K::default().finish(),
         }
     }
 }
 
 /// Reads until QEMU has closed its end.
-async fn read(pipe: OwnedFd, mut watch: Option<Watch>, over: Arc<Notify>, printed: Arc<Mutex<Printed>>) -> Captured {
-    let mut captured = Captured::default();
+async fn read<K: Keep>(pipe: OwnedFd, mut watch: Option<Watch>, over: Arc<Notify>, printed: Arc<Mutex<Printed>>) -> K {
+    let mut captured = K::default();
     let mut chunk = vec![0; CHUNK];
     loop {
         match rustix::io::read(&pipe, &mut chunk) {
@@ -152,7 +168,7 @@ async fn read(pipe: OwnedFd, mut watch: Option<Watch>, over: Arc<Notify>, printe
                 let _ = timeout(INTERVAL, over.notified()).await;
             }
             Err(error) => {
-                tracing::warn!("cannot read a guest's console to its end: {error}");
+                tracing::warn!("cannot read a guest's output to its end: {error}");
                 return captured;
             }
         }
@@ -167,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_stream_is_kept_whole() {
-        assert_eq!(drain(&b"qemu: no"[..]).await.into_bytes(), b"qemu: no");
+        assert_eq!(drain(&b"qemu: no"[..]).await.finish(), b"qemu: no");
     }
 
     #[test]
@@ -179,7 +195,7 @@ mod tests {
             assert!(captured.tail.len() <= 2 * TAIL + 100_000);
         }
         captured.push(b"last");
-        let bytes = captured.into_bytes();
+        let bytes = captured.finish();
         assert!(bytes.starts_with(b"first") && bytes.ends_with(b"last"));
         let missing = 5 + 100 * 100_000 + 4 - HEAD - TAIL;
         assert!(String::from_utf8_lossy(&bytes).contains(&format!("[harness: {missing} bytes not kept]")));
@@ -189,7 +205,7 @@ mod tests {
     async fn a_console_is_read_to_its_end_and_shown_as_it_comes() {
         let (sender, receiver) = std::sync::mpsc::channel();
         let watch: Watch = Box::new(move |bytes| sender.send(bytes.to_vec()).unwrap_or_default());
-        let (mut ours, theirs) = ConsoleStream::open(Some(watch)).expect("a pipe");
+        let (mut ours, theirs) = PipeStream::<Captured>::open(Some(watch)).expect("a pipe");
         assert_eq!(ours.printed(), Printed::default());
         let mut theirs = std::fs::File::from(theirs);
         theirs.write_all(b"Linux").expect("there is room");

@@ -11,6 +11,7 @@ use super::{Host, Options, Patience};
 
 /// What QEMU lists.
 pub(super) const DEVICES: &str = r#"name "acpi-erst", bus PCI, desc "ACPI Error Record Serialization Table (ERST) device"
+name "e1000", bus PCI, alias "e1000-82540em", desc "Intel Gigabit Ethernet"
 name "isa-debug-exit", bus ISA
 name "isa-debugcon", bus ISA
 name "virtio-serial-pci", bus PCI, alias "virtio-serial"

@@ -14,7 +14,8 @@ pub(super) const PACKAGE: &str = "qemu-system-x86";
 const MINIMUM: QemuVersion = QemuVersion { major: 7, minor: 2, micro: 0 };
 
 /// The devices that guests are made of, those with a crash kernel and the probe guest included.
-const DEVICES: [&str; 5] = ["acpi-erst", "virtio-serial-pci", "virtserialport", "isa-debugcon", "isa-debug-exit"];
+const DEVICES: [&str; 6] =
+    ["acpi-erst", "e1000", "virtio-serial-pci", "virtserialport", "isa-debugcon", "isa-debug-exit"];
 
 /// QEMU gives up what a guest that took it over could use.
 pub(super) const SANDBOX: [&str; 2] =

@@ -36,7 +36,7 @@ async fn all_is_well() {
     ok    QEMU               7.2.22, [HOST]/bin/qemu-system-x86_64
     ok    QEMU's sandbox     seccomp, nothing may be spawned
     ok    QEMU's files       its own and the trial's alone (Landlock 6)
-    ok    QEMU's devices     acpi-erst, virtio-serial-pci, virtserialport, isa-debugcon, isa-debug-exit
+    ok    QEMU's devices     acpi-erst, e1000, virtio-serial-pci, virtserialport, isa-debugcon, isa-debug-exit
     ok    accelerator kvm    ran a guest with 4 vCPUs in [TIME]
     ok    accelerator tcg    ran a guest with 4 vCPUs in [TIME]
     ok    gcc                gcc 1.0

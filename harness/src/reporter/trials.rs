@@ -208,10 +208,10 @@ mod tests {
             let cell = cell_with_order(cell(key("stock", "panic-alone", ""), (2, 2), pstore), order);
             Channel::ALL.map(|channel| letter(Some(&cell), channel)).iter().collect::<String>()
         };
-        assert_eq!(with((2, 2), (2, 2)), "SS..K.");
-        assert_eq!(with((0, 2), (0, 2)), "SL..B.");
-        assert_eq!(with((1, 2), (1, 2)), "SM..M.");
-        assert_eq!(with((0, 0), (0, 0)), "S.....");
+        assert_eq!(with((2, 2), (2, 2)), "S..S..K.");
+        assert_eq!(with((0, 2), (0, 2)), "S..L..B.");
+        assert_eq!(with((1, 2), (1, 2)), "S..M..M.");
+        assert_eq!(with((0, 0), (0, 0)), "S.......");
         assert_eq!(letter(None, Channel::Order), '.');
     }
 }

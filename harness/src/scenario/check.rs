@@ -8,6 +8,7 @@ use super::guest_text::Firing;
 use super::instance::{Planned, at_point};
 use super::{Cpu, Instance, Span};
 use crate::guest::DIRECTIVES_BYTES;
+use crate::model::consoles::{FurtherConsole, FurtherConsoles};
 use crate::yaml::{At, InputError, Mark, Source, visible};
 
 /// The guest's page has 16 bytes for an actor's name, the last of them NUL.
@@ -50,6 +51,14 @@ pub(super) fn texts(source: &Source, file: &File) -> Result<(), InputError> {
             return Err(source.error(word.mark, cause, Some("give each word as an item of the list".to_owned())));
         }
     }
+    for word in &file.guest.command_line {
+        let (option, _) = word.split_once('=').unwrap_or((word, ""));
+        if ["console", "earlycon", "keep_bootcon", "netconsole"].contains(&option) {
+            let hint = "say which ones it has beside `ttyS0`: `guest: { consoles: [earlycon, netconsole] }`".to_owned();
+            let cause = format!("`{option}` is set by the harness, which has to see what consoles show");
+            return Err(source.error(word.mark, cause, Some(hint)));
+        }
+    }
     for tag in &file.tags {
         name(source, "tag", tag, 64)?;
     }
@@ -64,6 +73,17 @@ pub(super) fn texts(source: &Source, file: &File) -> Result<(), InputError> {
     }
     needs(source, file)?;
     knobs(source, file)
+}
+
+/// The consoles of a guest's, none of them twice.
+pub(super) fn consoles(source: &Source, written: &[At<FurtherConsole>]) -> Result<FurtherConsoles, InputError> {
+    let mut consoles = FurtherConsoles::new();
+    for console in written {
+        if !consoles.insert(console.value) {
+            return Err(source.error(console.mark, format!("`{}` is there twice", console.value.channel()), None));
+        }
+    }
+    Ok(consoles)
 }
 
 pub(super) fn actor_name(source: &Source, written: &At<String>) -> Result<(), InputError> {

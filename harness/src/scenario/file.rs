@@ -22,6 +22,7 @@ use self::meet::MeetFile;
 use self::order::{OrderFile, StepFile};
 use super::scalar::{Scalar, Sweep, Where};
 use super::schema;
+use crate::model::consoles::FurtherConsole;
 use crate::model::{Channel, ChannelOutcome, ParamValue};
 use crate::yaml::At;
 
@@ -130,6 +131,12 @@ pub(super) struct GuestFile {
     #[serde(default)]
     #[schemars(with = "Vec<schema::CommandLineWord>")]
     pub command_line: Vec<At<String>>,
+    /// The consoles that its kernel has beside the serial one. `earlycon`: the boot console, which goes on to print on a
+    /// serial line of its own. `netconsole`: a kernel with the fragment `netconsole.config` sends its log by a network card
+    /// that is connected to nothing but the harness. Each is a channel. Default: none.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
+    pub consoles: Vec<At<FurtherConsole>>,
     /// What its pstore writes to. Default: erst.
     pub pstore: Option<PstoreFile>,
     /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).

@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness_protocol::Directive;
 
 use super::{Actor, Cpu, Program, Span, Workload};
+use crate::model::consoles::FurtherConsoles;
 use crate::model::ends::Ends;
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::pstore::Backend;
@@ -66,6 +67,8 @@ pub struct Guest {
     pub command_line: Vec<String>,
     /// What its pstore writes to.
     pub pstore: Backend,
+    /// The consoles that its kernel has beside `ttyS0`.
+    pub consoles: FurtherConsoles,
     /// How much memory is reserved for a crash kernel, in MiB, if one is loaded.
     pub crashkernel_mib: Option<u32>,
     /// How it is booted.

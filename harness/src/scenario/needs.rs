@@ -1,20 +1,14 @@
 //! What a kernel must have: what the file says, and what its actors cannot do without.
 
 use super::file::NeedsFile;
-use super::{Action, Actor, Lock, Needs, OopsKind};
+use super::{Action, Actor, Guest, Lock, Needs, OopsKind};
 use crate::model::order::OwnStep;
 use crate::model::pstore::Backend;
 use crate::yaml::At;
 
-/// What is `written`, then what the steps of the scenario's own, the back end of pstore's, a crash kernel and the actors
-/// need, each once. A step whose function had several names needs none of them: where there is none it is not seen.
-pub(super) fn needs<C, T>(
-    written: &NeedsFile,
-    steps: &[OwnStep],
-    pstore: Backend,
-    has_crash_kernel: bool,
-    actors: &[Actor<C, T>],
-) -> Needs {
+/// What is `written`, then what the steps of the scenario's own, the guest's consoles, the back end of its pstore, a crash
+/// kernel and the actors need, each once. A step whose function had several names needs none of them: where there is none it is not seen.
+pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest, actors: &[Actor<C, T>]) -> Needs {
     let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
     let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
     let NeedsFile { since, until, functions, symbols, config } = written;
@@ -30,13 +24,16 @@ pub(super) fn needs<C, T>(
             list.push(name.to_owned());
         }
     };
-    if matches!(pstore, Backend::Ramoops(_)) {
+    for option in guest.consoles.iter().flat_map(|console| console.needs()) {
+        add(&mut needs.config, option);
+    }
+    if guest.pstore != Backend::Erst {
         add(&mut needs.config, "CONFIG_PSTORE_RAM");
     }
-    if pstore.has_console() {
+    if guest.pstore.has_console() {
         add(&mut needs.config, "CONFIG_PSTORE_CONSOLE");
     }
-    if has_crash_kernel {
+    if guest.crashkernel_mib.is_some() {
         for option in ["CONFIG_KEXEC_FILE", "CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_VIRTIO_CONSOLE"] {
             add(&mut needs.config, option);
         }
@@ -47,7 +44,7 @@ pub(super) fn needs<C, T>(
         }
     }
     for actor in actors {
-        if let Some(function) = actor.context.function(pstore) {
+        if let Some(function) = actor.context.function(guest.pstore) {
             add(&mut needs.functions, function);
         }
         match actor.action {

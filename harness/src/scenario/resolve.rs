@@ -20,6 +20,7 @@ use super::{
     CRASHKERNEL_MIB, CrashBoot, Guest, Instance, Knob, Parameter, PointFilter, Program, Scenario, Workload, acting,
     check, ends, needs, order, pstore, rules, units, workload,
 };
+use crate::model::consoles::FurtherConsole;
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
@@ -134,6 +135,7 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
         memory_mib: DEFAULT_MIB,
         command_line: Vec::new(),
         pstore: Backend::Erst,
+        consoles: check::consoles(source, &file.guest.consoles)?,
         crashkernel_mib: None,
         crash_boot: CrashBoot::default(),
         program: None,
@@ -299,12 +301,13 @@ impl Point<'_> {
         let steps = order::own_steps(self.file);
         let crashkernel_mib = self.crashkernel_mib()?;
         let reload_on = self.reload_on(crashkernel_mib)?;
+        let guest = Guest { crashkernel_mib, ..self.guest.clone() };
         Ok(Instance {
             scenario: self.file.name.value.clone(),
-            guest: Guest { crashkernel_mib, ..self.guest.clone() },
+            needs: needs::needs(&self.file.needs, &steps, &guest, &actors),
+            guest,
             deadline,
             quiet: self.quiet(deadline)?,
-            needs: needs::needs(&self.file.needs, &steps, self.guest.pstore, crashkernel_mib.is_some(), &actors),
             waits: self.file.waits.iter().map(|wait| self.wait(wait)).collect::<Result<_, _>>()?,
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             reload_on,
@@ -458,6 +461,10 @@ impl Point<'_> {
         if channel == Channel::PstoreConsole && !self.guest.pstore.has_console() {
             let hint = "give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`".to_owned();
             return Err(self.source.error(outcome.mark, "the guest's pstore keeps no console", Some(hint)));
+        }
+        if FurtherConsole::of_channel(channel).is_some_and(|console| !self.guest.consoles.contains(&console)) {
+            let hint = format!("give it one: `guest: {{ consoles: [{channel}] }}`");
+            return Err(self.source.error(outcome.mark, format!("the guest's kernel has no {channel}"), Some(hint)));
         }
         if channel == Channel::Kdump && !has_crash_kernel {
             let hint = "load one, `guest: { kdump: loaded }`, or narrow the `where`".to_owned();

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::guest_text::Firing;
 use super::*;
+use crate::model::consoles::FurtherConsoles;
 use crate::model::pstore::{Backend, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
 use crate::yaml::InputError;
@@ -84,6 +85,7 @@ fn an_instance_has_everything_resolved() {
             memory_mib: 256,
             command_line: Vec::new(),
             pstore: Backend::Erst,
+            consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             crash_boot: CrashBoot::default(),
             program: None
@@ -229,6 +231,7 @@ expect:
             memory_mib: 1024,
             command_line: vec!["apic_extnmi=all".to_owned()],
             pstore: Backend::Erst,
+            consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             crash_boot: CrashBoot::default(),
             program: None,

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Store};
 use crate::model::KernelName;
+use crate::model::consoles::FurtherConsoles;
 use crate::model::pstore::Backend;
 use crate::parts;
 use crate::plan::missing_requirement;
@@ -126,8 +127,9 @@ impl QemuRig {
                 continue;
             }
             let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = instance.guest;
-            let Guest { command_line, crash_boot, program, .. } = &instance.guest;
-            let machine = Machine { cpus, memory_mib, pstore, crashkernel_mib, ..self.machine.clone() };
+            let Guest { command_line, consoles, crash_boot, program, .. } = &instance.guest;
+            let consoles = consoles.clone();
+            let machine = Machine { cpus, memory_mib, pstore, consoles, crashkernel_mib, ..self.machine.clone() };
             let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
             let options = StageOptions {
                 cache: self.project.cache(),
@@ -339,6 +341,7 @@ pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure
         cpus: 0,
         memory_mib: 0,
         pstore: Backend::default(),
+        consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: (qemu.version.major, qemu.version.minor) >= (8, 2),
     };

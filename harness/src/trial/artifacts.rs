@@ -21,6 +21,13 @@ pub(super) const VMCORE: &str = "vmcore";
 pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) -> io::Result<()> {
     let Examined { artifacts, hung, evidence, verdict } = examined;
     std::fs::write(folder.join(CONSOLE), &artifacts.console)?;
+    if let Some(line) = &artifacts.earlycon {
+        std::fs::write(folder.join("earlycon.log"), line)?;
+    }
+    if let (Some(frames), Some(netconsole)) = (&artifacts.frames, &evidence.netconsole) {
+        std::fs::write(folder.join("netconsole.pcap"), &frames.pcap)?;
+        std::fs::write(folder.join("netconsole.log"), &netconsole.console.text)?;
+    }
     std::fs::write(folder.join("stamps.bin"), &artifacts.page)?;
     match &artifacts.ramoops {
         Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,

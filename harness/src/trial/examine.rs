@@ -4,7 +4,7 @@
 use super::Assignment;
 use super::hung::Hung;
 use crate::blocking::off_thread;
-use crate::evidence::{Evidence, Facts, RawEvidence, RawPstore, pstore};
+use crate::evidence::{Evidence, Facts, RawEvidence, RawFrames, RawPstore, pstore};
 use crate::guest::{Artifacts, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
 
@@ -63,6 +63,8 @@ pub(super) fn after_next_boot(
 fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     RawEvidence {
         console: &artifacts.console,
+        earlycon: artifacts.earlycon.as_deref(),
+        frames: artifacts.frames.as_ref().map(|frames| RawFrames { pcap: &frames.pcap, dropped: frames.dropped }),
         stamps: &artifacts.page,
         pstore: match &artifacts.ramoops {
             Some(RamoopsMemory { zones, bytes }) => RawPstore::Ramoops(zones, bytes),

@@ -2,6 +2,7 @@
 
 use crate::evidence::ConsoleZone;
 use crate::evidence::console::Console;
+use crate::evidence::netconsole::Netconsole;
 use crate::evidence::pstore::{Dump, Pstore, Reason};
 use crate::evidence::ramoops::ZoneError;
 use crate::model::{ChannelOutcome, ChannelVerdict};
@@ -13,6 +14,17 @@ pub fn judge_console(console: &Console, tail: &Tail) -> ChannelVerdict {
     let mut verdict = judge_text(&console.text, tail);
     if console.dropped > 0 && verdict.outcome != ChannelOutcome::Saved {
         add(&mut verdict.detail, &format!("the first {} bytes of the console were not read", console.dropped));
+    }
+    verdict
+}
+
+/// What a receiver of netconsole's has of the tail. A frame that it would have thrown away may have held any of it.
+pub fn judge_netconsole(netconsole: &Netconsole, tail: &Tail) -> ChannelVerdict {
+    let Netconsole { console, damaged, dropped } = netconsole;
+    let damage = (*damaged > 0).then(|| format!("{damaged} damaged frames"));
+    let mut verdict = judge_scan(&Scan::of(&console.text, tail), tail, damage.as_deref());
+    if *dropped > 0 && verdict.outcome != ChannelOutcome::Saved {
+        add(&mut verdict.detail, &format!("the first {dropped} frames were not kept"));
     }
     verdict
 }

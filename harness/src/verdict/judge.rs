@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+use super::channel::{judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console};
 use super::ends;
 use super::kdump::{ExpectedDump, dumped, judge_kdump, with_last_words};
 use super::meet::{self, ActorInterval};
@@ -203,6 +203,15 @@ fn judge_log(evidence: &Evidence, expected: &Expected<'_>, reference: Option<&Re
         (Channel::Console, by_line(judge_console(&evidence.console, tail), console)),
         (Channel::Pstore, by_line(judge_pstore(&evidence.pstore, tail), &pstore)),
     ]);
+    if let Some(line) = &evidence.earlycon {
+        channels.insert(Channel::Earlycon, by_line(judge_console(line, tail), &line.text));
+        texts.push(('e', line.text.as_str()));
+    }
+    if let Some(netconsole) = &evidence.netconsole {
+        let text = netconsole.console.text.as_str();
+        channels.insert(Channel::Netconsole, by_line(judge_netconsole(netconsole, tail), text));
+        texts.push(('n', text));
+    }
     if let Some(zone) = &evidence.pstore_console {
         let verdict = judge_pstore_console(zone.as_ref(), tail);
         let verdict = match zone {

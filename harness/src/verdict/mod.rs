@@ -11,6 +11,7 @@
 //! Stamps ─> meet::check ─────────────> did the faults meet as the scenario says?
 //! Log, Timeline ─> ends::came_true ──> did it end as its author says?
 //! Console ─> channel::judge_console ─┐
+//! Netconsole ─> channel::judge_netconsole ─┤
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
 //! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
@@ -35,7 +36,7 @@ pub mod tail;
 
 pub use harness_protocol::witness;
 
-pub use channel::{judge_console, judge_next_boot, judge_pstore, judge_pstore_console};
+pub use channel::{judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console};
 pub use judge::{Expected, NotCounted, SLOW_HOST, TrialVerdict, judge};
 pub use kdump::{ExpectedDump, dumped, judge_kdump};
 pub use order::judge_order;

@@ -88,6 +88,8 @@ fn texts(evidence: &Evidence) -> Vec<(LoggedIn, String)> {
         texts.push((LoggedIn::Log, text_of_dump(Some(log))));
     }
     texts.push((LoggedIn::Console, evidence.console.text.clone()));
+    texts.extend(evidence.earlycon.iter().map(|line| (LoggedIn::Earlycon, line.text.clone())));
+    texts.extend(evidence.netconsole.iter().map(|it| (LoggedIn::Netconsole, it.console.text.clone())));
     let dumps = &evidence.pstore.dumps;
     texts.extend(
         dumps.iter().map(|dump| (LoggedIn::Pstore, crate::evidence::console::decode(dump.text().as_bytes()).text)),

@@ -34,6 +34,18 @@ pub fn deflate(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A pcap file of these frames, as QEMU's `filter-dump` writes it.
+pub fn pcap_file<F: AsRef<[u8]>>(frames: impl IntoIterator<Item = F>) -> Vec<u8> {
+    let mut file = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_536, 1].map(u32::to_le_bytes).concat();
+    for frame in frames {
+        let frame = frame.as_ref();
+        let length = u32::try_from(frame.len()).unwrap();
+        file.extend([7, 8, length, length].map(u32::to_le_bytes).concat());
+        file.extend_from_slice(frame);
+    }
+    file
+}
+
 /// A record as `erst_writer()` makes it.
 pub fn cper_record(id: u64, section: [u8; 16], payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap();

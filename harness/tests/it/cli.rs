@@ -362,7 +362,10 @@ fn curves_are_drawn_and_tabled() {
     let json = project.json(&[&curve[..], &["--format", "json"]].concat(), 0);
     assert_eq!(json["series"][1]["name"], "kmsg-dump-before-stop post_notifiers=1");
     let refused = |more: &[&str]| said(&project, &[&curve[..], more].concat());
-    assert!(refused(&["--channel", "tape"]).contains("the channels are console, pstore, pstore-console, kdump, order"));
+    assert!(
+        refused(&["--channel", "tape"])
+            .contains("the channels are console, earlycon, netconsole, pstore, pstore-console, kdump, order")
+    );
     assert!(refused(&["--param", "hold=9ms"]).starts_with("exit code 2\nerror: no cell of panic-during-oops-dump"));
 }
 

@@ -11,6 +11,7 @@ use harness::evidence::pstore::{self, Dump, Pstore};
 use harness::evidence::ramoops::{self, Contents, Corrections, ZoneError};
 use harness::guest::{Accelerator, Given, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
 use harness::model::ChannelOutcome;
+use harness::model::consoles::FurtherConsoles;
 use harness::model::pstore::{Backend, Ramoops};
 use harness::project::{Project as Checkout, cache_dir};
 use harness::verdict::{Tail, judge_next_boot, judge_pstore, witness};
@@ -39,6 +40,7 @@ async fn next_boot(
         cpus: 2,
         memory_mib: 128,
         pstore: backend,
+        consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: false,
     };

@@ -20,8 +20,10 @@ pub enum Measure {
 
 impl Measure {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Channel(Channel::Console),
+        Self::Channel(Channel::Earlycon),
+        Self::Channel(Channel::Netconsole),
         Self::Channel(Channel::Pstore),
         Self::Channel(Channel::PstoreConsole),
         Self::Channel(Channel::Kdump),

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use self::words::list;
 use crate::model::Params;
+use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 use crate::scenario::{
     Actor, Cpu, CrashBoot, Drawn, Instance, Knob, Parameter, Planned, Scenario, Span, Workload, at_point, ends,
@@ -160,6 +161,16 @@ fn guest(instance: &Instance) -> Vec<String> {
         cpus => format!("{cpus} CPUs"),
     };
     let mut sentences = vec![format!("It has {cpus} and {} MiB of memory.", guest.memory_mib)];
+    for console in &guest.consoles {
+        sentences.push(match console {
+            FurtherConsole::Earlycon => "Its boot console goes on to print, on a second serial line; that is the \
+                                         channel `earlycon`."
+                .to_owned(),
+            FurtherConsole::Netconsole => "Its log is sent by a network card, too, which is connected to the harness \
+                                           alone; that is the channel `netconsole`."
+                .to_owned(),
+        });
+    }
     if guest.pstore != Backend::Erst {
         sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
     }

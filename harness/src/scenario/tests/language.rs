@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::{NONCE, read};
+use crate::model::consoles::FurtherConsole;
 use crate::model::{Meeting, Params};
 use crate::scenario::{Firing, Instance, Needs, Scenario, Start};
 
@@ -432,4 +433,14 @@ fn a_crash_kernel_at_some_points() {
     everywhere.load_crash_kernel();
     let loaded: Vec<_> = instances(&everywhere).iter().map(|instance| instance.guest.crashkernel_mib).collect();
     assert_eq!(loaded, [Some(32), Some(32), Some(48)]);
+}
+
+#[test]
+fn each_further_console_is_a_channel_and_needs_its_driver() {
+    let scenario = scenario("- warn: { name: w, cpu: 1, at: 0ms }", "guest: { consoles: [netconsole, earlycon] }\n");
+    let Instance { guest, needs, .. } = only(&scenario);
+    assert!(guest.consoles.iter().eq(&[FurtherConsole::Earlycon, FurtherConsole::Netconsole]));
+    for option in ["CONFIG_SERIAL_EARLYCON", "CONFIG_NETCONSOLE", "CONFIG_INET", "CONFIG_E1000"] {
+        assert!(needs.config.contains(&option.to_owned()), "{option}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::model::bisection::Criterion;
+use crate::model::consoles::FurtherConsole;
 use crate::model::{CellKey, Channel, KernelName, Params, assignments};
 use crate::plan::{self, ParamFilter, SelectedScenario, Selection};
 use crate::scenario::{Instance, PointFilter};
@@ -61,6 +62,12 @@ impl Point {
             }
             Criterion::Channel(Channel::Splats) if instance.allowed_splats.is_none() => {
                 wrong("expects nothing of splats here", "have it expect `splats: none`")
+            }
+            Criterion::Channel(channel)
+                if FurtherConsole::of_channel(*channel).is_some_and(|it| !instance.guest.consoles.contains(&it)) =>
+            {
+                let hint = format!("give it one, `guest: {{ consoles: [{channel}] }}`");
+                wrong(&format!("has no {channel} here"), &hint)
             }
             Criterion::Channel(Channel::Kdump) if instance.guest.crashkernel_mib.is_none() => {
                 wrong("has no crash kernel here", "--kdump loads one")

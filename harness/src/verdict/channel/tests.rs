@@ -34,6 +34,22 @@ fn said(outcome: ChannelOutcome, witnesses: u32, detail: &str) -> (ChannelOutcom
 }
 
 #[test]
+fn netconsole() {
+    let judge = |text: String, damaged, dropped| {
+        let netconsole = Netconsole { console: console::decode(text.as_bytes()), damaged, dropped };
+        let verdict = judge_netconsole(&netconsole, &Tail::of_panic(NONCE, OF));
+        (verdict.outcome, verdict.witnesses, verdict.detail)
+    };
+    assert_eq!(judge(witnesses(1..=OF) + &own_panic(), 1, 1), said(Saved, OF, ""));
+    assert_eq!(judge(witnesses(1..=OF), 0, 0), said(Truncated, OF, "missing: panic line"));
+    // The line may have been in it.
+    assert_eq!(judge(witnesses(1..=OF), 2, 0), said(Corrupt, OF, "missing: panic line; 2 damaged frames"));
+    let lost = "missing: witnesses 1-12 of 12, panic line";
+    assert_eq!(judge(String::new(), 0, 0), said(Lost, 0, lost));
+    assert_eq!(judge(String::new(), 0, 7), said(Lost, 0, &format!("{lost}; the first 7 frames were not kept")));
+}
+
+#[test]
 fn the_consoles_zone() {
     let judge = |zone: Result<&ConsoleZone, &ZoneError>| {
         let verdict = judge_pstore_console(zone, &Tail::of_panic(NONCE, OF));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::evidence::printk_ring::RawRing;
 use crate::evidence::vmcore::Dump;
-use crate::evidence::{Facts, RawEvidence, RawPstore, Tracing, pstore};
+use crate::evidence::{Facts, RawEvidence, RawFrames, RawPstore, Tracing, pstore};
 use crate::model::ends::EndsBy;
 use crate::model::pstore::Ramoops;
 use crate::verdict::witness;
@@ -198,13 +198,22 @@ proptest! {
         ramoops in any::<bool>(),
         traced in any::<bool>(),
         captured in any::<bool>(),
+        further in any::<bool>(),
     ) {
         let zones = Ramoops { record: 64, records: 2, console: 64, pmsg: 64, ecc: 4 };
         let pstore = if ramoops { RawPstore::Ramoops(&zones, &storage) } else { RawPstore::Erst(&storage) };
         // With the right head, so that more of it is looked at.
         let mut page = [encode::page(1_000_000, 1, NONCE, &[])[..64].to_vec(), page].concat();
         page.resize(harness_protocol::page::SIZE, 0);
-        let raw = RawEvidence { console: &console, stamps: &page, pstore, trace: &trace, ..RawEvidence::default() };
+        let raw = RawEvidence {
+            console: &console,
+            earlycon: further.then_some(&console),
+            frames: further.then_some(RawFrames { pcap: &storage, dropped: 1 }),
+            stamps: &page,
+            pstore,
+            trace: &trace,
+            ..RawEvidence::default()
+        };
         let tracing = traced.then(|| Tracing { probes: std::sync::Arc::default(), cpus: 2, real_time: true });
         let capture = captured.then(|| Capture::Read(Box::<Dump>::default()));
         let evidence = Evidence::decode(&raw, Facts { tracing, capture, ..Facts::default() });
@@ -221,5 +230,8 @@ proptest! {
         let verdict = judge(&evidence, &expected);
         prop_assert_eq!(verdict.channels.contains_key(&Channel::PstoreConsole), ramoops);
         prop_assert_eq!(verdict.channels.contains_key(&Channel::Kdump), captured);
+        for channel in [Channel::Earlycon, Channel::Netconsole] {
+            prop_assert_eq!(verdict.channels.contains_key(&channel), further);
+        }
     }
 }

@@ -90,6 +90,34 @@ fn cpus_that_are_not_online() {
 }
 
 #[test]
+fn consoles_that_cannot_be() {
+    let set = "is set by the harness, which has to see what consoles show";
+    let hint = "say which ones it has beside `ttyS0`: `guest: { consoles: [earlycon, netconsole] }`";
+    for (from, to, cause, hint) in [
+        ("cpus: 4", "cpus: 4, consoles: [netconsole, netconsole]", "`netconsole` is there twice".to_owned(), ""),
+        ("cpus: 4", "cpus: 4, command-line: [\"console=ttyS1,115200\"]", format!("`console` {set}"), hint),
+        ("cpus: 4", "cpus: 4, command-line: [keep_bootcon]", format!("`keep_bootcon` {set}"), hint),
+        (
+            "channel: pstore",
+            "channel: earlycon",
+            "the guest's kernel has no earlycon".to_owned(),
+            "give it one: `guest: { consoles: [earlycon] }`",
+        ),
+    ] {
+        assert_eq!(in_short(&with(from, to)), (cause, hint.to_owned()), "{to}");
+    }
+    assert_snapshot!(with("cpus: 4", "cpus: 4, consoles: [ttyS1]"), @"
+    reading scenarios/bad.yaml: `guest.consoles[0]` cannot be `ttyS1`
+      --> scenarios/bad.yaml:5:30
+      |
+    5 | guest: { cpus: 4, consoles: [ttyS1], memory: 256MiB }
+      |                              ^^^^^
+
+    hint: known: earlycon, netconsole
+    ");
+}
+
+#[test]
 fn cpus_that_cannot_be_switched() {
     let (others, not_the_first) =
         ("put it on another CPU", "it is one of the guest's 4, but not CPU 0, which x86 keeps");

@@ -162,7 +162,7 @@ fn expectations() {
     20 |   - { channel: consle, outcome: saved }
        |                ^^^^^^
 
-    hint: did you mean `console`? (known: console, pstore, pstore-console, kdump, order, splats)
+    hint: did you mean `console`? (known: console, earlycon, netconsole, pstore, pstore-console, kdump, order, splats)
     ");
     assert_snapshot!(with("channel: pstore, outcome: saved", "channel: pstore, outcome: missed"), @"
     reading scenarios/bad.yaml: `expect[1].outcome` cannot be `missed`
