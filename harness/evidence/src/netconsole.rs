@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use etherparse::{Ethernet2Slice, Ipv4Slice, UdpSlice, ether_type, ip_number};
 
 use super::console::{self, Console};
-use harness_model::consoles::RECEIVER;
 use crate::pcap::frames;
+use harness_model::consoles::RECEIVER;
 
 /// What has come to the receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
