@@ -46,7 +46,8 @@ pub(super) struct Refusal {
 }
 
 /// What helps where several series are there.
-const NAME_ONE: &str = "name a mail of the one that is meant (harness variant add --mail MESSAGE-ID), or put its mails into a mailbox of their own";
+const NAME_ONE: &str = "name a mail of the one that is meant (harness variant add --mail MESSAGE-ID), or put its mails into a \
+                        mailbox of their own";
 
 /// What helps where a series is not whole.
 const COMPLETE: &str = "add what is missing, or put the mails that are meant into a mailbox of their own";

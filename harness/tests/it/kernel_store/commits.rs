@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use harness::kernel::{Canceller, Commits, Fault};
+use harness::kernel::{Canceller, Commits, Fault, Import, SeriesFrom};
 
 use super::fake::{Fake, PATCHED_CODE, STOCK_CODE};
 
@@ -32,6 +32,26 @@ fn tree() -> Fake {
     let bases: Vec<String> = bases.iter().map(|(name, origin)| format!("  {name}: {origin}")).collect();
     fake.write("guest-kernel/bases.yaml", &format!("bases:\n{}\n", bases.join("\n")));
     fake
+}
+
+#[test]
+fn a_series_is_tried_on_the_commit_and_not_on_the_one_that_it_is_near_to() {
+    let fake = tree();
+    fake.kernel("stock@near-good");
+    fake.write(
+        "fix.patch",
+        "--- a/lib/string.c\n+++ b/lib/string.c\n@@ -1 +1 @@\n-char string(void);\n+char string(int);\n",
+    );
+    let import = Import {
+        name: "fix".to_owned(),
+        from: SeriesFrom::Path(fake.path("fix.patch")),
+        mail: None,
+        base: "near-last".to_owned(),
+        title: None,
+        claim: None,
+    };
+    let imported = fake.store().import(&fake.project(), &import, &mut |_| {}).unwrap();
+    assert_eq!(imported.patches.len(), 1);
 }
 
 #[test]
