@@ -131,7 +131,7 @@ mod tests {
             let mut torn = whole.clone();
             torn[at] ^= 0x10;
             assert_eq!(of(&[torn]), (String::new(), 1), "byte {at}");
-            assert_eq!(of(&[whole[..at + 1].to_vec()]).1, u32::from(at + 1 < whole.len() && at >= 13), "up to {at}");
+            assert_eq!(of(&[whole[..=at].to_vec()]).1, u32::from(at + 1 < whole.len() && at >= 13), "up to {at}");
         }
         let mut unchecked = whole;
         unchecked[40..42].fill(0);
