@@ -99,6 +99,17 @@ mod tests {
         assert_eq!(decode(&file(frames), 3).dropped, 3);
     }
 
+    /// What Debian's 6.1.192 sent by QEMU 7.2.22's e1000 from its first witness line to the end of a panic; the serial console
+    /// showed the same 70 lines.
+    #[test]
+    fn what_a_real_kernel_sent() {
+        let pcap = include_bytes!("../../tests/fixtures/netconsole/debian-6.1.192.pcap");
+        let shown = include_str!("../../tests/fixtures/netconsole/debian-6.1.192.txt");
+        let netconsole = decode(pcap, 0);
+        assert_eq!((netconsole.console.text.as_str(), netconsole.damaged), (shown, 0));
+        assert_eq!(shown.lines().count(), 70);
+    }
+
     #[test]
     fn control_characters_are_made_visible() {
         assert_eq!(of(&[sent(b"a\x1b[2J\0b\n")]).0, "a\u{fffd}b\n");
