@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::project::catalogue;
 use super::{Failure, Global, Output, print, print_json};
 use crate::plan::{self, ParamFilter};
+use crate::report::Explanation;
 
 /// Tell in plain English what a scenario does.
 ///
@@ -27,7 +28,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let catalogue = catalogue(global)?;
     let scenario = catalogue.scenario(&arguments.scenario)?;
     let points = plan::points(scenario, &arguments.param)?;
-    if let Some(explanation) = scenario.explain(&points, arguments.seed) {
+    if let Some(explanation) = Explanation::of(scenario, &points, arguments.seed) {
         match global.format {
             Output::Text => print(&explanation.to_string())?,
             Output::Json => print_json(&explanation)?,

@@ -175,7 +175,7 @@ mod tests {
         let text = instance.draw(7).to_guest("00", 2, crate::scenario::Firing::default());
         let line = "workload for_us=2000000 seed=7 cpus=0,2 -- -n 3 2s\n";
         assert_eq!(text, format!("nonce 00\nwitnesses 2\n{line}fire\n"));
-        let told = scenario.explain(&scenario.points(), None).unwrap().to_string();
+        let told = crate::report::Explanation::of(&scenario, &scenario.points(), None).unwrap().to_string();
         assert!(told.contains("repro -n 3 2s`, for 2 s at most") || told.contains("the agent runs"), "{told}");
     }
 

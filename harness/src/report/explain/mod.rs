@@ -67,20 +67,20 @@ pub struct OnCpu {
     pub acts: Vec<String>,
 }
 
-impl Scenario {
-    /// The scenario in sentences: what is expected at the points `meant`, and what happens at the first of them; drawn by
+impl Explanation {
+    /// A scenario in sentences: what is expected at the points `meant`, and what happens at the first of them; drawn by
     /// `seed`, if there is one. `None` if `meant` is empty or has no point of this scenario in the first place.
-    pub fn explain(&self, meant: &[Params], seed: Option<u64>) -> Option<Explanation> {
-        let instances: Vec<&Instance> = meant.iter().filter_map(|params| self.at(params)).collect();
+    pub fn of(scenario: &Scenario, meant: &[Params], seed: Option<u64>) -> Option<Self> {
+        let instances: Vec<&Instance> = meant.iter().filter_map(|params| scenario.at(params)).collect();
         let instance = *instances.first()?;
         let drawn = seed.map(|seed| instance.draw(seed));
         let actors = drawn.as_ref().map_or_else(|| instance.actors.clone(), as_planned);
-        Some(Explanation {
-            scenario: self.name.clone(),
-            title: self.title.clone(),
-            why: self.why.trim_end().to_owned(),
-            source: self.source.clone(),
-            sweep: self.sweep(&instances),
+        Some(Self {
+            scenario: scenario.name.clone(),
+            title: scenario.title.clone(),
+            why: scenario.why.trim_end().to_owned(),
+            source: scenario.source.clone(),
+            sweep: sweep(scenario, &instances),
             params: instance.params.clone(),
             seed,
             drawn: drawn.as_ref().map(what_is_drawn).unwrap_or_default(),
@@ -89,36 +89,37 @@ impl Scenario {
             ends: ends(instance),
             meet: asked::meetings(instance),
             order: instance.order.iter().map(asked::assertion).collect(),
-            expect: asked::expectations(self, &instances),
+            expect: asked::expectations(scenario, &instances),
             needs: asked::needs(&instance.needs),
         })
     }
+}
 
-    fn sweep(&self, meant: &[&Instance]) -> Vec<String> {
-        if self.parameters.is_empty() {
-            return Vec::new();
-        }
-        let values = |parameter: &Parameter| {
-            let values: Vec<String> = parameter.values.iter().map(ToString::to_string).collect();
-            format!("`{}` is {}.", parameter.name, list(&values, "or"))
-        };
-        let mut sentences: Vec<String> = self.parameters.iter().map(values).collect();
-        let point = meant.first().map(|instance| at_point(instance)).unwrap_or_default();
-        let point = point.trim_start_matches(" at ");
-        let which = match (self.points().len(), meant.len()) {
-            (1, _) => "That is one point.".to_owned(),
-            (all, 1) => format!("Of these {all} points one is told, {point}."),
-            (all, some) => {
-                let some = if some == all { "all of them".to_owned() } else { format!("{some} of them") };
-                format!(
-                    "These are {all} points. Told is what happens at the first, {point}, and what is expected at {some}; \
-                     `--param NAME=VALUE` chooses."
-                )
-            }
-        };
-        sentences.push(which);
-        sentences
+/// Each parameter with its values, and which of the points are told.
+fn sweep(scenario: &Scenario, meant: &[&Instance]) -> Vec<String> {
+    if scenario.parameters.is_empty() {
+        return Vec::new();
     }
+    let values = |parameter: &Parameter| {
+        let values: Vec<String> = parameter.values.iter().map(ToString::to_string).collect();
+        format!("`{}` is {}.", parameter.name, list(&values, "or"))
+    };
+    let mut sentences: Vec<String> = scenario.parameters.iter().map(values).collect();
+    let point = meant.first().map(|instance| at_point(instance)).unwrap_or_default();
+    let point = point.trim_start_matches(" at ");
+    let which = match (scenario.points().len(), meant.len()) {
+        (1, _) => "That is one point.".to_owned(),
+        (all, 1) => format!("Of these {all} points one is told, {point}."),
+        (all, some) => {
+            let some = if some == all { "all of them".to_owned() } else { format!("{some} of them") };
+            format!(
+                "These are {all} points. Told is what happens at the first, {point}, and what is expected at {some}; \
+                 `--param NAME=VALUE` chooses."
+            )
+        }
+    };
+    sentences.push(which);
+    sentences
 }
 
 /// As if nothing in it had to be drawn.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 
+use super::Explanation;
 use crate::model::Params;
 use crate::model::ends::EndsBy;
 use crate::scenario::Scenario;
@@ -12,7 +13,7 @@ use crate::scenario::tests::{held, read, shipped};
 
 /// The first point in sentences, and what is expected at all.
 fn explained(scenario: &Scenario, seed: Option<u64>) -> String {
-    scenario.explain(&scenario.points(), seed).unwrap().to_string()
+    Explanation::of(scenario, &scenario.points(), seed).unwrap().to_string()
 }
 
 /// A scenario with these lines, its actors among them.
@@ -38,9 +39,9 @@ fn a_sweep() {
 fn one_point_of_it() {
     let all = shipped();
     let scenario = Scenario::find(&all, "panic-during-oops-dump").unwrap();
-    assert_snapshot!("one_point", scenario.explain(&[held("1500ms", 0)], None).unwrap());
-    assert!(scenario.explain(&[held("1400ms", 0)], None).is_none());
-    assert!(scenario.explain(&[], None).is_none());
+    assert_snapshot!("one_point", Explanation::of(scenario, &[held("1500ms", 0)], None).unwrap());
+    assert!(Explanation::of(scenario, &[held("1400ms", 0)], None).is_none());
+    assert!(Explanation::of(scenario, &[], None).is_none());
 }
 
 #[test]
@@ -52,11 +53,9 @@ fn everything_there_is() {
 fn what_a_seed_draws() {
     let scenario = read("everything", &EXAMPLE).unwrap();
     let point = &scenario.points()[..1];
-    assert_snapshot!("drawn", scenario.explain(point, Some(7)).unwrap());
-    let plain = read(
-        "x",
-        "{name: x, title: t, why: w, source: s, expect: [], actors: [panic: {name: p, cpu: 0, at: 0ms}]}",
-    );
+    assert_snapshot!("drawn", Explanation::of(&scenario, point, Some(7)).unwrap());
+    let plain =
+        read("x", "{name: x, title: t, why: w, source: s, expect: [], actors: [panic: {name: p, cpu: 0, at: 0ms}]}");
     let plain = explained(&plain.unwrap(), Some(7));
     assert!(plain.contains("\nDrawn by the seed 7\n  - There is nothing to be drawn.\n"), "{plain}");
 }
@@ -192,16 +191,14 @@ fn every_shipped_scenario_is_explained_in_lines_that_fit() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     for scenario in Scenario::list(&dir).all().unwrap() {
         for params in scenario.points() {
-            let text = scenario.explain(std::slice::from_ref(&params), Some(1)).unwrap().to_string();
+            let text = Explanation::of(&scenario, std::slice::from_ref(&params), Some(1)).unwrap().to_string();
             let ours = |line: &&str| !scenario.why.contains(line.trim()) && !line.contains(&scenario.title);
             let wide = text.lines().filter(ours).find(|line| line.chars().count() > 80 && line.contains(". "));
             assert_eq!(wide, None, "{}", scenario.name);
         }
     }
-    let json = serde_json::to_value(
-        scenario("actors: [panic: { name: p, cpu: 0, at: 0ms }]\nexpect: []\n").explain(&[Params::new()], None),
-    )
-    .unwrap();
+    let panic = scenario("actors: [panic: { name: p, cpu: 0, at: 0ms }]\nexpect: []\n");
+    let json = serde_json::to_value(Explanation::of(&panic, &[Params::new()], None)).unwrap();
     assert_eq!(json["cpus"][0]["cpu"], "CPU 0");
     assert_eq!(json["cpus"][0]["acts"][0], "As soon as the actors are fired, `p` calls panic() in a kernel thread.");
 }
