@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
 use crate::guest::Time;
 use crate::model::Phase;
 use crate::session::TrialOptions;
@@ -29,7 +31,7 @@ pub struct TrialArguments {
     templates: Option<u32>,
     /// Whether each trial draws, from its seed, how its faults lie against timer ticks and the turns of the CPUs; `fixed`
     /// is for debugging
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = phases(), default_value_t)]
     phase: Phase,
     /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
     #[arg(long)]
@@ -47,6 +49,17 @@ pub struct TrialArguments {
     /// Whether to record what the guests' CPUs do, from outside
     #[arg(long, value_enum, default_value_t = Trace::Auto)]
     trace: Trace,
+}
+
+/// The words for a phase.
+fn phases() -> impl TypedValueParser<Value = Phase> {
+    let drawn = PossibleValue::new("drawn").help("Each from its seed");
+    let fixed = PossibleValue::new("fixed").help(
+        "No: every trial has the phase of its template, for debugging. What such trials show of one template need not hold \
+         for any other",
+    );
+    let phase = |word: String| if word == "fixed" { Phase::Fixed } else { Phase::Drawn };
+    PossibleValuesParser::new([drawn, fixed]).map(phase)
 }
 
 /// Whether guests are traced.

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::return_self_not_must_use, reason = "for tests")]
 
+pub mod records;
+pub mod timelines;
+
 use std::io::Write;
 
 /// `CPER_SECTION_TYPE_DMESG` in EFI byte order.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::evidence::console;
-use crate::model::timeline::sample::{CONSOLE, any_timeline, event, stock};
+use harness_testdata::timelines::{CONSOLE, any_timeline, event, stock};
 
 /// What each line stands before, with the first word after its prefix.
 fn placed(timeline: &Timeline, console: &[u8]) -> Vec<usize> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::config::{Fragments, line_of};
 use super::{KernelError, files};
-use crate::project::Project;
+use harness_project::Project;
 
 /// An option that two configurations differ in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Unmet;
 use super::config::Config;
-use crate::yaml::nearest;
+use harness_yaml::nearest;
 
 /// Adds the reasons, as far as the Kconfig files of `tree` give any.
 pub(super) fn explain(tree: &Path, config: &Config, unmet: &mut [Unmet]) {

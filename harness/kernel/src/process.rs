@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Canceller, KernelError};
-use crate::project::temp_dir;
+use harness_project::temp_dir;
 
 /// No line of a build is longer; what is longer is cut there.
 const LINE_BYTES: u64 = 1 << 16;

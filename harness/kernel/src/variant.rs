@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::files::is_plain_name;
 use super::knob::Knob;
 use super::{KernelError, Version};
-use crate::model::GuestChange;
-use crate::project::Project;
-use crate::yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};
+use harness_model::GuestChange;
+use harness_project::Project;
+use harness_yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};
 
 /// A base with an ordered patch series, further config fragments, a command line and run-time settings.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::source::Source;
 use super::variant::{self, Variant};
 use super::workbench::Workbench;
 use super::{BuildEvent, KernelError, PatchRecord, Store, Version, files};
-use crate::project::{Project, temp_dir};
+use harness_project::{Project, temp_dir};
 
 /// Where a series comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

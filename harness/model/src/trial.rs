@@ -24,7 +24,7 @@ pub struct Logged {
 }
 
 /// Whether trials draw how their faults lie against everything else in the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Each from its seed.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::diagnose::Diagnosis;
 use super::{Version, files};
-use crate::yaml::{InputError, LookupError, UnknownName};
+use harness_yaml::{InputError, LookupError, UnknownName};
 
 /// What the source of one kernel takes while it is built, unpacked and with its objects: 1.7 GiB and 0.2 GiB were
 /// measured for 6.12.117; the rest is for newer kernels.

@@ -263,6 +263,3 @@ pub(super) fn written(f: &mut fmt::Formatter<'_>, step: &str, of: &str, edge: St
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
-
-#[cfg(test)]
-pub(crate) mod sample;

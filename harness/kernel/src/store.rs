@@ -17,8 +17,8 @@ use super::source::Source;
 use super::variant::Variant;
 use super::workbench::Workbench;
 use super::{BuildEvent, BuildRecord, Canceller, KernelError, Version, files, toolchain};
-use crate::model::{GuestChange, KernelName};
-use crate::project::Project;
+use harness_model::{GuestChange, KernelName};
+use harness_project::Project;
 
 /// The kernels that were built, by content, and the means to build more.
 #[derive(Debug, Clone)]

@@ -44,7 +44,7 @@ fn what_is_set_comes_behind_what_the_variant_has() {
             Knob::Sysctl(Sysctl { name: "kernel.panic_on_oops".to_owned(), value: "1".to_owned() }),
         ]
     );
-    assert_eq!(variant.guest, crate::model::GuestChange::default());
+    assert_eq!(variant.guest, harness_model::GuestChange::default());
 }
 
 #[test]

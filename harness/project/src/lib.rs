@@ -15,7 +15,7 @@ impl Project {
     /// The nearest folder at or above `start` in which a project is; failing that, the checkout this
     /// program was built from.
     pub fn find(start: &Path) -> Option<Self> {
-        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.parent()?;
         start.ancestors().chain([built_from]).find(|dir| Self::is_at(dir)).map(Self::at)
     }
 
@@ -30,8 +30,7 @@ impl Project {
     }
 
     /// The project at `root`, with a cache of its own.
-    #[cfg(test)]
-    pub(crate) fn with_cache(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
+    pub fn with_cache(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), cache: cache.into() }
     }
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use harness_model::timeline::{AbsentStep, Event, StepEdge, Timeline};
 use proptest::prelude::*;
 
-use super::{AbsentStep, Event, StepEdge, Timeline};
-
 /// An event, as `us cpu step of`; ` }` at the end: it ends; `~` at the beginning: a detail.
-pub(crate) fn event(text: &str) -> Event {
+pub fn event(text: &str) -> Event {
     let (text, detail) = text.strip_prefix('~').map_or((text, false), |text| (text, true));
     let (text, edge) = text.strip_suffix(" }").map_or((text, StepEdge::Begin), |text| (text, StepEdge::End));
     let mut words = text.split(' ');
@@ -22,13 +21,13 @@ pub(crate) fn event(text: &str) -> Event {
 }
 
 /// A timeline of four CPUs, an event a line.
-pub(crate) fn timeline(text: &str) -> Timeline {
+pub fn timeline(text: &str) -> Timeline {
     let events = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(event).collect();
     Timeline { cpus: 4, events, ..Timeline::default() }
 }
 
 /// `panic-alone` on a kernel in today's order; the console's first line was printed before firing.
-pub(crate) const STOCK: &str = "
+pub const STOCK: &str = "
     ~-700 1 printk
     371 0 actor panic
     380 0 panic
@@ -66,16 +65,18 @@ pub(crate) const STOCK: &str = "
 ";
 
 /// What that guest's console said.
-pub(crate) const CONSOLE: &[u8] = b"[    3.327328][    T1] witness 0123456789abcdef 32/32 7051a513\r\n\
+pub const CONSOLE: &[u8] = b"[    3.327328][    T1] witness 0123456789abcdef 32/32 7051a513\r\n\
     [    3.328428][   T46] Kernel panic - not syncing: crashlab 0123456789abcdef\r\n\
     [    3.328650][   T46] CPU: 0 UID: 0 PID: 46 Comm: crashlab/panic Tainted: G           O       6.12.117 #1 and so on, and on\r\n\
     [    3.329070][   T46] Kernel Offset: disabled\r\n";
 
-pub(crate) fn stock() -> Timeline {
+/// [`STOCK`].
+pub fn stock() -> Timeline {
     timeline(STOCK)
 }
 
-pub(crate) fn absent() -> Vec<AbsentStep> {
+/// A step that a kernel does not have.
+pub fn absent() -> Vec<AbsentStep> {
     vec![AbsentStep {
         step: "oops_end".into(),
         of: String::new(),
@@ -84,7 +85,7 @@ pub(crate) fn absent() -> Vec<AbsentStep> {
 }
 
 /// Whatever a file may hold.
-pub(crate) fn any_timeline() -> impl Strategy<Value = Timeline> {
+pub fn any_timeline() -> impl Strategy<Value = Timeline> {
     let step = prop_oneof![
         Just("panic".to_owned()),
         Just("kmsg_dump".to_owned()),

@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::files::is_plain_name;
-use crate::yaml::{Broken, Listed, Ordered, Source};
+use harness_yaml::{Broken, Listed, Ordered, Source};
 
 /// The entries of the mapping at `key` with their names, each of which can be a part of names of variants and cells.
 /// `name_of` is what has the name, as the beginning of a sentence.

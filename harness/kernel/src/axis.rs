@@ -9,9 +9,9 @@ use serde::de::IgnoredAny;
 use super::entries;
 use super::knob::{Knob, Parameter, Sysctl};
 use super::{KernelError, Variant};
-use crate::model::pstore::{Backend, Ramoops};
-use crate::project::Project;
-use crate::yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
+use harness_model::pstore::{Backend, Ramoops};
+use harness_project::Project;
+use harness_yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
 /// Something that can be set, by a name that is short enough for the name of a variant: `stock+post_notifiers=1`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{KernelError, Package, entries, files};
-use crate::project::Project;
-use crate::yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
+use harness_project::Project;
+use harness_yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
 /// An unpatched kernel source, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use tempfile::TempDir;
 
 use super::*;
-use crate::kernel::knob::{Parameter, Sysctl};
+use crate::knob::{Parameter, Sysctl};
 
 fn project(yaml: &str) -> (TempDir, Project) {
     let root = tempfile::tempdir().unwrap();
