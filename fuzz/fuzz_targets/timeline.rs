@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use harness::evidence::{Facts, RawEvidence, Tracing, activity, place_console};
+use harness::evidence::{Facts, Meaning, Probes, RawEvidence, Tracing, activity, place_console};
 use harness::model::timeline::StepEdge;
-use harness::probes::{Meaning, Probes};
 use harness_fuzz::{examine, page};
 use harness_trace::{EVENTS_AT, MAGIC, Place, Probe, STATE, State};
 use libfuzzer_sys::fuzz_target;

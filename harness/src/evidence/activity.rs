@@ -3,8 +3,8 @@
 use harness_trace::{CLAIMED, HITS_AT, MAGIC, MAX_EVENTS, Probe};
 
 use super::bytes::{array, u64_at};
+use super::probes::{Meaning, Probes};
 use super::timeline::Raw;
-use crate::probes::{Meaning, Probes};
 
 /// Steps that a CPU takes while it waits, for ever if need be: the endless loop at the end of `panic()`
 /// (`kernel/panic.c`) puts the soft-lockup watchdog off with each turn.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::console::{self, Console};
 use super::printk_ring::{self, Log, RawRing};
+use super::probes::Probes;
 use super::pstore::{self, Pstore};
 use super::ramoops::{self, Contents, Corrections, ZoneError};
 use super::stamps::{self, Stamps, StampsError};
@@ -13,7 +14,6 @@ use crate::model::ActorStamps;
 use crate::model::cpus::Cpus;
 use crate::model::pstore::Ramoops;
 use crate::model::timeline::Timeline;
-use crate::probes::Probes;
 
 /// The bytes that a guest left, borrowed from whoever has read them. None of them is trusted.
 #[derive(Debug, Clone, Copy)]

@@ -35,6 +35,7 @@ mod notes;
 mod placed;
 pub mod printk;
 pub mod printk_ring;
+mod probes;
 pub mod pstore;
 pub mod ramoops;
 pub(crate) mod ranges;
@@ -49,6 +50,7 @@ pub mod vmcoreinfo;
 
 pub use decode::{ConsoleZone, Ending, Evidence, Facts, RawEvidence, RawPstore, Tracing};
 pub use placed::place_console;
+pub use probes::{Meaning, Probes};
 
 #[cfg(test)]
 pub(crate) mod encode_core;

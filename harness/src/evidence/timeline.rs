@@ -8,8 +8,8 @@ use harness_protocol::page::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
 use harness_trace::{CLAIMED, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
 
 use super::bytes::{array, u32_at, u64_at};
+use super::probes::{Meaning, Probes};
 use crate::model::timeline::{Event, StepEdge, Timeline};
-use crate::probes::{Meaning, Probes};
 
 /// Why there is no timeline.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! guest-kernel/probes/panic.yaml ─> ProbeSet ─┐
-//! vmlinux ────────────────────────> Image ────┴─> Probes ─┬─> to the tracer: addresses
-//! a booted guest: its notifiers, dumpers ─> Hooks ────────┘   to the decoder: what each one means
+//! vmlinux ────────────────────────> Image ────┴─> LinkedProbes ─┬─> Probes: to the tracer addresses,
+//! a booted guest: its notifiers, dumpers ─> Hooks ──────────────┘           to the decoder what each one means
 //! ```
 //!
 //! A step that cannot be seen in a kernel is listed with the reason, never left out in silence.
@@ -16,4 +16,4 @@ mod tests;
 
 pub use self::elf::{Extent, Image, Missing};
 pub use self::file::{ProbeSet, Seen, Step};
-pub use self::resolve::{KernelFiles, Meaning, Probes, ProbesError};
+pub use self::resolve::{KernelFiles, LinkedProbes, ProbesError, with_steps};

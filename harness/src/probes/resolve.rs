@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::elf::{Extent, Image, Missing};
 use super::file::{ProbeSet, Seen, Step};
+use crate::evidence::{Meaning, Probes};
 use crate::guest::{CrashlabAddresses, Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
 use crate::model::order::OwnStep;
@@ -22,33 +23,11 @@ const ANCHOR: &str = "x86_64_start_kernel";
 const STAMP: &str = "cl_stamp";
 const STAMPS: u32 = 1024;
 
-/// What an event of a probe means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meaning {
-    /// A step.
-    Step {
-        /// Its name.
-        step: String,
-        /// Of what; may be empty.
-        of: String,
-        /// Its beginning or its end.
-        edge: StepEdge,
-        /// It is no step of the order by which kernels are compared.
-        detail: bool,
-    },
-    /// crashlab writes a stamp; how far into its page tells which.
-    Stamp,
-}
-
-/// A probe set at the addresses of one kernel.
+/// A probe set at the addresses that one kernel was linked for: what is known before it has booted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Probes {
-    /// For the tracer.
-    pub probes: Vec<Probe>,
-    /// Of each probe, in the same order.
-    pub meanings: Vec<Meaning>,
-    /// Steps, or some of their functions, that this kernel does not have.
-    pub absent: Vec<AbsentStep>,
+pub struct LinkedProbes {
+    /// The probes so far.
+    pub probes: Probes,
     /// Link address of the function by which a booting kernel's slide is learnt.
     pub anchor: u64,
     /// What a booted guest is to be asked for.
@@ -109,28 +88,29 @@ impl KernelFiles {
     }
 }
 
-impl Probes {
+impl LinkedProbes {
     /// Those of `set` at the addresses of a kernel; what only a booted guest can tell comes by [`Self::with_hooks`].
     pub fn of(set: &ProbeSet, files: &KernelFiles) -> Result<Self, ProbesError> {
         let KernelFiles { path, vmlinux, version, .. } = files;
-        let probes = Self::resolve(set, vmlinux, version.as_ref()).map_err(unreadable(path))?;
+        let linked = Self::resolve(set, vmlinux, version.as_ref()).map_err(unreadable(path))?;
         let anchor = vmlinux.function(ANCHOR);
         let anchor = anchor.map_err(|_| ProbesError::NoFunction { path: path.clone(), name: ANCHOR })?;
-        if probes.probes.len() > MAX_PROBES {
-            return Err(ProbesError::TooMany { set: set.name.clone(), found: probes.probes.len() });
+        let found = linked.probes.probes.len();
+        if found > MAX_PROBES {
+            return Err(ProbesError::TooMany { set: set.name.clone(), found });
         }
-        Ok(Self { anchor: anchor.first().map_or(0, |(start, _)| *start), ..probes })
+        Ok(Self { anchor: anchor.first().map_or(0, |(start, _)| *start), ..linked })
     }
 
     /// The same, of symbols.
     pub(super) fn resolve(set: &ProbeSet, image: &Image, version: Option<&Version>) -> io::Result<Self> {
-        let mut probes = Self::default();
+        let mut linked = Self::default();
         for step in &set.steps {
             if version.is_none_or(|version| step.is_for(version)) {
-                probes.step(step, image)?;
+                linked.step(step, image)?;
             }
         }
-        Ok(probes)
+        Ok(linked)
     }
 
     /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
@@ -139,7 +119,7 @@ impl Probes {
         hooks: &Hooks,
         crashlab: CrashlabAddresses,
         files: &KernelFiles,
-    ) -> Result<Self, ProbesError> {
+    ) -> Result<Probes, ProbesError> {
         self.add_hooks(hooks, crashlab, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
     }
 
@@ -149,16 +129,16 @@ impl Probes {
         crashlab: CrashlabAddresses,
         image: &Image,
         stamp: &[Extent],
-    ) -> io::Result<Self> {
-        let mut probes = self.clone();
+    ) -> io::Result<Probes> {
+        let mut all = Self { probes: self.probes.clone(), ..Self::default() };
         for (step, entries) in self.of_lists.iter().zip(&hooks.lists) {
             for address in entries {
                 let linked = address.wrapping_sub(hooks.slide);
                 match image.beginning_at(linked) {
-                    Some((name, extent)) => probes.function(step, image, name, extent, name)?,
+                    Some((name, extent)) => all.function(step, image, name, extent, name)?,
                     // A module's, whose symbols are not known.
                     None => {
-                        probes.add(Place::At(*address), false, step, &format!("{address:#x}"), StepEdge::Begin);
+                        all.add(Place::At(*address), false, step, &format!("{address:#x}"), StepEdge::Begin);
                     }
                 }
             }
@@ -167,23 +147,10 @@ impl Probes {
         let watched = (crashlab.mapped, crashlab.mapped.wrapping_add(page::SIZE as u64), false);
         for extent in stamp {
             let place = Place::Access { code: at(*extent), watched, reads: false };
-            probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });
-            probes.meanings.push(Meaning::Stamp);
+            all.probes.probes.push(Probe { place, as_linked: false, limit: STAMPS });
+            all.probes.meanings.push(Meaning::Stamp);
         }
-        probes.lists.clear();
-        probes.of_lists.clear();
-        Ok(probes)
-    }
-
-    /// With steps of a scenario's own in addition.
-    pub fn with_steps(&self, steps: &[OwnStep], files: &KernelFiles) -> Result<Self, ProbesError> {
-        self.add_steps(steps, &files.vmlinux).map_err(unreadable(&files.path))
-    }
-
-    pub(super) fn add_steps(&self, steps: &[OwnStep], image: &Image) -> io::Result<Self> {
-        let mut probes = self.clone();
-        steps.iter().try_for_each(|step| probes.step(&step.into(), image))?;
-        Ok(probes)
+        Ok(all.probes)
     }
 
     fn step(&mut self, step: &Step, image: &Image) -> io::Result<()> {
@@ -265,8 +232,13 @@ impl Probes {
     }
 
     fn add(&mut self, place: Place, as_linked: bool, step: &Step, of: &str, edge: StepEdge) {
-        self.probes.push(Probe { place, as_linked, limit: step.limit });
-        self.meanings.push(Meaning::Step { step: step.name.clone(), of: of.to_owned(), edge, detail: step.detail });
+        self.probes.probes.push(Probe { place, as_linked, limit: step.limit });
+        self.probes.meanings.push(Meaning::Step {
+            step: step.name.clone(),
+            of: of.to_owned(),
+            edge,
+            detail: step.detail,
+        });
     }
 
     fn lacks(&mut self, step: &Step, image: &Image, names: &[String]) {
@@ -276,8 +248,19 @@ impl Probes {
     }
 
     fn absent(&mut self, step: &Step, of: &str, why: String) {
-        self.absent.push(AbsentStep { step: step.name.clone(), of: of.to_owned(), why });
+        self.probes.absent.push(AbsentStep { step: step.name.clone(), of: of.to_owned(), why });
     }
+}
+
+/// The probes of a guest, with steps of a scenario's own in addition.
+pub fn with_steps(probes: &Probes, steps: &[OwnStep], files: &KernelFiles) -> Result<Probes, ProbesError> {
+    add_steps(probes, steps, &files.vmlinux).map_err(unreadable(&files.path))
+}
+
+pub(super) fn add_steps(probes: &Probes, steps: &[OwnStep], image: &Image) -> io::Result<Probes> {
+    let mut all = LinkedProbes { probes: probes.clone(), ..LinkedProbes::default() };
+    steps.iter().try_for_each(|step| all.step(&step.into(), image))?;
+    Ok(all.probes)
 }
 
 fn says(missing: Missing, what: &str) -> String {

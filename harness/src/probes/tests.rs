@@ -6,7 +6,9 @@ use harness_trace::{Place, Probe};
 use object::write::{Object, StandardSegment, Symbol, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
 
+use super::resolve::add_steps;
 use super::*;
+use crate::evidence::{Meaning, Probes};
 use crate::guest::{CrashlabAddresses, Hooks, ListHead};
 use crate::model::order::OwnStep;
 use crate::model::timeline::{Event, STEPS, StepEdge};
@@ -51,8 +53,12 @@ fn set(steps: &str) -> ProbeSet {
     ProbeSet::load(&path).unwrap()
 }
 
+fn linked(steps: &str, image: &Image, version: &str) -> LinkedProbes {
+    LinkedProbes::resolve(&set(steps), image, Some(&version.parse().unwrap())).unwrap()
+}
+
 fn resolve(steps: &str, image: &Image, version: &str) -> Probes {
-    Probes::resolve(&set(steps), image, Some(&version.parse().unwrap())).unwrap()
+    linked(steps, image, version).probes
 }
 
 /// `step of edge`, with the place, of each probe.
@@ -107,7 +113,8 @@ fn steps_of_a_scenarios_own_come_behind_the_others() {
         functions: functions.iter().map(|it| (*it).to_owned()).collect(),
         returns,
     };
-    let probes = probes.add_steps(&[own("b", &["gone", "f"], true), own("c", &["gone"], false)], &image).unwrap();
+    let steps = [own("b", &["gone", "f"], true), own("c", &["gone"], false)];
+    let probes = add_steps(&probes, &steps, &image).unwrap();
     let expected = ["a  begin At(2)", "b  begin At(0)", "b  end Instruction { at: 1, bytes: 1 }"];
     assert_eq!((shown(&probes), probes.absent[0].step.as_str()), (expected.map(str::to_owned).to_vec(), "c"));
 }
@@ -176,7 +183,7 @@ fn what_a_booted_guest_tells_is_looked_for_where_it_runs() {
     let image = elf(&[("hung_task_panic", RET), ("dump", RET)], &[("chain", 0x100, 16), ("list", 0x200, 16)]);
     let steps = "- notifiers: { step: notifier, lists: [no_such, chain], is: x, returns: true }\n\
                  - dumpers: { step: dumper, list: list, is: x }\n";
-    let linked = resolve(steps, &image, "6.12");
+    let linked = linked(steps, &image, "6.12");
     assert_eq!(linked.lists, [ListHead::Notifiers(0x108), ListHead::Dumpers(0x200)]);
     let slide = 0x20_0000;
     let hooks = Hooks { slide, lists: vec![vec![slide, 0x9999], vec![slide + 2]] };

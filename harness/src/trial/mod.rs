@@ -32,14 +32,13 @@ use harness_protocol::Directive;
 
 use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
-use crate::evidence::{Ending, Facts, Tracing as Traced};
+use crate::evidence::{Ending, Facts, Probes, Tracing as Traced};
 use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
-use crate::probes::Probes;
 use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay};
 use crate::verdict::Tail;
 

@@ -15,6 +15,7 @@ use super::dump::Dumps;
 use super::symbols::KernelSymbols;
 use super::tracer::StageTracer;
 use super::workdir::Workplace;
+use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
     GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing, crash_command_line,
@@ -22,7 +23,7 @@ use crate::guest::{
 use crate::image;
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
-use crate::probes::{Probes, ProbesError};
+use crate::probes::ProbesError;
 use crate::scenario::{CrashBoot, stream};
 use crate::tracer::Tracer;
 use crate::waits::{WaitSet, Waits};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use harness_protocol::page::TRACER_AT;
 
+use crate::evidence::Probes;
 use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Template, Tracing};
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
-use crate::probes::{KernelFiles, Probes, ProbesError};
+use crate::probes::{self, KernelFiles, LinkedProbes, ProbesError};
 use crate::tracer::Tracer;
 
 /// A tracer, and where it looks in the guests of one kernel.
@@ -17,7 +18,7 @@ pub(super) struct StageTracer {
     plugin: PathBuf,
     files: KernelFiles,
     /// What is known of the kernel before it has booted.
-    linked: Probes,
+    linked: LinkedProbes,
     /// In restored guests it sleeps until it is needed.
     sleeps: bool,
 }
@@ -27,7 +28,7 @@ impl StageTracer {
     /// then it must not sleep.
     pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
         let files = KernelFiles::read(kernel)?;
-        let linked = Probes::of(&tracer.set, &files)?;
+        let linked = LinkedProbes::of(&tracer.set, &files)?;
         Ok(Self { plugin: tracer.plugin.clone(), files, linked, sleeps })
     }
 
@@ -38,8 +39,8 @@ impl StageTracer {
 
     /// Probes for a guest that is booted rather than restored.
     pub fn for_boot(&self) -> Tracing<'_> {
-        let Probes { probes, lists, anchor, .. } = &self.linked;
-        Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None }
+        let LinkedProbes { probes, lists, anchor, .. } = &self.linked;
+        Tracing { plugin: &self.plugin, probes: &probes.probes, lists, anchor: *anchor, slide: 0, doorbell: None }
     }
 
     /// Of a guest that is restored from `template`; none if its guest told no hooks.
@@ -59,7 +60,7 @@ impl StageTracer {
         if steps.is_empty() {
             return Ok(probes);
         }
-        probes.with_steps(steps, &self.files).map(Arc::new).map_err(not_found)
+        probes::with_steps(&probes, steps, &self.files).map(Arc::new).map_err(not_found)
     }
 
     /// Asks a guest that has just booted for what it can tell of itself, and has that and the steps of the scenario's own
@@ -69,7 +70,7 @@ impl StageTracer {
         let hooks = guest.hooks(&self.linked.lists).await?;
         let all = self.with_hooks(&hooks, crashlab).map_err(not_found)?;
         let all = self.with_steps(Arc::new(all), steps)?;
-        guest.add_probes(all.probes.get(self.linked.probes.len()..).unwrap_or_default()).await?;
+        guest.add_probes(all.probes.get(self.linked.probes.probes.len()..).unwrap_or_default()).await?;
         Ok(all)
     }
 }

@@ -8,12 +8,12 @@ use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Limited, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
 use super::stage::{PANIC_CPU, Stage};
 use super::{ARM_DEADLINE, Assignment};
+use crate::evidence::Probes;
 use crate::evidence::activity;
 use crate::evidence::registers::{self, VcpuState};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
 use crate::guest::{Clock, End, Guest, GuestError, Sample, Time, monotonic_ns};
-use crate::probes::Probes;
 use crate::waits::{Lasts, Variable, Waits};
 
 /// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
