@@ -11,7 +11,6 @@ mod blocking;
 pub mod check;
 pub mod cli;
 pub mod compare;
-pub mod evidence;
 pub mod failure;
 pub mod guest;
 pub mod image;
@@ -36,6 +35,7 @@ pub mod verdict;
 pub mod waits;
 
 pub use harness_bisect as bisect;
+pub use harness_evidence as evidence;
 pub use harness_kernel as kernel;
 pub use harness_model as model;
 pub use harness_project as project;

@@ -212,7 +212,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::encode_ring::{Kernel, RingBuilder};
+    use harness_testdata::printk_ring::{Kernel, RingBuilder};
 
     fn place(addresses: [u64; 4]) -> (LogPlace, RawRing) {
         let raw = RingBuilder::new(Kernel::V6_12, 5, 10).push(0, 0, "a").push(1, 1, "b").raw();

@@ -130,10 +130,10 @@ fn count(n: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::encode_ring::{Kernel, RESERVED, RingBuilder};
     use crate::evidence::printk_ring;
     use crate::evidence::pstore::{Dump, Part, Reason};
     use crate::verdict::testlog::{NONCE, OF, OTHER};
+    use harness_testdata::printk_ring::{Kernel, RESERVED, RingBuilder};
 
     fn tail() -> Tail {
         Tail::of_panic(NONCE, OF)

@@ -104,8 +104,8 @@ fn texts(evidence: &Evidence) -> Vec<(LoggedIn, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::encode_ring::{Kernel, RingBuilder};
     use crate::evidence::{Facts, RawEvidence, printk_ring};
+    use harness_testdata::printk_ring::{Kernel, RingBuilder};
 
     const NONCE: &str = "0123456789abcdef";
 

@@ -1,11 +1,14 @@
 //! Builds evidence as kernel and QEMU write it, for tests only: enough to prove the decoders without a guest.
 //!
-//! The decoders' own tests and those that use them from outside share it, so it knows nothing of the decoders' types.
+//! The decoders' own tests and those that use them from outside share it. What a decoder's own unit tests use knows none of
+//! its types, as these are others there than here.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::return_self_not_must_use, reason = "for tests")]
 
+pub mod printk_ring;
 pub mod records;
 pub mod timelines;
+pub mod vmcore;
 
 use std::io::Write;
 

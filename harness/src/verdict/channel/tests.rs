@@ -2,10 +2,10 @@ use ChannelOutcome::{Corrupt, Lost, Saved, Truncated, Unreadable};
 
 use super::*;
 use crate::evidence::console;
-use crate::evidence::encode::{self, Erst, cper_record, deflate, dmesg_record};
 use crate::evidence::pstore;
 use crate::evidence::ramoops::{Contents, Corrections};
 use crate::verdict::testlog::{NONCE, OF, foreign, own_panic, panic, witnesses};
+use harness_testdata::{self as encode, Erst, cper_record, deflate, dmesg_record};
 
 /// The storage after these records, and what is judged of it.
 fn judge(records: &[Vec<u8>]) -> (ChannelOutcome, u32, String) {

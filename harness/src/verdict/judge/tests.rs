@@ -3,14 +3,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::evidence::encode::{self, Erst};
-use crate::evidence::encode_ring::{Kernel, RingBuilder};
 use crate::evidence::printk_ring::RawRing;
 use crate::evidence::vmcore::Dump;
 use crate::evidence::{Facts, RawEvidence, RawPstore, Tracing, pstore};
 use crate::model::ends::EndsBy;
 use crate::model::pstore::Ramoops;
 use crate::verdict::witness;
+use harness_testdata::printk_ring::{Kernel, RingBuilder};
+use harness_testdata::{self as encode, Erst};
 
 const NONCE: &str = "0123456789abcdef";
 

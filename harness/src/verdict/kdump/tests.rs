@@ -1,11 +1,11 @@
 use super::*;
-use crate::evidence::encode_core::{CoreBuilder, registers};
-use crate::evidence::encode_ring::{Kernel, RingBuilder};
 use crate::evidence::vmcore::{self, Core};
 use crate::evidence::{Evidence, Facts, RawEvidence, printk_ring};
 use crate::model::timeline::Timeline;
 use crate::verdict::testlog::{NONCE, OF};
 use crate::verdict::witness;
+use harness_testdata::printk_ring::{Kernel, RingBuilder};
+use harness_testdata::vmcore::{CoreBuilder, registers};
 
 const TEXT: u64 = 0xffff_ffff_8100_0000;
 

@@ -1,0 +1,131 @@
+//! The memory of ramoops: zones for dumps, one for the console's output, one for what user space wrote.
+//!
+//! ```text
+//! memory, sizes ─> its zones ─> zone: header, ring buffer, ecc ─┬─> dmesg: header line, inflate ─> pstore::Pstore
+//!                                                               └─> console, pmsg ─────────────> Contents
+//! ```
+//!
+//! Source: `fs/pstore/ram.c` and `fs/pstore/ram_core.c` (Linux 6.12). First come the zones for dumps, then the console's,
+//! then pmsg's. The kernel empties the last two when it boots, so they hold what the last boot wrote.
+
+mod ecc;
+mod zone;
+
+pub use ecc::Corrections;
+pub use zone::{Contents, ZoneError};
+
+use crate::pstore::{Pstore, Raw, Reader};
+use harness_model::pstore::Ramoops;
+
+/// What the memory of ramoops holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The dumps. Each zone holds one, and only its newest part: the kernel drops the others.
+    pub pstore: Pstore,
+    /// What each zone for a dump needed to have corrected, as far as it can be read.
+    pub corrections: Vec<Corrections>,
+    /// The console's output, if there is a zone for it.
+    pub console: Option<Result<Contents, ZoneError>>,
+    /// What user space wrote, if there is a zone for it.
+    pub pmsg: Option<Result<Contents, ZoneError>>,
+}
+
+/// Reads the memory of ramoops, whose zones have these sizes. Takes any bytes.
+pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
+    let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+    let parity = bytes(zones.ecc);
+    let mut rest = memory;
+    // A zone that is not whole is none: the kernel's memory was, so the rest of it is missing.
+    let mut next = |size: u32| {
+        let (zone, after) = rest.split_at_checked(bytes(size)).unwrap_or((rest, &[]));
+        rest = after;
+        zone::read(if zone.len() == bytes(size) { zone } else { &[] }, parity)
+    };
+    let mut reader = Reader::default();
+    let mut corrections = Vec::new();
+    for id in 0..zones.records {
+        let place = format!("dmesg zone {id}");
+        match next(zones.record) {
+            Ok(contents) => {
+                corrections.push(contents.corrections);
+                if let Some(what) = contents.corrections.damage() {
+                    reader.problem(&place, what, false);
+                }
+                if !contents.bytes.is_empty() {
+                    dump(&mut reader, &place, u64::from(id), &contents.bytes);
+                }
+            }
+            Err(error) => {
+                corrections.push(Corrections::default());
+                reader.problem(&place, error, true);
+            }
+        }
+    }
+    let console = (zones.console > 0).then(|| next(zones.console));
+    let pmsg = (zones.pmsg > 0).then(|| next(zones.pmsg));
+    let mut pstore = reader.finish();
+    for (name, zone) in [("console", &console), ("pmsg", &pmsg)] {
+        let what = match zone {
+            Some(Ok(contents)) => contents.corrections.damage(),
+            Some(Err(error)) => Some(error.to_string()),
+            None => None,
+        };
+        pstore.problems.extend(what.map(|what| format!("{name} zone: {what}")));
+    }
+    Reading { pstore, corrections, console, pmsg }
+}
+
+impl Corrections {
+    /// What could not be corrected, in words.
+    pub fn damage(&self) -> Option<String> {
+        match self.bad_blocks {
+            0 => None,
+            1 => Some("1 block is beyond its parity".to_owned()),
+            n => Some(format!("{n} blocks are beyond their parity")),
+        }
+    }
+}
+
+/// A zone is zapped before each dump, so a dump is alone in its zone; its time tells it from those of earlier boots,
+/// whose zones may not have been written to again.
+fn dump(reader: &mut Reader, place: &str, id: u64, contents: &[u8]) {
+    match Header::split(contents) {
+        Some((Header { micros, deflated }, payload)) => {
+            reader.dump(place, Raw { boot: micros, id, deflated, payload });
+        }
+        None => reader.problem(place, "no header line `====<seconds>.<microseconds>-<C|D>`", true),
+    }
+}
+
+/// The line before a dump (`ramoops_write_kmsg_hdr()`), `====1795305600.000000-C`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    /// Microseconds since 1970.
+    micros: u64,
+    /// Whether what follows is deflated.
+    deflated: bool,
+}
+
+impl Header {
+    /// No line is longer: 20 digits of seconds, 6 of microseconds, and 8 other characters.
+    const MAX: usize = 36;
+
+    /// The header line, and what stands behind it.
+    fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let end = bytes.iter().take(Self::MAX).position(|byte| *byte == b'\n')?;
+        let (line, payload) = (bytes.get(..end)?, bytes.get(end + 1..)?);
+        let (time, kind) = std::str::from_utf8(line).ok()?.strip_prefix("====")?.split_once('-')?;
+        let (seconds, micros) = time.split_once('.')?;
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+        let micros = number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)?;
+        let deflated = match kind {
+            "C" => true,
+            "D" => false,
+            _ => return None,
+        };
+        Some((Self { micros, deflated }, payload))
+    }
+}
+
+#[cfg(test)]
+mod tests;
