@@ -12,6 +12,7 @@ use super::module::{MODULE, ModuleSources};
 use super::record::{BUILD_RECORD, BuildRecord, Durations, FILES, Sizes, SourceRecord};
 use super::series::{self, Overlay, Patch};
 use super::source::Source;
+use super::state::Configuration;
 use super::workbench::Workbench;
 use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
 
@@ -67,9 +68,9 @@ pub(super) fn build(
 
     let allconfig = allconfig(&workbench.tree(), order.fragments)?;
     let asked = order.asked(&allconfig, workbench);
-    if workbench.state().configured.as_ref() != Some(&asked) {
+    if workbench.state().configuration.as_ref().is_none_or(|configuration| configuration.asked != asked) {
         // Until a build with this configuration has ended well, nobody may rely on what `.config` is.
-        workbench.note(|state| state.configured = None)?;
+        workbench.note(|state| state.configuration = None)?;
     }
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
     let mut make = Make::new(workbench, canceller, log_path)?;
@@ -110,8 +111,10 @@ pub(super) fn build(
     let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
     let path = output.join(BUILD_RECORD);
     fs::write(&path, text).map_err(KernelError::io("writing", &path))?;
+    let configuration = Configuration::of(asked, &workbench.tree())
+        .map_err(KernelError::io("reading .config in", &workbench.tree()))?;
     workbench.note(|state| {
-        state.configured = Some(asked);
+        state.configuration = Some(configuration);
         state.finished = Some(std::time::SystemTime::now());
         let steps = if clean { &mut state.steps_clean } else { &mut state.steps_further };
         // Of a build that had hardly anything to do, the next one cannot be guessed.
@@ -145,7 +148,7 @@ impl Order<'_> {
     fn configure(&self, make: &mut Make, workbench: &Workbench, allconfig: &str) -> Result<(), KernelError> {
         let tree = workbench.tree();
         let path = tree.join(".config");
-        if workbench.state().configured.is_none() || !path.exists() {
+        if workbench.state().configuration.is_none() {
             let wanted = workbench.folder().join("allconfig");
             fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
             let mut argument = OsString::from("KCONFIG_ALLCONFIG=");

@@ -1,6 +1,7 @@
 //! What a workbench knows about itself: a file that is always whole, written before what it speaks of is done.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -19,14 +20,39 @@ pub(super) struct State {
     pub unpacked: SystemTime,
     /// Every file of the tree that may differ from the source.
     pub touched: BTreeMap<PathBuf, Pristine>,
-    /// What the tree's `.config` was made from; `None` when that has to be made again.
-    pub configured: Option<String>,
+    /// The tree's configuration; `None` when that has to be made again.
+    pub configuration: Option<Configuration>,
     /// When the last build ended.
     pub finished: Option<SystemTime>,
     /// How many steps the last build from nothing took.
     pub steps_clean: Option<u32>,
     /// How many steps the last build upon another one took.
     pub steps_further: Option<u32>,
+}
+
+/// A configuration that a build has ended well with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Configuration {
+    /// A digest of all that it was made from.
+    pub asked: String,
+    /// SHA-256 of the `.config` that was made.
+    config: String,
+}
+
+impl Configuration {
+    /// That of a tree, which was made from what `asked` is the digest of.
+    pub fn of(asked: String, tree: &Path) -> io::Result<Self> {
+        Ok(Self { asked, config: config_digest(tree)? })
+    }
+
+    /// Whether a tree has it.
+    pub fn is_in(&self, tree: &Path) -> bool {
+        config_digest(tree).is_ok_and(|config| config == self.config)
+    }
+}
+
+fn config_digest(tree: &Path) -> io::Result<String> {
+    std::fs::read(tree.join(".config")).map(|config| files::sha256(&config))
 }
 
 /// What a file is in the source.
@@ -47,7 +73,7 @@ impl State {
             version,
             unpacked: SystemTime::now(),
             touched: BTreeMap::new(),
-            configured: None,
+            configuration: None,
             finished: None,
             steps_clean: None,
             steps_further: None,

@@ -50,8 +50,13 @@ impl Workbench {
         let killed = killed_since(&folder)?;
         let found = State::read(&folder.join("state.json")).filter(|state| {
             let usable = state.source == source.unpacked && folder.join("tree").is_dir();
-            // Had the clock been set back in between, what the killed build wrote could not be told from the source.
-            usable && killed.is_none_or(|since| state.unpacked < since)
+            usable
+                && match killed {
+                    // Had the clock been set back in between, what the killed build wrote could not be told from the source.
+                    Some(since) => state.unpacked < since,
+                    // If `.config` is another, so may be anything else: somebody who writes no state was here.
+                    None => state.configuration.as_ref().is_none_or(|known| known.is_in(&folder.join("tree"))),
+                }
         });
         let Some(state) = found else {
             let state = unpack(&folder, source, canceller, report)?;
@@ -173,7 +178,7 @@ impl Workbench {
         for folder in ["tree", "module"] {
             remove_newer(&self.folder.join(folder), since).map_err(&fail)?;
         }
-        self.note(|state| state.configured = None)?;
+        self.note(|state| state.configuration = None)?;
         files::remove(&self.mark()).map_err(&fail)
     }
 }

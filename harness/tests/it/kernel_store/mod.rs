@@ -197,6 +197,22 @@ fn half_an_object_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
+fn a_tree_with_a_config_of_somebody_elses_is_unpacked_anew() {
+    let fake = Fake::new();
+    fake.kernel("stock");
+    fake.compiled();
+    for config in [Some("CONFIG_OTHER=y\n"), None] {
+        let path = fake.bench().join("tree/.config");
+        config.map_or_else(|| fs::remove_file(&path), |config| fs::write(&path, config)).unwrap();
+        let (kernel, events) = fake.build(if config.is_some() { "patched" } else { "other" });
+        let config = fs::read_to_string(kernel.unwrap().config()).unwrap();
+        assert_eq!(config, "CONFIG_SMP=y\n");
+        assert!(events.iter().any(|event| matches!(event, BuildEvent::Unpacking { .. })), "{events:?}");
+        assert_eq!(fake.compiled(), ALL);
+    }
+}
+
+#[test]
 fn a_second_build_waits_for_the_first() {
     let fake = Fake::new();
     let (arrived, first_has_it) = mpsc::channel();
