@@ -134,6 +134,35 @@ pub struct TrialRecord {
     pub workload: Option<WorkloadRecord>,
 }
 
+impl TrialRecord {
+    /// The record of a trial that began at `started` (RFC 3339) and ended so, of which nothing else is known.
+    pub fn new(index: u64, cell: CellKey, seed: u64, nonce: String, started: String, outcome: TrialOutcome) -> Self {
+        Self {
+            index,
+            cell,
+            attempt: 0,
+            seed,
+            nonce,
+            started,
+            wall_ms: 0,
+            outcome,
+            template: None,
+            host_wait_percent: None,
+            cpus: None,
+            stamps: Vec::new(),
+            hung_by: None,
+            hung_at: Vec::new(),
+            log: None,
+            log_unknown: None,
+            dump: None,
+            splats: Vec::new(),
+            survived: false,
+            panic: None,
+            workload: None,
+        }
+    }
+}
+
 /// What became of a program of the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadRecord {

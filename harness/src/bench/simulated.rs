@@ -54,27 +54,12 @@ pub(super) fn record(index: u64, cell: &CellKey, seed: u64, nonce: &str) -> Tria
         log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let channels = Channel::OF_LOG.map(|channel| (channel, verdict.clone()));
+    let outcome = TrialOutcome::Counted { hung: false, channels: channels.into() };
+    let started = "2026-11-22T05:06:07.000Z".to_owned();
     TrialRecord {
-        index,
-        cell: cell.clone(),
-        attempt: 0,
-        seed,
-        nonce: nonce.to_owned(),
-        started: "2026-11-22T05:06:07.000Z".to_owned(),
         wall_ms: 140,
-        outcome: TrialOutcome::Counted { hung: false, channels: channels.into() },
-        template: None,
         host_wait_percent: Some(3),
-        stamps: Vec::new(),
-        hung_by: None,
-        hung_at: Vec::new(),
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
-        cpus: None,
-        log_unknown: None,
-        dump: None,
-        splats: Vec::new(),
-        survived: false,
-        panic: None,
-        workload: None,
+        ..TrialRecord::new(index, cell.clone(), seed, nonce.to_owned(), started, outcome)
     }
 }

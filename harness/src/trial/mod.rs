@@ -237,29 +237,14 @@ fn longest(times: impl Iterator<Item = Duration>) -> Duration {
 /// happened.
 pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch: Option<Watch>) -> TrialRecord {
     let began = (SystemTime::now(), Instant::now());
-    let mut record = TrialRecord {
-        index: assignment.index,
-        cell: assignment.cell.clone(),
-        attempt: 0,
-        seed: assignment.seed,
-        nonce: assignment.nonce.clone(),
-        started: rfc3339(began.0),
-        wall_ms: 0,
-        outcome: TrialOutcome::InfraError { cause: String::new() },
-        template: None,
-        host_wait_percent: None,
-        cpus: None,
-        stamps: Vec::new(),
-        hung_by: None,
-        hung_at: Vec::new(),
-        log: None,
-        log_unknown: None,
-        dump: None,
-        splats: Vec::new(),
-        survived: false,
-        panic: None,
-        workload: None,
-    };
+    let mut record = TrialRecord::new(
+        assignment.index,
+        assignment.cell.clone(),
+        assignment.seed,
+        assignment.nonce.clone(),
+        rfc3339(began.0),
+        TrialOutcome::InfraError { cause: String::new() },
+    );
     let attempt = Box::pin(attempt(stage, assignment, artifacts, watch, &mut record));
     if let Err(said) = caught(attempt).await {
         record.outcome = TrialOutcome::InfraError { cause: format!("the harness panicked in this trial: {said}") };

@@ -68,27 +68,11 @@ pub fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutcome {
 
 /// A trial of a cell.
 pub fn trial(index: u64, cell: &CellKey, outcome: TrialOutcome) -> TrialRecord {
+    let (nonce, started) = (format!("{index:016x}"), "2026-11-22T05:06:07.000Z".to_owned());
     TrialRecord {
-        index,
-        cell: cell.clone(),
-        attempt: 0,
-        seed: u64::MAX - index,
-        nonce: format!("{index:016x}"),
-        started: "2026-11-22T05:06:07.000Z".to_owned(),
         wall_ms: 140,
-        outcome,
-        template: None,
         host_wait_percent: Some(3),
         stamps: vec![ActorStamps { actor: "victim".into(), cpu: 1, entered_us: Some(12), left_us: None }],
-        hung_by: None,
-        hung_at: vec![],
-        log: None,
-        cpus: None,
-        log_unknown: None,
-        dump: None,
-        splats: Vec::new(),
-        survived: false,
-        panic: None,
-        workload: None,
+        ..TrialRecord::new(index, cell.clone(), u64::MAX - index, nonce, started, outcome)
     }
 }

@@ -47,27 +47,10 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
     let stamps =
         |actor: &str| ActorStamps { actor: actor.into(), cpu: 1, entered_us: Some(index), left_us: Some(index + 300) };
     TrialRecord {
-        index,
-        cell: cell(index % cells),
-        attempt: 0,
         seed: index,
-        nonce: format!("{index:016x}"),
-        started: "2026-11-22T05:06:07.000Z".into(),
-        wall_ms: 140,
-        outcome,
-        template: None,
-        host_wait_percent: Some(3),
         stamps: vec![stamps("victim"), stamps("killer")],
-        hung_by: None,
-        hung_at: vec![],
         log: Some(Logged { lines: 66, panic: true, unfinished: 0 }),
-        cpus: None,
-        log_unknown: None,
-        dump: None,
-        splats: Vec::new(),
-        survived: false,
-        panic: None,
-        workload: None,
+        ..harness_testdata::records::trial(index, &cell(index % cells), outcome)
     }
 }
 

@@ -201,29 +201,9 @@ impl RunTrial for Guests {
                 Err(error) => TrialOutcome::InfraError { cause: format!("write the console: {error}") },
                 Ok(()) => self.outcome(*index, *seed),
             };
-            TrialRecord {
-                index: *index,
-                cell: cell.clone(),
-                attempt: 0,
-                seed: *seed,
-                nonce: nonce.clone(),
-                started: rfc3339(std::time::SystemTime::now()),
-                wall_ms: seed % 64,
-                outcome,
-                template: None,
-                host_wait_percent: None,
-                stamps: Vec::new(),
-                hung_by: None,
-                hung_at: Vec::new(),
-                log: None,
-                cpus: None,
-                log_unknown: None,
-                dump: None,
-                splats: Vec::new(),
-                survived: false,
-                panic: None,
-                workload: None,
-            }
+            let started = rfc3339(std::time::SystemTime::now());
+            let record = TrialRecord::new(*index, cell.clone(), *seed, nonce.clone(), started, outcome);
+            TrialRecord { wall_ms: seed % 64, ..record }
         })
     }
 
