@@ -11,6 +11,7 @@
 //! There is one workbench for each source: the unpacked tree, built in place, so that only what a variant changes is
 //! compiled again. [`KernelFacts`] tells what a kernel has. Everything is kept below the cache folder; a source is read and never written.
 
+mod archive;
 mod axis;
 mod base;
 mod build;
@@ -47,6 +48,7 @@ mod variant;
 mod version;
 mod workbench;
 
+pub use self::archive::download_packages;
 pub use self::axis::{Asked, Axis, GuestAxis, ModuleParameter, Setting, list_axes, read_axes};
 pub use self::base::{Base, Origin, commit_as_base, commit_name, list_bases, list_commits, read_bases};
 pub use self::cancel::Canceller;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Project, text};
+use harness::kernel::{Canceller, download_packages};
 use harness::project::cache_dir;
 use serde_json::Value;
 
@@ -25,47 +26,26 @@ fn succeeds(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// The folder with crash, fetched by an apt that has everything of its own below another.
+/// The folder with crash, fetched if it is not there.
 fn crash_root() -> PathBuf {
-    let root = cache_dir().join("packages").join(SUITE).join("crash");
+    let packages = cache_dir().join("packages").join(SUITE);
+    let root = packages.join("crash");
     if root.is_dir() {
         return root;
     }
-    std::fs::create_dir_all(root.parent().unwrap()).unwrap();
-    let scratch = tempfile::tempdir_in(root.parent().unwrap()).unwrap();
-    let at = |name: &str| scratch.path().join(name);
-    for name in ["lists/partial", "archives/partial", "root"] {
-        std::fs::create_dir_all(at(name)).unwrap();
-    }
-    let targets = succeeds(Command::new("apt-get").args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(SITE)"]));
-    let site = targets.lines().find_map(|line| line.strip_prefix("Debian|Debian|")).expect("an archive of Debian's");
-    std::fs::write(at("sources.list"), format!("deb {site} {SUITE} main\n")).unwrap();
-    std::fs::write(at("status"), "").unwrap();
-    let apt = |words: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        for (setting, name) in [
-            ("Dir::Etc::sourcelist", "sources.list"),
-            ("Dir::State::lists", "lists"),
-            ("Dir::State::status", "status"),
-            ("Dir::Cache", ""),
-            ("Dir::Cache::archives", "archives"),
-        ] {
-            apt.args(["-o", &format!("{setting}={}", at(name).display())]);
-        }
-        for setting in ["Dir::Etc::sourceparts=-", "Acquire::Languages=none", "APT::Sandbox::User=root"] {
-            apt.args(["-o", setting]);
-        }
-        succeeds(apt.arg("-qq").args(words).current_dir(scratch.path()));
-    };
-    apt(&["update", "--error-on=any"]);
-    apt(&[&["download"][..], &PACKAGES].concat());
+    std::fs::create_dir_all(&packages).unwrap();
+    let scratch = tempfile::tempdir_in(&packages).unwrap();
+    let complaint = download_packages(&PACKAGES, SUITE, scratch.path(), &Canceller::default());
+    assert_eq!(complaint.unwrap_or_else(|error| panic!("{error}")), None);
+    let unpacked = scratch.path().join("root");
+    std::fs::create_dir(&unpacked).unwrap();
     for entry in std::fs::read_dir(scratch.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "deb") {
-            succeeds(Command::new("dpkg-deb").arg("--extract").arg(path).arg(at("root")));
+            succeeds(Command::new("dpkg-deb").arg("--extract").arg(path).arg(&unpacked));
         }
     }
-    std::fs::rename(at("root"), &root).unwrap();
+    std::fs::rename(&unpacked, &root).unwrap();
     root
 }
 

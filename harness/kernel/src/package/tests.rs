@@ -1,5 +1,8 @@
+use std::process::Command;
+
 use insta::assert_snapshot;
 
+use super::super::files;
 use super::*;
 
 #[test]
