@@ -4,7 +4,7 @@ use super::rates::{Grid, Marginal, Weighed};
 use super::skips::Skips;
 use super::templates::weights;
 use super::{Conclusion, Costs, History, Next, Options, Posterior, Rate, Tallies, Tally, Why, choice};
-use harness_stats::{Proportion, part, wilson};
+use harness_stats::{Proportion, wilson, xlogy};
 
 /// The prior probability that no commit brought a change.
 const NONE: f64 = 0.1;
@@ -382,5 +382,5 @@ fn interval(tally: Tally) -> harness_stats::Interval {
 
 /// What a possibility of this probability adds to the doubt, in nats.
 fn entropy(probability: f64) -> f64 {
-    -part(probability, probability.ln())
+    -xlogy(probability, probability.ln())
 }

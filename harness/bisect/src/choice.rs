@@ -11,7 +11,7 @@
 
 use super::Costs;
 use super::bisection::Bisection;
-use harness_stats::part;
+use harness_stats::xlogy;
 
 /// No batch is larger, unless more run side by side: by then a commit has told which side it is on, or never will.
 const LARGEST: u32 = 256;
@@ -32,13 +32,13 @@ struct Candidate {
     /// The mutual information between the outcome of one trial and which commit it is, in nats, times the chance.
     nats: f64,
     /// The divergence of the module's description, in nats, times the chance.
-    apart: f64,
+    ejs: f64,
 }
 
 impl Candidate {
     /// What N trials would tell per second if each told as much as the first.
     fn at_best(&self, trials: u32, costs: &Costs<'_>) -> f64 {
-        self.apart * f64::from(trials) / (self.ready_s + seconds(trials, costs))
+        self.ejs * f64::from(trials) / (self.ready_s + seconds(trials, costs))
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn best_ready(bisection: &Bisection, costs: &Costs<'_>) -> Option<(us
     let mut ready = candidates(bisection, costs);
     ready.retain(|candidate| candidate.ready_s <= 0.0);
     let at_once = costs.at_once.max(1);
-    best_of(&ready, at_once, costs).map(|best| (best.commit, at_once, best.apart))
+    best_of(&ready, at_once, costs).map(|best| (best.commit, at_once, best.ejs))
 }
 
 /// Of these the one of which such a batch tells most per second.
@@ -111,7 +111,7 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
         .enumerate()
         .map(|(change, &probability)| {
             let of = marginal(change);
-            [of.old, of.new, doubt(of.old), doubt(of.new)].map(|value| probability * value)
+            [of.old, of.new, binary_entropy(of.old), binary_entropy(of.new)].map(|value| probability * value)
         })
         .collect();
     let leading: Vec<(usize, f64)> =
@@ -122,12 +122,12 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
     let chances = bisection.skips.chances(&bisection.history);
     let candidate = |(commit, sum): (usize, &[f64; 4])| {
         let event = (all[0] - sum[0] + sum[1] + none * same).clamp(0.0, 1.0);
-        let left = all[2] - sum[2] + sum[3] + none * doubt(same);
+        let left = all[2] - sum[2] + sum[3] + none * binary_entropy(same);
         // Where templates differ, n trials count for n over the design effect, and one more for the derivative of that,
         // about one over its square. Otherwise trials that no longer tell anything would be chosen for ever.
         let counts = bisection.weights[commit].powi(2);
         let chance = counts * if bisection.tallies()[commit].trials > 0 { 1.0 } else { chances[commit] };
-        let nats = chance * (doubt(event) - left);
+        let nats = chance * (binary_entropy(event) - left);
         let more = |probability: f64, own: f64| {
             let others = ((event - probability * own) / (1.0 - probability)).clamp(0.0, 1.0);
             probability * (divergence(own, others) - divergence(own, event)).max(0.0)
@@ -135,16 +135,16 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
         let own =
             |change| if bisection.history.has(commit, change) { marginal(change).new } else { marginal(change).old };
         let of_leading: f64 = leading.iter().map(|&(change, probability)| more(probability, own(change))).sum();
-        let apart = nats + chance * (of_leading + if none > LEADING { more(none, same) } else { 0.0 });
+        let ejs = nats + chance * (of_leading + if none > LEADING { more(none, same) } else { 0.0 });
         let ready_s = (costs.ready_s)(commit).max(0.0);
-        (nats > NOTHING).then_some(Candidate { commit, ready_s, chance, nats, apart })
+        (nats > NOTHING).then_some(Candidate { commit, ready_s, chance, nats, ejs })
     };
     sums.iter().enumerate().filter(|(commit, _)| !bisection.skips.has(*commit)).filter_map(candidate).collect()
 }
 
 /// The entropy of an outcome of this probability, in nats.
-fn doubt(probability: f64) -> f64 {
-    -(part(probability, probability.ln()) + part(1.0 - probability, (-probability).ln_1p()))
+fn binary_entropy(probability: f64) -> f64 {
+    -(xlogy(probability, probability.ln()) + xlogy(1.0 - probability, (-probability).ln_1p()))
 }
 
 /// How far an outcome of probability `of` is from one of probability `from` (Kullback and Leibler), in nats.
@@ -152,7 +152,7 @@ fn divergence(of: f64, from: f64) -> f64 {
     /// So that what seems impossible by rounding is not.
     const LEAST: f64 = 1e-9;
     let from = from.clamp(LEAST, 1.0 - LEAST);
-    -doubt(of) - part(of, from.ln()) - part(1.0 - of, (-from).ln_1p())
+    -binary_entropy(of) - xlogy(of, from.ln()) - xlogy(1.0 - of, (-from).ln_1p())
 }
 
 /// The rate of a node's trials, on each side.
@@ -189,7 +189,7 @@ fn information(joint: &[[f64; 3]]) -> f64 {
     for row in joint {
         columns.iter_mut().zip(row).for_each(|(column, own)| *column += own);
     }
-    let ln = |probability: f64| part(probability, probability.ln());
+    let ln = |probability: f64| xlogy(probability, probability.ln());
     let rows: f64 = joint.iter().map(|row| ln(row.iter().sum())).sum();
     let each: f64 = joint.iter().flatten().copied().map(ln).sum();
     let columns: f64 = columns.into_iter().map(ln).sum();

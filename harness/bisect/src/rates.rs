@@ -8,7 +8,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::Tally;
-use harness_stats::part;
+use harness_stats::xlogy;
 
 /// The prior probability that the rate of one side is exactly never (the old one) or exactly always (the new one). Little:
 /// with a quarter one event of a rate of 1 % decides too much, and of 500 simulated bisections from 1 to 10 % that called
@@ -212,11 +212,11 @@ impl Likelihood {
     fn of(tally: Weighed) -> Self {
         let (events, others) = (tally.events, tally.trials - tally.events);
         let share = events / (events + others).max(1.0);
-        let ln_most = part(events, share.ln()) + part(others, (-share).ln_1p());
+        let ln_most = xlogy(events, share.ln()) + xlogy(others, (-share).ln_1p());
         Self { events, others, ln_most }
     }
 
     fn at(&self, point: &Point) -> f64 {
-        (part(self.events, point.ln) + part(self.others, point.ln_rest) - self.ln_most).exp()
+        (xlogy(self.events, point.ln) + xlogy(self.others, point.ln_rest) - self.ln_most).exp()
     }
 }

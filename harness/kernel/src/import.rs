@@ -220,7 +220,7 @@ fn quoted(text: &str) -> String {
 
 /// Makes a variant of patches for this machine alone, under a name that tells them from others: `fix-0a1b2c3d`. It is kept in the
 /// cache, so that such a run can be resumed.
-pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, KernelError> {
+pub fn scratch_variant(variants: &Path, patches: &[PathBuf]) -> Result<String, KernelError> {
     let read = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
     let all: Vec<u8> = read.iter().flat_map(|patch| files::sha256(&patch.content).into_bytes()).collect();
     let stem = patches.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy().to_lowercase();
@@ -244,7 +244,7 @@ pub fn throw_away(variants: &Path, patches: &[PathBuf]) -> Result<String, Kernel
     let from: Vec<String> = patches.iter().map(|path| path.display().to_string()).collect();
     let from = serde_json::Value::from(from.join(", "));
     let text =
-        format!("name: {name}\ntitle: {from}\nclaim: a throw-away\nsource: {from}\nseries:\n  - patches:\n{list}");
+        format!("name: {name}\ntitle: {from}\nclaim: a scratch variant\nsource: {from}\nseries:\n  - patches:\n{list}");
     fs::write(fresh.path().join("variant.yaml"), text).map_err(&fail)?;
     match finish(&fresh, &folder) {
         // Somebody else was as fast; the name tells that it is the same.

@@ -64,9 +64,9 @@ pub fn options_as_variant(project: &Project, fragment: &str) -> Result<String, K
     const FRAGMENT: &str = "options.config";
     let sum = files::sha256(fragment.as_bytes());
     let name = format!("options-{}", sum.get(..8).unwrap_or(&sum));
-    let folder = project.throw_away().join(&name);
+    let folder = project.scratch_variants().join(&name);
     let yaml = format!(
-        "name: {name}\ntitle: stock with other options\nclaim: a throw-away\nsource: a bisection of options\n\
+        "name: {name}\ntitle: stock with other options\nclaim: a scratch variant\nsource: a bisection of options\n\
          config: [{FRAGMENT}]\n"
     );
     let fail = KernelError::io("keeping options in", &folder);

@@ -131,15 +131,15 @@ pub fn variant_files(project: &Project) -> Result<Vec<PathBuf>, InputError> {
 }
 
 /// The names of the variants that are this machine's alone, by name.
-pub fn list_throw_aways(project: &Project) -> Result<Vec<String>, KernelError> {
-    let folder = project.throw_away();
+pub fn list_scratch_variants(project: &Project) -> Result<Vec<String>, KernelError> {
+    let folder = project.scratch_variants();
     names(&folder).map_err(KernelError::io("reading the variants in", &folder))
 }
 
 impl Variant {
     /// The variant whose folder has this name, with nothing set about it.
     pub(super) fn named(project: &Project, name: &str) -> Result<Self, KernelError> {
-        let folders = [folder(project), project.throw_away()];
+        let folders = [folder(project), project.scratch_variants()];
         let of_name = || folders.iter().map(|folder| folder.join(name)).find(|folder| has_variant(folder));
         let Some(folder) = is_plain_name(name).then(of_name).flatten() else {
             let Listed { good, broken } = list_variants(project);
@@ -199,8 +199,8 @@ impl Variant {
             let patches = patches.into_iter().filter_map(|name| problems.keep(below(name, folder, "patch"))).collect();
             series.push(Series { bases, patches });
         }
-        let throw_away = folder.parent().is_some_and(|variants| variants == project.throw_away());
-        let configs = if throw_away { folder.to_owned() } else { project.guest_kernel().join("configs") };
+        let scratch = folder.parent().is_some_and(|variants| variants == project.scratch_variants());
+        let configs = if scratch { folder.to_owned() } else { project.guest_kernel().join("configs") };
         let fragment = |name| problems.keep(below(name, &configs, "config fragment"));
         let config = read.config.into_iter().filter_map(fragment).collect();
         for word in &read.command_line {

@@ -62,7 +62,7 @@ impl fmt::Display for Criterion {
 /// What is between the good end and the bad one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Between {
+pub enum SearchSpace {
     /// The commits of a git tree.
     Commits {
         /// The tree.
@@ -79,7 +79,7 @@ pub enum Between {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bisected {
     /// What lies between the ends.
-    pub between: Between,
+    pub between: SearchSpace,
     /// What is looked for.
     pub criterion: Criterion,
     /// Whether what is looked for is where it ceased to happen.

@@ -241,7 +241,7 @@ pub struct ChannelVerdict {
     pub broken: Vec<String>,
     /// What it kept of all that was logged, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<Kept>,
+    pub log: Option<KeptLines>,
 }
 
 impl ChannelVerdict {
@@ -253,7 +253,7 @@ impl ChannelVerdict {
 
 /// What a channel kept of the lines that a trial logged, from its first witness line on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptLines {
     /// Lines that it has, whole.
     pub lines: u32,
     /// Lines that there were in the guest's memory at the end.
@@ -263,7 +263,7 @@ pub struct Kept {
     pub first_lost: Option<String>,
 }
 
-impl Kept {
+impl KeptLines {
     /// The share that was kept, in hundredths of a percent, rounded down: 10000 is all.
     pub fn basis_points(&self) -> u32 {
         let share = u64::from(self.lines) * 10_000 / u64::from(self.of).max(1);
@@ -271,7 +271,7 @@ impl Kept {
     }
 }
 
-impl fmt::Display for Kept {
+impl fmt::Display for KeptLines {
     /// `98 % of 61 log lines`, rounded down
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} % of {} log lines", self.basis_points() / 100, self.of)

@@ -17,7 +17,7 @@ pub mod timeline;
 mod trial;
 
 pub use self::cell::{CellKey, GuestChange, KernelName, ParamValue, Params, assignments};
-pub use self::channel::{Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept};
+pub use self::channel::{Channel, ChannelOutcome, ChannelVerdict, Expectation, KeptLines};
 pub use self::meeting::Meeting;
 pub use self::trial::{
     ActorStamps, Dumped, DumpedCpu, HungCpu, Logged, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339,

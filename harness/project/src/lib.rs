@@ -65,7 +65,7 @@ impl Project {
     }
 
     /// Variants that are this machine's alone, for a run or two: in the build cache.
-    pub fn throw_away(&self) -> PathBuf {
+    pub fn scratch_variants(&self) -> PathBuf {
         self.cache.join("variants")
     }
 

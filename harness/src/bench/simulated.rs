@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::{BenchError, io, mib};
 use crate::model::{
-    CellKey, Channel, ChannelOutcome, ChannelVerdict, Kept, Logged, ParamValue, TrialOutcome, TrialRecord,
+    CellKey, Channel, ChannelOutcome, ChannelVerdict, KeptLines, Logged, ParamValue, TrialOutcome, TrialRecord,
 };
 use crate::plan::Plan;
 use crate::report::{Format, TrialNotes, variant_table};
@@ -51,7 +51,7 @@ pub(super) fn record(index: u64, cell: &CellKey, seed: u64, nonce: &str) -> Tria
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".to_owned(),
         broken: Vec::new(),
-        log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
+        log: Some(KeptLines { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let channels = Channel::OF_LOG.map(|channel| (channel, verdict.clone()));
     let outcome = TrialOutcome::Counted { hung: false, channels: channels.into() };

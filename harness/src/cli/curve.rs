@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::model::Channel;
-use crate::plan::{ParamFilter, meant};
+use crate::plan::{ParamFilter, selects};
 use crate::report::{Curve, CurveError, CurveOf};
 use crate::results::Run;
 
@@ -60,7 +60,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let Arguments { run, scenario, x, channel, variant, param, form } = arguments;
     let run = Run::find(&results(global, &project(global)?), run)?;
     let of = CurveOf { scenario, x, channel: *channel, variants: variant };
-    let curve = Curve::of(&run.summary()?, &of, |key| meant(param, &key.params))?;
+    let curve = Curve::of(&run.summary()?, &of, |key| selects(param, &key.params))?;
     match (form, global.format) {
         (Some(Form::Csv), _) => print(&curve.csv())?,
         (Some(Form::Svg), _) => print(&curve.svg()?)?,

@@ -8,7 +8,7 @@ use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::compare::{Point, Side};
 use crate::model::CellKey;
-use crate::plan::{ParamFilter, meant};
+use crate::plan::{ParamFilter, selects};
 use crate::results::LATEST;
 use crate::timeline::{Tallied, VariantOrder, orders_svg, orders_text, tallied};
 use crate::yaml::UnknownName;
@@ -49,7 +49,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let results = results(global, &project(global)?);
     let wanted = |cell: &CellKey| {
         let scenario = arguments.scenario.as_ref().is_none_or(|name| *name == cell.scenario);
-        scenario && meant(&arguments.param, &cell.params)
+        scenario && selects(&arguments.param, &cell.params)
     };
     // By point, in the order of the first variant's.
     let mut points: Vec<(Point, Vec<VariantOrder>)> = Vec::new();

@@ -101,7 +101,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
     // What is made of the patches is one of the variants that are there.
     let patched = match arguments.patch.as_slice() {
         [] => None,
-        patches => Some(kernel::throw_away(&project(global)?.throw_away(), patches)?),
+        patches => Some(kernel::scratch_variant(&project(global)?.scratch_variants(), patches)?),
     };
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);

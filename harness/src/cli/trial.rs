@@ -121,7 +121,7 @@ fn looks(at: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::model::ChannelOutcome::{Broken, Lost, Saved};
-    use crate::model::{Channel, Kept};
+    use crate::model::{Channel, KeptLines};
     use crate::results::sample::{counted, key, ordered, trial};
 
     #[test]
@@ -130,8 +130,8 @@ mod tests {
         if let TrialOutcome::Counted { channels, .. } = &mut outcome {
             let first_lost = Some("[    5.123456][    T1] witness".to_owned());
             for (channel, kept) in [
-                (Channel::Console, Kept { lines: 61, of: 61, first_lost: None }),
-                (Channel::Pstore, Kept { lines: 60, of: 61, first_lost }),
+                (Channel::Console, KeptLines { lines: 61, of: 61, first_lost: None }),
+                (Channel::Pstore, KeptLines { lines: 60, of: 61, first_lost }),
             ] {
                 channels.entry(channel).and_modify(|verdict| verdict.log = Some(kept));
             }

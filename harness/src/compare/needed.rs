@@ -4,7 +4,7 @@ use super::pair::{Evidence, Options, Pair, Verdict};
 use crate::stats::{Clusters, Proportion, score_p};
 
 /// More trials a side than this are not asked for.
-const MOST: u32 = 100_000;
+const MAX_TRIALS: u32 = 100_000;
 
 /// Up to this many trials a side the exact test is made; above, the score test stands in, which is close by then.
 const EXACT_UP_TO: u32 = 200;
@@ -32,16 +32,16 @@ pub(super) fn trials_to_decide(pair: &Pair, factor: f64, options: Options) -> Op
     };
     let mut few = base.min(candidate);
     let mut many = few.saturating_add(1);
-    if many > MOST {
+    if many > MAX_TRIALS {
         return None;
     }
     // Whole trials make shares a little uneven, so this finds one of the first places where it is decided.
     while !decided(many) {
-        if many == MOST {
+        if many == MAX_TRIALS {
             return None;
         }
         few = many;
-        many = (many * 2).min(MOST);
+        many = (many * 2).min(MAX_TRIALS);
     }
     while many - few > 1 {
         let middle = few.midpoint(many);

@@ -4,7 +4,7 @@
 //! Suite (a file) ─┐
 //! command line ───┴─> Selection ─> cells ─> Plan ─> trials, one of every cell before the second of any
 //!                                           Shard ──┘
-//! Needs of a point, KernelFacts ─> lacks ─> skipped ──┘
+//! Needs of a point, KernelFacts ─> missing_requirement ─> skipped ──┘
 //! ```
 //!
 //! Nothing here runs anything. A trial's seed depends on the run's seed, its cell and how many trials of that cell came
@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 use crate::model::CellKey;
 
-pub use self::needs::lacks;
+pub use self::needs::missing_requirement;
 pub use self::seed::nonce;
-pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, meant, points};
+pub use self::select::{Known, ParamFilter, SelectError, SelectedScenario, Selection, points, selects};
 pub use self::shard::{ArrayJob, Shard, ShardChoice, ShardError};
 pub use self::suite::{Suite, schema};
 

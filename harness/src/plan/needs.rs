@@ -5,7 +5,7 @@ use crate::scenario::Needs;
 
 /// What a kernel lacks of what is needed, all of it, in words: the reason why nothing is run. `None` if it has
 /// everything.
-pub fn lacks(needs: &Needs, kernel: &KernelFacts) -> Option<String> {
+pub fn missing_requirement(needs: &Needs, kernel: &KernelFacts) -> Option<String> {
     let version = kernel.version();
     // As many numbers as are written decide: 6.12.117 is none too new for 6.12.
     let order = |release: &str| {
@@ -66,14 +66,14 @@ not a line
 
     #[test]
     fn nothing_is_lacking_where_nothing_is_needed() {
-        assert_eq!(lacks(&Needs::default(), &kernel("6.12.117")), None);
+        assert_eq!(missing_requirement(&Needs::default(), &kernel("6.12.117")), None);
     }
 
     #[test]
     fn versions_are_compared_by_as_many_numbers_as_are_written() {
         let of = |since: Option<&str>, until: Option<&str>, version: &str| {
             let [since, until] = [since, until].map(|release| release.map(str::to_owned));
-            lacks(&Needs { since, until, ..Needs::default() }, &kernel(version)).unwrap_or_default()
+            missing_requirement(&Needs { since, until, ..Needs::default() }, &kernel(version)).unwrap_or_default()
         };
         for (since, until, version) in [
             (Some("6.12"), Some("6.12"), "6.12.117"),
@@ -94,7 +94,7 @@ not a line
     fn functions_are_code_and_symbols_anything() {
         let of = |functions: &[&str], symbols: &[&str]| {
             let needs = Needs { functions: names(functions), symbols: names(symbols), ..Needs::default() };
-            lacks(&needs, &kernel("6.12.117"))
+            missing_requirement(&needs, &kernel("6.12.117"))
         };
         assert_eq!(of(&["panic", "pstore_dump", "weak_function", "twice"], &["psinfo_lock", "panic", "fixed"]), None);
         assert_eq!(of(&["psinfo_lock"], &[]).as_deref(), Some("the kernel has no function psinfo_lock"));
@@ -106,7 +106,8 @@ not a line
     #[test]
     fn options_are_built_in_or_a_module() {
         let of = |config: &[&str]| {
-            lacks(&Needs { config: names(config), ..Needs::default() }, &kernel("6.12.117")).unwrap_or_default()
+            missing_requirement(&Needs { config: names(config), ..Needs::default() }, &kernel("6.12.117"))
+                .unwrap_or_default()
         };
         assert_eq!(of(&["CONFIG_PSTORE", "CONFIG_PSTORE_RAM", "CONFIG_HZ"]), "");
         assert_eq!(of(&["CONFIG_KEXEC", "CONFIG_X"]), "CONFIG_KEXEC is not set; CONFIG_X is not set");
@@ -122,7 +123,7 @@ not a line
             ..Needs::default()
         };
         assert_eq!(
-            lacks(&needs, &kernel("6.12.117")).unwrap(),
+            missing_requirement(&needs, &kernel("6.12.117")).unwrap(),
             "needs Linux 7.0 or newer, this is 6.12.117; the kernel has no function a, b; the kernel has no symbol c; \
              CONFIG_KEXEC is not set"
         );

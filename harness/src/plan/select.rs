@@ -50,7 +50,7 @@ pub struct Known<'a> {
     pub variants: &'a [String],
     /// Of variants and bases that are this machine's alone: taken as well, but never offered, since their names mean
     /// nothing to others.
-    pub throw_aways: &'a [String],
+    pub scratch: &'a [String],
     /// Of bases.
     pub bases: &'a [String],
     /// The scenarios themselves.
@@ -140,7 +140,7 @@ impl<'a> Known<'a> {
     }
 
     fn one_of(&self, kind: &'static str, name: &str, offered: &[String]) -> Result<(), LookupError> {
-        if offered.iter().chain(self.throw_aways).any(|known| known == name) {
+        if offered.iter().chain(self.scratch).any(|known| known == name) {
             return Ok(());
         }
         Err(LookupError::of(UnknownName::new(kind, name, offered.iter().map(String::as_str)), self.broken))
@@ -173,7 +173,7 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
     let mut others: Vec<Params> = Vec::new();
     for (scenario, only) in scenarios {
         for params in scenario.points().into_iter().filter(|params| only.matches(params)) {
-            if !meant(&selection.params, &params) {
+            if !selects(&selection.params, &params) {
                 others.push(params);
                 continue;
             }
@@ -206,7 +206,7 @@ pub(super) fn cells(selection: &Selection, known: &Known) -> Result<Vec<CellKey>
 pub fn points(scenario: &Scenario, filters: &[ParamFilter]) -> Result<Vec<Params>, SelectError> {
     filters.iter().try_for_each(|filter| filter.check(&[(scenario, &PointFilter::default())]))?;
     let (points, others): (Vec<Params>, Vec<Params>) =
-        scenario.points().into_iter().partition(|params| meant(filters, params));
+        scenario.points().into_iter().partition(|params| selects(filters, params));
     if points.is_empty() {
         let points: Vec<String> = others.iter().map(assignments).collect();
         return Err(SelectError::NothingLeft { filters: list(filters), points: points.join("; ") });
@@ -215,7 +215,7 @@ pub fn points(scenario: &Scenario, filters: &[ParamFilter]) -> Result<Vec<Params
 }
 
 /// Whether a point has, for every parameter named in the filters, one of the values named for it.
-pub fn meant(filters: &[ParamFilter], params: &Params) -> bool {
+pub fn selects(filters: &[ParamFilter], params: &Params) -> bool {
     let has = |filter: &ParamFilter| params.get(&filter.name).is_some_and(|value| value.to_string() == filter.value);
     filters.iter().all(|filter| filters.iter().any(|other| other.name == filter.name && has(other)))
 }

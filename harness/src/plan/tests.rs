@@ -36,13 +36,7 @@ static WORLD: LazyLock<World> = LazyLock::new(world);
 
 impl World {
     fn known(&self) -> Known<'_> {
-        Known {
-            variants: &self.variants,
-            throw_aways: &[],
-            bases: &self.bases,
-            scenarios: &self.scenarios,
-            broken: &[],
-        }
+        Known { variants: &self.variants, scratch: &[], bases: &self.bases, scenarios: &self.scenarios, broken: &[] }
     }
 
     fn sweep(&self) -> Selection {
@@ -491,10 +485,10 @@ proptest! {
 }
 
 #[test]
-fn a_throw_away_is_taken_but_not_offered() {
+fn a_scratch_variant_is_taken_but_not_offered() {
     let world = world();
-    let throw_aways = ["fix-0123abcd".to_owned()];
-    let known = Known { throw_aways: &throw_aways, ..world.known() };
+    let scratch = ["fix-0123abcd".to_owned()];
+    let known = Known { scratch: &scratch, ..world.known() };
     let kernel = |variant: &str| KernelName { variant: variant.into(), base: "6.12".into() };
     assert_eq!(known.kernel(&kernel("fix-0123abcd+post_notifiers=1")), Ok(()));
     let unknown = known.kernel(&kernel("fix-0123abce")).unwrap_err().to_string();

@@ -60,7 +60,7 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
         let denied = accelerator == Accelerator::Kvm && detail.contains("Permission denied");
         let finding =
             Finding::new(format!("accelerator-{accelerator}"), format!("accelerator {accelerator}"), status, detail);
-        if denied { finding.mended_by("sudo usermod -aG kvm \"$USER\" && newgrp kvm") } else { finding }
+        if denied { finding.fixed_by("sudo usermod -aG kvm \"$USER\" && newgrp kvm") } else { finding }
     });
     (best, findings.into())
 }

@@ -59,7 +59,7 @@ impl Finding {
         Self { id: id.into(), title: title.into(), status, detail, mend: None, packages: Vec::new() }
     }
 
-    pub(super) fn mended_by(mut self, command: impl Into<String>) -> Self {
+    pub(super) fn fixed_by(mut self, command: impl Into<String>) -> Self {
         self.mend = Some(command.into());
         self
     }

@@ -33,7 +33,7 @@ pub struct InstallPlan {
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     /// Nothing of what failed is a matter of packages that apt could bring.
-    #[error("nothing that failed can be mended with apt")]
+    #[error("nothing that failed can be fixed with apt")]
     NothingToInstall,
     /// Nobody agreed.
     #[error("not installed without consent\n\nhint: run `{command}`, or give --yes")]

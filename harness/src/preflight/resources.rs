@@ -73,7 +73,7 @@ fn cache(path: &Path) -> Finding {
     let finding = folder("disk-cache", "room for kernels", path, BASE_BYTES, VARIANT_BYTES);
     match finding.status {
         Status::Ok => finding,
-        _ => finding.mended_by("export XDG_CACHE_HOME=/a/folder/with/room"),
+        _ => finding.fixed_by("export XDG_CACHE_HOME=/a/folder/with/room"),
     }
 }
 
@@ -125,7 +125,7 @@ fn memory(available: Option<u64>, jobs: u64, cpus: u64) -> Finding {
     } else if available < guests {
         let fit = available / (GUEST_BYTES + QEMU_BYTES);
         new(Status::Warn, format!("{have} available, {jobs} guests need {}", size(guests)))
-            .mended_by(format!("harness run --jobs {fit}"))
+            .fixed_by(format!("harness run --jobs {fit}"))
     } else if available < build {
         new(Status::Warn, format!("{have} available, a kernel build with {cpus} jobs may need {}", size(build)))
     } else {
@@ -138,7 +138,7 @@ fn limit(id: &str, title: &str, ulimit: &str, current: Option<u64>, needed: u64)
     match current {
         Some(current) if current < needed => {
             let detail = format!("at most {current}, up to {needed} may be wanted");
-            Finding::new(id, title, Status::Warn, detail).mended_by(format!("{ulimit} {needed}"))
+            Finding::new(id, title, Status::Warn, detail).fixed_by(format!("{ulimit} {needed}"))
         }
         Some(current) => Finding::new(id, title, Status::Ok, format!("at most {current}")),
         None => Finding::new(id, title, Status::Ok, "no limit".to_owned()),

@@ -25,7 +25,7 @@ pub(super) fn check(host: &Host, package: &str) -> Finding {
     let finding = new(Status::Fail, wrong);
     // For apt the package is installed already.
     match host.find("apt-get") {
-        Some(_) => finding.mended_by(format!("{}apt-get install -y --reinstall {package}", host.as_root())),
+        Some(_) => finding.fixed_by(format!("{}apt-get install -y --reinstall {package}", host.as_root())),
         None => finding,
     }
 }

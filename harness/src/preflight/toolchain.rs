@@ -160,14 +160,14 @@ async fn check_cargo(host: &Host) -> Finding {
         Ok(said) if new_enough(&said, RUST_MINIMUM) => new(Status::Ok, said),
         Ok(said) => {
             let finding = new(Status::Fail, format!("`{said}` is older than Rust {RUST_MINIMUM}"));
-            if host.find("rustup").is_some() { finding.mended_by("rustup update stable") } else { by_rustup(finding) }
+            if host.find("rustup").is_some() { finding.fixed_by("rustup update stable") } else { by_rustup(finding) }
         }
         Err(why) => by_rustup(new(Status::Fail, why)),
     }
 }
 
 fn by_rustup(finding: Finding) -> Finding {
-    finding.mended_by("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y")
+    finding.fixed_by("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y")
 }
 
 /// Whether `cargo 1.95.0 (f2d3ce0bd 2026-03-21)` is at least the version `1.89`.

@@ -9,7 +9,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use super::pace::Pace;
 use crate::bisect::{Bisection, Tally};
 use crate::model::bisection::Bisected;
-use crate::session::bisect::Spent;
+use crate::session::bisect::TimeSpent;
 use crate::text::seconds;
 
 /// Bars at a terminal; the others are summed up.
@@ -31,7 +31,7 @@ impl BisectionView {
         bisected: &Bisected,
         bisection: &Bisection,
         left: &dyn Fn() -> Option<Duration>,
-        spent: &Spent,
+        spent: &TimeSpent,
     ) {
         let terminal = std::io::stderr().is_terminal();
         if !terminal && !self.pace.due(true) {
@@ -128,7 +128,7 @@ pub fn short(id: &str) -> &str {
 mod tests {
     use super::*;
     use crate::model::Channel;
-    use crate::model::bisection::{Between, Criterion, Node};
+    use crate::model::bisection::{Criterion, Node, SearchSpace};
 
     #[test]
     fn each_commit_has_a_bar_as_long_as_it_is_likely() {
@@ -147,7 +147,7 @@ mod tests {
         ];
         let criterion = Criterion::Channel(Channel::Pstore);
         let bisected =
-            Bisected { between: Between::Patches, criterion, fixed: false, confidence: 0.95, at_most: 9, nodes };
+            Bisected { between: SearchSpace::Patches, criterion, fixed: false, confidence: 0.95, at_most: 9, nodes };
         let tally = |trials, events| Tally { trials, events };
         let text = bars(&bisected, &[0.0, 0.003, 0.6, 0.3], &[tally(12, 0), tally(0, 0), tally(4, 2), tally(12, 7)]);
         insta::assert_snapshot!(text, @"

@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 3;
 /// After this many infra-errors in a row, with no trial between them that could be run, the fault is not the trials'.
 /// Where more guests than half of that run at a time it takes twice as many as they are: all of them may fail at once,
 /// of something that is over then.
-const HOPELESS: u32 = 12;
+const MAX_CONSECUTIVE_INFRA_ERRORS: u32 = 12;
 
 /// How urgently the user wants an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -173,7 +173,7 @@ pub async fn execute(
                     continue;
                 };
                 hopeless += 1;
-                if hopeless >= HOPELESS.max(jobs.saturating_mul(2)) {
+                if hopeless >= MAX_CONSECUTIVE_INFRA_ERRORS.max(jobs.saturating_mul(2)) {
                     failed.get_or_insert(RunError::Hopeless { times: hopeless, cause: cause.clone() });
                 } else if trying.left > 1 {
                     let Try { work, left } = trying;

@@ -6,7 +6,7 @@ use super::cast::Cast;
 use super::ends;
 use super::file::actor::ActorFile;
 use super::instance::{Planned, at_point};
-use super::{Action, Context, Cpu, Edge, Enough, Instance, Start, Stay};
+use super::{Action, Context, Cpu, Edge, Instance, PrintLimit, Start, Stay};
 use crate::yaml::{InputError, Mark, Source};
 
 /// Checks the instance, whose actors are those of `cast`.
@@ -87,7 +87,7 @@ fn lasts(actor: &Planned) -> Duration {
         Start::At(delay) | Start::After { delay, .. } => delay.longest(),
     });
     let stay = match &actor.action {
-        Action::Oops { count, every, .. } | Action::Print { enough: Enough::Count(count), every } => {
+        Action::Oops { count, every, .. } | Action::Print { limit: PrintLimit::Count(count), every } => {
             every.longest().saturating_mul(count.saturating_sub(1))
         }
         action => match action.stay() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub use harness_protocol::{Edge, Lock, OopsKind, Reboot};
 
-pub use self::action::{Action, Enough, Stay};
+pub use self::action::{Action, PrintLimit, Stay};
 use crate::model::pstore::Backend;
 
 /// Something that is done on a CPU of the guest; armed beforehand, fired together with the others, and stamped when it
@@ -142,10 +142,10 @@ impl<C, T> Actor<C, T> {
             Action::Warn => Action::Warn,
             Action::Spin { stay: of } => Action::Spin { stay: stay(of, &mut time) },
             Action::Hold { lock, stay: of } => Action::Hold { lock: *lock, stay: stay(of, &mut time) },
-            Action::Print { enough, every } => Action::Print {
-                enough: match enough {
-                    Enough::Count(count) => Enough::Count(*count),
-                    Enough::Stay(of) => Enough::Stay(stay(of, &mut time)),
+            Action::Print { limit, every } => Action::Print {
+                limit: match limit {
+                    PrintLimit::Count(count) => PrintLimit::Count(*count),
+                    PrintLimit::Time(of) => PrintLimit::Time(stay(of, &mut time)),
                 },
                 every: time("every", every),
             },

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use harness_protocol::{Arm, Directive, directive};
 
-use super::{Action, Actor, Drawn, Enough, Knob, OopsKind, Reboot, Start, Stay, Workload};
+use super::{Action, Actor, Drawn, Knob, OopsKind, PrintLimit, Reboot, Start, Stay, Workload};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -72,7 +72,7 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
     let Actor { name, cpu, action, context, start } = actor;
     let (count, every) = match action {
         Action::Oops { count: 1, .. } => (None, None),
-        Action::Oops { count, every, .. } | Action::Print { enough: Enough::Count(count), every } => {
+        Action::Oops { count, every, .. } | Action::Print { limit: PrintLimit::Count(count), every } => {
             (Some(*count), Some(*every))
         }
         Action::Print { every, .. } => (None, Some(*every)),

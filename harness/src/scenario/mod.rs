@@ -33,7 +33,9 @@ mod workload;
 use std::path::Path;
 use std::time::Duration;
 
-pub use self::actor::{Action, Actor, Context, Cpu, Edge, Enough, Lock, Notifier, OopsKind, Reboot, Span, Start, Stay};
+pub use self::actor::{
+    Action, Actor, Context, Cpu, Edge, Lock, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay,
+};
 use self::cast::Cast;
 pub use self::draw::Drawn;
 pub(crate) use self::draw::{as_double, of_many, stream};

@@ -31,7 +31,7 @@ pub struct Catalogue {
     /// What of all these cannot be used, because its file is broken.
     pub broken: Vec<Broken>,
     variant_names: Vec<String>,
-    throw_aways: Vec<String>,
+    scratch: Vec<String>,
     base_names: Vec<String>,
     crash_kernels: bool,
     /// The scenarios for guests of another shape than they ask for, or why they are not possible there.
@@ -44,7 +44,7 @@ impl Catalogue {
     /// Reads the project's files. Those that are not in order are kept apart, each with its error.
     pub fn load(project: Project) -> Result<Self, Failure> {
         let variants = kernel::list_variants(&project);
-        let throw_aways = [kernel::list_throw_aways(&project)?, kernel::list_commits(&project)?].concat();
+        let scratch = [kernel::list_scratch_variants(&project)?, kernel::list_commits(&project)?].concat();
         let axes = kernel::list_axes(&project);
         let bases = kernel::list_bases(&project);
         let scenarios = Scenario::list(&project.scenarios());
@@ -53,7 +53,7 @@ impl Catalogue {
         Ok(Self {
             cache: project.cache().to_owned(),
             variant_names: variants.good.iter().map(|variant| variant.name.clone()).collect(),
-            throw_aways,
+            scratch,
             base_names: bases.good.iter().map(|base| base.name.clone()).collect(),
             project,
             variants: variants.good,
@@ -152,15 +152,15 @@ impl Catalogue {
     }
 
     /// Adds the name of a base or variant that was made since, for this machine alone.
-    pub fn add_throw_away(&mut self, name: String) {
-        self.throw_aways.push(name);
+    pub fn add_scratch(&mut self, name: String) {
+        self.scratch.push(name);
     }
 
     /// The names there are, for looking up a selection.
     pub fn known(&self) -> Known<'_> {
         Known {
             variants: &self.variant_names,
-            throw_aways: &self.throw_aways,
+            scratch: &self.scratch,
             bases: &self.base_names,
             scenarios: &self.scenarios,
             broken: &self.broken,

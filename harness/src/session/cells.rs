@@ -89,7 +89,7 @@ impl Cells {
         if let Some(reason) = overruled(rig, kernel, instance) {
             return Ok(Some(reason));
         }
-        rig.lacks(kernel, instance)
+        rig.missing_requirement(kernel, instance)
     }
 
     /// Prepares the guests of all cells that the plan runs.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::bisect::Spent;
+use super::bisect::TimeSpent;
 use crate::bisect::Bisection;
 use crate::failure::Failure;
 use crate::kernel::BuildEvent;
@@ -93,7 +93,7 @@ pub enum Event<'a> {
         /// An estimate of what is left to do; costly.
         left: &'a dyn Fn() -> Option<Duration>,
         /// Where the time went so far.
-        spent: &'a Spent,
+        spent: &'a TimeSpent,
     },
     /// No more is chosen.
     BisectionEnds,

@@ -48,7 +48,7 @@ pub use self::rig::{NoKernel, Rig};
 pub use self::trial::Tried;
 
 use self::cells::{Cells, ReadyCells};
-use self::record::{Inputs, Recording};
+use self::record::{Recording, RunInputs};
 use self::schedule::Schedule;
 
 /// Trials of a cell that are likely to decide it, where that is left to what they show.
@@ -128,7 +128,7 @@ impl<R: Rig> Session<R> {
         }));
         let ready = cells.prepare(&self.rig, &kernels, &plan, (self.settings(), 0..templates)).await?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
-        let recording = self.begin(&Inputs {
+        let recording = self.begin(&RunInputs {
             plan: &plan,
             cells: &cells,
             kernels: &kernels,

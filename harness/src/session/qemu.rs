@@ -17,14 +17,14 @@ use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Store};
 use crate::model::KernelName;
 use crate::model::pstore::Backend;
 use crate::parts;
-use crate::plan::lacks;
+use crate::plan::missing_requirement;
 use crate::preflight::Report;
 use crate::project::Project;
 use crate::results::{FileDigest, KernelInfo, QemuInfo};
 use crate::run::RunTrial;
 use crate::scenario::{Guest, Instance, Knob, Needs, online};
 use crate::tracer::Tracer;
-use crate::trial::{Stage, StageOptions, Workplace};
+use crate::trial::{ScratchDirs, Stage, StageOptions};
 use crate::waits::WaitSet;
 
 /// This machine, ready to build kernels and to run guests.
@@ -38,7 +38,7 @@ pub struct QemuRig {
     /// What kernels wait for by themselves.
     waits: WaitSet,
     /// Where trials have their private folders.
-    workplace: Arc<Workplace>,
+    scratch_dirs: Arc<ScratchDirs>,
     /// What was read of kernels, by their keys.
     facts: Mutex<BTreeMap<String, KernelFacts>>,
     events: Events,
@@ -78,7 +78,7 @@ impl QemuRig {
             machine,
             qemu_version,
             tracer,
-            workplace: Arc::default(),
+            scratch_dirs: Arc::default(),
             facts: Mutex::default(),
             events: events.clone(),
             cancellation: cancellation.clone(),
@@ -94,7 +94,7 @@ impl QemuRig {
             qemu_version: self.qemu_version.clone(),
             tracer: self.tracer.clone().filter(|_| options.trace),
             waits: self.waits.clone(),
-            workplace: Arc::clone(&self.workplace),
+            scratch_dirs: Arc::clone(&self.scratch_dirs),
             facts: Mutex::default(),
             events: self.events.clone(),
             cancellation: self.cancellation.clone(),
@@ -133,7 +133,7 @@ impl QemuRig {
                 cache: self.project.cache(),
                 agent: &agent,
                 qemu_version: &self.qemu_version,
-                workplace: &self.workplace,
+                scratch_dirs: &self.scratch_dirs,
                 tracer: self.tracer.as_ref(),
                 waits: &self.waits,
                 command_line,
@@ -233,7 +233,11 @@ impl Rig for QemuRig {
         kernel.command_line.clone()
     }
 
-    fn lacks(&self, BuiltKernel { kernel, .. }: &BuiltKernel, instance: &Instance) -> Result<Option<String>, Failure> {
+    fn missing_requirement(
+        &self,
+        BuiltKernel { kernel, .. }: &BuiltKernel,
+        instance: &Instance,
+    ) -> Result<Option<String>, Failure> {
         let option = |name| {
             kernel
                 .option(name)
@@ -253,7 +257,7 @@ impl Rig for QemuRig {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(place) => place.insert(KernelFacts::read(kernel)?),
         };
-        Ok(lacks(&instance.needs, facts))
+        Ok(missing_requirement(&instance.needs, facts))
     }
 
     async fn prepare(

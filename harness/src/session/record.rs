@@ -27,7 +27,7 @@ pub struct Recording {
 }
 
 /// What a run is made from, besides the session.
-pub struct Inputs<'a, K> {
+pub struct RunInputs<'a, K> {
     /// The whole plan.
     pub plan: &'a Plan,
     /// What its cells are made from.
@@ -52,7 +52,7 @@ pub struct Inputs<'a, K> {
 
 impl<R: Rig> Session<R> {
     /// Begins a run: its folder, with `run.json`, and an empty log.
-    pub fn begin(&self, inputs: &Inputs<'_, R::Kernel>) -> Result<Recording, Failure> {
+    pub fn begin(&self, inputs: &RunInputs<'_, R::Kernel>) -> Result<Recording, Failure> {
         let began = SystemTime::now();
         let run = Run::create(&self.results, began)?;
         let info = self.describe(inputs, run.id(), began)?;
@@ -62,7 +62,7 @@ impl<R: Rig> Session<R> {
     }
 
     /// Describes what a run with this id is made from.
-    pub fn describe(&self, inputs: &Inputs<'_, R::Kernel>, id: &str, began: SystemTime) -> Result<RunInfo, Failure> {
+    pub fn describe(&self, inputs: &RunInputs<'_, R::Kernel>, id: &str, began: SystemTime) -> Result<RunInfo, Failure> {
         let mut scenarios = Vec::new();
         for name in &inputs.scenarios {
             let scenario = self.catalogue.scenario(name)?;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::cells::Cells;
 use super::kernels::Kernels;
-use super::record::{Inputs, Recording};
+use super::record::{Recording, RunInputs};
 use super::rig::Rig;
 use super::{Ready, RunOutcome, Session};
 use crate::failure::Failure;
@@ -78,7 +78,7 @@ impl<R: Rig> Session<R> {
         let kernels = Kernels::build(&self.rig, &self.catalogue, &names, &self.events).await?;
         self.skip(&cells, &kernels, &mut plan)?;
         let templates = info.qemu.templates;
-        let inputs = Inputs {
+        let inputs = RunInputs {
             plan: &plan,
             cells: &cells,
             kernels: &kernels,

@@ -36,7 +36,7 @@ pub trait Rig {
     fn command_line(&self, kernel: &Self::Kernel) -> Vec<String>;
 
     /// What the kernel lacks of what the instance needs, in words.
-    fn lacks(&self, kernel: &Self::Kernel, instance: &Instance) -> Result<Option<String>, Failure>;
+    fn missing_requirement(&self, kernel: &Self::Kernel, instance: &Instance) -> Result<Option<String>, Failure>;
 
     /// Prepares guests for each pair of a kernel and an instance, in their order, with the templates of these numbers. Pairs
     /// whose guests are alike share them.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Session;
 use super::cells::Cells;
 use super::kernels::Kernels;
-use super::record::{Inputs, Recording};
+use super::record::{Recording, RunInputs};
 use super::rig::Rig;
 use crate::failure::Failure;
 use crate::guest::Watch;
@@ -40,7 +40,7 @@ impl<R: Rig> Session<R> {
         let templates = template..template.saturating_add(1);
         let ready = cells.prepare(&self.rig, &kernels, &plan, (self.settings(), templates)).await?;
         let work = ready.work(&trial, 0).ok_or_else(|| Failure::host("no guest was prepared"))?;
-        let Recording { run, log, .. } = self.begin(&Inputs {
+        let Recording { run, log, .. } = self.begin(&RunInputs {
             plan: &plan,
             cells: &cells,
             kernels: &kernels,

@@ -51,7 +51,7 @@ pub use interleaving::Interleaving;
 use stage::Source;
 pub use stage::{Stage, StageError, StageOptions};
 use wait::Waiting;
-pub use workdir::Workplace;
+pub use workdir::ScratchDirs;
 
 /// Witness lines a trial writes: some 2 kB of log, of which a channel that lost a part shows how much.
 pub const WITNESSES: u32 = 32;
@@ -315,8 +315,8 @@ async fn crash(
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
     let machine = &stage.machine;
-    let workplace = Arc::clone(&stage.workplace);
-    let workdir = off_thread(move || workplace.folder())
+    let scratch_dirs = Arc::clone(&stage.scratch_dirs);
+    let workdir = off_thread(move || scratch_dirs.folder())
         .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let probes = stage.probes(source, &assignment.steps)?;
@@ -406,7 +406,7 @@ fn percent(share: f64) -> u8 {
 mod tests {
     use super::*;
     use crate::model::Params;
-    use crate::scenario::{Context, Edge, Enough, Scenario};
+    use crate::scenario::{Context, Edge, PrintLimit, Scenario};
     use crate::yaml::Source;
 
     const NONCE: &str = "0123456789abcdef";
@@ -450,7 +450,7 @@ mod tests {
             (block(Stay::Forever), 2, 0),
             // What counts its turns shows that it goes on.
             (actor(Action::Spin { stay: Stay::For(time(9)) }, None), 0, 0),
-            (actor(Action::Print { enough: Enough::Count(9), every: time(4) }, None), 0, 4),
+            (actor(Action::Print { limit: PrintLimit::Count(9), every: time(4) }, None), 0, 4),
         ];
         for (actor, waiting, pausing) in actors {
             assert_eq!((waits(&actor), pauses(&actor)), (time(waiting), time(pausing)), "{actor:?}");

@@ -12,7 +12,7 @@ use crate::guest::{Artifacts, Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDR
 /// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
 /// them, and has it send the files of its `/sys/fs/pstore`.
 pub(super) async fn read(stage: &Stage, artifacts: &Artifacts) -> Result<Vec<PstoreFile>, GuestError> {
-    let folder = stage.workplace.folder().map_err(io("create a folder for the next boot"))?;
+    let folder = stage.scratch_dirs.folder().map_err(io("create a folder for the next boot"))?;
     let erst = folder.path().join("left-erst");
     std::fs::write(&erst, &artifacts.erst).map_err(io(&format!("write {}", erst.display())))?;
     let path = folder.path().join("left-ram");

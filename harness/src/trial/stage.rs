@@ -14,7 +14,7 @@ use super::alive::{self, NotAliveReason};
 use super::dump::Dumps;
 use super::symbols::KernelSymbols;
 use super::tracer::StageTracer;
-use super::workdir::Workplace;
+use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
@@ -55,7 +55,7 @@ pub struct Stage {
     /// What it takes to read dumps of its memory, if its guests have a crash kernel.
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
-    pub(super) workplace: Arc<Workplace>,
+    pub(super) scratch_dirs: Arc<ScratchDirs>,
     /// The kernel's name, for error messages.
     kernel: String,
 }
@@ -126,7 +126,7 @@ pub struct StageOptions<'a> {
     /// QEMU's version: another QEMU cannot load a saved machine.
     pub qemu_version: &'a str,
     /// Where trials have their private folders.
-    pub workplace: &'a Arc<Workplace>,
+    pub scratch_dirs: &'a Arc<ScratchDirs>,
     /// What guests are traced with, if they are to be, and can be.
     pub tracer: Option<&'a Tracer>,
     /// What kernels wait for by themselves.
@@ -249,7 +249,7 @@ impl Stage {
             symbols: KernelSymbols::of(kernel, variables),
             waits,
             dumps,
-            workplace: Arc::clone(options.workplace),
+            scratch_dirs: Arc::clone(options.scratch_dirs),
             kernel: name,
         })
     }

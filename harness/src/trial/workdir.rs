@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 16;
 
 /// The place for the private folders of a harness's trials; made when the first one is asked for.
 #[derive(Debug)]
-pub struct Workplace {
+pub struct ScratchDirs {
     parent: PathBuf,
     place: Mutex<Option<Place>>,
 }
@@ -38,20 +38,20 @@ struct Place {
     _lock: Option<File>,
 }
 
-impl Default for Workplace {
+impl Default for ScratchDirs {
     /// In the temporary folder.
     fn default() -> Self {
         Self::below(temp_dir())
     }
 }
 
-impl Workplace {
+impl ScratchDirs {
     /// In `parent`, which exists.
     fn below(parent: PathBuf) -> Self {
         Self { parent, place: Mutex::new(None) }
     }
 
-    /// A new private folder for one trial. It must not outlive the workplace.
+    /// A new private folder for one trial. It must not outlive the scratch_dirs.
     pub(super) fn folder(&self) -> io::Result<TempDir> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = &*place {
@@ -124,22 +124,22 @@ mod tests {
     #[test]
     fn trials_have_folders_of_their_own_in_one_that_goes_with_them() {
         let temporary = tempfile::tempdir().unwrap();
-        let workplace = Workplace::below(temporary.path().to_owned());
+        let scratch_dirs = ScratchDirs::below(temporary.path().to_owned());
         assert!(names(temporary.path()).is_empty(), "nothing is made before it is needed");
-        let (one, two) = (workplace.folder().unwrap(), workplace.folder().unwrap());
+        let (one, two) = (scratch_dirs.folder().unwrap(), scratch_dirs.folder().unwrap());
         assert_ne!(one.path(), two.path());
         assert_eq!(one.path().parent(), two.path().parent());
         let place = one.path().parent().unwrap();
         assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert!(is_ours(place.file_name().unwrap()));
-        drop((one, two, workplace));
+        drop((one, two, scratch_dirs));
         assert!(names(temporary.path()).is_empty());
     }
 
     #[test]
     fn what_a_dead_harness_left_is_removed_and_nothing_else() {
         let temporary = tempfile::tempdir().unwrap();
-        let alive = Workplace::below(temporary.path().to_owned());
+        let alive = ScratchDirs::below(temporary.path().to_owned());
         let theirs = alive.folder().unwrap();
         fs::write(theirs.path().join("erst"), "of a trial that runs").unwrap();
 
@@ -157,8 +157,8 @@ mod tests {
         fs::write(temporary.path().join("harness-trials-aaaaaaaaaaaa"), "").unwrap();
 
         let before = names(temporary.path());
-        let workplace = Workplace::below(temporary.path().to_owned());
-        let ours = workplace.folder().unwrap();
+        let scratch_dirs = ScratchDirs::below(temporary.path().to_owned());
+        let ours = scratch_dirs.folder().unwrap();
         let mut expected: Vec<_> = before.into_iter().filter(|name| !name.ends_with("0123456789ab")).collect();
         expected.push("my-harness-trials-0123456789ab".to_owned());
         let place = ours.path().parent().unwrap().file_name().unwrap();
@@ -171,17 +171,17 @@ mod tests {
     #[test]
     fn a_place_that_was_removed_is_made_anew() {
         let temporary = tempfile::tempdir().unwrap();
-        let workplace = Workplace::below(temporary.path().to_owned());
-        let one = workplace.folder().unwrap();
+        let scratch_dirs = ScratchDirs::below(temporary.path().to_owned());
+        let one = scratch_dirs.folder().unwrap();
         fs::remove_dir_all(one.path().parent().unwrap()).unwrap();
-        let two = workplace.folder().unwrap();
+        let two = scratch_dirs.folder().unwrap();
         assert!(two.path().is_dir());
         assert_ne!(one.path().parent(), two.path().parent());
     }
 
     #[test]
     fn a_temporary_folder_that_is_not_there_is_an_error_that_names_it() {
-        let error = Workplace::below("/nowhere".into()).folder().unwrap_err();
+        let error = ScratchDirs::below("/nowhere".into()).folder().unwrap_err();
         assert!(error.to_string().contains("/nowhere"), "{error}");
     }
 
@@ -193,8 +193,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..100 {
-                        let workplace = Workplace::below(temporary.path().to_owned());
-                        let folder = workplace.folder().unwrap();
+                        let scratch_dirs = ScratchDirs::below(temporary.path().to_owned());
+                        let folder = scratch_dirs.folder().unwrap();
                         fs::write(folder.path().join("erst"), "").unwrap();
                     }
                 });

@@ -14,7 +14,7 @@
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
 //! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
-//! Log ─────> retention::ReferenceLog ──────────────> model::Kept, of each channel of the log
+//! Log ─────> retention::ReferenceLog ──────────────> model::KeptLines, of each channel of the log
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
 //! Evidence ─> splats::reports ────────> model::splats::Splat ─> splats::judge_splats ─> model::ChannelVerdict
 //! ```

@@ -10,7 +10,7 @@ use crate::evidence::console;
 use crate::evidence::printk::Line;
 use crate::evidence::printk_ring::{Log, Record};
 use crate::evidence::pstore::Pstore;
-use crate::model::{Kept, Logged};
+use crate::model::{KeptLines, Logged};
 use crate::verdict::channel::best_panic;
 use crate::verdict::scan::{Event, Scan};
 use crate::verdict::tail::Tail;
@@ -55,9 +55,9 @@ impl ReferenceLog {
 
     /// What a text, oldest line first, has of it. A line is kept if it is there whole, with its time where the text
     /// shows times, and as often as it was logged.
-    pub fn kept_by(&self, text: &str) -> Kept {
+    pub fn kept_by(&self, text: &str) -> KeptLines {
         let mut there = There::new(text);
-        let mut kept = Kept { lines: 0, of: self.logged.lines, first_lost: None };
+        let mut kept = KeptLines { lines: 0, of: self.logged.lines, first_lost: None };
         for (record, line) in self.lines() {
             if there.take(record, line) {
                 kept.lines += 1;
@@ -165,7 +165,7 @@ mod tests {
         let log = of_panic();
         let truth = ReferenceLog::of(&log, &tail()).unwrap();
         assert_eq!(truth.logged(), Logged { lines: OF + 7, panic: true, unfinished: 0 });
-        let all = Kept { lines: OF + 7, of: OF + 7, first_lost: None };
+        let all = KeptLines { lines: OF + 7, of: OF + 7, first_lost: None };
         assert_eq!(truth.kept_by(&shown(&log)), all);
         // Twice is no more than once, and order is another question.
         assert_eq!(truth.kept_by(&shown(&log).repeat(2)), all);
@@ -178,7 +178,7 @@ mod tests {
         let log = of_panic();
         let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let without = |line: &str| truth.kept_by(&shown(&log).replacen(line, "", 1));
-        let lost = |text: &str| Kept { lines: OF + 6, of: OF + 7, first_lost: Some(text.to_owned()) };
+        let lost = |text: &str| KeptLines { lines: OF + 6, of: OF + 7, first_lost: Some(text.to_owned()) };
         assert_eq!(without("[    0.009000][    C0] lines\n"), lost("[    0.009000][    C0] lines"));
         // It is there once, and was logged twice.
         assert_eq!(without("[    0.009000][    C0] twice\n"), lost("[    0.009000][    C0] twice"));
@@ -233,12 +233,15 @@ mod tests {
         };
         let syslog = |log: &Log| format!("\n{}", log.to_string().trim_end()).replace('\n', "\n<6>") + "\n";
         let all = dump(Reason::Panic, syslog(&log));
-        assert_eq!(truth.kept_by(&text_of_pstore(&all, &tail())), Kept { lines: OF + 7, of: OF + 7, first_lost: None });
+        assert_eq!(
+            truth.kept_by(&text_of_pstore(&all, &tail())),
+            KeptLines { lines: OF + 7, of: OF + 7, first_lost: None }
+        );
         // What was logged behind the dump cannot be in it.
         let cut = syslog(&log).split("<6>[    0.009000][    C0] behind").next().unwrap().to_owned();
         let first_lost = Some("[    0.009000][    C0] behind".to_owned());
         let kept = truth.kept_by(&text_of_pstore(&dump(Reason::Panic, cut), &tail()));
-        assert_eq!(kept, Kept { lines: OF + 6, of: OF + 7, first_lost });
+        assert_eq!(kept, KeptLines { lines: OF + 6, of: OF + 7, first_lost });
         assert_eq!(truth.kept_by(&text_of_pstore(&dump(Reason::Oops, syslog(&log)), &tail())).lines, 0);
         assert_eq!(truth.kept_by(&text_of_pstore(&Pstore::default(), &tail())).lines, 0);
     }

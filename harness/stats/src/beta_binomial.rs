@@ -78,9 +78,9 @@ impl BetaBinomial {
     pub(super) fn ln(&self, share: f64, icc: f64) -> f64 {
         let own = 1.0 - icc;
         let (hit, miss) = (share * own, (1.0 - share) * own);
-        part(self.hits.first, share.ln())
-            + part(self.misses.first, (-share).ln_1p())
-            + part(self.mixed, own.ln())
+        xlogy(self.hits.first, share.ln())
+            + xlogy(self.misses.first, (-share).ln_1p())
+            + xlogy(self.mixed, own.ln())
             + self.hits.sum(|j| (hit + j * icc).ln())
             + self.misses.sum(|j| (miss + j * icc).ln())
             - self.trials.sum(|j| ((j - 1.0) * icc).ln_1p())
@@ -142,6 +142,6 @@ pub fn next_hit(share: f64, icc: f64, seen: Proportion) -> f64 {
 }
 
 /// `count` times a logarithm: nothing of what never happened matters, even if it is impossible.
-pub fn part(count: f64, ln: f64) -> f64 {
+pub fn xlogy(count: f64, ln: f64) -> f64 {
     if count > 0.0 { count * ln } else { 0.0 }
 }

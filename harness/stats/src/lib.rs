@@ -29,7 +29,7 @@ mod tests;
 mod walk;
 
 pub use adjust::benjamini_hochberg;
-pub use beta_binomial::{next_hit, part};
+pub use beta_binomial::{next_hit, xlogy};
 pub use boschloo::{boschloo, boschloo_effective};
 pub use clusters::{BetweenTemplates, Clusters, DIFFER_BELOW};
 pub use difference::{miettinen_nurminen, score_excludes, score_p};

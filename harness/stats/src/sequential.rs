@@ -16,7 +16,7 @@
 
 use std::cell::OnceCell;
 
-use super::beta_binomial::{BetaBinomial, part};
+use super::beta_binomial::{BetaBinomial, xlogy};
 use super::bounds::boundary;
 use super::difference::restricted;
 use super::likeliest::likeliest;
@@ -50,7 +50,7 @@ fn ln_mixture(seen: Proportion) -> f64 {
 
 /// The logarithm of the probability of one sequence with these counts at this share.
 fn ln_likelihood(seen: Proportion, share: f64) -> f64 {
-    part(f64::from(seen.hits()), share.ln()) + part(f64::from(seen.misses()), (-share).ln_1p())
+    xlogy(f64::from(seen.hits()), share.ln()) + xlogy(f64::from(seen.misses()), (-share).ln_1p())
 }
 
 /// The e-values against differences of two shares: what does not depend on which difference is asked for.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use harness_model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Kept, ParamValue, Params, TrialOutcome, TrialRecord,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, KeptLines, ParamValue, Params, TrialOutcome,
+    TrialRecord,
 };
 
 /// `hold=300ms post_notifiers=1` as parameters.
@@ -45,7 +46,7 @@ pub fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialOutcome 
 pub fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
     let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
     for verdict in channels.values_mut() {
-        verdict.log = Some(Kept { lines, of, first_lost: (lines < of).then(|| "[    5.123456] lost".to_owned()) });
+        verdict.log = Some(KeptLines { lines, of, first_lost: (lines < of).then(|| "[    5.123456] lost".to_owned()) });
     }
     TrialOutcome::Counted { hung, channels }
 }

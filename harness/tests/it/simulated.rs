@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use harness::model::{
-    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, Kept, Logged, ParamValue, Phase,
+    ActorStamps, CellKey, Channel, ChannelOutcome, ChannelVerdict, Expectation, KeptLines, Logged, ParamValue, Phase,
     TrialOutcome, TrialRecord,
 };
 use harness::results::{HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, rfc3339};
@@ -31,7 +31,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
         of: 32,
         detail: "the panic's own line is missing; witness lines 8 to 32 are missing".into(),
         broken: Vec::new(),
-        log: Some(Kept { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
+        log: Some(KeptLines { lines: 41, of: 66, first_lost: Some("[    5.123456][    T1] witness line".repeat(2)) }),
     };
     let outcome = match index % 100 {
         0 => TrialOutcome::InfraError { cause: "waiting for the agent's `ready`: nothing came for 120 s".into() },

@@ -1,4 +1,4 @@
-//! Variants that need no folder of the project's: settings, throw-aways; and kernels that are not to be had.
+//! Variants that need no folder of the project's: settings, scratch variants; and kernels that are unavailable.
 
 use crate::common::{Project, text};
 use serde_json::Value;

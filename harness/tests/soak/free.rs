@@ -171,7 +171,7 @@ impl Rig for Free {
         Vec::new()
     }
 
-    fn lacks(&self, _: &KernelName, _: &Instance) -> Result<Option<String>, Failure> {
+    fn missing_requirement(&self, _: &KernelName, _: &Instance) -> Result<Option<String>, Failure> {
         Ok(None)
     }
 

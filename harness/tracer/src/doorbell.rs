@@ -45,16 +45,15 @@ impl Ram {
 /// Sleeps until the guest writes [`CALLED`] to the word at the physical address `at`; `ram`: the file of its RAM.
 ///
 /// Which file that is is found out now, shortly before QEMU maps it: another may have its name later.
-pub fn hang(id: Id, ram: &Path, at: u64) {
+pub fn watch(id: Id, ram: &Path, at: u64) {
     match Ram::of(ram) {
         Ok(ram) => *BELL.lock().unwrap_or_else(PoisonError::into_inner) = Bell::Unmapped(id, ram, at),
-        Err(error) => eprintln!("tracer: look at {}: {error}; the guest will call in vain", ram.display()),
+        Err(error) => eprintln!("tracer: look at {}: {error}; the guest will not be heard", ram.display()),
     }
     qemu::on_idle(id);
 }
 
-/// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: whoever calls in vain calls
-/// again.
+/// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: the caller retries.
 pub fn idle() {
     let mut bell = match BELL.try_lock() {
         Ok(bell) => bell,
@@ -66,7 +65,7 @@ pub fn idle() {
         let found = mapped_at(&maps, ram, *at);
         if found.is_none() {
             let name = ram.name.display();
-            eprintln!("tracer: no file {name} is mapped, or it has no byte {at:#x}; the guest will call in vain");
+            eprintln!("tracer: no file {name} is mapped, or it has no byte {at:#x}; the guest will not be heard");
         }
         *bell = found.map_or(Bell::None, |address| Bell::At(*id, address));
     }

@@ -84,7 +84,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     memory.set_state(State::Loaded);
     match (memory.doorbell(), ram) {
         (0, _) => wake(id),
-        (at, Some(ram)) => doorbell::hang(id, ram, at),
+        (at, Some(ram)) => doorbell::watch(id, ram, at),
         (_, None) => {
             eprintln!("tracer: a doorbell, but no `ram=`");
             return 1;

@@ -9,7 +9,7 @@ use crate::cli::{FOUND, Failure, Global, HOST, Output, print, print_json};
 use crate::compare::{Point, Side};
 use crate::kernel::{Canceller, Commits};
 use crate::model::KernelName;
-use crate::model::bisection::Between;
+use crate::model::bisection::SearchSpace;
 use crate::reporter::{bars, percent, short};
 use crate::session::TrialOptions;
 use crate::session::bisect::Searched;
@@ -111,7 +111,8 @@ impl Searched {
 
     /// The message of a commit of a git tree.
     fn message(&self, commit: usize) -> Result<String, Failure> {
-        let (Between::Commits { tree }, Some(node)) = (&self.bisected.between, self.bisected.nodes.get(commit)) else {
+        let (SearchSpace::Commits { tree }, Some(node)) = (&self.bisected.between, self.bisected.nodes.get(commit))
+        else {
             return Ok(String::new());
         };
         let show = Commits::show(tree, &node.id, &Canceller::default())?;

@@ -159,8 +159,8 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<Searched, Failu
     let tags = catalogue.scenario(&point.scenario)?.tags.clone();
     let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
     let range = Range::of(&catalogue, &arguments.ends(&catalogue)?, &words, &events())?;
-    for name in range.throw_aways() {
-        catalogue.add_throw_away(name.to_owned());
+    for name in range.scratch() {
+        catalogue.add_scratch(name.to_owned());
     }
     let catalogue = with_guests_of(catalogue, range.kernels.clone())?;
     let Arguments { fixed, confidence, at_most, .. } = *arguments;
@@ -176,8 +176,8 @@ async fn resume(global: &Global, name: &str, arguments: &Arguments) -> Result<Se
     let resumable = ResumableBisection::open(&catalogue, Run::find(&results, name)?)?;
     let options = TrialOptions::again(resumable.info(), arguments.trials_as.jobs());
     let mut catalogue = catalogue.with_crash_kernels(options.kdump);
-    for name in resumable.throw_aways() {
-        catalogue.add_throw_away(name);
+    for name in resumable.scratch() {
+        catalogue.add_scratch(name);
     }
     let catalogue = with_guests_of(catalogue, resumable.kernels())?;
     session(global, catalogue, options).await?.resume_bisection(resumable, arguments.log.clone()).await

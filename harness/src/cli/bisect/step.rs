@@ -67,7 +67,7 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let CheckedOut { head, good, tree } = CheckedOut::read(&arguments.tree, &Canceller::default())?;
     kernel::commit_as_base(&catalogue.project, &tree, &head, &good)?;
     let kernel = KernelName { variant: arguments.variant.clone(), base: kernel::commit_name(&head) };
-    catalogue.add_throw_away(kernel.base.clone());
+    catalogue.add_scratch(kernel.base.clone());
     let catalogue = catalogue.with_guests_of(std::slice::from_ref(&kernel))?;
     let Arguments { threshold, at_most, .. } = *arguments;
     let step = Step { kernel, point, criterion, threshold, at_most };

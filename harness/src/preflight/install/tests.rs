@@ -145,7 +145,7 @@ async fn sudo_is_used_when_not_root_and_missed_when_it_is_not_there() {
 async fn there_may_be_nothing_that_apt_can_do() {
     let host = host("exit 1");
     let error = install(&host.options.host, &report(&[]), Consent::Given, never).await.unwrap_err();
-    assert_snapshot!(error, @"nothing that failed can be mended with apt");
+    assert_snapshot!(error, @"nothing that failed can be fixed with apt");
     host.remove("apt-get");
     let error = install(&host.options.host, &report(&["bc"]), Consent::Given, never).await.unwrap_err();
     assert!(matches!(error, InstallError::NothingToInstall));

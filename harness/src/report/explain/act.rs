@@ -4,7 +4,7 @@ use super::words::{capital, is_none, lasting, span};
 use crate::model::ends::EndsBy;
 use crate::scenario::ends::{self, NMIS, which_is_set};
 use crate::scenario::{
-    Action, Context, Edge, Enough, Instance, Lock, Notifier, OopsKind, Planned, Reboot, Span, Start, Stay,
+    Action, Context, Edge, Instance, Lock, Notifier, OopsKind, Planned, PrintLimit, Reboot, Span, Start, Stay,
 };
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.
@@ -144,9 +144,9 @@ fn does(actor: &Planned) -> String {
             format!("takes {}{place} and gives it back at once", held(*lock))
         }
         Action::Hold { lock, stay } => format!("takes {} and keeps it{place} {}", held(*lock), lasting(stay)),
-        Action::Print { enough, every } => match enough {
-            Enough::Count(count) => format!("prints {count} messages{place}, {}", between(every)),
-            Enough::Stay(stay) => format!("prints messages{place} {}, {}", lasting(stay), between(every)),
+        Action::Print { limit, every } => match limit {
+            PrintLimit::Count(count) => format!("prints {count} messages{place}, {}", between(every)),
+            PrintLimit::Time(stay) => format!("prints messages{place} {}, {}", lasting(stay), between(every)),
         },
         Action::Reboot { how: Reboot::Emergency } => ended(format!("calls emergency_restart(){place}")),
         Action::Reboot { how: Reboot::Orderly } => "restarts the machine as `reboot` does".to_owned(),

@@ -34,8 +34,8 @@ pub enum Action<T = Duration> {
     },
     /// Its CPU prints one message after the other.
     Print {
-        /// When that is enough.
-        enough: Enough<T>,
+        /// How many messages, or for how long.
+        limit: PrintLimit<T>,
         /// The time from one message to the next.
         every: T,
     },
@@ -90,13 +90,13 @@ pub enum Stay<T = Duration> {
     Forever,
 }
 
-/// When enough is printed.
+/// How much is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Enough<T = Duration> {
+pub enum PrintLimit<T = Duration> {
     /// After this many messages.
     Count(u32),
     /// After so long.
-    Stay(Stay<T>),
+    Time(Stay<T>),
 }
 
 impl<T> Action<T> {
@@ -136,7 +136,7 @@ impl<T> Action<T> {
             | Self::Block { stay }
             | Self::Harvest { stay }
             | Self::SynchronizeRcu { stay }
-            | Self::Print { enough: Enough::Stay(stay), .. } => Some(stay),
+            | Self::Print { limit: PrintLimit::Time(stay), .. } => Some(stay),
             Self::Oops { .. }
             | Self::Panic
             | Self::Warn
@@ -147,7 +147,7 @@ impl<T> Action<T> {
             | Self::Mce
             | Self::Call { .. }
             | Self::Switch { .. }
-            | Self::Print { enough: Enough::Count(_), .. } => None,
+            | Self::Print { limit: PrintLimit::Count(_), .. } => None,
         }
     }
 
@@ -176,7 +176,7 @@ impl Action {
             | Self::Exhaust
             | Self::Exit
             | Self::Mce => 0,
-            Self::Print { enough: Enough::Count(_), .. }
+            Self::Print { limit: PrintLimit::Count(_), .. }
             | Self::SynchronizeRcu { .. }
             | Self::Call { .. }
             | Self::Switch { .. } => u64::MAX,

@@ -14,7 +14,9 @@ use crate::scenario::file::actor::{
 };
 use crate::scenario::instance::Planned;
 use crate::scenario::scalar::{Scalar, Swept};
-use crate::scenario::{Action, Actor, Context, Enough, Notifier, OopsKind, Reboot, Span, Start, Stay, rules, units};
+use crate::scenario::{
+    Action, Actor, Context, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay, rules, units,
+};
 use crate::yaml::{At, InputError, Mark, visible};
 
 /// crashlab makes a thread for each oops of an actor.
@@ -64,10 +66,10 @@ impl Point<'_> {
             }
             ActorFile::Print(Print { count, lasting, every, .. }) => Action::Print {
                 // That exactly one is given was checked.
-                enough: match (count, lasting) {
-                    (Some(count), _) => Enough::Count(self.count(count, MAX_MESSAGES)?),
-                    (None, Some(lasting)) => Enough::Stay(self.stay(lasting)?),
-                    (None, None) => Enough::Stay(Stay::Forever),
+                limit: match (count, lasting) {
+                    (Some(count), _) => PrintLimit::Count(self.count(count, MAX_MESSAGES)?),
+                    (None, Some(lasting)) => PrintLimit::Time(self.stay(lasting)?),
+                    (None, None) => PrintLimit::Time(Stay::Forever),
                 },
                 every: self.span_or_none(every.as_ref())?,
             },

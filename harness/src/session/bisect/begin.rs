@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::results::RunInfo;
 use crate::session::cells::Cells;
 use crate::session::kernels::Kernels;
-use crate::session::record::{Inputs, Recording};
+use crate::session::record::{Recording, RunInputs};
 use crate::session::{Rig, Session};
 
 /// What a new bisection is to do.
@@ -52,7 +52,7 @@ impl<R: Rig> Session<R> {
         let cells = Cells::of(&self.catalogue, &plan)?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         let templates = self.templates(super::search::trials_of_a_node(at_most));
-        let mut recording = self.begin(&Inputs {
+        let mut recording = self.begin(&RunInputs {
             plan: &plan,
             cells: &cells,
             kernels: &Kernels::none(),

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::bisect::{History, Options};
     use crate::model::Channel;
-    use crate::model::bisection::{Between, Criterion, Node};
+    use crate::model::bisection::{Criterion, Node, SearchSpace};
     use crate::results::PlannedCell;
     use crate::results::sample::{info, key};
 
@@ -134,7 +134,7 @@ mod tests {
         };
         let nodes = ["v6.12", "mm: a", "does not build", "panic: b", "the last"].iter().enumerate().map(node).collect();
         let (between, criterion) =
-            (Between::Commits { tree: "/src/linux".into() }, Criterion::Channel(Channel::Pstore));
+            (SearchSpace::Commits { tree: "/src/linux".into() }, Criterion::Channel(Channel::Pstore));
         Bisected { between, criterion, fixed: false, confidence: 0.95, at_most: 100, nodes }
     }
 

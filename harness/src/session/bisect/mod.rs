@@ -22,5 +22,5 @@ pub use self::point::Point;
 pub use self::range::{Ends, Range};
 pub use self::resume::ResumableBisection;
 pub use self::search::Searched;
-pub use self::spent::Spent;
+pub use self::spent::TimeSpent;
 pub use self::step::{Step, Stepped, Verdict};

@@ -6,7 +6,7 @@ use crate::bisect::weight;
 use crate::failure::Failure;
 use crate::kernel::{self, Canceller, Commits, OptionChange, Store};
 use crate::model::KernelName;
-use crate::model::bisection::{Between, Node};
+use crate::model::bisection::{Node, SearchSpace};
 use crate::session::{Catalogue, Event, Events};
 
 /// A bisection of more commits is refused: all that follows from each is kept in memory.
@@ -16,7 +16,7 @@ const MAX_COMMITS: usize = 20_000;
 #[derive(Debug)]
 pub struct Range {
     /// What lies between the ends.
-    pub between: Between,
+    pub between: SearchSpace,
     /// By position.
     pub kernels: Vec<KernelName>,
     /// By position.
@@ -82,7 +82,7 @@ impl Range {
         let Commits { commits, parents } = Commits::read(&tree, good, bad, &Canceller::default())?;
         let variant = KernelName::parse(variant, &catalogue.default_base()).variant;
         kernel::Variant::find(&catalogue.project, &variant)?;
-        let mut range = Self { between: Between::Commits { tree }, kernels: Vec::new(), nodes: Vec::new() };
+        let mut range = Self { between: SearchSpace::Commits { tree }, kernels: Vec::new(), nodes: Vec::new() };
         for (commit, parents) in commits.into_iter().zip(parents) {
             range.kernels.push(KernelName { variant: variant.clone(), base: kernel::commit_name(&commit.hash) });
             let weight = weight(&commit.paths, words);
@@ -113,7 +113,7 @@ impl Range {
             let hint = "name the whole series; what it is without its last patches is tried anyway";
             return Err(Failure::input(format!("`{series}` is no series\n\nhint: {hint}")));
         }
-        let mut range = Self { between: Between::Patches, kernels: Vec::new(), nodes: Vec::new() };
+        let mut range = Self { between: SearchSpace::Patches, kernels: Vec::new(), nodes: Vec::new() };
         let all = patches.len();
         let KernelName { variant, base } = name;
         let without = |last: usize| if last == 0 { variant.clone() } else { format!("{variant}~{last}") };
@@ -136,7 +136,7 @@ impl Range {
                 bad.display()
             )));
         }
-        let mut range = Self { between: Between::Options, kernels: Vec::new(), nodes: Vec::new() };
+        let mut range = Self { between: SearchSpace::Options, kernels: Vec::new(), nodes: Vec::new() };
         for taken in 0..=changes.len() {
             let variant = kernel::options_as_variant(&catalogue.project, &OptionChange::fragment(&changes, taken))?;
             range.kernels.push(KernelName { variant, base: base.to_owned() });
@@ -149,11 +149,11 @@ impl Range {
     }
 
     /// The names of bases or variants that are made for this bisection, and are this machine's alone.
-    pub fn throw_aways(&self) -> impl Iterator<Item = &str> {
+    pub fn scratch(&self) -> impl Iterator<Item = &str> {
         self.kernels.iter().filter_map(|KernelName { variant, base }| match self.between {
-            Between::Commits { .. } => Some(base.as_str()),
-            Between::Options => Some(variant.as_str()),
-            Between::Patches => None,
+            SearchSpace::Commits { .. } => Some(base.as_str()),
+            SearchSpace::Options => Some(variant.as_str()),
+            SearchSpace::Patches => None,
         })
     }
 

@@ -7,7 +7,7 @@ use super::search::{Search, Searched};
 use crate::bisect::{Bisection, Tallies};
 use crate::failure::Failure;
 use crate::model::KernelName;
-use crate::model::bisection::{Between, Bisected};
+use crate::model::bisection::{Bisected, SearchSpace};
 use crate::plan::Plan;
 use crate::results::{FileDigest, Run};
 use crate::session::cells::Cells;
@@ -67,10 +67,10 @@ impl ResumableBisection {
     }
 
     /// The names of bases that are made for it, and are this machine's alone.
-    pub fn throw_aways(&self) -> Vec<String> {
+    pub fn scratch(&self) -> Vec<String> {
         match self.bisected.between {
-            Between::Commits { .. } => self.kernels().into_iter().map(|kernel| kernel.base).collect(),
-            Between::Patches | Between::Options => Vec::new(),
+            SearchSpace::Commits { .. } => self.kernels().into_iter().map(|kernel| kernel.base).collect(),
+            SearchSpace::Patches | SearchSpace::Options => Vec::new(),
         }
     }
 }

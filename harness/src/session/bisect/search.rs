@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::log;
-use super::spent::Spent;
+use super::spent::TimeSpent;
 use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::failure::Failure;
 use crate::kernel;
 use crate::model::TrialOutcome;
-use crate::model::bisection::{Between, Bisected};
+use crate::model::bisection::{Bisected, SearchSpace};
 use crate::plan::{Plan, PlannedTrial};
 use crate::results::{Difference, KernelInfo, Run, RunInfo, kernel_difference};
 use crate::run::{Sink, Stop, Work};
@@ -61,7 +61,7 @@ pub struct Searched {
     /// `None` if it was interrupted.
     pub conclusion: Option<Conclusion>,
     /// Where the time went.
-    pub spent: Spent,
+    pub spent: TimeSpent,
 }
 
 impl<R: Rig> Search<'_, R> {
@@ -71,7 +71,7 @@ impl<R: Rig> Search<'_, R> {
         let Recording { run, info, .. } = &self.recording;
         let (id, seed) = (run.id().to_owned(), info.seed);
         self.session.events.send(&Event::BisectionBegins { run: &id, seed, bisected: &self.bisected });
-        let mut spent = Spent::default();
+        let mut spent = TimeSpent::default();
         let ended = self.search(&mut spent).await;
         self.session.events.send(&Event::BisectionEnds);
         spent.all = began.elapsed();
@@ -85,7 +85,7 @@ impl<R: Rig> Search<'_, R> {
         Ok(Searched { run, info, bisected, bisection, conclusion, spent })
     }
 
-    async fn search(&mut self, spent: &mut Spent) -> Result<Option<Conclusion>, Failure> {
+    async fn search(&mut self, spent: &mut TimeSpent) -> Result<Option<Conclusion>, Failure> {
         let mut ready: BTreeMap<usize, ReadyCells> = BTreeMap::new();
         let mut uninformative: BTreeMap<usize, u32> = BTreeMap::new();
         let at_once = self.at_once()?;
@@ -151,10 +151,10 @@ impl<R: Rig> Search<'_, R> {
     }
 
     /// Builds a node's kernel and prepares its guests. The inner error is the reason why it is passed over.
-    async fn prepare(&mut self, node: usize, spent: &mut Spent) -> Result<Result<ReadyCells, String>, Failure> {
+    async fn prepare(&mut self, node: usize, spent: &mut TimeSpent) -> Result<Result<ReadyCells, String>, Failure> {
         let Some(cell) = self.plan.cells().get(node).cloned() else { return Ok(Err("there is none".to_owned())) };
         let Session { catalogue, rig, .. } = self.session;
-        if let (Between::Commits { tree }, [good, ..], Some(commit)) =
+        if let (SearchSpace::Commits { tree }, [good, ..], Some(commit)) =
             (&self.bisected.between, self.bisected.nodes.as_slice(), self.bisected.nodes.get(node))
         {
             kernel::commit_as_base(&catalogue.project, tree, &commit.id, &good.id)?;
@@ -207,7 +207,7 @@ impl<R: Rig> Search<'_, R> {
         &self,
         cells: &ReadyCells,
         planned: &[PlannedTrial],
-        spent: &mut Spent,
+        spent: &mut TimeSpent,
     ) -> Result<Tallies, Failure> {
         let work: Vec<Work> = planned.iter().filter_map(|trial| cells.work(trial, 0)).collect();
         let mut tallies = Tallies::default();

@@ -13,7 +13,7 @@ const TRIAL: Duration = Duration::from_millis(500);
 
 /// Wall-clock time by phase.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Spent {
+pub struct TimeSpent {
     /// Building kernels, or finding them.
     pub builds: Duration,
     /// Booting guests that trials start from.
@@ -28,7 +28,7 @@ pub struct Spent {
     pub all: Duration,
 }
 
-impl Spent {
+impl TimeSpent {
     /// What a kernel that is not there yet is likely to take.
     pub fn until_ready(&self) -> Duration {
         if self.kernels == 0 { READY } else { (self.builds + self.guests) / self.kernels }
@@ -52,7 +52,7 @@ impl Spent {
     }
 }
 
-impl std::fmt::Display for Spent {
+impl std::fmt::Display for TimeSpent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { builds, guests, kernels, trials, trials_run, all } = self;
         write!(

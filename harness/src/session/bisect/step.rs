@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::run::{Sink, Stop};
 use crate::session::cells::Cells;
 use crate::session::kernels::Kernels;
-use crate::session::record::{Inputs, Recording};
+use crate::session::record::{Recording, RunInputs};
 use crate::session::{NoKernel, Rig, Session, write_reports};
 use crate::stats::{Interval, share_sequence};
 
@@ -77,7 +77,7 @@ impl<R: Rig> Session<R> {
             Err(reason) => return Ok(Stepped::Skipped(reason)),
         };
         let jobs = self.options.jobs(cells.largest_mib(&plan));
-        let Recording { run, info, log } = self.begin(&Inputs {
+        let Recording { run, info, log } = self.begin(&RunInputs {
             plan: &plan,
             cells: &cells,
             kernels: &kernels,

@@ -4,7 +4,7 @@ use super::*;
 use crate::bisect::Tally;
 use crate::bisect::{Conclusion, Why};
 use crate::model::Channel;
-use crate::model::bisection::{Between, Criterion, Node};
+use crate::model::bisection::{Criterion, Node, SearchSpace};
 use crate::session::bisect::{Bisect, Point, Range, ResumableBisection, Searched};
 
 /// Changes of a chain of this many.
@@ -223,7 +223,7 @@ fn asked(row: &Row) -> Bisect {
     let nodes: Vec<Node> = nodes.collect();
     let kernels = (0..nodes.len()).map(|node| KernelName::parse(&format!("n{node}"), "6.12")).collect();
     Bisect {
-        range: Range { between: Between::Patches, kernels, nodes },
+        range: Range { between: SearchSpace::Patches, kernels, nodes },
         point: Point { scenario: "crash".to_owned(), params: crate::model::Params::new() },
         criterion: Criterion::Channel(Channel::Pstore),
         fixed: row.fixed,

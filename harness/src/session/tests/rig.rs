@@ -124,7 +124,7 @@ impl Rig for Table {
         Vec::new()
     }
 
-    fn lacks(&self, name: &KernelName, _: &Instance) -> Result<Option<String>, Failure> {
+    fn missing_requirement(&self, name: &KernelName, _: &Instance) -> Result<Option<String>, Failure> {
         let lacks = (self.0.build)(&name.variant) == Build::Lacks;
         Ok(lacks.then(|| "the kernel has no CONFIG_X".to_owned()))
     }

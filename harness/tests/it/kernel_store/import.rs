@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::kernel::{Fault, Import, KernelError, SeriesFrom, Variant, throw_away};
+use harness::kernel::{Fault, Import, KernelError, SeriesFrom, Variant, scratch_variant};
 use harness::model::KernelName;
 use insta::assert_snapshot;
 
@@ -155,11 +155,11 @@ fn a_series_that_does_not_fit_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_throw_away_is_called_by_what_it_is() {
+fn a_scratch_variant_is_called_by_what_it_is() {
     let fake = Fake::new();
     fake.write("My Fix.patch", &diff("kernel/panic.c", "void panic(void);", "void panic(int);"));
     let (variants, patch) = (fake.path("scratch"), fake.path("My Fix.patch"));
-    let make = |patches: &[PathBuf]| throw_away(Path::new(&variants), patches).unwrap();
+    let make = |patches: &[PathBuf]| scratch_variant(Path::new(&variants), patches).unwrap();
     let name = make(std::slice::from_ref(&patch));
     assert!(name.starts_with("my-fix-") && name.len() == "my-fix-01234567".len(), "{name}");
     assert_eq!(make(std::slice::from_ref(&patch)), name);

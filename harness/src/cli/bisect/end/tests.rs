@@ -8,7 +8,7 @@ use crate::model::Channel;
 use crate::model::bisection::{Bisected, Criterion, Node};
 use crate::results::sample::{info, key};
 use crate::results::{PlannedCell, QemuInfo, Run, RunInfo};
-use crate::session::bisect::Spent;
+use crate::session::bisect::TimeSpent;
 
 /// What a bisection of a git tree found; the tree is not there any more.
 fn searched() -> (TempDir, Searched) {
@@ -22,7 +22,7 @@ fn searched() -> (TempDir, Searched) {
         earlier: Tally::default(),
     };
     let bisected = Bisected {
-        between: Between::Commits { tree: "/nowhere/linux".into() },
+        between: SearchSpace::Commits { tree: "/nowhere/linux".into() },
         criterion: Criterion::Channel(Channel::Pstore),
         fixed: false,
         confidence: 0.95,
@@ -48,7 +48,7 @@ fn searched() -> (TempDir, Searched) {
         Rate { tally: Tally { trials, events }, mean: 0.5, interval }
     };
     let conclusion = Some(Conclusion::Found { commit: 2, confidence: 0.97, old: rate(80, 0), new: rate(40, 39) });
-    (results, Searched { run, info, bisected, bisection, conclusion, spent: Spent::default() })
+    (results, Searched { run, info, bisected, bisection, conclusion, spent: TimeSpent::default() })
 }
 
 fn global() -> Global {
