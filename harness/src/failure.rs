@@ -43,13 +43,13 @@ impl Failure {
         self.message.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// The same failure of a run that can be resumed.
+    /// A failure that left a run which can be resumed.
     #[must_use]
     pub fn resumable(self, run: &str) -> Self {
         self.resumable_by("run", run)
     }
 
-    /// The same failure of a run that this subcommand can resume.
+    /// A failure that left a run which this subcommand can resume.
     #[must_use]
     pub fn resumable_by(mut self, subcommand: &str, run: &str) -> Self {
         use std::fmt::Write as _;

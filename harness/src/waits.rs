@@ -64,7 +64,7 @@ pub struct Wait {
 /// How long something lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lasts {
-    /// So long.
+    /// At most this time.
     For(Duration),
     /// As many seconds as this variable has.
     SecondsIn(Variable),
@@ -211,7 +211,7 @@ impl From<VariableFile> for Variable {
 }
 
 impl Waits {
-    /// With a function of which a scenario says that it waits for so long at most.
+    /// With a function of which a scenario says that it waits for this time at most.
     #[must_use]
     pub fn with(mut self, function: String, at_most: Duration) -> Self {
         let lasts = Lasts::For(at_most);
@@ -253,7 +253,7 @@ impl Wait {
         }
     }
 
-    /// When a wait of at most so long is over in any case.
+    /// When a wait of at most this time is over in any case.
     pub fn over_after(&self, at_most: Duration) -> Duration {
         at_most.saturating_mul(self.stretch)
     }
@@ -276,7 +276,7 @@ impl Variable {
     }
 }
 
-/// So many seconds, if they are some and not too many.
+/// That number of seconds, if it is not 0 and not too large.
 fn seconds(seconds: i64) -> Option<Duration> {
     let time = Duration::from_secs(u64::try_from(seconds).ok()?);
     (Duration::from_secs(1)..=LONGEST).contains(&time).then_some(time)

@@ -31,7 +31,7 @@ pub(super) struct Class {
     pub prior: f64,
     pub old: Tally,
     pub new: Tally,
-    /// The same, as independent trials.
+    /// Both tallies, by the number of independent trials that would tell as much.
     pub weighed: [Weighed; 2],
     pub marginal: Marginal,
 }

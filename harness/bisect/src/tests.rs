@@ -139,7 +139,7 @@ fn histories_that_are_none_are_refused() {
     assert_eq!(History::new(vec![vec![], vec![0], vec![0]]).unwrap_err(), HistoryError::Outside { commit: 1 });
 }
 
-/// Of so many bisections at least so many name a commit that raises the rate, and at most so many that name one are
+/// Of N bisections at least this many name a commit that raises the rate, and at most this many that name one are
 /// wrong. The seed is fixed; with a truth of 95 % fewer than 62 of 80 would come once in a million seeds.
 const RUNS: u32 = 80;
 const LEAST: f64 = 62.0 / 80.0;
@@ -196,7 +196,7 @@ fn no_commit_is_named_where_none_changes_anything() {
     }
 }
 
-/// The same counts of two nodes, by templates that differ or do not.
+/// Two nodes with counts of two templates each, which differ or do not.
 fn with_templates(good: [u32; 2], bad: [u32; 2]) -> Bisection {
     let mut bisection = chain(10);
     for (node, events) in [(0, good), (10, bad)] {

@@ -36,7 +36,7 @@ impl OptionChange {
             good: value(&good, option),
             bad: value(&bad, option),
         });
-        // What is off and what is not named come to the same in a whole configuration.
+        // In a whole configuration an option that is off and one that is not named are the same.
         let off = |value: &Option<String>| value.as_deref().unwrap_or("n").to_owned();
         Ok(changes.filter(|change| off(&change.good) != off(&change.bad)).collect())
     }

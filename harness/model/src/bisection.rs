@@ -12,7 +12,7 @@ use super::{Channel, ChannelOutcome, TrialOutcome, TrialRecord};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Criterion {
-    /// The channel does not come to its good outcome: the log is not saved whole, the order is not kept.
+    /// The channel does not have its good outcome: the log is not saved whole, the order is not kept.
     Channel(Channel),
     /// An assertion on the order, by its words, is broken.
     Order(String),

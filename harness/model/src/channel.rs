@@ -50,7 +50,7 @@ impl Channel {
         }
     }
 
-    /// The outcomes it may come to, the good one first.
+    /// The outcomes that it may have, the good one first.
     pub const fn outcomes(self) -> &'static [ChannelOutcome] {
         use ChannelOutcome::{
             Broken, CaptureHung, Corrupt, Kept, Lost, NoSplats, NoVmcore, NotEntered, NotLoaded, Saved, Splats,
@@ -193,7 +193,7 @@ impl fmt::Display for ChannelOutcome {
 pub struct Expectation {
     /// The channel.
     pub channel: Channel,
-    /// The outcome it should come to.
+    /// The outcome that it should have.
     pub outcome: ChannelOutcome,
     /// The least probability, 0 to 1.
     #[serde(default = "Expectation::default_at_least")]

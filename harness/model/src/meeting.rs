@@ -28,7 +28,7 @@ pub enum Meeting {
         /// The actor.
         actor: String,
     },
-    /// Two actors entered within so long of each other, whichever was the first.
+    /// Two actors entered at most `at_most` apart, whichever was the first.
     Apart {
         /// One of them.
         actor: String,

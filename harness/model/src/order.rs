@@ -35,7 +35,7 @@ pub enum OrderAssertion {
     },
     /// Some CPU is stopped, and nothing is seen on any CPU after it was.
     NothingAfterStopped,
-    /// The moment comes so often.
+    /// The moment comes this many times.
     Count {
         /// The moment.
         moment: Moment,

@@ -151,7 +151,7 @@ impl Step {
         Self { name, several: false, ends: false }
     }
 
-    /// The same, of each of several.
+    /// Seen once, of each of several things.
     const fn several_points(name: &'static str) -> Self {
         Self { name, several: true, ends: false }
     }

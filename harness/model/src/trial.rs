@@ -123,7 +123,7 @@ pub struct TrialRecord {
     /// The reports of the kernel's in what was logged, each title once, in the order in which they began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splats: Vec<Splat>,
-    /// The kernel did not die: the program that it ran came to its end, or to the end of its time.
+    /// The kernel did not die: the program that it ran ended, or its time was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub survived: bool,
     /// The words of the kernel's first panic, if it has panicked.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a command, an event or a connection attempt came to nothing.
+/// Why a command, an event or a connection attempt failed.
 ///
 /// Each message is whole by itself: what was being done, to what, and why it failed. After [`Io`](Self::Io) and
 /// [`Closed`](Self::Closed) the connection is over; after the others it is usable, but for a

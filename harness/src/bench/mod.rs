@@ -45,7 +45,7 @@ const BLOCKS: u32 = 12;
 pub struct Figures {
     /// Trials, as `harness run --trace off` does them: restored, crashed, decoded, judged, on disk.
     pub trials_per_s: f64,
-    /// The same with the tracer, as `harness run` does them.
+    /// Trials that are traced too, as `harness run` does them.
     pub traced_per_s: Option<f64>,
     /// The second by the first: what is left of the speed; none where guests cannot be traced.
     pub tracing_ratio: Option<f64>,
@@ -134,9 +134,9 @@ pub enum BenchError {
 pub struct Bench {
     /// Restored.
     pub stage: Arc<Stage>,
-    /// The same, traced, where that can be.
+    /// Restored and traced, where that can be.
     pub traced: Option<Arc<Stage>>,
-    /// The same, booted.
+    /// Booted.
     pub cold: Arc<Stage>,
     /// `panic-alone`, as a rule: the scenario.
     pub instance: Instance,

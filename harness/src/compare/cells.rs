@@ -53,7 +53,7 @@ pub struct ComparedCell {
     pub difference_ci95: Interval,
     /// Boschloo's exact test, two-sided, or the anytime p-value, of this test alone; 1 if nothing counted on one side.
     pub p_value: f64,
-    /// The same, adjusted by Benjamini and Hochberg over the comparison.
+    /// The p-value adjusted by Benjamini and Hochberg over the comparison.
     pub p_adjusted: f64,
     /// What follows.
     pub verdict: Verdict,
@@ -72,11 +72,11 @@ pub struct ComparedSplat {
     pub title: String,
     /// Trials without the change that log it, and how many counted.
     pub base: LoggedBy,
-    /// The same with it.
+    /// Trials with the change that log it, and how many counted.
     pub candidate: LoggedBy,
     /// Boschloo's exact test, two-sided, or the anytime p-value, of this title alone.
     pub p_value: f64,
-    /// The same, adjusted by Benjamini and Hochberg over the titles of the comparison.
+    /// The p-value adjusted by Benjamini and Hochberg over the titles of the comparison.
     pub p_adjusted: f64,
     /// What follows: it got worse if the candidate is shown to log it more often.
     pub verdict: Verdict,

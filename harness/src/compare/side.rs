@@ -55,7 +55,7 @@ impl Side {
         Ok(Self { run: run.map(str::to_owned), variant: variant.map(str::to_owned) })
     }
 
-    /// The same, of this run if none was named.
+    /// The side, of this run if it names none.
     #[must_use]
     pub fn or_run(self, run: &str) -> Self {
         Self { run: self.run.or_else(|| Some(run.to_owned())), ..self }

@@ -67,7 +67,7 @@ pub struct Artifacts {
 pub struct WorkloadLog {
     /// The beginning of what it has written.
     pub output: Vec<u8>,
-    /// How it ended, if its kernel has lived so long.
+    /// How it ended, if its kernel lived until then.
     pub exit: Option<Exit>,
 }
 

@@ -67,7 +67,7 @@ const ICOUNT_SHIFT: u32 = 5;
 /// The CPU under TCG: QEMU's generic one, said to be a Nehalem, because Linux takes it from vendor, family and model
 /// that the TSC runs at one rate (`early_init_intel()`; TCG does not know the flag that AMD's have for it), and then
 /// copies CPU 0's delay loop to the others (`calibrate_delay_is_known()`). Otherwise every CPU times its own loop while
-/// the guest boots, comes to results up to a quarter off on emulated CPUs, and each trial restored from that guest
+/// the guest boots, has results up to a quarter off on emulated CPUs, and each trial restored from that guest
 /// inherits them: a `udelay(1)` lasts 0.75 us on one CPU and 1 us on another.
 const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
 

@@ -172,7 +172,7 @@ pub enum TemplateError {
 /// What the folder of a template that is being made is called, besides letters of chance.
 const STAGED: &str = ".new-";
 
-/// A folder that nobody has locked for so long is no longer being made: it is locked right after it was.
+/// A folder that nobody has locked for this time is no longer being made: it is locked right after it was.
 const ABANDONED_AFTER: Duration = Duration::from_secs(600);
 
 /// Removes what harnesses that were killed have left of templates; each is as large as a guest's RAM. What cannot be

@@ -231,9 +231,9 @@ fn judge(marks: &Marks, ending: &Ending, said: &str) -> Result<(), String> {
         Ending::Exit(_) if marks.total() == 0 && complaint.is_some() => return Err(complaint.unwrap_or_default()),
         Ending::Exit(status) if status.success() => "the guest's CPU failed and was reset".to_owned(),
         Ending::Exit(status) => format!("QEMU ended with {status}"),
-        Ending::Late(limit) => format!("the guest did not come to its end within {limit:?}"),
+        Ending::Late(limit) => format!("the guest did not end within {limit:?}"),
         Ending::Slower(limit) => {
-            format!("the guest did not come to its end within {} ms, far more than TCG's took", limit.as_millis())
+            format!("the guest did not end within {} ms, far more than TCG's took", limit.as_millis())
         }
         Ending::Unreadable(e) => format!("the guest cannot be watched: {e}"),
     };

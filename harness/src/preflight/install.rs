@@ -159,7 +159,7 @@ async fn speak(host: &Host, plan: &InstallPlan, words: &[&str]) -> Result<(), In
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(|e| failed(e.to_string()))?;
     // Unlike all others it stays in our process group, where sudo can ask for a password and a Ctrl-C reaches apt; and
-    // it is not killed when we go, since dpkg must come to the end of what it is doing.
+    // it is not killed when we go, since dpkg must finish what it is doing.
     let mut command = Command::new(program);
     command.args(arguments).env("PATH", &host.path).stdout(Stdio::from(stderr));
     let mut child = command.spawn().map_err(|e| failed(RunError::NotStarted(e).to_string()))?;

@@ -102,7 +102,7 @@ impl LinkedProbes {
         Ok(Self { anchor: anchor.first().map_or(0, |(start, _)| *start), ..linked })
     }
 
-    /// The same, of symbols.
+    /// Resolves a set by the symbols and the code of a kernel.
     pub(super) fn resolve(set: &ProbeSet, image: &Image, version: Option<&Version>) -> io::Result<Self> {
         let mut linked = Self::default();
         for step in &set.steps {

@@ -23,7 +23,7 @@ pub(super) fn printable(bytes: &[u8]) -> String {
     safe
 }
 
-/// The same on one line and not endless, for messages.
+/// What can be printed of a text, on one line of limited length, for messages.
 pub(super) fn one_line(text: &str) -> String {
     const LIMIT: usize = 500;
     let mut line = printable(text.as_bytes()).replace('\n', " ");

@@ -218,7 +218,7 @@ fn expectations<'a>(cell: &Cell<'a>, channel: Channel) -> impl Iterator<Item = &
     cell.judged.clone().into_iter().filter(move |judged| judged.expectation.channel == channel)
 }
 
-/// The first trial that did not come to what was expected, else to the good outcome; an infra error above all, where
+/// The first trial that did not end as expected, else to the good outcome; an infra error above all, where
 /// none counted.
 fn telling_trial<'a>(cell: &Cell<'a>, channel: Channel) -> Option<&'a TrialRecord> {
     let notes = cell.notes?;

@@ -27,7 +27,7 @@ pub struct TrialsView {
     /// Trials to be run by this process, and those that were.
     planned: u64,
     done: u64,
-    /// The same, by kernel.
+    /// Trials to be run and those that were, by kernel.
     by_kernel: BTreeMap<KernelName, (u64, u64)>,
     retried: u64,
 }

@@ -43,7 +43,7 @@ pub(crate) fn skipped(key: CellKey) -> CellSummary {
 /// Why.
 pub(crate) const NO_LOGBUF: &str = "the kernel has no symbol logbuf_lock";
 
-/// The same with the order kept so often, and otherwise broken.
+/// The cell with its order judged too: kept in `kept` of `n` trials, and otherwise broken.
 pub(crate) fn cell_with_order(cell: CellSummary, (kept, n): (u32, u32)) -> CellSummary {
     let counts = Counts::new([(ChannelOutcome::Kept, kept), (ChannelOutcome::Broken, n - kept)]).unwrap();
     let mut channels = cell.channels;

@@ -83,7 +83,7 @@ pub struct Ended(Proportion);
 
 /// How often a channel had each outcome, in all and by template.
 ///
-/// In JSON `n`, their sum, and `ci95`, the interval of the good one, stand beside those that the channel may come to; and
+/// In JSON `n`, their sum, and `ci95`, the interval of the good one, stand beside those that the channel may have; and
 /// `between_templates` where a template is known. On reading, an `n` that is not the sum is an error, and so are templates
 /// that have more than all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -385,7 +385,7 @@ impl Counts {
         Some(Self { all: outcomes(known)?, templates: BTreeMap::new() })
     }
 
-    /// The same, of which these are those of a template; `None` if they are more than all that is left.
+    /// Says which of the outcomes are those of a template; `None` if they are more than all that is left.
     #[must_use]
     pub fn with_template(
         mut self,
@@ -413,7 +413,7 @@ impl Counts {
         share(&self.all, is_good)
     }
 
-    /// The same by template.
+    /// The share of the good outcome, by template.
     pub fn by_template(&self) -> Clusters {
         self.of_by_template(is_good)
     }

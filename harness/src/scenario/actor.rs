@@ -121,8 +121,7 @@ pub enum Start<T = Duration> {
 }
 
 impl<C, T> Actor<C, T> {
-    /// The same on `cpu`, each time being what `time` makes of it; `time` gets the key of the file that it is the value
-    /// of.
+    /// The actor on `cpu`, each of its times replaced by what `time` makes of it and of the key that it has in the file.
     pub(crate) fn map<D, U>(&self, cpu: D, mut time: impl FnMut(&'static str, &T) -> U) -> Actor<D, U> {
         let start = self.start.as_ref().map(|start| match start {
             Start::At(at) => Start::At(time("at", at)),
@@ -168,7 +167,7 @@ impl Span {
     /// An exponentially distributed time is at most this many times its mean.
     pub const CLIP: u32 = 10;
 
-    /// The longest that it may come to.
+    /// The longest time that may be drawn.
     pub fn longest(&self) -> Duration {
         match self {
             Self::Fixed(time) | Self::Uniform { to: time, .. } => *time,

@@ -49,7 +49,7 @@ pub(super) struct File {
     /// From firing the faults to the guest's end, after which it counts as hung. Default: 30s.
     #[schemars(with = "Option<schema::Duration>")]
     pub deadline: Option<At<String>>,
-    /// Without any progress for so long the guest counts as hung before its deadline. Default: 3s.
+    /// Without any progress for this time the guest counts as hung before its deadline. Default: 3s.
     #[schemars(with = "Option<schema::Duration>")]
     pub quiet: Option<At<String>>,
     /// Functions that wait and come back by themselves, besides those that are known of every kernel: a guest with a CPU in
@@ -313,14 +313,14 @@ pub(super) struct Sysctl {
     pub value: At<Scalar>,
 }
 
-/// What a channel must come to, or which reports the kernel must not make.
+/// What outcome a channel must have, or which reports the kernel must not make.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Expectation", extend("oneOf" = [schema::both("channel", "outcome"), schema::one("splats")]))]
 pub(super) struct ExpectFile {
     /// The channel.
     pub channel: Option<At<Channel>>,
-    /// The outcome expected of it: one that the channel may come to.
+    /// The outcome expected of it: one that the channel may have.
     pub outcome: Option<At<ChannelOutcome>>,
     /// In place of both: `none`, that the kernel reports nothing wrong but what the faults ask for and what is allowed;
     /// `some`, that it does.

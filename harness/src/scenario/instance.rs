@@ -21,7 +21,7 @@ pub struct Instance {
     pub guest: Guest,
     /// From firing the faults to the guest's end; after that the guest counts as hung.
     pub deadline: Duration,
-    /// Without any progress for so long the guest counts as hung before its deadline; never longer than that.
+    /// Without any progress for this time the guest counts as hung before its deadline; never longer than that.
     pub quiet: Duration,
     /// Functions that wait, and for how long at most, besides those that are known of every kernel.
     pub waits: Vec<(String, Duration)>,

@@ -47,7 +47,7 @@ pub(super) fn span(text: &str) -> Result<Span, BadQuantity> {
         },
         ("exponential", None) => match duration(inner)? {
             mean if mean.is_zero() => Err(bad(format!("`{shown}` has no mean"))),
-            mean if mean > MAX_DURATION / Span::CLIP => Err(bad(format!("`{shown}` may come to more than an hour"))),
+            mean if mean > MAX_DURATION / Span::CLIP => Err(bad(format!("`{shown}` may be more than an hour"))),
             mean => Ok(Span::Exponential { mean }),
         },
         _ => Err(bad(format!("`{shown}` is no distribution"))),
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(cause("uniform(0ms"), "`uniform(0ms` has no `)` at its end");
         assert_eq!(cause("uniform(5ms)"), "`uniform(5ms)` is no distribution");
         assert_eq!(cause("exponential(0s)"), "`exponential(0s)` has no mean");
-        assert_eq!(cause("exponential(1000s)"), "`exponential(1000s)` may come to more than an hour");
+        assert_eq!(cause("exponential(1000s)"), "`exponential(1000s)` may be more than an hour");
         assert_eq!(cause("exponential(1)"), "`1` has no unit");
         assert_eq!(cause("normal(1s,2s)"), "`normal(1s,2s)` is no distribution");
         assert_eq!(cause("soon"), "`soon` does not begin with a whole number");

@@ -85,7 +85,7 @@ impl QemuRig {
         })
     }
 
-    /// The same machine with other options for its trials. Guests are traced only if they were before.
+    /// This machine with other options for its trials. Guests are traced only if they were before.
     #[must_use]
     pub fn with(&self, options: TrialOptions) -> Self {
         Self {

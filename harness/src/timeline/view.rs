@@ -131,7 +131,7 @@ impl<'a> View<'a> {
         if self.detail || before == rows.len() { 0 } else { before.saturating_sub(LINES_BEFORE) }
     }
 
-    /// The same for pictures: a step that nothing was seen within is one entry, and pauses are marked.
+    /// The rows for pictures: a step that nothing was seen within is one entry, and pauses are marked.
     pub(super) fn entries(&self) -> Vec<Entry> {
         let rows = self.rows();
         let left_out = self.lines_left_out(&rows);

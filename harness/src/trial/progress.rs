@@ -189,14 +189,14 @@ impl Progress {
         }
     }
 
-    /// A watchdog that has seen nothing yet may take so long to; whether that is longer than it was known before.
+    /// A watchdog that has seen nothing yet may take this time to; whether that is longer than it was known before.
     pub fn is_watched(&mut self, at_most: Duration) -> bool {
         let longer = at_most > self.watched;
         self.watched = self.watched.max(at_most);
         longer
     }
 
-    /// A vCPU is in a wait that is over after so long at most: how much of that is left, if any. As long as it waits, the
+    /// A vCPU is in a wait that is over after this time at most: how much of that is left, if any. As long as it waits, the
     /// guest is not quiet. Time in which the host has no processor for it does not count: most waits are made of many short
     /// ones, each of which is longer then.
     pub fn is_waiting(&mut self, function: &str, over_after: Duration) -> Option<Duration> {

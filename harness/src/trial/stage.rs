@@ -170,7 +170,7 @@ pub enum StageError {
         /// Why.
         source: ProbesError,
     },
-    /// Guests restored from the template do not leave what a booted one does, or do not come to life.
+    /// Guests restored from the template do not leave what a booted one does, or do not run.
     #[error(
         "kernel {kernel}: a guest restored from its template, even a new one, does not do as a booted one: {fault}"
     )]

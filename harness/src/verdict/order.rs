@@ -10,7 +10,7 @@ use crate::text::{clipped, milliseconds};
 
 /// The longest detail, in bytes: one stands in each record of a trial.
 const DETAIL_BYTES: usize = 2048;
-/// So many lines of the console are shown before an event, and as many after it.
+/// Lines of the console that are shown before an event, and as many after it.
 const LINES: usize = 2;
 /// At most this much of a line, in characters.
 const LINE_CHARS: usize = 120;

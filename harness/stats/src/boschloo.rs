@@ -39,8 +39,8 @@ pub fn boschloo(a: Proportion, b: Proportion) -> f64 {
     (2.0 * smaller).min(1.0)
 }
 
-/// The same for counts that need not be whole. Those that are not are rounded so that the shares come closer to each other,
-/// and the trials fewer.
+/// Boschloo's test for counts that need not be whole. Those that are not are rounded so that the shares come closer to each
+/// other, and the trials fewer.
 pub fn boschloo_effective(a: Effective, b: Effective) -> f64 {
     let a_is_higher = a.share() > b.share();
     boschloo(rounded(a, !a_is_higher), rounded(b, a_is_higher))
@@ -78,7 +78,7 @@ fn boschloo_lower(a: Proportion, b: Proportion) -> f64 {
 /// `level`, given that number.
 ///
 /// A table stays as extreme if a hit of `a` becomes a miss, or a miss of `b` a hit. So for each number of hits those
-/// tables are the ones with up to so many of `a`'s, and with one more hit in all it is as many or one more: one walk
+/// tables are the ones with up to N of `a`'s, and with one more hit in all it is as many or one more: one walk
 /// along the boundary finds them.
 fn rejected(n_a: u64, n_b: u64, level: f64) -> Vec<f64> {
     // The fewest hits of `a` that are not yet extreme.

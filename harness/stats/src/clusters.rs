@@ -56,13 +56,13 @@ impl Clusters {
         &self.templates
     }
 
-    /// The same where no two trials are alike: none shares its template with another.
+    /// The pooled share, if no trial shares its template with another.
     pub(super) fn independent(&self) -> Option<Proportion> {
         self.templates.iter().all(|seen| seen.of() == 1).then(|| self.pooled())
     }
 
     /// The intraclass correlation: how alike two trials of one template are, 0 (no more than any two) to 1 (all trials of
-    /// a template come to the same). `None` if fewer than two templates have trials, or none has two.
+    /// a template have the same outcome). `None` if fewer than two templates have trials, or none has two.
     pub fn icc(&self) -> Option<f64> {
         intraclass(&[self])
     }

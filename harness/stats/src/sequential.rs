@@ -86,7 +86,7 @@ impl<'a> EValues<'a> {
         largest.map_or(f64::INFINITY, |largest| self.ln_mixtures - largest)
     }
 
-    /// The same if all trials were independent. The hypothesis allows for that too, so the e-value is never larger; and
+    /// The logarithm of the e-value if all trials were independent. The hypothesis allows for that too, so the e-value is never larger; and
     /// this one takes no time.
     fn ln_independent(&self, difference: f64) -> f64 {
         let [base, candidate] = self.pooled;

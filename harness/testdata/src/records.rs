@@ -42,7 +42,7 @@ pub fn counted(console: ChannelOutcome, pstore: ChannelOutcome) -> TrialOutcome 
     TrialOutcome::Counted { hung: false, channels }
 }
 
-/// The same outcome, where each channel of the log kept `lines` lines of `of`.
+/// An outcome, where each channel of the log kept `lines` lines of `of`.
 pub fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
     let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
     for verdict in channels.values_mut() {
@@ -51,7 +51,7 @@ pub fn kept(outcome: TrialOutcome, lines: u32, of: u32) -> TrialOutcome {
     TrialOutcome::Counted { hung, channels }
 }
 
-/// The same with the order judged as well: one that is broken has a detail of several lines.
+/// An outcome with the order judged as well: one that is broken has a detail of several lines.
 pub fn ordered(outcome: TrialOutcome, order: ChannelOutcome) -> TrialOutcome {
     let TrialOutcome::Counted { hung, mut channels } = outcome else { return outcome };
     let broken: Vec<String> = match order {

@@ -26,7 +26,7 @@ impl Clock {
         clock
     }
 
-    /// The same command, but its program looks at this clock. Only that one: the library is preloaded by the program's loader
+    /// A command whose program looks at this clock. Only that one: the library is preloaded by the program's loader
     /// and not by `LD_PRELOAD`, because QEMU, which is held in, may not open the library's semaphore and would end.
     pub fn under(&self, command: &Command) -> Command {
         let loader = LOADERS.iter().find(|path| Path::new(path).is_file()).expect("the loader of glibc is installed");

@@ -212,7 +212,7 @@ fn shards_are_asked_for_in_words_that_are_understood() {
     assert!(run(&["--seed", "7", "--shard", "17/16"], &[]).starts_with("exit code 2\n"));
     let seedless = run(&["--shard", "1/2"], &[]);
     assert!(seedless.starts_with("exit code 2\n") && seedless.contains("--seed <N>"), "{seedless}");
-    // Who forgot it is told, and what is run is not changed: here nothing, for want of QEMU.
+    // Whoever forgot it is told, and what is run is not changed: here nothing, because QEMU is missing.
     let forgotten = run(&["--qemu", "/nowhere/qemu"], &[("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "5")]);
     let note = "note: in a GitLab parallel job (CI_NODE_INDEX is set) without --shard each task runs the whole plan";
     assert!(forgotten.lines().nth(1) == Some(note), "{forgotten}");

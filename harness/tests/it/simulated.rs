@@ -54,7 +54,7 @@ pub fn record(index: u64, cells: u64) -> TrialRecord {
     }
 }
 
-/// The inputs of a run of so many cells and trials.
+/// The inputs of a run with this number of cells and of trials.
 pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
     let trials_per_cell = u32::try_from(trials / cells).unwrap();
     let cells = (0..cells).map(|number| PlannedCell {

@@ -9,7 +9,7 @@ use crate::common::{Project, text};
 use serde_json::Value;
 
 /// For what needs two CPUs at one moment, or has one that never pauses beside one that waits, virtual time is not made, in
-/// which the CPUs take turns: see `docs/architecture.md`, "Time". It is run, and may come to anything.
+/// which the CPUs take turns: see `docs/architecture.md`, "Time". It is run, and may have any outcome.
 const NOT_IN_VIRTUAL_TIME: [&str; 4] =
     ["flood-during-panic", "kdump-two-panics", "panics-in-two-nmis", "two-panics-at-once"];
 

@@ -108,7 +108,7 @@ fn stacks(said: &str) -> Vec<Stack> {
     stacks
 }
 
-/// The same, as the harness has walked it.
+/// The stacks, as the harness has walked them.
 fn ours(record: &Value) -> Vec<Stack> {
     let dump = &record["dump"];
     let stack = |cpu: &Value| {

@@ -94,7 +94,7 @@ fn a_kernel_that_could_run_anywhere_is_seen_where_it_hangs() {
 fn a_wait_that_the_kernel_bounds_is_no_hang() {
     let project = Project::new();
     // CPU 1 spins in an NMI, and takes no other. Before the stop all CPUs are to print where they are (`panic_print`), for
-    // which nmi_trigger_cpumask_backtrace() waits ten seconds in vain; a guest may be quiet for three.
+    // which nmi_trigger_cpumask_backtrace() waits ten seconds for nothing; a guest may be quiet for three.
     let rest = "knobs:\n  - parameter: { module: kernel, name: panic_print, value: 64 }\nactors:\n  \
                 - spin: { name: spin, cpu: 1, in: nmi, for: forever, at: 0ms }\n  \
                 - panic: { name: panic, cpu: 0, after: { actor: spin, delay: 5ms } }\n";
@@ -236,7 +236,7 @@ fn the_next_boot_reads_what_either_back_end_kept() {
 #[test]
 fn all_cpus_have_one_delay_loop() {
     let project = Project::new();
-    // In real time, and booted: each CPU would time its own loop while it boots, and come to another result. On those
+    // In real time, and booted: each CPU would time its own loop while it boots, and get another result. On those
     // results depends how long a hold lasts beside the kernel's own second of grace.
     let arguments = ["trial", "panic-alone", "--cold", "--seed", "1", "--format", "json"];
     project.json(&arguments, 0);

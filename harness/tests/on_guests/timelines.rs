@@ -77,7 +77,7 @@ fn a_panic_goes_through_the_steps_of_6_12() {
         assert!(steps.iter().enumerate().all(|(index, (of, _))| *of != cpu || stop.contains(&index)), "{steps:#?}");
     }
 
-    // The same as a product.
+    // As users see it.
     let order = text(&project.run(&["order", "stock", "--scenario", "panic-alone"]).stdout);
     assert!(order.contains("1 of 1 trials") && order.contains("stopped all 3 by IPI"), "{order}");
     let shown = text(&project.run(&["timeline", "latest", "0"]).stdout);

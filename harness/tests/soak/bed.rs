@@ -94,7 +94,7 @@ impl Bed {
         std::fs::remove_dir_all(results).unwrap();
     }
 
-    /// A harness that begins a run, or goes on with the one of that id.
+    /// A harness that begins a run, or resumes the one of that id.
     pub fn command(&self, kind: Guests, results: &Path, trials: u32, id: Option<&str>) -> Command {
         let trials = trials.to_string();
         let mut command = match kind {

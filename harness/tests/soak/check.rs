@@ -153,7 +153,7 @@ struct Counted {
     trials: u32,
     missed: u32,
     retried: u32,
-    /// By channel, how often it came to what is good.
+    /// By channel, how often it had its good outcome.
     channels: BTreeMap<String, u32>,
 }
 

@@ -38,7 +38,7 @@ pub struct Arguments {
 /// The cells: two scenarios on two variants.
 const CELLS: u32 = 4;
 
-/// One of so many trials fails at first; one of as many others misses.
+/// One trial in this many fails at first; another one in as many misses.
 const SELDOM: u64 = 23;
 
 pub fn main(arguments: &Arguments) -> ExitCode {

@@ -67,7 +67,7 @@ impl Log {
     }
 }
 
-/// The folder of the run that can be gone on with; there is one at most.
+/// The folder of the run that can be resumed; there is one at most.
 pub fn folder_of(results: &Path) -> Option<PathBuf> {
     let runs = std::fs::read_dir(results).ok()?.flatten().map(|entry| entry.path());
     runs.filter(|run| !run.is_symlink()).find(|run| run.join("run.json").is_file())

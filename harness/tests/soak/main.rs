@@ -50,7 +50,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Child {
-    /// Run, or go on with, trials whose guests cost nothing
+    /// Run, or resume, trials whose guests cost nothing
     #[command(hide = true)]
     Free(free::Arguments),
 }

@@ -84,7 +84,7 @@ const AS_LINKED: u32 = 1 << 31;
 /// What the tracer says on standard error when QEMU has only been tried (`trial=on`).
 pub const LOADED: &str = "tracer: loaded";
 
-/// What the tracer has come to. It sees nothing before it is [`State::Ready`].
+/// How far the tracer has got. It sees nothing before it is [`State::Ready`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {

@@ -52,7 +52,7 @@ impl InputError {
         Self(Box::new(Parts { path: path.to_owned(), cause: cause.into(), hint: None, place: None }))
     }
 
-    /// The same, with what to do about it.
+    /// Adds what to do about it.
     #[must_use]
     pub fn hinted(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());

@@ -188,7 +188,7 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// The same, for who looks for duplicate keys itself.
+/// The options for a reader that looks for duplicate keys itself.
 fn duplicates_passed() -> serde_saphyr::Options {
     let mut options = options();
     options.duplicate_keys = serde_saphyr::DuplicateKeyPolicy::PassThrough;

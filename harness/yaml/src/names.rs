@@ -39,7 +39,7 @@ impl UnknownName {
         Self { kind, of: None, name: name.into(), known: known.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The same, of the known things of `whole` only.
+    /// Says that the known things are those of `whole` only.
     #[must_use]
     pub fn of(self, whole: impl Into<String>) -> Self {
         Self { of: Some(whole.into()), ..self }

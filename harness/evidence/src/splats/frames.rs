@@ -50,7 +50,7 @@ const WAIT: &str = "schedule __schedule __sched_text preempt_schedule io_schedul
     __folio_lock wait_woken synchronize_ __flush_work flush_work native_halt native_safe_halt smp_call_function \
     csd_lock_wait generic_exec_single on_each_cpu";
 
-/// The same, by their whole names.
+/// Functions of this kind, by their whole names.
 const CARRY_OUT: &[&str] = &["panic", "die", "__die", "kobject_add_internal", "kobject_init_internal"];
 
 /// Names that begin like those, and are what a report is about.

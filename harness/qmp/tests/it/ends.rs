@@ -94,7 +94,7 @@ async fn an_endless_line_ends_the_connection_after_a_bounded_read() {
     let limit = usize::try_from(MAX_LINE).unwrap();
     assert!((limit..limit + 5 * mock::PIPE).contains(&taken), "{taken}");
 
-    // The same, told to all; and the longest line that is allowed.
+    // The end, told to all; and the longest line that is allowed.
     let told = told(mock, &client, &mut events, async |mut mock| {
         mock.send_bytes(&vec![b'x'; limit + 1]).await;
     });

@@ -70,7 +70,7 @@ fn looking_after_every_trial_finds_no_difference_where_there_is_none() {
     }
 }
 
-/// The same for `same`, where the difference is just the margin.
+/// That `same` is not said too often where the difference is just the margin.
 #[test]
 fn looking_after_every_trial_calls_nothing_the_same_that_is_not() {
     for shares in [[1.0, 0.9], [0.0, 0.1], [0.95, 0.85]] {

@@ -97,7 +97,7 @@ pub(super) fn svg(curve: &Curve) -> Result<String, CurveError> {
     let foot = format!("{}; whiskers: 95 % intervals (Wilson).", counted(curve));
     draw(format_args!("<text class=\"s\" x=\"24\" y=\"{}\">{foot}</text>", bottom + 8));
     let description = format!(
-        "The share of trials in which {channel} came to {}, in percent, for each value of {}: a line each for {}.",
+        "The share of trials in which {channel} was {}, in percent, for each value of {}: a line each for {}.",
         channel.good(),
         curve.x,
         curve.series.iter().map(|series| series.name.as_str()).collect::<Vec<_>>().join(", ")

@@ -269,8 +269,7 @@ fn ends(instance: &Instance) -> Vec<String> {
         sentences.push("What ends it is not known.".to_owned());
     }
     if instance.workload.is_some() && instance.actors.is_empty() {
-        sentences
-            .push("The kernel dies of the program; or that comes to its end, and the kernel has survived.".to_owned());
+        sentences.push("The kernel dies of the program; or the program ends, and the kernel has survived.".to_owned());
     }
     if let Some(line) = instance.panic_line.as_ref().filter(|line| !line.is_empty()) {
         sentences.push(format!("The panic's line begins with `Kernel panic - not syncing: {line}`."));

@@ -52,7 +52,7 @@ pub(super) const fn is_none(span: &Span) -> bool {
     matches!(span, Span::Fixed(Duration::ZERO))
 }
 
-/// The same with a capital letter.
+/// A sentence that begins with a capital letter.
 pub(super) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()

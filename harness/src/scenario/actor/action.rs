@@ -84,7 +84,7 @@ pub enum Action<T = Duration> {
 /// How long an actor stays in its critical section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stay<T = Duration> {
-    /// So long.
+    /// For this time.
     For(T),
     /// Until the guest ends.
     Forever,
@@ -95,7 +95,7 @@ pub enum Stay<T = Duration> {
 pub enum PrintLimit<T = Duration> {
     /// After this many messages.
     Count(u32),
-    /// After so long.
+    /// After this time.
     Time(Stay<T>),
 }
 

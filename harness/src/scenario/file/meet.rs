@@ -18,7 +18,7 @@ pub(in crate::scenario) enum MeetFile {
     Left(Alone),
     /// An actor never leaves its critical section.
     NeverLeft(Alone),
-    /// Two actors enter within so long of each other.
+    /// Two actors enter at most a given time apart.
     Apart(Apart),
 }
 
@@ -51,7 +51,7 @@ pub(in crate::scenario) struct Alone {
     pub only: Where,
 }
 
-/// Two actors enter within so long of each other.
+/// Two actors enter at most a given time apart.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::scenario) struct Apart {

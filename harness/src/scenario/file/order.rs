@@ -19,7 +19,7 @@ pub(in crate::scenario) enum OrderFile {
     StoppedBefore(StoppedBefore),
     /// Some CPU is stopped, and nothing is seen on any CPU after it was.
     NothingAfterStopped(NothingAfterStopped),
-    /// The moment comes so often.
+    /// The moment comes this many times.
     Count(Count),
     /// From one moment to the next other one on the same CPU it takes no longer. Passed over in virtual time.
     Within(Within),
@@ -61,7 +61,7 @@ pub(in crate::scenario) struct NothingAfterStopped {
     pub only: Where,
 }
 
-/// The moment comes so often.
+/// The moment comes this many times.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::scenario) struct Count {

@@ -1,4 +1,4 @@
-//! Assertions on the order: what they come to, and what their author is told where they cannot be so.
+//! Assertions on the order: what they mean, and what their author is told where they cannot be so.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use crate::trial::Assignment;
 pub enum Act {
     /// This outcome.
     Is(TrialOutcome),
-    /// Its kernel dies by a panic of these words; or a program comes to its end, and the kernel lives.
+    /// Its kernel dies by a panic of these words; or a program ends, and the kernel lives.
     Dies(Option<&'static str>),
     /// The task that runs it panics.
     Panics,

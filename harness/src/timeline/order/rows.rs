@@ -93,7 +93,7 @@ fn blocks(rows: &[Row]) -> Vec<&[Row]> {
     rows.chunk_by(|_, next| next.depth > 0 || next.closes).collect()
 }
 
-/// The same of anything.
+/// [`moved`] for columns of anything that can be compared.
 pub(super) fn moved_keys<T: PartialEq>(columns: &[Vec<T>]) -> Vec<Vec<bool>> {
     let mut moved: Vec<Vec<bool>> = columns.iter().map(|column| vec![false; column.len()]).collect();
     let (Some((first, others)), Some((first_moved, others_moved))) = (columns.split_first(), moved.split_first_mut())

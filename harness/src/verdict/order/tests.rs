@@ -71,7 +71,7 @@ fn said(assertion: &OrderAssertion, timeline: &Timeline) -> String {
     }
 }
 
-/// The same of a timeline in which something was not kept.
+/// What is said of an assertion on a timeline that was changed.
 fn with(assertion: &OrderAssertion, change: impl Fn(&mut Timeline)) -> String {
     let mut timeline = timeline(STOCK);
     change(&mut timeline);

@@ -9,7 +9,7 @@ use super::{assert_complete, run_of, run_with};
 use crate::common::processes::{Background, Signal};
 use crate::common::{Project, text};
 
-/// By index: what makes a trial what it is, and what it came to.
+/// By index: what makes a trial what it is, and its outcome.
 fn identities(records: &[Value]) -> BTreeMap<u64, [Value; 5]> {
     let identity =
         |record: &Value| ["scenario", "seed", "nonce", "outcome", "channels"].map(|name| record[name].clone());

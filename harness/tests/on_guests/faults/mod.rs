@@ -22,7 +22,7 @@ fn run_of(trials: u32) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-/// The same with further arguments.
+/// The arguments of such a run, and further ones.
 fn run_with(trials: u32, more: &[&str]) -> Vec<String> {
     run_of(trials).into_iter().chain(more.iter().map(|word| (*word).to_owned())).collect()
 }

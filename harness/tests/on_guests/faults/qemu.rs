@@ -9,7 +9,7 @@ use crate::common::{Project, text};
 /// Guests at a time.
 const JOBS: usize = 18;
 
-/// After so many infra-errors in a row a run gives up in which one guest runs at a time.
+/// Infra-errors in a row after which a run gives up in which one guest runs at a time.
 const HOPELESS: usize = 12;
 
 #[test]

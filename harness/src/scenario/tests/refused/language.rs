@@ -16,7 +16,7 @@ fn said(lines: &str) -> String {
     }
 }
 
-/// The same of an actor, beside one that panics.
+/// What is said of an actor beside one that panics.
 fn actor(actor: &str) -> String {
     said(&format!("actors:\n  - {actor}\n  - panic: {{ name: end, cpu: 0, at: 0ms }}"))
 }
