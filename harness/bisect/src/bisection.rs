@@ -27,7 +27,7 @@ const LEAST_ENDS: u32 = 5;
 pub(super) struct Class {
     /// One of them.
     pub member: usize,
-    /// Of all of them.
+    /// The probability of all of them together, before any trial.
     pub prior: f64,
     pub old: Tally,
     pub new: Tally,

@@ -84,7 +84,7 @@ pub(super) fn best_ready(bisection: &Bisection, costs: &Costs<'_>) -> Option<(us
     best_of(&ready, at_once, costs).map(|best| (best.commit, at_once, best.ejs))
 }
 
-/// Of these the one of which such a batch tells most per second.
+/// The candidate of which such a batch tells most per second.
 fn best_of(candidates: &[Candidate], batch: u32, costs: &Costs<'_>) -> Option<Candidate> {
     let told = |candidate: &Candidate| candidate.at_best(batch, costs);
     candidates.iter().max_by(|one, other| told(one).total_cmp(&told(other))).copied()

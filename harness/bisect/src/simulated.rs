@@ -260,7 +260,7 @@ pub struct Row {
     pub mean_trials: f64,
     /// As many or fewer were enough in 95 % of them.
     pub p95_trials: u32,
-    /// Of those that named a commit, the share that named the right one: what the confidence promises.
+    /// The share that named the right commit of those that named one: what the confidence promises.
     pub right_of_named: f64,
 }
 

@@ -11,7 +11,7 @@ pub enum Meaning {
     Step {
         /// Its name.
         step: String,
-        /// Of what; may be empty.
+        /// Which one, where a step has several; else empty.
         of: String,
         /// Its beginning or its end.
         edge: StepEdge,
@@ -27,7 +27,7 @@ pub enum Meaning {
 pub struct Probes {
     /// For the tracer.
     pub probes: Vec<Probe>,
-    /// Of each probe, in the same order.
+    /// What each probe means, in the same order.
     pub meanings: Vec<Meaning>,
     /// Steps, or some of their functions, that this kernel does not have.
     pub absent: Vec<AbsentStep>,

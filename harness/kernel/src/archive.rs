@@ -105,7 +105,7 @@ fn online(name: &str) -> Command {
     command
 }
 
-/// Of what apt said, the first error: the others follow from it.
+/// The first error that apt reported: the others follow from it.
 fn complaint(said: &str) -> String {
     said.lines().find_map(|line| line.strip_prefix("E: ")).unwrap_or(said).trim().to_owned()
 }

@@ -22,7 +22,7 @@ pub struct Commit {
 pub struct Commits {
     /// The good one first, the bad one last.
     pub commits: Vec<Commit>,
-    /// Of each commit its parents, by their positions. Whatever the good one has in it is taken for the good one.
+    /// The parents of each commit, by their positions. Whatever the good one has in it is taken for the good one.
     pub parents: Vec<Vec<usize>>,
 }
 

@@ -59,7 +59,7 @@ pub enum OrderAssertion {
 pub struct Moment {
     /// The step.
     pub step: String,
-    /// Of what, where a step has several; empty for any of them.
+    /// Which one, where a step has several; empty for any of them.
     pub of: String,
     /// Its beginning or its end.
     pub edge: StepEdge,

@@ -35,7 +35,7 @@ pub struct Event {
     pub cpu: u32,
     /// The step, by its name in the probe set: `kmsg_dump`.
     pub step: String,
-    /// Of what, where a step has several: the function of a notifier or a dumper, the name of an actor; otherwise
+    /// Which one, where a step has several: the function of a notifier or a dumper, the name of an actor; otherwise
     /// empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,

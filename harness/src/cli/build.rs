@@ -73,7 +73,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     failed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Of each kernel those with ever more of its patches.
+/// For each kernel, the ones that have only its first patch, its first two, and so on.
 fn patch_by_patch(catalogue: &Catalogue, names: &[KernelName]) -> Result<Vec<KernelName>, Failure> {
     let mut all = Vec::new();
     for name in names {

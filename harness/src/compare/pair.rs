@@ -134,7 +134,7 @@ impl Pair {
 /// The p-values of one test of a family.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PValues {
-    /// Of this test alone.
+    /// The p-value of this test alone.
     pub(super) raw: f64,
     /// Adjusted for the others.
     pub(super) adjusted: f64,

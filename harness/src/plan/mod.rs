@@ -122,7 +122,7 @@ impl Plan {
         self.places().map(|(position, cell, ordinal)| (cell.as_ref(), self.index(position, ordinal)))
     }
 
-    /// Of each trial to run the cell, with its position, and which trial of the cell it is.
+    /// For each trial to run: the position of its cell, the cell, and which of the cell's trials it is.
     fn places(&self) -> impl Iterator<Item = (usize, &Arc<CellKey>, u32)> {
         (0..self.trials).flat_map(move |ordinal| {
             let cells = self.cells.iter().enumerate().filter(|(position, _)| self.skipped(*position).is_none());

@@ -46,12 +46,12 @@ pub struct ParamFilter {
 /// The names there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// Of the project's variants.
+    /// The names of the project's variants.
     pub variants: &'a [String],
-    /// Of variants and bases that are this machine's alone: taken as well, but never offered, since their names mean
+    /// The names of variants and bases that are this machine's alone: taken as well, but never offered, since their names mean
     /// nothing to others.
     pub scratch: &'a [String],
-    /// Of bases.
+    /// The names of bases.
     pub bases: &'a [String],
     /// The scenarios themselves.
     pub scenarios: &'a [Scenario],

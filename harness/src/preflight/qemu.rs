@@ -27,7 +27,7 @@ pub(super) struct Checked {
     pub info: Option<QemuInfo>,
     /// Whether it can be started with [`SANDBOX`].
     pub sandbox: bool,
-    /// Of the program, its devices and its sandbox.
+    /// What was found about the program, its devices and its sandbox.
     pub findings: Vec<Finding>,
 }
 

@@ -1,4 +1,4 @@
-//! Of made-up sets, and of machine code by hand.
+//! Made-up sets, and machine code by hand.
 
 use std::path::Path;
 

@@ -66,7 +66,7 @@ struct CellNotes {
     wall: Duration,
     /// The earliest start.
     started: Option<String>,
-    /// Of each kind the trial with the least index.
+    /// The trial with the least index, of each kind.
     first: Option<TrialRecord>,
     first_infra: Option<TrialRecord>,
     first_with: BTreeMap<(Channel, ChannelOutcome), Option<TrialRecord>>,

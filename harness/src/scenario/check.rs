@@ -13,7 +13,7 @@ use crate::yaml::{At, InputError, Mark, Source, visible};
 /// The guest's page has 16 bytes for an actor's name, the last of them NUL.
 pub(super) const MAX_ACTOR_NAME: usize = 15;
 
-/// Of the bytes for the agent those that are left for what is not known here: the knobs of a variant, and the word to
+/// Bytes for the agent that are left for what is not known here: the knobs of a variant, and the word to
 /// wait for the tracer.
 const BYTES_FOR_THE_TRIAL: usize = 512;
 

@@ -258,16 +258,16 @@ pub(super) enum PstoreFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Ramoops")]
 pub(super) struct RamoopsFile {
-    /// Of the zone for one dump. Default: 64KiB.
+    /// The size of the zone for one dump. Default: 64KiB.
     #[schemars(with = "Option<schema::ZoneSize>")]
     pub record: Option<At<String>>,
     /// How many zones for dumps there are. Default: 4.
     #[schemars(range(min = 1, max = 8))]
     pub records: Option<At<u32>>,
-    /// Of the zone for the console's output; 0KiB for none. Default: 64KiB.
+    /// The size of the zone for the console's output; 0KiB for none. Default: 64KiB.
     #[schemars(with = "Option<schema::ZoneSize>")]
     pub console: Option<At<String>>,
-    /// Of the zone for what user space writes to `/dev/pmsg0`; 0KiB for none. Default: 0KiB.
+    /// The size of the zone for what user space writes to `/dev/pmsg0`; 0KiB for none. Default: 0KiB.
     #[schemars(with = "Option<schema::ZoneSize>")]
     pub pmsg: Option<At<String>>,
     /// Parity bytes of each block of 128: 0 for none, else 2 to 64. Default: 0.

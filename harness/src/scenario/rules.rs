@@ -6,7 +6,7 @@ use super::file::meet::{EntersDuring, MeetFile};
 use super::{Action, Cast, Lock, Reboot, check};
 use crate::yaml::{At, InputError, Mark, Source};
 
-/// Of all actors: that their contexts and times can be, and that whom they and the meetings name is there.
+/// Checks that the contexts and times of all actors are possible, and that the actors which they and the meetings name exist.
 pub(super) fn check(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
     let mut exits = cast.0.iter().filter(|role| matches!(role.file, ActorFile::Exit(_)));
     if let (Some(_), Some(second)) = (exits.next(), exits.next()) {
@@ -109,7 +109,7 @@ pub(super) fn in_context<T>(
     }
 }
 
-/// Of messages exactly one of their number and their time is given; and what comes once has no distance.
+/// Checks that exactly one of the number of messages and their time is given, and that what comes once has no distance.
 fn only_so_often(source: &Source, actor: &ActorFile) -> Result<(), InputError> {
     let wrong = |mark: Mark, name: &At<String>, cause: &str, hint: &str| {
         Err(source.error(mark, format!("`{}` {cause}", name.value), Some(hint.to_owned())))

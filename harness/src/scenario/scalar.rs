@@ -49,7 +49,7 @@ pub(crate) struct Steps {
     pub step: At<Scalar>,
 }
 
-/// Of the values that there are those between two, both included.
+/// The values between two, both included.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Between {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::model::timeline::STEPS;
 
-/// Of the keys of an object, exactly one.
+/// That an object has exactly one of these keys.
 pub(super) fn one_of(keys: &[&str]) -> Value {
     keys.iter().map(|key| json!({ "required": [key] })).collect()
 }

@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 32 << 20;
 const X86_64: u16 = 62;
 const MACHINES: [(u16, &str); 5] = [(3, "i386"), (40, "arm"), (183, "aarch64"), (243, "riscv"), (22, "s390")];
 
-/// Of a program header: what loads the program is another one.
+/// The type of a program header: another program loads this one.
 const PT_INTERP: u32 = 3;
 /// What a file may be: a program at a fixed place, or at any.
 const ET_EXEC_OR_DYN: std::ops::RangeInclusive<u16> = 2..=3;

@@ -37,7 +37,7 @@ pub struct Round<'a> {
     pub trials: Box<dyn Iterator<Item = (PlannedTrial, u32)> + 'a>,
     /// How many of them are new, by kernel; the others were given up before.
     pub planned: BTreeMap<KernelName, u64>,
-    /// Of a sequential run the open cells, and the trials of the round.
+    /// The open cells and the trials of the round, in a sequential run.
     pub open: Option<(usize, usize)>,
 }
 

@@ -79,7 +79,7 @@ pub(super) fn parts<'a, L: Ord>(edges: impl IntoIterator<Item = Edge<'a, L>>) ->
 mod tests {
     use super::*;
 
-    /// Of edges as `lane step`, ` }` at the end of those that end.
+    /// The parts of edges written as `lane step`, ` }` at the end of those that end.
     fn of(edges: &[&'static str]) -> Vec<Part> {
         parts(edges.iter().map(|text| {
             let (text, edge) = text.strip_suffix(" }").map_or((*text, StepEdge::Begin), |text| (text, StepEdge::End));

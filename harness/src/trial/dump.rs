@@ -52,7 +52,7 @@ pub(super) struct Dumps {
 }
 
 impl Dumps {
-    /// Of a kernel whose `System.map` this is.
+    /// For a kernel whose `System.map` this is.
     pub fn new(map: &str, build_id: &str) -> Self {
         Self { variables: Variables::of(map), build_id: build_id.to_owned() }
     }

@@ -70,7 +70,7 @@ pub(super) struct ActorSigns {
 }
 
 impl ActorSigns {
-    /// Of one that spins for ever the turns are none: it goes on whatever has become of all others.
+    /// The signs of an actor. The turns of one that spins for ever do not count: it continues whatever becomes of all others.
     pub fn of(actor: &Actor) -> Self {
         let for_ever = actor.budget_us == u64::MAX && matches!(actor.action, Action::Spin | Action::Hold);
         Self {

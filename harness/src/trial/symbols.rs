@@ -31,7 +31,7 @@ struct Read {
 }
 
 impl KernelSymbols {
-    /// Of a kernel of which these variables are wanted.
+    /// The symbols of a kernel of which these variables are wanted.
     pub fn of(kernel: &Kernel, variables: BTreeSet<String>) -> Self {
         Self { system_map: kernel.system_map(), crashlab: kernel.crashlab(), variables, read: OnceCell::new() }
     }

@@ -43,7 +43,7 @@ impl StageTracer {
         Tracing { plugin: &self.plugin, probes: &probes.probes, lists, anchor: *anchor, slide: 0, doorbell: None }
     }
 
-    /// Of a guest that is restored from `template`; none if its guest told no hooks.
+    /// Probes for a guest that is restored from `template`; none if its guest told no hooks.
     pub fn for_restored<'a>(&'a self, probes: &'a Probes, template: &Template) -> Option<Tracing<'a>> {
         let slide = template.hooks.as_ref()?.slide;
         let doorbell = self.sleeps.then_some(template.crashlab.page.saturating_add(TRACER_AT as u64));

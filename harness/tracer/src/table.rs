@@ -15,7 +15,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Of all probes; those with addresses as linked only if the `slide` is known.
+    /// A table of all probes; those with addresses as linked only if the `slide` is known.
     pub fn new(probes: impl Iterator<Item = (u32, Probe)>, slide: Option<u64>) -> Self {
         let mut table = Self::default();
         for (number, probe) in probes {

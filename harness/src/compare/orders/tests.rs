@@ -194,7 +194,7 @@ fn a_run_that_was_looked_at_has_sequential_figures() {
     assert_eq!(first.ci95, share_sequence(&Proportion::new(3, 3).unwrap().into()));
 }
 
-/// Of a cell that was run: how many saved and hung, out of how many.
+/// A cell that was run: how many saved and hung, out of how many.
 type Counted = (u32, u32, u32);
 
 /// A cell of a made-up run: skipped, or counted.

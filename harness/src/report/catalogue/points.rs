@@ -3,7 +3,7 @@
 use crate::model::{ParamValue, Params};
 use crate::scenario::Parameter;
 
-/// Of a parameter, some of its values.
+/// A parameter, and some of its values.
 type Some<'a> = (&'a Parameter, Vec<&'a ParamValue>);
 
 /// Which points these are of all that the parameters have: `` `hold` is 0ms or 100ms and `post_notifiers` is 0 ``;

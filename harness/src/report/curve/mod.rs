@@ -27,7 +27,7 @@ pub struct Curve {
     pub scenario: String,
     /// The parameter along which it goes.
     pub x: String,
-    /// Of what `x` is a number: `ms`, or nothing.
+    /// The unit of `x`: `ms`, or nothing.
     pub unit: &'static str,
     /// The channel.
     pub channel: Channel,

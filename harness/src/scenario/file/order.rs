@@ -124,7 +124,7 @@ pub(in crate::scenario) struct MomentFile {
     /// The step.
     #[schemars(with = "schema::StepName")]
     pub step: At<String>,
-    /// Of what, where a step has several: the function of a notifier, of a dumper or of a back end; the name of an
+    /// Which one, where a step has several: the function of a notifier, of a dumper or of a back end; the name of an
     /// actor. Default: of any.
     #[schemars(with = "Option<schema::OfStep>")]
     pub of: Option<At<String>>,

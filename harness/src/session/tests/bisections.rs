@@ -18,7 +18,7 @@ struct Row {
     /// The share of trials in which the log is lost, by node.
     rate: fn(usize) -> f64,
     build: fn(&str) -> Build,
-    /// Of a trial: by node, its ordinal, its attempt; `None` as the rate says.
+    /// What a trial does, by node, ordinal and attempt; `None` as the rate says.
     act: fn(usize, u32, u32) -> Option<Act>,
     at_most: u32,
     fixed: bool,

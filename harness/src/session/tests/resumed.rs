@@ -3,7 +3,7 @@ use super::*;
 /// Runs half of a run of four trials; what becomes of the rest when it is resumed.
 struct Row {
     name: &'static str,
-    /// Of the first half: by index and attempt.
+    /// What trials of the first half do, by index and attempt.
     first: fn(u64, u32) -> Act,
     /// The index at which the user wants an end.
     stop_at: u64,

@@ -12,9 +12,9 @@ pub struct Difference {
     /// Which point.
     #[serde(flatten)]
     pub point: Point,
-    /// Trials that were tallied, and those of them that followed the order: of the base.
+    /// Trials of the base that were tallied, and those of them that followed the order.
     pub base: Followed,
-    /// Of the candidate.
+    /// Trials of the candidate likewise.
     pub candidate: Followed,
     /// Whether both have the same order.
     pub same: bool,

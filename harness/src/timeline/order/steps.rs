@@ -20,7 +20,7 @@ pub struct OrderStep {
     pub on: String,
     /// The step's name.
     pub step: String,
-    /// Of what, where a step has several. Of `stopped` which CPUs and how: `all 3 by IPI`.
+    /// Which one, where a step has several. For `stopped`, which CPUs and how: `all 3 by IPI`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub of: String,
     /// Whether it begins or ends.
