@@ -50,7 +50,7 @@ pub struct Bisection {
     pub(super) weighed: Weighed,
     pub(super) skips: Skips,
     pub(super) grid: Grid,
-    /// By node.
+    /// The class of each node.
     pub(super) class_of: Vec<usize>,
     pub(super) classes: Vec<Class>,
     /// The rate if no commit brought a change: its mean.

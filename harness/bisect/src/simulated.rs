@@ -92,7 +92,7 @@ pub struct Answer {
 /// A history and its truth.
 struct Truth {
     history: History,
-    /// By node.
+    /// The rate of the event at each node.
     rates: Vec<f64>,
     broken: Vec<bool>,
     /// The commits of which each raises the rate.

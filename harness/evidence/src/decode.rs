@@ -43,7 +43,7 @@ impl Default for RawEvidence<'_> {
             trace: &[],
             capture_times: &[],
             capture_console: &[],
-            log: Err("nobody has looked"),
+            log: Err("the log was not looked for"),
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct GitOrigin {
     pub tree: PathBuf,
     /// Anything that git takes for a commit: a hash, a tag, a branch.
     pub commit: String,
-    /// Another commit of the tree, whose unpacked and built files are gone on from: only what differs is compiled.
+    /// Another commit of the tree, whose build tree is reused: only what differs is compiled.
     #[serde(default)]
     pub near: Option<String>,
 }
@@ -80,7 +80,7 @@ pub fn commit_name(hash: &str) -> String {
 }
 
 /// Makes a base of a commit, for this machine alone, called by the first twelve digits of `hash`.
-/// `near` is a commit whose files are gone on from.
+/// `near` is a commit whose build tree is reused.
 pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) -> Result<(), KernelError> {
     let folder = project.commits();
     let name = commit_name(hash);

@@ -111,7 +111,7 @@ fn its_log_is_taken_by_git_and_by_us(project: &Project, tree: &Tree, found: &Val
 }
 
 fn steps_are_judged(project: &Project, tree: &Tree) {
-    // As it is while a `git bisect` goes on: the good commit's files are gone on from.
+    // As it is during a `git bisect`: the good commit's build tree is reused.
     git(&tree.path, &["update-ref", "refs/bisect/good-1", "good"]);
     for (commit, code) in [(&*tree.culprit, 1), (&*format!("{}~1", tree.culprit), 0), (&*tree.broken, 125)] {
         git(&tree.path, &["checkout", "--quiet", "--detach", commit]);

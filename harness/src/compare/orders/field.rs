@@ -13,9 +13,9 @@ pub(super) struct Field<'a> {
     pub(super) base: &'a str,
     /// The reference first.
     pub(super) variants: Vec<&'a str>,
-    /// By scenario, in the plan's order.
+    /// The cases, in the plan's order of scenarios.
     pub(super) cases: Vec<Point>,
-    /// By variant, then case: their positions.
+    /// The cells that there are, by the positions of variant and case.
     cells: BTreeMap<(usize, usize), &'a CellSummary>,
 }
 

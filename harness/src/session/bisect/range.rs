@@ -17,9 +17,9 @@ const MAX_COMMITS: usize = 20_000;
 pub struct Range {
     /// What lies between the ends.
     pub between: SearchSpace,
-    /// By position.
+    /// The kernel of each node.
     pub kernels: Vec<KernelName>,
-    /// By position.
+    /// What a run records of them: the good end first, the bad one last.
     pub nodes: Vec<Node>,
 }
 

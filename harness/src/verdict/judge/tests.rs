@@ -33,7 +33,7 @@ fn left(ending: Ending, waited: u8, fired: u64) -> Left {
         page: encode::page(1_000_000, fired, NONCE, &[("panic", 2, 0, fired + 1000, 0, 0, 1, 0)]),
         erst: Erst::new(8, 8192).bytes(),
         console: Vec::new(),
-        log: Err("nobody has looked"),
+        log: Err("the log was not looked for"),
         facts: Facts { ending, host_wait: Some(f64::from(waited) / 100.0), ..Facts::default() },
         tail: Tail::of_panic(NONCE, 0),
         ends: Ends::default(),
