@@ -24,7 +24,6 @@ pub use self::trial::{
 };
 
 /// For fields that are left out where they are 0.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 pub fn is_zero(number: &u32) -> bool {
     *number == 0
 }

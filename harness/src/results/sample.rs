@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{CellKey, Channel, ChannelOutcome, Expectation, GuestChange, Phase, TrialRecord};
 
-pub(crate) use harness_testdata::records::{counted, kept, key, ordered, params, trial};
+pub(crate) use harness_testdata::records::{counted, kept, key, ordered, trial};
 
 /// A cell in which everything not saved was lost.
 pub(crate) fn cell(key: CellKey, console: (u32, u32), pstore: (u32, u32)) -> CellSummary {

@@ -51,7 +51,7 @@ impl ScratchDirs {
         Self { parent, place: Mutex::new(None) }
     }
 
-    /// A new private folder for one trial. It must not outlive the scratch_dirs.
+    /// A new private folder for one trial. It must not outlive these folders.
     pub(super) fn folder(&self) -> io::Result<TempDir> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = &*place {

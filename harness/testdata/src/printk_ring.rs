@@ -29,6 +29,7 @@ pub const ADDRESSES: [u64; 4] =
 pub enum Kernel {
     /// Without `last_finalized_seq`.
     V5_10,
+    /// With it.
     V6_12,
     /// With `CONFIG_PRINTK_EXECUTION_CTX`; and a block may end where the ring does.
     V7_2,

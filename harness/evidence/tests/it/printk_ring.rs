@@ -97,7 +97,7 @@ fn a_guest_that_lies_gets_no_more_text_than_its_ring_has() {
     let start = (1u64 << 15).wrapping_neg();
     for slot in 0..1000u64 {
         let (at, id) = (usize::try_from(slot).unwrap(), slot + (1 << 61));
-        let (desc, info) = (at * raw.layout.desc_bytes, at * raw.layout.info_bytes);
+        let (desc, info) = (at * (raw.descs.len() >> 10), at * (raw.infos.len() >> 10));
         for (field, word) in [FINALIZED << 62 | id, start + slot * 8, 0].into_iter().enumerate() {
             raw.descs[desc + field * 8..][..8].copy_from_slice(&word.to_le_bytes());
         }

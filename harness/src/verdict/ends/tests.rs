@@ -1,5 +1,7 @@
+use harness_testdata as encode;
+
 use super::*;
-use crate::evidence::{Facts, RawEvidence, encode};
+use crate::evidence::{Facts, RawEvidence};
 use crate::model::timeline::{Event, StepEdge, Timeline};
 
 const NONCE: &str = "0123456789abcdef";
