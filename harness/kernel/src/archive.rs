@@ -1,5 +1,5 @@
-//! Packages of the distribution's archive, downloaded by an apt that knows of one suite alone, has its own lists, and installs
-//! nothing: it needs no rights, and the machine's own apt does not hear of it.
+//! Packages of the distribution's archive, downloaded by an apt that knows of one suite alone, has its own lists, and
+//! installs nothing: it needs no rights, and the machine's own apt does not hear of it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,8 +12,8 @@ use super::{Canceller, KernelError, files};
 /// The keys that sign the archive's suites, where the distribution keeps them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Downloads packages of a suite, e.g. `sid`, to `folder`, which is empty and nobody else's. What apt complained of; `None` if
-/// all went well.
+/// Downloads packages of a suite, e.g. `sid`, to `folder`, which is empty and nobody else's. What apt complained of;
+/// `None` if all went well.
 pub fn download_packages(
     names: &[&str],
     suite: &str,

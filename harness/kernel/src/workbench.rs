@@ -52,7 +52,8 @@ impl Workbench {
             let usable = state.source == source.unpacked && folder.join("tree").is_dir();
             usable
                 && match killed {
-                    // Had the clock been set back in between, what the killed build wrote could not be told from the source.
+                    // Had the clock been set back in between, what the killed build wrote could not be told from the
+                    // source.
                     Some(since) => state.unpacked < since,
                     // If `.config` is another, so may be anything else: somebody who writes no state was here.
                     None => state.configuration.as_ref().is_none_or(|known| known.is_in(&folder.join("tree"))),

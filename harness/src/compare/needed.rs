@@ -54,8 +54,8 @@ pub(super) fn trials_to_decide(pair: &Pair, factor: f64, options: Options) -> Op
     Some(many)
 }
 
-/// The counts if there were `n` trials with the share that was seen, to the nearest whole one, and its templates; unchanged if
-/// there are as many already. Some trials must have been seen.
+/// The counts if there were `n` trials with the share that was seen, to the nearest whole one, and its templates;
+/// unchanged if there are as many already. Some trials must have been seen.
 fn prolonged(seen: &Clusters, n: u32) -> Clusters {
     let all = seen.pooled();
     if n <= all.of() {

@@ -48,8 +48,8 @@ pub struct ParamFilter {
 pub struct Known<'a> {
     /// The names of the project's variants.
     pub variants: &'a [String],
-    /// The names of variants and bases that are this machine's alone: taken as well, but never offered, since their names mean
-    /// nothing to others.
+    /// The names of variants and bases that are this machine's alone: taken as well, but never offered, since their
+    /// names mean nothing to others.
     pub scratch: &'a [String],
     /// The names of bases.
     pub bases: &'a [String],

@@ -70,7 +70,8 @@ pub(super) struct ActorSigns {
 }
 
 impl ActorSigns {
-    /// The signs of an actor. The turns of one that spins for ever do not count: it continues whatever becomes of all others.
+    /// The signs of an actor. The turns of one that spins for ever do not count: it continues whatever becomes of all
+    /// others.
     pub fn of(actor: &Actor) -> Self {
         let for_ever = actor.budget_us == u64::MAX && matches!(actor.action, Action::Spin | Action::Hold);
         Self {

@@ -29,9 +29,9 @@ pub fn judge_pstore_console(zone: Result<&ConsoleZone, &ZoneError>, tail: &Tail)
 /// What pstore kept of the tail: only dumps of a panic count. An oops dump may hold the witnesses too, but what is
 /// asked is whether the panic's own record survived.
 ///
-/// If there are several panic dumps (a nested panic writes a second), the best counts. A damaged part, or a record that cannot be
-/// read at all, makes what is not saved corrupt: the missing may be what stood there. If [`Pstore::storage_fault`] is
-/// set there is nothing to judge; the caller should have taken that for its own error.
+/// If there are several panic dumps (a nested panic writes a second), the best counts. A damaged part, or a record that
+/// cannot be read at all, makes what is not saved corrupt: the missing may be what stood there. If
+/// [`Pstore::storage_fault`] is set there is nothing to judge; the caller should have taken that for its own error.
 pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
     let best = best_panic(pstore, tail);
     let mut verdict = best.map_or_else(|| no_panic_dump(pstore, tail), |(_, verdict)| verdict);

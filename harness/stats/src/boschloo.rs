@@ -39,8 +39,8 @@ pub fn boschloo(a: Proportion, b: Proportion) -> f64 {
     (2.0 * smaller).min(1.0)
 }
 
-/// Boschloo's test for counts that need not be whole. Those that are not are rounded so that the shares come closer to each
-/// other, and the trials fewer.
+/// Boschloo's test for counts that need not be whole. Those that are not are rounded so that the shares come closer to
+/// each other, and the trials fewer.
 pub fn boschloo_effective(a: Effective, b: Effective) -> f64 {
     let a_is_higher = a.share() > b.share();
     boschloo(rounded(a, !a_is_higher), rounded(b, a_is_higher))

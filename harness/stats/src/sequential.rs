@@ -86,8 +86,8 @@ impl<'a> EValues<'a> {
         largest.map_or(f64::INFINITY, |largest| self.ln_mixtures - largest)
     }
 
-    /// The logarithm of the e-value if all trials were independent. The hypothesis allows for that too, so the e-value is never larger; and
-    /// this one takes no time.
+    /// The logarithm of the e-value if all trials were independent. The hypothesis allows for that too, so the e-value
+    /// is never larger; and this one takes no time.
     fn ln_independent(&self, difference: f64) -> f64 {
         let [base, candidate] = self.pooled;
         restricted(base.into(), candidate.into(), difference).map_or(f64::INFINITY, |shares| {

@@ -1,7 +1,7 @@
 //! Builds evidence as kernel and QEMU write it, for tests only: enough to prove the decoders without a guest.
 //!
-//! The decoders' own tests and those that use them from outside share it. What a decoder's own unit tests use knows none of
-//! its types, as these are others there than here.
+//! The decoders' own tests and those that use them from outside share it. What a decoder's own unit tests use knows
+//! none of its types, as these are others there than here.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::return_self_not_must_use, reason = "for tests")]
 

@@ -10,4 +10,5 @@ mod simulated;
 mod cli;
 mod evidence_corpus;
 mod kernel_store;
+mod old_run;
 mod scale;

@@ -18,6 +18,7 @@ mod ground_truth;
 mod guests;
 mod kdump;
 mod kernel_build;
+mod old_run;
 mod skipped;
 mod splats;
 mod timelines;

@@ -6,8 +6,8 @@ use crate::common::Project;
 
 const BASES: [&str; 4] = ["5.10", "6.1", "6.12", "7.2"];
 
-/// One scenario for each channel that has to find its way through another version's structures: records, zones, the log's ring, a crash
-/// dump; and the orders of plain stop and crash stop.
+/// One scenario for each channel that has to find its way through another version's structures: records, zones, the
+/// log's ring, a crash dump; and the orders of plain stop and crash stop.
 const SCENARIOS: [&str; 5] =
     ["panic-alone", "panic-alone-ramoops", "oops-then-panic", "panic-during-oops-dump", "kdump-panic"];
 
