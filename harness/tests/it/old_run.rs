@@ -22,7 +22,8 @@ fn project() -> Project {
 fn said(project: &Project, arguments: &[&str]) -> String {
     let output = project.run(arguments);
     let ids = regex::Regex::new(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}").unwrap();
-    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    let place = project.path().canonicalize().unwrap().display().to_string();
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr)).replace(&place, "[PROJECT]");
     let code = output.status.code().filter(|code| *code != 0).map(|code| format!("exit code {code}\n"));
     code.unwrap_or_default() + &ids.replace_all(&said, "[RUN]")
 }
