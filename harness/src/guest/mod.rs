@@ -16,6 +16,7 @@ mod artifacts;
 mod capture;
 mod confine;
 mod error;
+mod info;
 mod log;
 mod machine;
 mod monitor;
