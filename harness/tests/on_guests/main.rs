@@ -9,6 +9,7 @@ mod history;
 
 mod bisect;
 mod catalogue;
+mod configs;
 mod cpus;
 mod crash_proof;
 mod decoder_proof;
