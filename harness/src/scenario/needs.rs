@@ -24,6 +24,8 @@ pub(super) fn needs<C, T>(
         functions: texts(functions),
         symbols: texts(symbols),
         config: texts(config),
+        // All others that actors hold are raw_spinlock_t in every kernel that has PREEMPT_RT.
+        spinning: Vec::new(),
     };
     let add = |list: &mut Vec<String>, name: &str| {
         if !list.iter().any(|known| known == name) {
@@ -51,7 +53,10 @@ pub(super) fn needs<C, T>(
             add(&mut needs.functions, function);
         }
         match actor.action {
-            Action::Hold { lock: Lock::UartPort, .. } => add(&mut needs.functions, "serial8250_get_port"),
+            Action::Hold { lock: Lock::UartPort, .. } => {
+                add(&mut needs.functions, "serial8250_get_port");
+                needs.spinning = vec![Lock::UartPort];
+            }
             Action::Hold { lock, .. } => {
                 if let Some(symbol) = symbol(lock) {
                     add(&mut needs.symbols, symbol);
