@@ -16,7 +16,7 @@
 /*
  * The breakpoint's handler has pushed the address to return to. The actor is in
  * a register that means nothing at a function's entry, and not the CPU's own:
- * whoever is on a detour may be preempted, and go on on another CPU. The
+ * whoever is on a detour may be preempted, and continue on another CPU. The
  * registers that may hold a function's arguments are preserved.
  */
 asm(".pushsection .text, \"ax\"\n"
