@@ -201,7 +201,12 @@ int cl_prepare_context(struct cl_actor *a)
 		tasklet_init(&a->tasklet, cl_in_tasklet, (unsigned long)a);
 		return 0;
 	case CL_CONTEXT_HARDIRQ:
+#ifdef IRQ_WORK_INIT_HARD
+		/* PREEMPT_RT has a thread do what is not. */
+		a->work = IRQ_WORK_INIT_HARD(cl_in_irq_work);
+#else
 		init_irq_work(&a->work, cl_in_irq_work);
+#endif
 		return 0;
 	case CL_CONTEXT_NMI:
 		return a->cpu < CL_CPUS ? cl_prepare_nmi() : -ENXIO;

@@ -127,7 +127,7 @@ int cl_await_exit(void);
 int cl_prepare_detour(struct cl_actor *a);
 void cl_unprepare_detour(struct cl_actor *a);
 void cl_detour(void);
-void cl_arrive(void);
+void cl_arrive(struct cl_actor *a);
 
 /* act.c */
 bool cl_is_due(struct cl_actor *a);

@@ -10,16 +10,14 @@
  */
 #include <linux/kprobes.h>
 #include <linux/linkage.h>
-#include <linux/percpu.h>
 
 #include "crashlab.h"
 
-/* The actor that has sent this CPU on its detour. */
-static DEFINE_PER_CPU(struct cl_actor *, cl_arriving);
-
 /*
- * The address to return to lies on the stack, pushed by the breakpoint's
- * handler. The registers that may hold a function's arguments are preserved.
+ * The breakpoint's handler has pushed the address to return to. The actor is in
+ * a register that means nothing at a function's entry, and not the CPU's own:
+ * whoever is on a detour may be preempted, and continue on another CPU. The
+ * registers that may hold a function's arguments are preserved.
  */
 asm(".pushsection .text, \"ax\"\n"
 	".globl cl_detour\n"
@@ -29,6 +27,7 @@ asm(".pushsection .text, \"ax\"\n"
 	"	mov %rsp, %rbp\n"
 	"	push %rax\n	push %rdi\n	push %rsi\n	push %rdx\n	push %rcx\n"
 	"	push %r8\n	push %r9\n	push %r10\n	push %r11\n"
+	"	mov %r11, %rdi\n"
 	"	call cl_arrive\n"
 	"	pop %r11\n	pop %r10\n	pop %r9\n	pop %r8\n"
 	"	pop %rcx\n	pop %rdx\n	pop %rsi\n	pop %rdi\n	pop %rax\n"
@@ -37,12 +36,9 @@ asm(".pushsection .text, \"ax\"\n"
 	".size cl_detour, . - cl_detour\n"
 	".popsection\n");
 
-void cl_arrive(void)
+void cl_arrive(struct cl_actor *a)
 {
-	struct cl_actor *a = this_cpu_xchg(cl_arriving, NULL);
-
-	if (a)
-		cl_act(a, NULL);
+	cl_act(a, NULL);
 }
 
 static int cl_divert(struct kprobe *probe, struct pt_regs *regs)
@@ -60,7 +56,7 @@ static int cl_divert(struct kprobe *probe, struct pt_regs *regs)
 	if (probe->ainsn.boostable)
 		back = (unsigned long)probe->ainsn.insn;
 	a->argument = regs->di;
-	this_cpu_write(cl_arriving, a);
+	regs->r11 = (unsigned long)a;
 	/* The entry of a breakpoint leaves room for this (int3_emulate_push()). */
 	regs->sp -= sizeof(unsigned long);
 	*(unsigned long *)regs->sp = back;

@@ -3,9 +3,9 @@
  * The locks that an actor may hold. None of them is exported; each is found
  * where it lies, by its name or by what leads to it.
  *
- * What the kernel takes as spinlock_t or raw_spinlock_t is, without lock
- * debugging and real-time patches, an arch_spinlock_t with preemption switched
- * off, and is taken as one.
+ * What the kernel takes as raw_spinlock_t, or without PREEMPT_RT as spinlock_t,
+ * begins with an arch_spinlock_t, and is taken as that with preemption switched
+ * off: lockdep does not hear of it.
  */
 #include <linux/console.h>
 #include <linux/preempt.h>
@@ -23,16 +23,20 @@
 #include "crashlab.h"
 
 static_assert(offsetof(raw_spinlock_t, raw_lock) == 0);
-static_assert(sizeof(spinlock_t) == sizeof(raw_spinlock_t));
+static_assert(IS_ENABLED(CONFIG_PREEMPT_RT) || sizeof(spinlock_t) == sizeof(raw_spinlock_t));
 
-/* Some locks were of the one type first, and of the other later. */
+/*
+ * Some locks were of the one type first, and of the other later. A spinlock_t
+ * of PREEMPT_RT is slept for, and none of ours: NULL.
+ */
 #define CL_ARCH_LOCK(lock)						\
 ({									\
 	typeof(lock) lock_ = (lock);					\
 									\
 	static_assert(__same_type(*lock_, raw_spinlock_t) ||		\
 		      __same_type(*lock_, spinlock_t));			\
-	(arch_spinlock_t *)lock_;					\
+	IS_ENABLED(CONFIG_PREEMPT_RT) && __same_type(*lock_, spinlock_t) ? \
+		NULL : (arch_spinlock_t *)lock_;			\
 })
 
 /* For a notifier to take that another CPU may hold. */

@@ -1,5 +1,7 @@
 //! Where each vCPU stands, by what QEMU's monitor prints for `info registers -a`.
 
+use super::symbols::is_kernel;
+
 /// One vCPU at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VcpuState {
@@ -41,9 +43,9 @@ fn one(text: &str) -> Option<VcpuState> {
 }
 
 impl VcpuState {
-    /// It executes the kernel's code, or a module's: kernel addresses have their upper half set.
+    /// It executes the kernel's code, or a module's.
     pub const fn in_kernel(&self) -> bool {
-        self.rip >> 63 == 1
+        is_kernel(self.rip)
     }
 
     /// It executes neither a kernel's code nor user space's, which always takes interrupts: code at its physical address,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::bytes::array;
 use super::registers::VcpuState;
-use super::symbols::Symbols;
+use super::symbols::{Symbols, is_kernel};
 
 /// A page of memory, in bytes.
 pub const PAGE: u64 = 4096;
@@ -142,8 +142,7 @@ fn frames(standing: &VcpuState, symbols: &Symbols, memory: &Memory, callers: &mu
         if std::mem::take(&mut just_there) {
             callers.extend(unwind_frameless(ip, sp, bp, symbols, memory)?);
         }
-        // Kernel addresses only.
-        if bp >> 47 != 0x1_ffff {
+        if !is_kernel(bp) {
             return Ok(());
         }
         if bp % 8 == 1 {
@@ -179,7 +178,7 @@ fn unwind_frameless(ip: u64, sp: u64, bp: u64, symbols: &Symbols, memory: &Memor
     let Some(function) = symbols.function(ip) else { return Ok(None) };
     for slot in [sp, sp.wrapping_add(8)] {
         // What lies above the frame pointer is read as a frame.
-        if slot >> 47 != 0x1_ffff || !slot.is_multiple_of(8) || slot == bp.wrapping_add(8) {
+        if !is_kernel(slot) || !slot.is_multiple_of(8) || slot == bp.wrapping_add(8) {
             return Ok(None);
         }
         let Some(back) = memory.word(slot)? else { return Ok(None) };

@@ -6,9 +6,12 @@ use std::sync::Arc;
 /// The functions of a kernel, by address. A clone shares the kernel's functions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
+    /// By their link addresses.
     by_address: Arc<[(u64, String)]>,
-    /// Behind the kernel's code (`_etext`); 0 if that is not known.
+    /// Behind the kernel's code as it was linked (`_etext`); 0 if that is not known.
     end: u64,
+    /// How far above its link addresses the kernel runs, in bytes.
+    slide: u64,
     /// A module's functions by their first and behind last address, if they are known.
     module: Vec<(u64, u64, String)>,
 }
@@ -48,7 +51,14 @@ impl Symbols {
         }
         // Stable: of several names of one address the first is taken below, as the map has it.
         by_address.sort_by_key(|(address, _)| *address);
-        Self { by_address: by_address.into(), end, module: Vec::new() }
+        Self { by_address: by_address.into(), end, slide: 0, module: Vec::new() }
+    }
+
+    /// Those of a kernel that runs so many bytes above its link addresses.
+    #[must_use]
+    pub const fn moved_by(mut self, slide: u64) -> Self {
+        self.slide = slide;
+        self
     }
 
     /// With crashlab's functions, by the addresses that they have in their section, which lies at `code`.
@@ -65,21 +75,27 @@ impl Symbols {
         if let Some((start, _, name)) = self.module.iter().find(|(from, to, _)| (*from..*to).contains(&address)) {
             return Some(Function { start: *start, name, module: true });
         }
-        let behind = self.by_address.partition_point(|(start, _)| *start <= address);
-        let (start, _) = self.by_address.get(behind.checked_sub(1)?).filter(|_| address < self.end)?;
+        let linked = address.wrapping_sub(self.slide);
+        let behind = self.by_address.partition_point(|(start, _)| *start <= linked);
+        let (start, _) = self.by_address.get(behind.checked_sub(1)?).filter(|_| linked < self.end)?;
         let first = self.by_address.partition_point(|(other, _)| other < start);
         let (_, name) = self.by_address.get(first)?;
-        Some(Function { start: *start, name, module: false })
+        Some(Function { start: start.wrapping_add(self.slide), name, module: false })
     }
 
     /// `native_halt+0x7`, `cl_actor_thread+0x1cf [crashlab]`; an address that is code of neither says so.
     pub fn describe(&self, address: u64) -> String {
         match self.function(address) {
             Some(function) => function.describe(address),
-            None if address >> 47 == 0 => format!("user space ({address:#x})"),
+            None if !is_kernel(address) => format!("user space ({address:#x})"),
             None => format!("a module or data ({address:#x})"),
         }
     }
+}
+
+/// Whether an address is the kernel's: of those the upper half is set, with page tables of four levels and of five.
+pub const fn is_kernel(address: u64) -> bool {
+    address >> 63 == 1
 }
 
 /// The addresses of the variables that are `wanted`, by a `System.map`; of several of one name the first.
@@ -126,6 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn functions_of_a_kernel_that_was_moved_are_found_where_it_runs() {
+        let slide = 0x2100_0000;
+        let code = 0xffff_ffff_a000_0000;
+        let symbols = Symbols::parse(MAP).with_crashlab(code, [("stamp", (0, 0x20))].into_iter()).moved_by(slide);
+        let halt = Function { start: 0xffff_ffff_8100_0100 + slide, name: "halt", module: false };
+        assert_eq!(symbols.function(0xffff_ffff_8100_0107 + slide), Some(halt));
+        assert_eq!(symbols.describe(0xffff_ffff_8100_0107 + slide), "halt+0x7");
+        assert_eq!(symbols.function(0xffff_ffff_8100_0107), None);
+        assert_eq!(symbols.describe(code), "stamp+0x0 [crashlab]");
+        // A guest may say that it was moved anywhere.
+        symbols.moved_by(u64::MAX).describe(0);
+    }
+
+    #[test]
     fn variables_are_found_by_their_names() {
         let found = addresses(MAP, |name| ["data", "nothing", "_etext"].contains(&name));
         let known = [("_etext", 0xffff_ffff_8100_0200), ("data", 0xffff_ffff_8100_0180)];
@@ -137,6 +167,9 @@ mod tests {
         let symbols = Symbols::parse(MAP);
         assert_eq!(symbols.describe(0xffff_ffff_8100_0200), "a module or data (0xffffffff81000200)");
         assert_eq!(symbols.describe(0x40_1000), "user space (0x401000)");
+        // Page tables of five levels.
+        assert_eq!(symbols.describe(0xff_ffff_ffff_f000), "user space (0xfffffffffff000)");
+        assert_eq!(symbols.describe(0xffa0_0000_0000_1000), "a module or data (0xffa0000000001000)");
         assert_eq!(symbols.function(0x40_1000), None);
         assert_eq!(Symbols::parse("").describe(0xffff_ffff_8100_0000), "a module or data (0xffffffff81000000)");
     }

@@ -62,6 +62,11 @@ impl VmcoreInfo {
         self.0.get(&format!("NUMBER({name})"))?.parse::<i64>().ok().map(i64::cast_unsigned)
     }
 
+    /// How far above its link addresses the kernel runs, in bytes: `KERNELOFFSET=21000000`, in hexadecimal.
+    pub fn slide(&self) -> Option<u64> {
+        u64::from_str_radix(self.text("KERNELOFFSET")?, 16).ok()
+    }
+
     /// The size of a type, in bytes.
     pub fn size(&self, name: &str) -> Option<usize> {
         self.0.get(&format!("SIZE({name})"))?.parse().ok()
@@ -94,6 +99,15 @@ mod tests {
         assert_eq!(info.symbol("prb"), Some(0xffff_ffff_8182_0668));
         assert_eq!((info.size("prb_desc"), info.size("bad"), info.size("none")), (Some(24), None, None));
         assert_eq!(info.offset("prb_desc.state_var"), Some(0));
+        assert_eq!(info.slide(), None);
+    }
+
+    #[test]
+    fn a_kernel_tells_how_far_it_was_moved() {
+        let slide = |line: &str| VmcoreInfo::of_notes(&note("VMCOREINFO", line)).unwrap().slide();
+        assert_eq!(slide("KERNELOFFSET=21000000\n"), Some(0x2100_0000));
+        assert_eq!(slide("KERNELOFFSET=0\n"), Some(0));
+        assert_eq!(slide("KERNELOFFSET=far\n"), None);
     }
 
     #[test]

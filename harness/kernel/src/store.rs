@@ -138,7 +138,7 @@ impl Store {
             key: key.clone(),
             variant: variant.name.clone(),
             base: base.name.clone(),
-            command_line: command_line(&variant.command_line, &fragments),
+            command_line: variant.command_line.clone(),
             knobs: variant.knobs.clone(),
             guest: variant.guest,
             record,
@@ -221,28 +221,4 @@ fn patches<'a>(variant: &'a Variant, base: &Base, version: &Version) -> Result<&
         base: base.name.clone(),
         version: version.clone(),
     })
-}
-
-/// The words for a kernel's command line: its variant's, and that it is to run where it is linked to, if it could run
-/// elsewhere. What is read of guests that hang, and of dumps, is looked up by the addresses of `System.map`.
-fn command_line(words: &[String], fragments: &Fragments) -> Vec<String> {
-    let moves = fragments.options().any(|asked| asked == ("CONFIG_RANDOMIZE_BASE", "y"));
-    words.iter().cloned().chain(moves.then(|| "nokaslr".to_owned())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_that_could_run_anywhere_is_told_to_run_where_it_is_linked_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let line = |text: &str| {
-            let path = folder.path().join("fragment");
-            fs::write(&path, text).unwrap();
-            command_line(&["quiet".to_owned()], &Fragments::read(&[path]).unwrap()).join(" ")
-        };
-        assert_eq!(line("CONFIG_RANDOMIZE_BASE=n\n"), "quiet");
-        assert_eq!(line("CONFIG_RANDOMIZE_BASE=n\nCONFIG_RANDOMIZE_BASE=y\n"), "quiet nokaslr");
-    }
 }

@@ -1,7 +1,7 @@
 //! The kernel's log in the guest's memory: found while the guest is well, read when it has ended.
 //!
 //! ```text
-//! ready: VMCOREINFO's note ─> Layout ─> prb ─> struct printk_ringbuffer ─> its arrays ─> their physical addresses
+//! ready: VMCOREINFO ─> Layout ─> prb ─> struct printk_ringbuffer ─> its arrays ─> their physical addresses
 //! end:   what lies there ─> RawRing, for the decoder
 //! ```
 //!
@@ -13,12 +13,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::agent::Note;
 use super::error::GuestError;
 use super::monitor::Monitor;
 use crate::blocking::off_thread;
 use crate::evidence::printk_ring::{Arrays, Layout, LayoutError, RawRing, Span};
-use crate::evidence::vmcoreinfo::{MAX_NOTE, NoteError, VmcoreInfo};
+use crate::evidence::vmcoreinfo::VmcoreInfo;
 
 /// What lies no further apart is read in one go: a command of QEMU's takes as long as half a megabyte of memory.
 const NEAR: u64 = 256 << 10;
@@ -58,16 +57,12 @@ impl LogMemory {
 /// Why the log is not known.
 #[derive(Debug, Error)]
 pub(super) enum LogError {
-    #[error("the guest has no /sys/kernel/vmcoreinfo (CONFIG_VMCORE_INFO)")]
-    NoNote,
     #[error("the guest says that {what} is at {address:#x}, which is not in its RAM")]
     NotInRam { what: &'static str, address: u64 },
     #[error("no CPU of the guest has {what} mapped at {address:#x}")]
     NotMapped { what: &'static str, address: u64 },
     #[error("{what} of the guest is not in one piece of its RAM")]
     InPieces { what: &'static str },
-    #[error(transparent)]
-    Note(#[from] NoteError),
     #[error(transparent)]
     Layout(#[from] LayoutError),
     #[error(transparent)]
@@ -125,15 +120,10 @@ impl LogPlace {
 }
 
 impl LogPlace {
-    /// Finds the kernel's log in a guest that is ready, by the note that its agent has told of.
-    pub async fn find(monitor: &Monitor, note: Option<Note>) -> Result<Self, LogError> {
+    /// Finds the kernel's log in a guest that is ready, by what that tells of itself.
+    pub async fn find(monitor: &Monitor, info: &VmcoreInfo) -> Result<Self, LogError> {
         let search = Search { monitor };
-        let note = note.ok_or(LogError::NoNote)?;
-        let what = "the note VMCOREINFO";
-        let bytes = usize::try_from(note.bytes).ok().filter(|bytes| *bytes <= MAX_NOTE);
-        let bytes = bytes.ok_or(NoteError::TooLong(usize::try_from(note.bytes).unwrap_or(usize::MAX)))?;
-        let layout = Layout::of(&VmcoreInfo::of_notes(&search.memory(what, note.address, bytes).await?)?)?;
-
+        let layout = Layout::of(info)?;
         let pointer = search.physical("prb", Span { address: layout.prb, bytes: 8 }).await?;
         let pointer = search.memory("prb", pointer, 8).await?;
         let address = pointer.first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default();

@@ -192,9 +192,10 @@ pub fn crash_command_line(cpus: u32, words: &[String]) -> String {
 /// - `console=ttyS1`: the dead kernel's console is its own; what is printed before there is a console shows that the
 ///   crash kernel was entered (`earlycon`).
 /// - `erst_disable`: what pstore holds is the dead kernel's.
+/// - `nokaslr`: where it hangs is looked up by the addresses that it is linked to.
 /// - `panic=-1`: one that dies as well ends the guest.
-const CRASH_COMMAND_LINE: &str =
-    "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 erst_disable no_timer_check panic=-1";
+const CRASH_COMMAND_LINE: &str = "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 erst_disable \
+                                  no_timer_check nokaslr panic=-1";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and

@@ -17,6 +17,7 @@ mod capture;
 mod confine;
 mod error;
 mod frames;
+mod info;
 mod log;
 mod machine;
 mod monitor;

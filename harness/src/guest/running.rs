@@ -17,6 +17,7 @@ use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
 use super::frames::Frames;
+use super::info::read_info;
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
 use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
@@ -25,6 +26,7 @@ use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
 use crate::blocking::off_thread;
+use crate::evidence::vmcoreinfo::VmcoreInfo;
 use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 
@@ -93,6 +95,8 @@ pub struct Guest {
     crashlab: Option<CrashlabAddresses>,
     /// Where the kernel tells of its structures, if the agent has said so.
     vmcoreinfo: Option<Note>,
+    /// How far above its link addresses the kernel runs, in bytes, if that is known.
+    slide: Option<u64>,
     /// Where the kernel's log is, or why that is not known.
     log: Result<LogPlace, String>,
     /// Where the ERST's registers have to be, if the guest was restored.
@@ -172,6 +176,7 @@ impl Guest {
             pstore: machine.pstore,
             crashlab: None,
             vmcoreinfo: None,
+            slide: None,
             log: Err(NOT_SEARCHED.to_owned()),
             erst_pci: None,
             ended: false,
@@ -188,6 +193,7 @@ impl Guest {
     /// Loads a saved machine, whose state QEMU finds at `address`, and lets it run.
     pub(super) async fn restore(&mut self, template: &Template, address: &str) -> Result<(), GuestError> {
         (self.crashlab, self.erst_pci) = (Some(template.crashlab), Some(template.erst_pci));
+        self.slide = template.slide;
         self.log.clone_from(&template.log);
         match load(template, &self.monitor, address).await {
             Ok(()) => Ok(()),
@@ -331,10 +337,30 @@ impl Guest {
         self.monitor.physical_memory("reading crashlab's page", "page", page, PAGE_BYTES).await
     }
 
-    /// Finds the kernel's log; once the guest is ready. If it cannot be found, the reason is kept until the log is asked
-    /// for: the trial counts all the same.
-    pub async fn find_log(&mut self) {
-        self.log = LogPlace::find(&self.monitor, self.vmcoreinfo).await.map_err(|error| error.to_string());
+    /// Finds out how far the kernel was moved and where its log is, as it tells itself; once a guest that was booted is
+    /// ready. If the log cannot be found, the reason is kept until the log is asked for: the trial counts all the same.
+    pub async fn find_kernel(&mut self) -> Result<(), GuestError> {
+        let info = read_info(&self.monitor, self.vmcoreinfo).await.map_err(|error| error.to_string());
+        let told = info.as_ref().ok().and_then(VmcoreInfo::slide);
+        let seen = self.tracer.as_ref().map(TracerMemory::slide).transpose()?;
+        if let (Some(told), Some(seen)) = (told, seen)
+            && told != seen
+        {
+            return Err(GuestError::Agent(format!(
+                "its kernel says (KERNELOFFSET) that it was moved by {told:#x}, and the tracer saw that it was by {seen:#x}"
+            )));
+        }
+        self.slide = told.or(seen);
+        self.log = match info {
+            Ok(info) => LogPlace::find(&self.monitor, &info).await.map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        Ok(())
+    }
+
+    /// How far above its link addresses the kernel runs, in bytes; none if neither it nor a tracer has told.
+    pub const fn slide(&self) -> Option<u64> {
+        self.slide
     }
 
     /// Where the kernel's log is, or why that is not known.
@@ -342,9 +368,9 @@ impl Guest {
         &self.log
     }
 
-    /// Asks for the functions on `lists`; once the guest is ready.
+    /// Asks for the functions on `lists`; once it is known how far the kernel was moved.
     pub async fn hooks(&self, lists: &[ListHead]) -> Result<Hooks, GuestError> {
-        Hooks::read(&self.monitor, self.tracer.as_ref(), lists).await
+        Hooks::read(&self.monitor, self.slide.unwrap_or(0), lists).await
     }
 
     /// Has the tracer look for these as well, from now on, and resumes a guest waiting for that.

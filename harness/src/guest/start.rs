@@ -224,13 +224,13 @@ impl Template {
             AgentMessage::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
         }
-        guest.find_log().await;
+        guest.find_kernel().await.map_err(TemplateError::Save)?;
         let hooks = match tracing {
             Some(tracing) => Some(guest.hooks(tracing.lists).await.map_err(TemplateError::Save)?),
             None => None,
         };
         let erst_pci = guest.erst_registers().await.map_err(TemplateError::Save)?.ok_or(TemplateError::NoErst)?;
-        let log = guest.log_place().clone();
+        let (slide, log) = (guest.slide(), guest.log_place().clone());
         let state = staged.path().join(STATE);
         guest.save(&state).await.map_err(TemplateError::Save)?;
         guest.collect().await.map_err(TemplateError::Save)?;
@@ -245,6 +245,7 @@ impl Template {
             release,
             notes,
             crashlab,
+            slide,
             log,
             hooks,
             erst_pci,

@@ -54,6 +54,8 @@ pub struct Template {
     pub notes: Vec<u8>,
     /// Where crashlab is.
     pub crashlab: CrashlabAddresses,
+    /// How far above its link addresses the kernel runs, in bytes, if that is known.
+    pub slide: Option<u64>,
     /// Where the kernel's log is, or why that is not known.
     pub(super) log: Result<LogPlace, String>,
     /// What the guest told of itself, if it was booted with the tracer.

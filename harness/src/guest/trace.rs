@@ -1,5 +1,5 @@
 //! What the tracer in QEMU is told, and what it has seen: one memory for both, see the crate `harness-trace`. And what only a
-//! booted kernel can tell for it: where it runs, and which functions it calls when it panics.
+//! booted kernel can tell for it: which functions it calls when it panics.
 
 use std::fs::File;
 use std::io;
@@ -64,24 +64,14 @@ impl ListHead {
 /// What only a booted kernel can tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hooks {
-    /// How far above its link addresses the kernel runs, in bytes.
-    pub slide: u64,
     /// The functions on each list that was asked for, in their order, at their virtual addresses.
     pub lists: Vec<Vec<u64>>,
 }
 
 impl Hooks {
-    /// Reads `lists` in the memory of a guest that has booted; `memory` is the tracer's, where the slide was learnt.
-    pub(super) async fn read(
-        monitor: &Monitor,
-        memory: Option<&TracerMemory>,
-        lists: &[ListHead],
-    ) -> Result<Self, GuestError> {
-        let slide = match memory {
-            Some(memory) => memory.slide()?,
-            None => 0,
-        };
-        let mut hooks = Self { slide, lists: Vec::new() };
+    /// Reads `lists` in the memory of a guest that has booted, whose kernel runs `slide` bytes above its link addresses.
+    pub(super) async fn read(monitor: &Monitor, slide: u64, lists: &[ListHead]) -> Result<Self, GuestError> {
+        let mut hooks = Self::default();
         for list in lists {
             hooks.lists.push(list.functions(monitor, slide).await?);
         }
@@ -158,7 +148,7 @@ impl TracerMemory {
     }
 
     /// What a booting kernel's slide was found to be, in bytes.
-    fn slide(&self) -> Result<u64, GuestError> {
+    pub fn slide(&self) -> Result<u64, GuestError> {
         self.long(SLIDE).map_err(unreadable())
     }
 

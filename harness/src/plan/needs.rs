@@ -1,7 +1,7 @@
 //! Whether a kernel has what a scenario needs at a point.
 
 use crate::kernel::KernelFacts;
-use crate::scenario::Needs;
+use crate::scenario::{Lock, Needs};
 
 /// What a kernel lacks of what is needed, all of it, in words: the reason why nothing is run. `None` if it has
 /// everything.
@@ -30,6 +30,12 @@ pub fn missing_requirement(needs: &Needs, kernel: &KernelFacts) -> Option<String
     lacking.extend(
         needs.config.iter().filter(|option| !kernel.is_set(option)).map(|option| format!("{option} is not set")),
     );
+    if kernel.is_set("CONFIG_PREEMPT_RT") {
+        let slept = |lock: &Lock| {
+            format!("the lock {} is slept for (CONFIG_PREEMPT_RT), and no CPU can be kept by it", lock.word())
+        };
+        lacking.extend(needs.spinning.iter().map(slept));
+    }
     (!lacking.is_empty()).then(|| lacking.join("; "))
 }
 
@@ -111,6 +117,17 @@ not a line
         };
         assert_eq!(of(&["CONFIG_PSTORE", "CONFIG_PSTORE_RAM", "CONFIG_HZ"]), "");
         assert_eq!(of(&["CONFIG_KEXEC", "CONFIG_X"]), "CONFIG_KEXEC is not set; CONFIG_X is not set");
+    }
+
+    #[test]
+    fn a_lock_that_is_slept_for_keeps_no_cpu() {
+        let needs = Needs { spinning: vec![Lock::UartPort], ..Needs::default() };
+        let of = |config: &str| missing_requirement(&needs, &KernelFacts::new("6.12".parse().unwrap(), MAP, config));
+        assert_eq!(of(CONFIG), None);
+        assert_eq!(
+            of("CONFIG_PREEMPT_RT=y\n").as_deref(),
+            Some("the lock uart-port is slept for (CONFIG_PREEMPT_RT), and no CPU can be kept by it")
+        );
     }
 
     #[test]

@@ -113,19 +113,22 @@ impl LinkedProbes {
         Ok(linked)
     }
 
-    /// With what a booted guest of this kernel has told: its notifiers and dumpers by their functions, and crashlab.
+    /// With what a booted guest of this kernel, `slide` bytes above its link addresses, has told: its notifiers and dumpers
+    /// by their functions, and crashlab.
     pub fn with_hooks(
         &self,
         hooks: &Hooks,
+        slide: u64,
         crashlab: CrashlabAddresses,
         files: &KernelFiles,
     ) -> Result<Probes, ProbesError> {
-        self.add_hooks(hooks, crashlab, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
+        self.add_hooks(hooks, slide, crashlab, &files.vmlinux, &files.stamp).map_err(unreadable(&files.path))
     }
 
     pub(super) fn add_hooks(
         &self,
         hooks: &Hooks,
+        slide: u64,
         crashlab: CrashlabAddresses,
         image: &Image,
         stamp: &[Extent],
@@ -133,7 +136,7 @@ impl LinkedProbes {
         let mut all = Self { probes: self.probes.clone(), ..Self::default() };
         for (step, entries) in self.of_lists.iter().zip(&hooks.lists) {
             for address in entries {
-                let linked = address.wrapping_sub(hooks.slide);
+                let linked = address.wrapping_sub(slide);
                 match image.beginning_at(linked) {
                     Some((name, extent)) => all.function(step, image, name, extent, name)?,
                     // A module's, whose symbols are not known.

@@ -186,9 +186,9 @@ fn what_a_booted_guest_tells_is_looked_for_where_it_runs() {
     let linked = linked(steps, &image, "6.12");
     assert_eq!(linked.lists, [ListHead::Notifiers(0x108), ListHead::Dumpers(0x200)]);
     let slide = 0x20_0000;
-    let hooks = Hooks { slide, lists: vec![vec![slide, 0x9999], vec![slide + 2]] };
+    let hooks = Hooks { lists: vec![vec![slide, 0x9999], vec![slide + 2]] };
     let crashlab = CrashlabAddresses { page: 0x5000, mapped: 0xf000_5000, code: 0xc000 };
-    let all = linked.add_hooks(&hooks, crashlab, &image, &[(0x10, 0x20)]).unwrap();
+    let all = linked.add_hooks(&hooks, slide, crashlab, &image, &[(0x10, 0x20)]).unwrap();
     assert_eq!(
         shown(&all),
         [

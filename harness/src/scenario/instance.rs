@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness_protocol::Directive;
 
-use super::{Actor, Cpu, Program, Span, Workload};
+use super::{Actor, Cpu, Lock, Program, Span, Workload};
 use crate::model::consoles::FurtherConsoles;
 use crate::model::ends::Ends;
 use crate::model::order::{OrderAssertion, OwnStep};
@@ -136,6 +136,8 @@ pub struct Needs {
     pub symbols: Vec<String>,
     /// Options that are built in or a module, such as `CONFIG_PSTORE_RAM`.
     pub config: Vec<String>,
+    /// Locks that actors hold and whoever else wants them spins for. With `CONFIG_PREEMPT_RT` they are slept for.
+    pub spinning: Vec<Lock>,
 }
 
 /// A file of the guest's `/sys` or `/proc/sys`, and what is written to it.

@@ -18,6 +18,8 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
         functions: texts(functions),
         symbols: texts(symbols),
         config: texts(config),
+        // All others that actors hold are raw_spinlock_t in every kernel that has PREEMPT_RT.
+        spinning: Vec::new(),
     };
     let add = |list: &mut Vec<String>, name: &str| {
         if !list.iter().any(|known| known == name) {
@@ -48,7 +50,10 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
             add(&mut needs.functions, function);
         }
         match actor.action {
-            Action::Hold { lock: Lock::UartPort, .. } => add(&mut needs.functions, "serial8250_get_port"),
+            Action::Hold { lock: Lock::UartPort, .. } => {
+                add(&mut needs.functions, "serial8250_get_port");
+                needs.spinning = vec![Lock::UartPort];
+            }
             Action::Hold { lock, .. } => {
                 if let Some(symbol) = symbol(lock) {
                     add(&mut needs.symbols, symbol);

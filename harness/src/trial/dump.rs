@@ -22,8 +22,8 @@ use crate::guest::{CaptureError, End, Greeting, Guest, GuestError};
 
 /// No more pages are read of a CPU's stacks: three stacks in two pages each, and code beside calls.
 const STACK_PAGES: usize = 12;
-/// A walk ends after four tables.
-const TABLES: usize = 5;
+/// A walk ends after five tables.
+const TABLES: usize = 6;
 const PAGE_BYTES: usize = 4096;
 /// Most CPUs of a guest.
 const CPUS: u32 = 8;
@@ -57,22 +57,24 @@ impl Dumps {
         Self { variables: Variables::of(map), build_id: build_id.to_owned() }
     }
 
-    /// What has become of the dump of a guest that has ended so. `full`: where all of it is written, if it is to be.
+    /// What has become of the dump of a guest that has ended so, whose kernel ran `slide` bytes above its link addresses.
+    /// `full`: where all of it is written, if it is to be.
     pub async fn capture(
         &self,
         stage: &Stage,
         guest: &mut Guest,
+        slide: u64,
         end: &End,
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
         match end {
-            End::Captured(Greeting::Vmcore { free_kib }) => self.read(stage, guest, *free_kib, full).await,
+            End::Captured(Greeting::Vmcore { free_kib }) => self.read(stage, guest, slide, *free_kib, full).await,
             End::Captured(Greeting::None(why)) => Ok(Capture::NoVmcore(why.clone())),
             _ if guest.has_captured() > 0 => Ok(Capture::Hung(match end {
                 End::Ended(reason) => format!("it ended ({reason}) before its agent had said anything"),
                 _ => "it did nothing any more before its agent had said anything".to_owned(),
             })),
-            _ => is_loaded(guest, self.variables).await.map(|loaded| match loaded {
+            _ => is_loaded(guest, self.variables.moved_by(slide)).await.map(|loaded| match loaded {
                 Some(false) => Capture::NotLoaded,
                 _ => Capture::NotEntered,
             }),
@@ -83,14 +85,15 @@ impl Dumps {
         &self,
         stage: &Stage,
         guest: &mut Guest,
+        slide: u64,
         free_kib: u64,
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
         let what = "read the kernel's symbols, for the dump of its memory".to_owned();
-        let symbols = stage.symbols(guest.crashlab_code()).await.map_err(|source| GuestError::Io { what, source })?;
+        let symbols = stage.symbols(guest, slide).await.map_err(|source| GuestError::Io { what, source })?;
         let most = u64::from(stage.machine.memory_mib) << 21;
         let mut reader = Reader { guest, most, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
-        match timeout(DEADLINE, reader.all(self.variables, &symbols, full)).await {
+        match timeout(DEADLINE, reader.all(self.variables.moved_by(slide), &symbols, full)).await {
             Ok(Ok(())) => Ok(Capture::Read(Box::new(reader.dump))),
             Ok(Err(DumpError::Bad(why))) => Ok(Capture::Bad(why)),
             Ok(Err(DumpError::Stuck(CaptureError::Guest(error)))) => Err(error),
@@ -107,6 +110,18 @@ impl Variables {
         let found = addresses(map, |name| names.contains(&name));
         let [crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image] = names.map(|name| found.get(name).copied());
         Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image }
+    }
+
+    /// Those of a kernel that runs so many bytes above its link addresses.
+    fn moved_by(self, slide: u64) -> Self {
+        let moved = |address: Option<u64>| address.map(|address| address.wrapping_add(slide));
+        let Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image } = self;
+        Self {
+            crash_notes: moved(crash_notes),
+            per_cpu_offset: moved(per_cpu_offset),
+            panic_cpu: moved(panic_cpu),
+            kexec_crash_image: moved(kexec_crash_image),
+        }
     }
 }
 

@@ -374,24 +374,26 @@ async fn drive(
     guest: &mut Guest,
 ) -> Result<Driven, GuestError> {
     let machine = &stage.machine;
-    if matches!(source.start(), Start::Boot { .. }) {
+    let booted = matches!(source.start(), Start::Boot { .. });
+    if booted {
         match guest.message("ready", BOOT_DEADLINE).await? {
             AgentMessage::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }
-        guest.find_log().await;
-        if let Some(tracer) = &stage.tracer {
-            probes = Some(tracer.complete(guest, &assignment.steps).await?);
-        }
+        guest.find_kernel().await?;
+    }
+    let slide = stage.slide(guest)?;
+    if let Some(tracer) = stage.tracer.as_ref().filter(|_| booted) {
+        probes = Some(tracer.complete(guest, slide, &assignment.steps).await?);
     }
     let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
     if assignment.program == ProgramRuns::Alone {
         guest.end_with_workload();
     }
-    let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes));
+    let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes), slide);
     let (end, hung) = waiting.end(guest).await?;
     let capture = match &stage.dumps {
-        Some(dumps) => Some(dumps.capture(stage, guest, &end, full).await?),
+        Some(dumps) => Some(dumps.capture(stage, guest, slide, &end, full).await?),
         None => None,
     };
     Ok(Driven { end, hung, tracing, capture })

@@ -18,7 +18,8 @@ use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
-    GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing, crash_command_line,
+    Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing,
+    crash_command_line,
 };
 use crate::image;
 use crate::kernel::Kernel;
@@ -29,7 +30,10 @@ use crate::tracer::Tracer;
 use crate::waits::{WaitSet, Waits};
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "8";
+const RECIPE: &str = "9";
+
+/// The word on a kernel's command line that has it run where it is linked to.
+const STAYS: &str = "nokaslr";
 
 /// The kernel's variable that says which CPU panics: -1 for none.
 pub(super) const PANIC_CPU: &str = "panic_cpu";
@@ -56,6 +60,8 @@ pub struct Stage {
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
     pub(super) scratch_dirs: Arc<ScratchDirs>,
+    /// Whether the kernel may run elsewhere than where it is linked to.
+    may_move: bool,
     /// The kernel's name, for error messages.
     kernel: String,
 }
@@ -229,6 +235,8 @@ impl Stage {
         let built_in = kernel.option("CONFIG_PANIC_TIMEOUT").map_err(io("read", &kernel.config()))?;
         let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
         let words = [&kernel.command_line, options.command_line].concat();
+        let moves = kernel.option("CONFIG_RANDOMIZE_BASE").map_err(io("read", &kernel.config()))? == "y";
+        let may_move = moves && !words.iter().any(|word| word == STAYS);
         let append = reset.into_iter().chain(words).collect();
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
@@ -250,6 +258,7 @@ impl Stage {
             waits,
             dumps,
             scratch_dirs: Arc::clone(options.scratch_dirs),
+            may_move,
             kernel: name,
         })
     }
@@ -285,8 +294,8 @@ impl Stage {
 
     /// Includes what the template's guest reported about itself, so no trial has to ask again.
     fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, StageError> {
-        let probes = match (&self.tracer, &template.hooks) {
-            (Some(tracer), Some(hooks)) => Some(tracer.with_hooks(hooks, template.crashlab)),
+        let probes = match (&self.tracer, &template.hooks, template.slide) {
+            (Some(tracer), Some(hooks), Some(slide)) => Some(tracer.with_hooks(hooks, slide, template.crashlab)),
             _ => None,
         };
         let probes = probes.transpose().map_err(|source| StageError::Probes { kernel: self.kernel.clone(), source })?;
@@ -316,9 +325,21 @@ impl Stage {
         Ok(())
     }
 
-    /// The kernel's functions, and crashlab's, whose code lies at `code` if that is known.
-    pub(super) async fn symbols(&self, code: Option<u64>) -> std::io::Result<Symbols> {
-        self.symbols.with_crashlab(code).await
+    /// How far above its link addresses a guest's kernel runs, in bytes. Everything that is looked up by the addresses of
+    /// `System.map` is that much further.
+    pub(super) fn slide(&self, guest: &Guest) -> Result<u64, GuestError> {
+        match guest.slide() {
+            Some(slide) => Ok(slide),
+            None if !self.may_move => Ok(0),
+            None => Err(GuestError::Agent(format!(
+                "its kernel may run anywhere (CONFIG_RANDOMIZE_BASE) and does not tell where: build it with                  CONFIG_VMCORE_INFO, or put `{STAYS}` on its command line"
+            ))),
+        }
+    }
+
+    /// The functions of a guest's kernel that runs `slide` bytes above its link addresses, and of its crashlab.
+    pub(super) async fn symbols(&self, guest: &Guest, slide: u64) -> std::io::Result<Symbols> {
+        Ok(self.symbols.with_crashlab(guest.crashlab_code()).await?.moved_by(slide))
     }
 
     /// How a guest that starts from `source` is traced, if it is; `probes`: what is looked for in one that is restored.

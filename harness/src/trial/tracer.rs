@@ -45,14 +45,14 @@ impl StageTracer {
 
     /// Probes for a guest that is restored from `template`; none if its guest told no hooks.
     pub fn for_restored<'a>(&'a self, probes: &'a Probes, template: &Template) -> Option<Tracing<'a>> {
-        let slide = template.hooks.as_ref()?.slide;
+        let slide = template.slide?;
         let doorbell = self.sleeps.then_some(template.crashlab.page.saturating_add(TRACER_AT as u64));
         Some(Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide, doorbell })
     }
 
-    /// What is looked for once a guest has told of itself.
-    pub fn with_hooks(&self, hooks: &Hooks, crashlab: CrashlabAddresses) -> Result<Probes, ProbesError> {
-        self.linked.with_hooks(hooks, crashlab, &self.files)
+    /// What is looked for once a guest whose kernel runs `slide` bytes above its link addresses has told of itself.
+    pub fn with_hooks(&self, hooks: &Hooks, slide: u64, crashlab: CrashlabAddresses) -> Result<Probes, ProbesError> {
+        self.linked.with_hooks(hooks, slide, crashlab, &self.files)
     }
 
     /// What is looked for, with the steps of a scenario's own.
@@ -65,10 +65,10 @@ impl StageTracer {
 
     /// Asks a guest that has just booted for what it can tell of itself, and has that and the steps of the scenario's own
     /// looked for too.
-    pub async fn complete(&self, guest: &mut Guest, steps: &[OwnStep]) -> Result<Arc<Probes>, GuestError> {
+    pub async fn complete(&self, guest: &mut Guest, slide: u64, steps: &[OwnStep]) -> Result<Arc<Probes>, GuestError> {
         let crashlab = guest.crashlab()?;
         let hooks = guest.hooks(&self.linked.lists).await?;
-        let all = self.with_hooks(&hooks, crashlab).map_err(not_found)?;
+        let all = self.with_hooks(&hooks, slide, crashlab).map_err(not_found)?;
         let all = self.with_steps(Arc::new(all), steps)?;
         guest.add_probes(all.probes.get(self.linked.probes.probes.len()..).unwrap_or_default()).await?;
         Ok(all)

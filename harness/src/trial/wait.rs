@@ -35,6 +35,8 @@ pub(super) struct Waiting<'a> {
     stage: &'a Stage,
     assignment: &'a Assignment,
     probes: Option<&'a Probes>,
+    /// How far above its link addresses the kernel under test runs, in bytes.
+    slide: u64,
     clock: Clock,
     progress: Progress,
     injections: Injections,
@@ -71,7 +73,7 @@ const MOST_GRANTED: Duration = Duration::from_secs(2 * 3600);
 const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
 
 impl<'a> Waiting<'a> {
-    pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>) -> Self {
+    pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>, slide: u64) -> Self {
         let Assignment { quiet, longest_wait: pending, .. } = *assignment;
         let quiet = quiet.saturating_sub(LOOKING).max(quiet / 2);
         let of_processor = (stage.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
@@ -82,6 +84,7 @@ impl<'a> Waiting<'a> {
             stage,
             assignment,
             probes,
+            slide,
             clock: Clock::default(),
             progress: Progress::new(patience),
             injections: Injections::new(&assignment.injections),
@@ -283,11 +286,17 @@ impl<'a> Waiting<'a> {
     /// What a variable of the kernel's has, if the kernel has it.
     async fn value(&self, guest: &Guest, variable: &Variable) -> Result<Option<i64>, GuestError> {
         let Some(at) = self.stage.symbols.variable(&variable.name).await.map_err(unreadable)? else { return Ok(None) };
+        let at = at.wrapping_add(self.slide(guest));
         Ok(variable.value(&guest.kernel_memory(at, variable.bytes).await?))
     }
 
     async fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
-        self.stage.symbols(guest.crashlab_code()).await.map_err(unreadable)
+        self.stage.symbols(guest, self.slide(guest)).await.map_err(unreadable)
+    }
+
+    /// How far above its link addresses the kernel runs that is executed now: a crash kernel is told to run there.
+    fn slide(&self, guest: &Guest) -> u64 {
+        if guest.has_captured() > 0 { 0 } else { self.slide }
     }
 
     fn observation(&mut self, sample: &Sample, page: Option<&Stamps>) -> Observation {

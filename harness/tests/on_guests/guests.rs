@@ -74,22 +74,6 @@ fn a_guest_that_does_not_end_is_hung_and_its_evidence_counts() {
     assert_eq!(std::fs::read_to_string(registers).unwrap().matches("RIP=").count(), 12, "4 vCPUs, 3 times");
 }
 
-/// It is given `nokaslr`, or else none of its addresses would mean anything.
-#[test]
-fn a_kernel_that_could_run_anywhere_is_seen_where_it_hangs() {
-    let project = Project::new();
-    project.write("guest-kernel/configs/kaslr.config", "CONFIG_RANDOMIZE_BASE=y\n");
-    let variant = "name: kaslr\ntitle: a test\nclaim: none\nsource: this test\nconfig: [kaslr.config]\n";
-    project.write("guest-kernel/variants/kaslr/variant.yaml", variant);
-    let rest = "knobs:\n  - sysctl: { name: kernel.panic, value: 0 }\n\
-                actors:\n  - panic: { name: panic, cpu: 0, at: 0ms }\n";
-    project.write("scenarios/panic-for-ever.yaml", &scenario("panic-for-ever", rest));
-    let how = ["--variant", "kaslr", "--time", "virtual", "--seed", "1", "--format", "json"];
-    let record = project.json(&[&["trial", "panic-for-ever"][..], &how].concat(), 0);
-    assert_eq!(record["hung"], true, "{record:#}");
-    assert!(record["hung_at"][0]["at"].to_string().contains("panic+"), "{record:#}");
-}
-
 #[test]
 fn a_wait_that_the_kernel_bounds_is_no_hang() {
     let project = Project::new();

@@ -9,6 +9,7 @@ mod history;
 
 mod bisect;
 mod catalogue;
+mod configs;
 mod consoles;
 mod cpus;
 mod crash_proof;

@@ -121,6 +121,16 @@ fn a_call_that_is_the_last_of_its_function_is_named_after_that() {
 }
 
 #[test]
+fn stacks_lie_elsewhere_with_page_tables_of_five_levels() {
+    let stack = 0xffa0_0000_0001_0000;
+    let mut guest = in_panic();
+    guest.words(stack + 0x100, &[stack + 0x200, CODE + 0x410]);
+    guest.words(stack + 0x200, &[0, CODE + 0x10]);
+    let chain = guest.walk(&standing(CODE + 0x345, stack + 0x80, stack + 0x100)).0;
+    assert_eq!(chain, ["actor_thread+0x10", "_text+0x10"]);
+}
+
+#[test]
 fn a_stack_that_makes_no_sense_ends_the_chain() {
     // A frame that leads to itself.
     let mut guest = in_panic();

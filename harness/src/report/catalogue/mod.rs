@@ -144,12 +144,15 @@ fn ends(instance: &Instance) -> Vec<String> {
 
 /// What a kernel must have.
 fn needs(needs: &Needs) -> Vec<String> {
-    let Needs { since, until, functions, symbols, config } = needs;
+    let Needs { since, until, functions, symbols, config, spinning } = needs;
     let mut said = Vec::new();
     said.extend(since.iter().map(|since| format!("Linux {since} or newer")));
     said.extend(until.iter().map(|until| format!("Linux {until} or older")));
     said.extend(functions.iter().map(|name| format!("`{name}()`")));
     said.extend(symbols.iter().chain(config).map(|name| format!("`{name}`")));
+    if !spinning.is_empty() {
+        said.push("no `CONFIG_PREEMPT_RT`".to_owned());
+    }
     said
 }
 

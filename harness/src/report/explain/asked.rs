@@ -214,7 +214,7 @@ fn points(parameters: &[&Parameter], at: &[&Instance], fixed: &[String]) -> Vec<
 
 /// What the kernel must have.
 pub(super) fn needs(needs: &Needs) -> Vec<String> {
-    let Needs { since, until, functions, symbols, config } = needs;
+    let Needs { since, until, functions, symbols, config, spinning } = needs;
     let mut sentences = Vec::new();
     match (since, until) {
         (Some(since), Some(until)) => sentences.push(format!("It is Linux {since} to {until}.")),
@@ -231,6 +231,9 @@ pub(super) fn needs(needs: &Needs) -> Vec<String> {
             let what = if names.len() == 1 { one } else { several };
             sentences.push(format!("It has {what} {}.", list(names, "and")));
         }
+    }
+    if !spinning.is_empty() {
+        sentences.push("It has no CONFIG_PREEMPT_RT.".to_owned());
     }
     if sentences.is_empty() {
         sentences.push("Any kernel will do.".to_owned());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{NONCE, read};
 use crate::model::consoles::FurtherConsole;
 use crate::model::{Meeting, Params};
-use crate::scenario::{Firing, Instance, Needs, Scenario, Start};
+use crate::scenario::{Firing, Instance, Lock, Needs, Scenario, Start};
 
 /// A scenario with these actors and more; whatever else is in it ends the guest.
 fn scenario(actors: &str, more: &str) -> Scenario {
@@ -246,6 +246,7 @@ fn what_the_actors_need_is_added_to_what_the_file_says() {
         functions: list(&["vpanic", "serial8250_get_port", "vprintk_emit", "pstore_dump"]),
         symbols: list(&["psinfo"]),
         config: list(&["CONFIG_X"]),
+        spinning: vec![Lock::UartPort],
     };
     assert_eq!(only(&scenario).needs, expected);
 }
