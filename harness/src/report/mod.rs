@@ -1,6 +1,7 @@
 //! What was found, for people and for other programs. Nothing here reads or writes files.
 //!
 //! ```text
+//! TrialRecord ──────> trial_text      a trial, for somebody who has just watched it
 //! Summary ──────────┬─> variant_table   one table a channel, variants side by side
 //!                   ├─> Curve           shares along a parameter: a table, CSV, a picture
 //!                   └─> summary_table   every figure of every cell
@@ -24,6 +25,7 @@ mod summary;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use crate::model::Channel;
 
@@ -35,6 +37,7 @@ pub use grid::Format;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
 pub use orders::{ranking_csv, ranking_text};
 pub use summary::{summary_table, variant_table};
+pub use trial::trial_text;
 
 /// What the good outcomes are that are not called saved, of the channels that are there: ` (order: kept)`.
 fn of_others(is_there: impl Fn(Channel) -> bool) -> String {
