@@ -74,9 +74,10 @@ impl Kernel {
         self.dir.join("config")
     }
 
-    /// What an option has in the final `.config`; `n` where it is not set.
-    pub fn option(&self, name: &str) -> io::Result<String> {
-        Ok(Config::parse(&fs::read_to_string(self.config())?).value(name).to_owned())
+    /// What each of these options has in the final `.config`; `n` where it is not set.
+    pub fn options<const N: usize>(&self, names: [&str; N]) -> io::Result<[String; N]> {
+        let config = Config::parse(&fs::read_to_string(self.config())?);
+        Ok(names.map(|name| config.value(name).to_owned()))
     }
 
     /// The fault-injection module, built against this kernel.

@@ -240,12 +240,10 @@ impl Rig for QemuRig {
         BuiltKernel { kernel, .. }: &BuiltKernel,
         instance: &Instance,
     ) -> Result<Option<String>, Failure> {
-        let option = |name| {
-            kernel
-                .option(name)
-                .map_err(|error| Failure::host(format!("read {kernel}'s config: {error}", kernel = kernel.name())))
-        };
-        let room = if option("CONFIG_SMP")? == "n" { 1 } else { option("CONFIG_NR_CPUS")?.parse().unwrap_or(u32::MAX) };
+        let [smp, cpus] = kernel
+            .options(["CONFIG_SMP", "CONFIG_NR_CPUS"])
+            .map_err(|error| Failure::host(format!("read {kernel}'s config: {error}", kernel = kernel.name())))?;
+        let room = if smp == "n" { 1 } else { cpus.parse().unwrap_or(u32::MAX) };
         let words = [kernel.command_line.as_slice(), &instance.guest.command_line].concat();
         if let Some(reason) = instance.is_cut_off(online(instance.guest.cpus.min(room), &words)) {
             return Ok(Some(reason));

@@ -232,11 +232,11 @@ impl Stage {
         if !initramfs.is_file() {
             put(&initramfs, &bytes)?;
         }
-        let built_in = kernel.option("CONFIG_PANIC_TIMEOUT").map_err(io("read", &kernel.config()))?;
+        let [built_in, moves] =
+            kernel.options(["CONFIG_PANIC_TIMEOUT", "CONFIG_RANDOMIZE_BASE"]).map_err(io("read", &kernel.config()))?;
         let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
         let words = [&kernel.command_line, options.command_line].concat();
-        let moves = kernel.option("CONFIG_RANDOMIZE_BASE").map_err(io("read", &kernel.config()))? == "y";
-        let may_move = moves && !words.iter().any(|word| word == STAYS);
+        let may_move = moves == "y" && !words.iter().any(|word| word == STAYS);
         let append = reset.into_iter().chain(words).collect();
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
@@ -332,7 +332,8 @@ impl Stage {
             Some(slide) => Ok(slide),
             None if !self.may_move => Ok(0),
             None => Err(GuestError::Agent(format!(
-                "its kernel may run anywhere (CONFIG_RANDOMIZE_BASE) and does not tell where: build it with                  CONFIG_VMCORE_INFO, or put `{STAYS}` on its command line"
+                "its kernel may run anywhere (CONFIG_RANDOMIZE_BASE) and does not tell where: build it with \
+                 CONFIG_VMCORE_INFO, or put `{STAYS}` on its command line"
             ))),
         }
     }
