@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Channel;
+
 /// A report of something wrong: a warning, a bug, whatever a checker of the kernel's own has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Splat {
@@ -43,12 +45,12 @@ impl LoggedIn {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
-            Self::Console => "console",
-            Self::Earlycon => "earlycon",
-            Self::Netconsole => "netconsole",
-            Self::Pstore => "pstore",
-            Self::PstoreConsole => "pstore-console",
-            Self::Kdump => "kdump",
+            Self::Console => Channel::Console.name(),
+            Self::Earlycon => Channel::Earlycon.name(),
+            Self::Netconsole => Channel::Netconsole.name(),
+            Self::Pstore => Channel::Pstore.name(),
+            Self::PstoreConsole => Channel::PstoreConsole.name(),
+            Self::Kdump => Channel::Kdump.name(),
         }
     }
 }

@@ -45,6 +45,28 @@ pub(crate) fn held(hold: &str, post_notifiers: i64) -> Params {
 
 const NONCE: &str = "0123456789abcdef";
 
+/// Every context, as a scenario says it.
+pub(crate) const CONTEXTS: [&str; 18] = [
+    "thread",
+    "preempt-off",
+    "irqs-off",
+    "softirq",
+    "hardirq",
+    "nmi",
+    "stop-machine",
+    "idle",
+    "notifier",
+    "notifier-last",
+    "notifier-hypervisor",
+    "notifier-info",
+    "notifier-pre-reboot",
+    "notifier-post-reboot",
+    "dumper",
+    "backend-write",
+    "console-write",
+    "{ function: vprintk_emit }",
+];
+
 #[test]
 fn the_shipped_scenarios_are_found_by_name() {
     let all = shipped();

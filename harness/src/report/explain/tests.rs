@@ -9,7 +9,7 @@ use crate::model::Params;
 use crate::model::ends::EndsBy;
 use crate::scenario::Scenario;
 use crate::scenario::tests::schema::EXAMPLE;
-use crate::scenario::tests::{held, read, shipped};
+use crate::scenario::tests::{CONTEXTS, held, read, shipped};
 
 /// The first point in sentences, and what is expected at all.
 fn explained(scenario: &Scenario, seed: Option<u64>) -> String {
@@ -132,28 +132,8 @@ expect: []
 
 #[test]
 fn every_context() {
-    let contexts = [
-        "thread",
-        "preempt-off",
-        "irqs-off",
-        "softirq",
-        "hardirq",
-        "nmi",
-        "stop-machine",
-        "idle",
-        "notifier",
-        "notifier-last",
-        "notifier-hypervisor",
-        "notifier-info",
-        "notifier-pre-reboot",
-        "notifier-post-reboot",
-        "dumper",
-        "backend-write",
-        "console-write",
-        "{ function: vprintk_emit }",
-    ];
     let actor = |(n, context)| format!("  - warn: {{ name: w{n}, cpu: 0, in: {context}, at: 0ms }}\n");
-    let actors: String = contexts.iter().enumerate().map(actor).collect();
+    let actors: String = CONTEXTS.iter().enumerate().map(actor).collect();
     let more = "  - warn: { name: late, cpu: 0, in: notifier, at: 5ms }\n  \
                 - spin: { name: then, cpu: 0, in: idle, for: 1s, after: { actor: w0, delay: 2ms } }\n  \
                 - panic: { name: p, cpu: 0, at: 0ms }\n";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::{NONCE, read};
+use super::{CONTEXTS, NONCE, read};
 use crate::model::consoles::FurtherConsole;
 use crate::model::{Meeting, Params};
 use crate::scenario::{Firing, Instance, Lock, Needs, Scenario, Start};
@@ -150,28 +150,8 @@ fn a_wait_may_be_a_parameters() {
 
 #[test]
 fn every_context() {
-    let contexts = [
-        "thread",
-        "preempt-off",
-        "irqs-off",
-        "softirq",
-        "hardirq",
-        "nmi",
-        "stop-machine",
-        "idle",
-        "notifier",
-        "notifier-last",
-        "notifier-hypervisor",
-        "notifier-info",
-        "notifier-pre-reboot",
-        "notifier-post-reboot",
-        "dumper",
-        "backend-write",
-        "console-write",
-        "{ function: vprintk_emit }",
-    ];
     let actor = |(n, context)| format!("  - spin: {{ name: s{n}, cpu: 0, in: {context}, for: 1us, at: 0ms }}\n");
-    let actors: String = contexts.iter().enumerate().map(actor).collect();
+    let actors: String = CONTEXTS.iter().enumerate().map(actor).collect();
     assert_snapshot!(armed(&actors), @"
     arm s0 spin cpu=0 in=thread for_us=1 at_us=0
     arm s1 spin cpu=0 in=preempt-off for_us=1 at_us=0
