@@ -15,8 +15,8 @@
 
 /*
  * The breakpoint's handler has pushed the address to return to. The actor is in
- * a register that means nothing at a function's entry, and not the CPU's own:
- * whoever is on a detour may be preempted, and continue on another CPU. The
+ * a register that means nothing at a function's entry, rather than in a per-CPU
+ * variable: a task on a detour may be preempted and continue on another CPU. The
  * registers that may hold a function's arguments are preserved.
  */
 asm(".pushsection .text, \"ax\"\n"

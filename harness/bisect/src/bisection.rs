@@ -16,13 +16,14 @@ const SPEND: f64 = 0.05;
 /// Ends seem to differ while "none" is less probable than this.
 const SEEM_TO_DIFFER: f64 = 0.5;
 
-/// A commit that is probable enough is confirmed up to this, where that takes about [`FEW`] trials or a [`TRIFLE`] at most.
+/// A commit that is probable enough is confirmed up to this probability, if that takes no more than about [`FEW`] trials, or
+/// [`TRIFLE`] of those so far.
 const SURE: f64 = 0.99;
 
-/// So many trials nobody minds.
+/// Trials that a confirmation may always take.
 const FEW: f64 = 6.0;
 
-/// Nor this share of those that came before them: what happens seldom takes many.
+/// The share of the trials so far that a confirmation may take as well: a rare event takes many.
 const TRIFLE: f64 = 0.15;
 
 /// Trials of each end, at least, before anything is said of them: a prior alone should not.

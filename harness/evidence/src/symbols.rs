@@ -54,7 +54,7 @@ impl Symbols {
         Self { by_address: by_address.into(), end, slide: 0, module: Vec::new() }
     }
 
-    /// Those of a kernel that runs so many bytes above its link addresses.
+    /// The symbols of a kernel that runs `slide` bytes above its link addresses.
     #[must_use]
     pub const fn moved_by(mut self, slide: u64) -> Self {
         self.slide = slide;

@@ -52,7 +52,7 @@ const NAME_ONE: &str = "name a mail of the one that is meant (harness variant ad
 /// What helps where a series is not whole.
 const COMPLETE: &str = "add what is missing, or put the mails that are meant into a mailbox of their own";
 
-/// So many of what was left out are told in an error.
+/// The most mails left out that an error lists.
 const SHOWN: usize = 12;
 
 fn refuse<T>(cause: impl Into<String>, hint: &'static str) -> Result<T, Refusal> {

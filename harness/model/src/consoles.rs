@@ -49,7 +49,7 @@ impl FurtherConsole {
 pub struct Station {
     /// The address of its network card.
     pub mac: [u8; 6],
-    /// Its address in the network 192.0.2.0/24, which is for examples and nobody's (RFC 5737).
+    /// Its address, in 192.0.2.0/24, which is reserved for documentation (RFC 5737).
     pub address: Ipv4Addr,
     /// Its UDP port.
     pub port: u16,

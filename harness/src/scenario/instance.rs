@@ -136,7 +136,7 @@ pub struct Needs {
     pub symbols: Vec<String>,
     /// Options that are built in or a module, such as `CONFIG_PSTORE_RAM`.
     pub config: Vec<String>,
-    /// Locks that actors hold and whoever else wants them spins for. With `CONFIG_PREEMPT_RT` they are slept for.
+    /// Spin locks that actors hold to keep other CPUs spinning. With `CONFIG_PREEMPT_RT` a waiter sleeps instead.
     pub spinning: Vec<Lock>,
 }
 

@@ -112,7 +112,7 @@ impl Variables {
         Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image }
     }
 
-    /// Those of a kernel that runs so many bytes above its link addresses.
+    /// The variables of a kernel that runs `slide` bytes above its link addresses.
     fn moved_by(self, slide: u64) -> Self {
         let moved = |address: Option<u64>| address.map(|address| address.wrapping_add(slide));
         let Self { crash_notes, per_cpu_offset, panic_cpu, kexec_crash_image } = self;

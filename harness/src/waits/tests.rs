@@ -105,7 +105,7 @@ fn a_watchdog_is_given_its_time_if_the_kernel_is_to_panic() {
         assert_eq!(soft.at_most(switch, after), None, "{switch} {after}");
     }
     let hung = waits.watchdogs.iter().find(|it| it.after.bytes == 8).expect("it is known");
-    // So many tasks, and not so many times.
+    // The switch is a number of tasks there, and does not multiply the time.
     assert_eq!([1, 3].map(|tasks| hung.at_most(tasks, 120)), [Some(Duration::from_secs(240)); 2]);
     assert_eq!(hung.after.value(&120u64.to_le_bytes()), Some(120));
     assert!(waits.variables().any(|variable| variable.name == "panic_timeout"));
