@@ -149,6 +149,8 @@ void cl_enter(struct cl_actor *a);
 void cl_leave(struct cl_actor *a);
 
 /* time.c */
+extern u64 cl_tsc_khz;
+int __init cl_init_clock(void);
 u64 cl_us_to_tsc(u64 us);
 void cl_delay(u64 us);
 void cl_sleep_until_near(u64 tsc);

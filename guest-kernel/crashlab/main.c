@@ -24,8 +24,6 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/string.h>
-#include <asm/cpufeature.h>
-#include <asm/tsc.h>
 
 #include "crashlab.h"
 
@@ -134,8 +132,9 @@ static int __init cl_init(void)
 {
 	int err;
 
-	if (!boot_cpu_has(X86_FEATURE_TSC) || !tsc_khz)
-		return -ENODEV;
+	err = cl_init_clock();
+	if (err)
+		return err;
 	err = cl_find_kallsyms();
 	if (err)
 		return err;

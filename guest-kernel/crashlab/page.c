@@ -27,7 +27,7 @@ int __init cl_make_page(void)
 	if (!page)
 		return -ENOMEM;
 	page->version = CL_VERSION;
-	page->tsc_khz = tsc_khz;
+	page->tsc_khz = cl_tsc_khz;
 	memcpy(page->magic, CL_MAGIC, sizeof(page->magic));
 	cl_page = page;
 	return 0;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::guest::{Accelerator, Machine, die_with_parent, doubled_commas};
+use crate::guest::{Machine, die_with_parent, doubled_commas};
 use crate::parts::{self, Part, PartError};
 use crate::probes::ProbeSet;
 use crate::project::Project;
@@ -32,9 +32,6 @@ pub struct Tracer {
 /// Why guests cannot be traced.
 #[derive(Debug, Error)]
 pub enum NoTracer {
-    /// Nothing is translated, so nothing is seen.
-    #[error("guests run under KVM, where QEMU does not see what they execute; `--time virtual` does without KVM")]
-    Kvm,
     /// QEMU loads no build of it.
     #[error("{} loads no plugin: {said}", qemu.display())]
     Refused {
@@ -57,9 +54,6 @@ pub enum NoTracer {
 impl Tracer {
     /// Finds the build that the machine's QEMU loads: by trying, since only QEMU knows.
     pub async fn find(project: &Project, cache: &Path, machine: &Machine) -> Result<Self, NoTracer> {
-        if machine.accelerator == Accelerator::Kvm {
-            return Err(NoTracer::Kvm);
-        }
         let set = ProbeSet::load(&project.guest_kernel().join(format!("probes/{SET}.yaml")))?;
         let mut said = String::new();
         for part in [parts::TRACER_1, parts::TRACER_2, parts::TRACER_7] {

@@ -7,7 +7,7 @@ use super::{Failure, Global, Output, print, print_json};
 use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
 use crate::model::{KernelName, Params, Phase};
-use crate::session::{Rig as _, TrialOptions};
+use crate::session::{AskedAccelerator, Rig as _, TrialOptions};
 
 /// Measure how fast trials are, beside the least that they could cost.
 ///
@@ -86,6 +86,7 @@ fn options(jobs: Option<u32>) -> TrialOptions {
     TrialOptions {
         seed: 1,
         jobs,
+        accelerator: AskedAccelerator::Auto,
         time: Time::Real,
         cold: false,
         templates: None,

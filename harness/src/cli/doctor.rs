@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::project::{host_options, project};
 use super::{Failure, Global, HOST, Output, print, print_json};
-use crate::guest::Time;
+use crate::guest::{Accelerator, Time};
 use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
 use crate::session::machine;
 use crate::tracer::{NoTracer, Tracer};
@@ -29,7 +29,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     if arguments.install && report.status() == Status::Fail {
         report = install(&options, report, arguments.yes).await?;
     }
-    if let Ok((machine, _)) = machine(&report, Time::Real) {
+    if let Ok((machine, _)) = machine(&report, Accelerator::Tcg, Time::Real) {
         let project = project(global)?;
         report.findings.push(tracing(&Tracer::find(&project, project.cache(), &machine).await));
     }

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::guest::Time;
 use crate::model::Phase;
-use crate::session::TrialOptions;
+use crate::session::{AskedAccelerator, TrialOptions};
 
 /// How trials are run, on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +19,9 @@ pub struct TrialArguments {
     /// [default: the number of processors, less if memory is short]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// What executes the guests
+    #[arg(long = "accel", value_enum, default_value_t)]
+    accelerator: AskedAccelerator,
     /// How time passes in the guest
     #[arg(long, value_enum, default_value_t = Time::Real)]
     time: Time,
@@ -77,6 +80,7 @@ impl TrialArguments {
         TrialOptions {
             seed: self.seed.unwrap_or_else(seed_of_the_clock),
             jobs: self.jobs,
+            accelerator: self.accelerator,
             time: self.time,
             cold: self.cold,
             templates: self.templates,
@@ -106,6 +110,7 @@ pub fn words(options: &TrialOptions) -> Vec<String> {
     let TrialOptions {
         seed,
         jobs: _,
+        accelerator,
         time,
         cold,
         templates,
@@ -121,6 +126,9 @@ pub fn words(options: &TrialOptions) -> Vec<String> {
         words.push(option.to_owned());
         words.extend(value);
     };
+    if let Some(word) = accelerator.word() {
+        add("--accel", Some(word.to_owned()));
+    }
     add("--time", Some(time.to_string()));
     match templates {
         _ if *cold => add("--cold", None),
@@ -166,7 +174,7 @@ mod tests {
         let lines = [
             "--time virtual --templates 4 --phase fixed --read-back --kdump --crash-kernel stock --full-vmcore --trace off \
              --seed 7",
-            "--time real --cold --seed 7",
+            "--accel tcg --time real --cold --seed 7",
             "--time real --seed 0",
         ];
         for line in lines {

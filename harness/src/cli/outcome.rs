@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, FOUND, Failure, HOST, Output, print_json};
-use crate::report::{Format, variant_table};
+use crate::report::{Format, judged_text, variant_table};
 use crate::results::Judgement;
 use crate::session::RunOutcome;
 
@@ -14,11 +14,7 @@ pub fn print(outcome: &RunOutcome, format: Output) -> Result<(), Failure> {
         Output::Json => print_json(&outcome.summary)?,
         Output::Text => {
             super::print(&variant_table(&outcome.summary, Format::Text { colour: false }))?;
-            for judged in &outcome.judged {
-                if let Judgement::Failed(text) = &judged.judgement {
-                    super::print(&format!("failed: {}: {text}\n", judged.cell))?;
-                }
-            }
+            super::print(&judged_text(&outcome.judged))?;
             super::print(&format!(
                 "\n{folder}/summary.json  figures\n{folder}/junit.xml     for dashboards\n{folder}/trials.jsonl  every trial\n"
             ))?;

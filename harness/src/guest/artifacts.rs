@@ -12,6 +12,7 @@ use super::log::LogMemory;
 use super::machine::RAMOOPS_ADDRESS;
 use super::monitor::Monitor;
 use super::process::Waited;
+use super::silence::Heard;
 use crate::model::pstore::{Backend, Ramoops};
 
 /// What was seen of a running guest at one moment, from outside; the guest does not notice.
@@ -33,6 +34,13 @@ pub struct Sample {
     pub registers: String,
     /// How much of the host's processors QEMU's threads got.
     pub waited: Option<Waited>,
+}
+
+impl Sample {
+    /// What of it tells whether the guest goes on while something is awaited.
+    pub const fn heard(&self) -> Heard {
+        Heard { at: self.at, printed_at: self.printed_at, waited: self.waited }
+    }
 }
 
 /// Everything that is read from a guest after its end. None of it is trusted.

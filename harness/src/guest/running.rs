@@ -22,6 +22,7 @@ use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
 use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
 use super::process::{Process, last_lines, socket_pair};
+use super::silence::{Heard, Silence};
 use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
@@ -235,31 +236,45 @@ impl Guest {
         timeout(limit, event).await.ok().map(|event| event.unwrap_or(GuestEvent::Died))
     }
 
+    /// What tells whether it goes on while something of it is awaited.
+    pub fn heard(&self) -> Heard {
+        Heard { at: Instant::now(), printed_at: self.console.printed().last, waited: self.process.waited() }
+    }
+
     /// The agent's next message. One that reports an error is an error.
     ///
-    /// `awaited` is for the error when none comes within `deadline`, or when the guest ends before.
-    pub async fn message(&mut self, awaited: &'static str, deadline: Duration) -> Result<AgentMessage, GuestError> {
-        match self.next(deadline).await {
-            Some(GuestEvent::Message(AgentMessage::Error(text))) => Err(GuestError::Agent(text)),
-            Some(GuestEvent::Message(message)) => {
+    /// `awaited` is for the error when none comes although the guest has been silent for as long as `patience`, or when it
+    /// ends before.
+    pub async fn message(&mut self, awaited: &'static str, patience: Duration) -> Result<AgentMessage, GuestError> {
+        let silence = Silence::new(patience, self.heard());
+        let event = loop {
+            let now = self.heard();
+            let Some(left) = silence.left(now) else { return Err(self.silent(awaited, silence.lasts(now.at)).await) };
+            if let Some(event) = self.next(left).await {
+                break event;
+            }
+        };
+        match event {
+            GuestEvent::Message(AgentMessage::Error(text)) => Err(GuestError::Agent(text)),
+            GuestEvent::Message(message) => {
                 if let AgentMessage::Ready { crashlab, vmcoreinfo, .. } = message {
                     (self.crashlab, self.vmcoreinfo) = (Some(crashlab), vmcoreinfo);
                 }
                 Ok(message)
             }
-            Some(GuestEvent::Died) => Err(self.process.death("waiting for the guest's agent").await),
-            Some(GuestEvent::Captured(_) | GuestEvent::Ended(_)) => {
+            GuestEvent::Died => Err(self.process.death("waiting for the guest's agent").await),
+            GuestEvent::Captured(_) | GuestEvent::Ended(_) => {
                 Err(GuestError::EndedEarly { awaited, console: self.console_tail().await })
             }
-            None => Err(self.silent(awaited, deadline).await),
         }
     }
 
-    /// The files of `/sys/fs/pstore` of a guest that was told to send them; each may take `deadline`.
-    pub async fn pstore_files(&mut self, deadline: Duration) -> Result<Vec<PstoreFile>, GuestError> {
+    /// The files of `/sys/fs/pstore` of a guest that was told to send them; before each it may be silent for as long as
+    /// `patience`.
+    pub async fn pstore_files(&mut self, patience: Duration) -> Result<Vec<PstoreFile>, GuestError> {
         let mut files = Vec::new();
         loop {
-            match self.message("the files of pstore", deadline).await? {
+            match self.message("the files of pstore", patience).await? {
                 AgentMessage::Ready { .. } => (),
                 AgentMessage::File { .. } if files.len() == MAX_PSTORE_FILES => {
                     return Err(GuestError::Agent(format!("it has more than {MAX_PSTORE_FILES} files of pstore's")));

@@ -190,13 +190,13 @@ fn remove_abandoned(parent: &Path, after: Duration) {
 
 impl Template {
     /// Boots a guest and saves it in `dir`, which appears only when it is complete. What is peculiar to this boot is drawn
-    /// from `boot`.
+    /// from `boot`. It may be silent for as long as `patience`.
     pub async fn create(
         machine: &Machine,
         (kernel, initramfs, append): (&Path, &Path, &[String]),
         dir: &Path,
         boot: u64,
-        boot_deadline: Duration,
+        patience: Duration,
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, TemplateError> {
         let parent = dir.parent().unwrap_or(dir);
@@ -216,11 +216,11 @@ impl Template {
         let mut guest =
             Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
         let (release, notes, crashlab) =
-            match guest.message("ready", boot_deadline).await.map_err(TemplateError::Boot)? {
+            match guest.message("ready", patience).await.map_err(TemplateError::Boot)? {
                 AgentMessage::Ready { release, notes, crashlab, .. } => (release, notes, crashlab),
                 other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
             };
-        match guest.message("settled", boot_deadline).await.map_err(TemplateError::Boot)? {
+        match guest.message("settled", patience).await.map_err(TemplateError::Boot)? {
             AgentMessage::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),
         }

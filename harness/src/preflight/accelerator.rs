@@ -22,7 +22,8 @@ use crate::guest::Accelerator;
 /// How many times as long as TCG a KVM may take for the probe guest.
 const SLOWER: u32 = 4;
 
-/// Runs the probe guest under each accelerator. Returns the best that works, and a finding for each.
+/// Runs the probe guest under each accelerator. Returns the one to be used unless another is asked for, and a finding for
+/// each.
 pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelerator>, Vec<Finding>) {
     let (kvm, tcg) = match written(&rom::image()) {
         Ok(file) => {
@@ -49,9 +50,9 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
             (Err(why.clone()), Err(why))
         }
     };
-    let best = if kvm.is_ok() { Some(Accelerator::Kvm) } else { tcg.is_ok().then_some(Accelerator::Tcg) };
+    let used = if tcg.is_ok() { Some(Accelerator::Tcg) } else { kvm.is_ok().then_some(Accelerator::Kvm) };
     // What fails is no more than a pity as long as the other one works.
-    let bad = if best.is_some() { Status::Warn } else { Status::Fail };
+    let bad = if used.is_some() { Status::Warn } else { Status::Fail };
     let findings = [(Accelerator::Kvm, kvm), (Accelerator::Tcg, tcg)].map(|(accelerator, result)| {
         let (status, detail) = match result {
             Ok(took) => (Status::Ok, format!("ran a guest with {} vCPUs in {} ms", rom::CPUS, took.as_millis())),
@@ -59,10 +60,10 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
         };
         let denied = accelerator == Accelerator::Kvm && detail.contains("Permission denied");
         let finding =
-            Finding::new(format!("accelerator-{accelerator}"), format!("accelerator {accelerator}"), status, detail);
+            Finding::new(Finding::id_of(accelerator), format!("accelerator {accelerator}"), status, detail);
         if denied { finding.fixed_by("sudo usermod -aG kvm \"$USER\" && newgrp kvm") } else { finding }
     });
-    (best, findings.into())
+    (used, findings.into())
 }
 
 /// The probe guest's file, which has no name that could be left behind.

@@ -59,6 +59,11 @@ impl Finding {
         Self { id: id.into(), title: title.into(), status, detail, mend: None, packages: Vec::new() }
     }
 
+    /// The stable name of what is found of an accelerator.
+    pub fn id_of(accelerator: Accelerator) -> String {
+        format!("accelerator-{accelerator}")
+    }
+
     pub(super) fn fixed_by(mut self, command: impl Into<String>) -> Self {
         self.mend = Some(command.into());
         self
@@ -84,7 +89,8 @@ pub struct QemuInfo {
 pub struct Report {
     /// Every check's finding, always in the same order.
     pub findings: Vec<Finding>,
-    /// The best accelerator that ran the probe guest; `None` if none did.
+    /// What guests run under unless something else is asked for, of what ran the probe guest: TCG before KVM, because its
+    /// guests can be traced. `None` if nothing did.
     pub accelerator: Option<Accelerator>,
     /// The QEMU to use; `None` if there is none, or it is too old.
     pub qemu: Option<QemuInfo>,
@@ -105,6 +111,12 @@ impl Report {
             }
         }
         missing
+    }
+
+    /// What is wrong with an accelerator; `None` if it ran the probe guest, or was not tried.
+    pub fn fault_of(&self, accelerator: Accelerator) -> Option<&Finding> {
+        let id = Finding::id_of(accelerator);
+        self.findings.iter().find(|finding| finding.id == id && finding.status != Status::Ok)
     }
 
     /// The findings that failed.
@@ -129,6 +141,9 @@ impl fmt::Display for Report {
         }
         writeln!(f)?;
         match self.accelerator {
+            Some(Accelerator::Tcg) if self.fault_of(Accelerator::Kvm).is_none() => {
+                writeln!(f, "guests run under tcg, or with --accel kvm under kvm, faster and without timelines")?;
+            }
             Some(accelerator) => writeln!(f, "guests run under {accelerator}")?,
             None => writeln!(f, "guests cannot run")?,
         }

@@ -206,7 +206,7 @@ fn none_counted(cell: &Cell, channel: Channel) -> TestCaseStatus {
     } else {
         TestCaseStatus::skipped()
     };
-    let mut message = cell.counted.skipped.clone().unwrap_or_else(|| cell.counted.why_none_counted());
+    let mut message = cell.counted.skipped.clone().unwrap_or_else(|| cell.counted.why_none_counted(channel));
     if let Some(trial) = telling_trial(cell, channel) {
         let _ = write!(message, "; trial {}: {}", trial.index, end(trial, channel));
     }
@@ -271,7 +271,7 @@ fn detail_in_lines(trial: &TrialRecord, channel: Channel) -> Option<&str> {
 /// The figures, and the trial that tells most about them.
 fn system_out(cell: &Cell, channel: Channel, console_tail: &dyn Fn(u64) -> Option<Vec<u8>>) -> String {
     if cell.counted.skipped.is_some() {
-        return format!("{}\n", cell.counted.why_none_counted());
+        return format!("{}\n", cell.counted.why_none_counted(channel));
     }
     let counts = cell.counted.channel(channel);
     let (n, good, interval) = (counts.n(), channel.good(), counts.ci95());

@@ -52,7 +52,7 @@ pub fn judge(summary: &Summary, plan: &[PlannedCell]) -> Vec<Judged> {
 pub fn judge_cell(cell: &CellSummary, expectation: &Expectation) -> Judgement {
     let counts = cell.channel(expectation.channel);
     if counts.n() == 0 {
-        return Judgement::Unknown(cell.why_none_counted());
+        return Judgement::Unknown(cell.why_none_counted(expectation.channel));
     }
     let share = counts.of_by_template(|outcome| outcome == expectation.outcome);
     let (interval, share) = (wilson(share.effective()), share.pooled());

@@ -274,14 +274,17 @@ impl CellSummary {
     }
 
     /// Why a channel of this cell has an `n` of 0, in words.
-    pub fn why_none_counted(&self) -> String {
+    pub fn why_none_counted(&self, channel: Channel) -> String {
         let Self { trials, missed, infra_errors, .. } = self;
         if let Some(reason) = &self.skipped {
             return format!("skipped: {reason}");
         }
-        match (trials, trials.saturating_sub(*missed).saturating_sub(*infra_errors)) {
+        match (trials, self.counted()) {
             (0, _) => "no trial was run".to_owned(),
             (_, 0) => format!("none of {trials} trials counted: {missed} missed, {infra_errors} infra-error"),
+            (_, counted) if channel == Channel::Order => {
+                format!("not seen in {counted} trials that counted: none of them has a timeline")
+            }
             (_, counted) => format!("the channel was judged in none of the trials that counted ({counted})"),
         }
     }

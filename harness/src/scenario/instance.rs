@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness_protocol::Directive;
 
-use super::{Actor, Cpu, Lock, Program, Span, Workload};
+use super::{Action, Actor, Context, Cpu, Lock, PrintLimit, Program, Span, Stay, Workload};
 use crate::model::consoles::FurtherConsoles;
 use crate::model::ends::Ends;
 use crate::model::order::{OrderAssertion, OwnStep};
@@ -120,6 +120,21 @@ impl Instance {
         let cut_off = |actor: &Planned| on(actor).filter(|cpu| *cpu >= online).map(|cpu| (actor.name.clone(), cpu));
         let (name, cpu) = self.actors.iter().find_map(cut_off)?;
         Some(format!("`{name}` may be on CPU {cpu}, and the kernel brings up {online} of {}", self.guest.cpus))
+    }
+
+    /// Why it cannot be judged in virtual time; none if it can. There vCPUs take turns, and one that waits for others gives
+    /// up the rest of its own: beside one that prints without end, and that no interrupt can take away, what waits a second
+    /// of turns does not come to their end.
+    pub fn only_in_real_time(&self) -> Option<String> {
+        let endless = |actor: &&Planned| {
+            matches!(actor.action, Action::Print { limit: PrintLimit::Time(Stay::Forever), .. })
+                && matches!(actor.context, Context::IrqsOff | Context::Hardirq | Context::Nmi)
+        };
+        let Actor { name, .. } = self.actors.iter().find(endless)?;
+        Some(format!(
+            "in virtual time no CPU that waits comes to an end beside `{name}`, which prints for ever with interrupts off: run \
+             it with --time real"
+        ))
     }
 }
 

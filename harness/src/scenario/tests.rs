@@ -349,3 +349,13 @@ fn word() -> impl Strategy<Value = String> {
         1 => Just("../../x".to_owned()),
     ]
 }
+
+/// On kernels that stop the other CPUs before they go on, all of them hung in virtual time and none did in real time.
+#[test]
+fn who_floods_the_log_with_interrupts_off_is_for_real_time() {
+    let all = shipped();
+    let scenario = Scenario::find(&all, "flood-during-panic").unwrap();
+    let why: Vec<_> = scenario.points().iter().map(|point| scenario.at(point).unwrap().only_in_real_time()).collect();
+    assert_eq!(why[0], None);
+    assert_snapshot!(why[1].as_deref().unwrap_or_default(), @"in virtual time no CPU that waits comes to an end beside `flood-1`, which prints for ever with interrupts off: run it with --time real");
+}

@@ -1,6 +1,7 @@
 //! How a session's trials are run.
 
-use crate::guest::Time;
+use super::accelerator::Asked;
+use crate::guest::{Accelerator, Time};
 use crate::model::Phase;
 use crate::procfs;
 use crate::results::{QemuInfo, RunInfo};
@@ -20,6 +21,8 @@ pub struct TrialOptions {
     pub seed: u64,
     /// How many CPUs of guests may be busy at a time, if not as many as this machine has room for.
     pub jobs: Option<u32>,
+    /// What executes the guests.
+    pub accelerator: Asked,
     /// How time passes in the guest.
     pub time: Time,
     /// Whether every trial is booted from its first instruction instead of restored from a template.
@@ -61,9 +64,11 @@ impl TrialOptions {
     pub fn again(info: &RunInfo, jobs: Option<u32>) -> Self {
         let QemuInfo { cold, phase, templates, read_back, kdump, full_vmcore, traced, .. } = info.qemu;
         let time = if info.qemu.time == Time::Virtual.to_string() { Time::Virtual } else { Time::Real };
+        let kvm = info.qemu.accelerator == Accelerator::Kvm.name();
         Self {
             seed: info.seed,
             jobs,
+            accelerator: if kvm { Asked::Kvm } else { Asked::Tcg },
             time,
             cold,
             templates: Some(templates),
@@ -105,6 +110,7 @@ mod tests {
         TrialOptions {
             seed: 7,
             jobs: None,
+            accelerator: Asked::Auto,
             time: Time::Real,
             cold: false,
             templates,

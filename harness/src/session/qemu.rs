@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::accelerator::{Chosen, choose};
 use super::cancellation::Cancellation;
 use super::catalogue::Catalogue;
 use super::event::{Event, Events};
@@ -64,8 +65,12 @@ impl QemuRig {
         events: &Events,
         cancellation: &Cancellation,
     ) -> Result<Self, Failure> {
-        let (machine, qemu_version) = machine(report, options.time)?;
-        let tracer = if options.trace {
+        let Chosen { accelerator, note } = choose(report, options.accelerator, options.time)?;
+        if let Some(note) = note {
+            events.note(note);
+        }
+        let (machine, qemu_version) = machine(report, accelerator, options.time)?;
+        let tracer = if options.trace && accelerator == Accelerator::Tcg {
             let finding = Tracer::find(project, project.cache(), &machine);
             let found = cancellation.unless("the tracer was being built", finding).await?;
             found.inspect_err(|why| tracing::warn!("there will be no timelines: {why}")).ok()
@@ -248,6 +253,11 @@ impl Rig for QemuRig {
         if let Some(reason) = instance.is_cut_off(online(instance.guest.cpus.min(room), &words)) {
             return Ok(Some(reason));
         }
+        if self.options.time == Time::Virtual
+            && let Some(reason) = instance.only_in_real_time()
+        {
+            return Ok(Some(reason));
+        }
         // Most need nothing, and then nothing has to be read.
         if instance.needs == Needs::default() {
             return Ok(None);
@@ -321,16 +331,11 @@ fn build(store: &Store, project: &Project, name: &KernelName, events: &Events) -
 }
 
 /// What guests run on, but for their shape, and QEMU's version. An error if the report has a finding that forbids it.
-pub fn machine(report: &Report, time: Time) -> Result<(Machine, String), Failure> {
-    let (Some(qemu), Some(accelerator)) = (&report.qemu, report.accelerator) else {
+pub fn machine(report: &Report, accelerator: Accelerator, time: Time) -> Result<(Machine, String), Failure> {
+    let (Some(qemu), Some(_)) = (&report.qemu, report.accelerator) else {
         return Err(Failure::host(format!(
             "this machine cannot run guests:\n{report}\nhint: harness doctor --install"
         )));
-    };
-    let accelerator = match (accelerator, time) {
-        // Virtual time is a matter of the translator.
-        (_, Time::Virtual) => Accelerator::Tcg,
-        (accelerator, Time::Real) => accelerator,
     };
     let machine = Machine {
         qemu: qemu.path.clone(),

@@ -56,14 +56,14 @@ pub use workdir::ScratchDirs;
 /// Witness lines a trial writes: some 2 kB of log, of which a channel that lost a part shows how much.
 pub const WITNESSES: u32 = 32;
 
-/// How long a guest may take from its first instruction to its agent, on a slow and busy host.
-pub const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a guest that boots may print nothing, on a slow and busy host.
+const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a guest may take that is to say at its deadline that it is alive: its clock and the host's are not one.
 const TO_REPORT: Duration = Duration::from_secs(10);
 
-/// How long arming may take.
-const ARM_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a guest that is to fire its faults may print nothing.
+const ARM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all trials of a run have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -376,7 +376,7 @@ async fn drive(
     let machine = &stage.machine;
     let booted = matches!(source.start(), Start::Boot { .. });
     if booted {
-        match guest.message("ready", BOOT_DEADLINE).await? {
+        match guest.message("ready", BOOT_PATIENCE).await? {
             AgentMessage::Ready { .. } => (),
             other => return Err(GuestError::Agent(format!("it said {other:?} where `ready` was due"))),
         }

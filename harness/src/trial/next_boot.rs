@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use harness_protocol::{Directive, directive};
 
-use super::BOOT_DEADLINE;
+use super::BOOT_PATIENCE;
 use super::stage::Stage;
 use crate::guest::{Artifacts, Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory};
 
@@ -32,7 +32,7 @@ pub(super) async fn read(stage: &Stage, artifacts: &Artifacts) -> Result<Vec<Pst
     let directives = directive::text(&[Directive::ReadPstore]);
     let given = Given { directives: Some(&directives), ..Given::default() };
     let mut guest = Guest::start(&stage.machine, start, given, folder.path(), None, None).await?;
-    guest.pstore_files(BOOT_DEADLINE).await
+    guest.pstore_files(BOOT_PATIENCE).await
 }
 
 fn io(what: &str) -> impl FnOnce(std::io::Error) -> GuestError {

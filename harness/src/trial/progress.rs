@@ -216,6 +216,11 @@ impl Progress {
         !self.waits.is_empty()
     }
 
+    /// Whether it has not been quiet for too long.
+    pub fn goes_on(&self) -> bool {
+        !self.left().is_zero()
+    }
+
     /// How long until it has been quiet for too long, in the guest's time.
     fn left(&self) -> Duration {
         let Some((moment, _, alive)) = &self.seen else { return self.patience.quiet };

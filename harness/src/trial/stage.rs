@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::RwLock;
 
-use super::BOOT_DEADLINE;
+use super::BOOT_PATIENCE;
 use super::alive::{self, NotAliveReason};
 use super::dump::Dumps;
 use super::symbols::KernelSymbols;
@@ -287,7 +287,7 @@ impl Stage {
         let tracing = self.tracer.as_ref().map(StageTracer::for_boot);
         let boot = stream(u64::from(number), "", "boot");
         let files = (&**kernel, &**initramfs, &**append);
-        let made = Template::create(&self.machine, files, dir, boot, BOOT_DEADLINE, tracing.as_ref()).await;
+        let made = Template::create(&self.machine, files, dir, boot, BOOT_PATIENCE, tracing.as_ref()).await;
         let template = made.map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })?;
         self.restorable(number, template)
     }

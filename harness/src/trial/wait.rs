@@ -7,13 +7,13 @@ use super::hung::{Hung, Stand};
 use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Limited, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
 use super::stage::{PANIC_CPU, Stage};
-use super::{ARM_DEADLINE, Assignment};
+use super::{ARM_PATIENCE, Assignment};
 use crate::evidence::Probes;
 use crate::evidence::activity;
 use crate::evidence::registers::{self, VcpuState};
 use crate::evidence::stamps::{self, Action, Actor, Stamps};
 use crate::evidence::symbols::Symbols;
-use crate::guest::{Clock, End, Guest, GuestError, Sample, Time, monotonic_ns};
+use crate::guest::{Clock, End, Guest, GuestError, Sample, Silence, Time, monotonic_ns};
 use crate::waits::{Lasts, Variable, Waits};
 
 /// When a guest that has not ended is looked at first: most have ended by then, and cost nothing.
@@ -68,6 +68,10 @@ const BETWEEN_KERNELS: &str = "purgatory";
 /// A deadline is put off by no more than this in all, however many waits there are.
 const MOST_GRANTED: Duration = Duration::from_secs(2 * 3600);
 
+/// The deadline of a guest whose crash kernel is coming up, and goes on doing so, is put off to this many times the time in
+/// all: on a slow host it takes long.
+const MOST_FOR_CAPTURE: u32 = 10;
+
 /// In virtual time, the deadline of a guest with a crash kernel is multiplied by this where it is measured by the guest's
 /// own clock.
 const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
@@ -104,9 +108,11 @@ impl<'a> Waiting<'a> {
         // By the host's clock, and by the guest's.
         let mut fired: Option<(Instant, Duration)> = None;
         let mut look_at = began + FIRST_LOOK;
+        let arming = Silence::new(ARM_PATIENCE, guest.heard());
+        let mut arm_by = began + ARM_PATIENCE;
         let mut not_before = NotBefore::WentOn;
         loop {
-            let limit = fired.map_or(began + ARM_DEADLINE, |(at, _)| at + self.deadline());
+            let limit = fired.map_or(arm_by, |(at, _)| at + self.deadline());
             let now = Instant::now();
             let poll = if self.injections.outstanding() { now + POLL } else { look_at };
             if let Some(end) = guest.end(poll.min(look_at).min(limit).saturating_duration_since(now)).await? {
@@ -128,7 +134,11 @@ impl<'a> Waiting<'a> {
                 fired = Some((sample.at, sample.guest_time));
             } else if let Some(end) = self.past(limit, fired, &sample) {
                 if fired.is_none() {
-                    return Err(guest.silent("fire", ARM_DEADLINE).await);
+                    match arming.left(sample.heard()) {
+                        Some(left) => arm_by = sample.at + left,
+                        None => return Err(guest.silent("fire", arming.lasts(sample.at)).await),
+                    }
+                    continue;
                 }
                 if let Some(hung) = self.past_deadline(guest, not_before.clone()).await? {
                     return Ok((end, Some(hung)));
@@ -199,8 +209,15 @@ impl<'a> Waiting<'a> {
     }
 
     /// The guest past its deadline is hung, unless its kernel waits for something that comes by itself: then it is given
-    /// until that is over, and the time to go on after it or to be seen to be quiet.
+    /// until that is over, and the time to go on after it or to be seen to be quiet. One whose crash kernel is coming up is
+    /// given time for as long as that prints.
     async fn past_deadline(&mut self, guest: &mut Guest, not_before: NotBefore) -> Result<Option<Hung>, GuestError> {
+        let Assignment { quiet, deadline, .. } = *self.assignment;
+        let comes_up = guest.has_captured() > 0 && self.progress.goes_on();
+        if comes_up && self.granted + quiet <= deadline * (MOST_FOR_CAPTURE - 1) {
+            self.granted += quiet;
+            return Ok(None);
+        }
         let symbols = self.symbols(guest).await?;
         let (stands, looked) = self.looks(guest, &symbols).await?;
         let why = match looked {

@@ -70,5 +70,5 @@ fn an_order_that_is_expected_is_judged() {
     assert_snapshot!(text, @"order kept in 1 of 3 (95 % CI 6–79 %), expected at least 90 %");
     let without = Summary::from_trials("x", &[trial(0, &key("stock", "panic-alone", ""), counted(Saved, Saved))]);
     let unknown = judge_cell(&without.cells[0], &expect(Channel::Order, Kept));
-    assert_eq!(unknown, Judgement::Unknown("the channel was judged in none of the trials that counted (1)".into()));
+    assert_eq!(unknown, Judgement::Unknown("not seen in 1 trials that counted: none of them has a timeline".into()));
 }

@@ -106,6 +106,7 @@ fn options() -> TrialOptions {
     TrialOptions {
         seed: 7,
         jobs: Some(2),
+        accelerator: AskedAccelerator::Auto,
         time: Time::Real,
         cold: false,
         templates: None,
