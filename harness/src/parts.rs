@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::project::Project;
+use crate::project::{PREBUILT, Project};
 
 /// The target of what QEMU and guests execute: x86-64 with the C library of the host, which needs no other toolchain.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -97,10 +97,32 @@ pub enum PartError {
     },
 }
 
-/// Builds a part, or takes it from the cache when nothing that goes into it has changed.
+impl Part {
+    /// Where it lies below a folder of parts.
+    fn below(&self, folder: &Path) -> PathBuf {
+        folder.join(self.features).join(self.file)
+    }
+}
+
+/// Puts all of them into a folder that is to be a project's [`PREBUILT`].
+pub fn build_all(project: &Project, cache: &Path, folder: &Path) -> Result<(), PartError> {
+    for part in [AGENT, TRACER_1, TRACER_2, TRACER_7] {
+        let (from, to) = (build(project, cache, &part)?, part.below(folder));
+        let parent = to.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(failed(&part, "create", parent))?;
+        std::fs::copy(&from, &to).map_err(failed(&part, "copy", &from))?;
+    }
+    Ok(())
+}
+
+/// Builds a part, unless it is there already: with the project, or in the cache when nothing that goes into it has changed.
 ///
-/// Returns its path, below `cache`.
+/// Returns its path.
 pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, PartError> {
+    let there = part.below(&project.parts().join(PREBUILT));
+    if there.is_file() {
+        return Ok(there);
+    }
     let kept = cache.join(part.kept_in);
     let key = digest(project, part)?;
     let built = kept.join(&key);
@@ -110,7 +132,7 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
     let target_dir = kept.join("target").join(checkout(project, part)?);
     let mut command = Command::new("cargo");
     command
-        .current_dir(project.root())
+        .current_dir(project.parts())
         .args(["build", "--quiet", "--locked", "--package", part.package, "--profile", part.profile])
         .args(["--target", TARGET, "--features", part.features])
         .arg("--target-dir")
@@ -134,7 +156,7 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
 /// Names the folder that the crate is in. cargo tells by the files' times whether what it has built is fresh, and of two
 /// checkouts that have one target folder it may take the other's for it.
 fn checkout(project: &Project, part: &Part) -> Result<String, PartError> {
-    let folder = project.root().join(part.crates.first().copied().unwrap_or_default());
+    let folder = project.parts().join(part.crates.first().copied().unwrap_or_default());
     let folder = folder.canonicalize().map_err(failed(part, "find", &folder))?;
     let digest = format!("{:x}", Sha256::digest(folder.as_os_str().as_encoded_bytes()));
     Ok(digest.chars().take(12).collect())
@@ -149,10 +171,11 @@ fn failed(part: &Part, what: &'static str, path: &Path) -> impl FnOnce(io::Error
 /// Everything a part is made from: its sources, its manifests, the lock file that pins what it depends on, and its
 /// options.
 fn digest(project: &Project, part: &Part) -> Result<String, PartError> {
-    let mut files = vec![project.root().join("Cargo.toml"), project.root().join("Cargo.lock")];
+    let root = project.parts();
+    let mut files = vec![root.join("Cargo.toml"), root.join("Cargo.lock")];
     for folder in part.crates {
-        files.push(project.root().join(folder).join("Cargo.toml"));
-        let src = project.root().join(folder).join("src");
+        files.push(root.join(folder).join("Cargo.toml"));
+        let src = root.join(folder).join("src");
         for entry in std::fs::read_dir(&src).map_err(failed(part, "list", &src))? {
             files.push(entry.map_err(failed(part, "list", &src))?.path());
         }

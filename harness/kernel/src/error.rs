@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::diagnose::Diagnosis;
 use super::thread::Refusal;
 use super::{Version, files};
+use harness_model::KernelName;
 use harness_yaml::{InputError, LookupError, UnknownName};
 
 /// What the source of one kernel takes while it is built, unpacked and with its objects: 1.7 GiB and 0.2 GiB were
@@ -87,6 +88,12 @@ pub enum KernelError {
     NoB4 {
         /// The mail's `Message-ID`.
         id: String,
+    },
+    /// A pack has the kernels of one suite.
+    #[error("the pack has no kernel {kernel}\n\nhint: it has those of its suite; harness pack makes one of another")]
+    NotPacked {
+        /// The kernel that was asked for.
+        kernel: KernelName,
     },
     /// A base's tarball is not there.
     #[error("base `{base}` has no source: {} does not exist\n\nhint: correct its `tarball` in guest-kernel/bases.yaml", path.display())]
@@ -266,6 +273,7 @@ impl KernelError {
             | Self::NotForBase { .. }
             | Self::Axis { .. }
             | Self::Series { .. }
+            | Self::NotPacked { .. }
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }

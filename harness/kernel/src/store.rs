@@ -12,11 +12,12 @@ use super::key::Ingredients;
 use super::knob::Knob;
 use super::module::{MODULE, ModuleSources};
 use super::record::{BUILD_RECORD, FILES};
+use super::remembered::Missing;
 use super::series::{Patch, PatchHead};
 use super::source::Source;
 use super::variant::Variant;
 use super::workbench::Workbench;
-use super::{BuildEvent, BuildRecord, Canceller, KernelError, Version, files, toolchain};
+use super::{BuildEvent, BuildRecord, Canceller, KernelError, ToolRecord, Version, files, toolchain};
 use harness_model::{GuestChange, KernelName};
 use harness_project::Project;
 
@@ -25,7 +26,12 @@ use harness_project::Project;
 pub struct Store {
     cache: PathBuf,
     canceller: Canceller,
+    /// Whether it has all that it will ever have, as a pack's: nothing is built.
+    sealed: bool,
 }
+
+/// The file of a cache that says that nothing is to be built in it.
+pub const SEAL: &str = "sealed";
 
 /// A kernel that can be booted, and how its variant wants it to be.
 #[derive(Debug, Clone)]
@@ -96,7 +102,8 @@ impl Store {
     pub fn open(cache: &Path) -> Result<Self, KernelError> {
         let fail = KernelError::io("opening the build cache", cache);
         fs::create_dir_all(cache.join("kernels")).map_err(&fail)?;
-        Ok(Self { cache: std::path::absolute(cache).map_err(&fail)?, canceller: Canceller::default() })
+        let sealed = cache.join(SEAL).exists();
+        Ok(Self { cache: std::path::absolute(cache).map_err(&fail)?, canceller: Canceller::default(), sealed })
     }
 
     /// The folder that everything is kept in.
@@ -110,7 +117,7 @@ impl Store {
     }
 
     /// The kernel of that name, built unless there is one of the same content. Blocks until it is there; `report` is
-    /// called as it comes along.
+    /// called as it comes along. One that was built before needs neither a compiler nor its source.
     pub fn build(
         &self,
         project: &Project,
@@ -120,23 +127,9 @@ impl Store {
         let variant = Variant::find(project, &name.variant)?;
         let base = Base::find(project, &name.base)?;
         let module = ModuleSources::read(&project.guest_kernel().join("crashlab"))?;
-        let tools = toolchain::identify(&self.canceller)?;
-        let source = Source::identify(&base, &self.cache, &self.canceller, report)?;
-        let guest = for_version(&project.guest_kernel().join("configs"), &source.version)?;
-        let fragments = Fragments::read(&[guest, variant.config.clone()].concat())?;
-        let patches = patches(&variant, &base, &source.version)?;
-        let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
-        let key = Ingredients {
-            source: &source.digest,
-            patches: patches.iter().map(|patch| files::sha256(&patch.content)).collect(),
-            config: &files::sha256(fragments.text().as_bytes()),
-            tools: &tools,
-            module: &module.digest(),
-        }
-        .key();
         let kernel = |record: BuildRecord| Kernel {
-            dir: self.folder(&key),
-            key: key.clone(),
+            dir: self.folder(&record.key),
+            key: record.key.clone(),
             variant: variant.name.clone(),
             base: base.name.clone(),
             command_line: variant.command_line.clone(),
@@ -144,6 +137,16 @@ impl Store {
             guest: variant.guest,
             record,
         };
+        let (tools, source) = match self.origins(name, &base, report) {
+            Ok(origins) => origins,
+            Err(missing) => {
+                let known = missing.known_by(&base);
+                let before = self.built_before(project, (&variant, &base, &module), &known)?;
+                return before.map(kernel).ok_or(missing.error).inspect(|_| report(BuildEvent::Cached));
+            }
+        };
+        let recipe = Recipe::of(project, &variant, &base, &source.version)?;
+        let key = recipe.key(&source.digest, &tools, &module);
         if let Some(record) = self.find(&key) {
             report(BuildEvent::Cached);
             return Ok(kernel(record));
@@ -168,8 +171,8 @@ impl Store {
             variant: &variant.name,
             base: &base.name,
             source: &source,
-            patches: &patches,
-            fragments: &fragments,
+            patches: &recipe.patches,
+            fragments: &recipe.fragments,
             module: &module,
             tools: &tools,
             key: &key,
@@ -193,12 +196,30 @@ impl Store {
         patches(&variant, &base, &source.version)?.iter().map(|path| Ok(Patch::read(path)?.head())).collect()
     }
 
+    /// The tools and the source that a kernel would be made with.
+    fn origins(
+        &self,
+        name: &KernelName,
+        base: &Base,
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<(ToolRecord, Source), Missing> {
+        if self.sealed {
+            return Err(Missing { error: KernelError::NotPacked { kernel: name.clone() }, source: None });
+        }
+        let tools = toolchain::identify(&self.canceller);
+        match (tools, Source::identify(base, &self.cache, &self.canceller, report)) {
+            (Ok(tools), Ok(source)) => Ok((tools, source)),
+            (Err(error), source) => Err(Missing { error, source: source.ok().map(|source| source.digest) }),
+            (Ok(_), Err(error)) => Err(Missing { error, source: None }),
+        }
+    }
+
     fn folder(&self, key: &str) -> PathBuf {
         self.cache.join("kernels").join(key)
     }
 
     /// The record of a kernel that is there as a whole.
-    fn find(&self, key: &str) -> Option<BuildRecord> {
+    pub(super) fn find(&self, key: &str) -> Option<BuildRecord> {
         let folder = self.folder(key);
         let record: BuildRecord = serde_json::from_slice(&fs::read(folder.join(BUILD_RECORD)).ok()?).ok()?;
         (record.key == key && FILES.iter().all(|name| folder.join(name).is_file())).then_some(record)
@@ -211,6 +232,35 @@ impl Store {
         files::remove_all(&folder).map_err(&fail)?;
         fs::rename(output, &folder).map_err(&fail)?;
         self.find(key).ok_or_else(|| fail(std::io::Error::other("it is not whole after it was moved there")))
+    }
+}
+
+/// What a kernel is made of that the project says.
+pub(super) struct Recipe {
+    fragments: Fragments,
+    patches: Vec<Patch>,
+}
+
+impl Recipe {
+    /// For a kernel of this version.
+    pub(super) fn of(
+        project: &Project,
+        variant: &Variant,
+        base: &Base,
+        version: &Version,
+    ) -> Result<Self, KernelError> {
+        let guest = for_version(&project.guest_kernel().join("configs"), version)?;
+        let fragments = Fragments::read(&[guest, variant.config.clone()].concat())?;
+        let patches = patches(variant, base, version)?;
+        let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { fragments, patches })
+    }
+
+    /// The key of a kernel that is made of it, from the source of this digest, by these tools, with this module.
+    pub(super) fn key(&self, source: &str, tools: &ToolRecord, module: &ModuleSources) -> String {
+        let patches = self.patches.iter().map(|patch| files::sha256(&patch.content)).collect();
+        let config = files::sha256(self.fragments.text().as_bytes());
+        Ingredients { source, patches, config: &config, tools, module: &module.digest() }.key()
     }
 }
 

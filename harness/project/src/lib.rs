@@ -9,14 +9,19 @@ use std::path::{Path, PathBuf};
 pub struct Project {
     root: PathBuf,
     cache: PathBuf,
+    /// Where the sources of the harness's own parts are, if not in the root.
+    parts: Option<PathBuf>,
+    /// Where runs are kept, if not in the root.
+    results: Option<PathBuf>,
 }
 
+/// The folder of a project with the parts that are built already: the guest's agent, the tracer.
+pub const PREBUILT: &str = "prebuilt";
+
 impl Project {
-    /// The nearest folder at or above `start` in which a project is; failing that, the checkout this
-    /// program was built from.
+    /// The nearest folder at or above `start` in which a project is.
     pub fn find(start: &Path) -> Option<Self> {
-        let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.parent()?;
-        start.ancestors().chain([built_from]).find(|dir| Self::is_at(dir)).map(Self::at)
+        start.ancestors().find(|dir| Self::is_at(dir)).map(Self::at)
     }
 
     /// Whether a project is in this folder: whether it has a `guest-kernel/bases.yaml`, be it broken or not.
@@ -26,12 +31,34 @@ impl Project {
 
     /// The project at `root`, whatever is there.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), cache: cache_dir() }
+        Self::with_cache(root, cache_dir())
     }
 
     /// The project at `root`, with a cache of its own.
     pub fn with_cache(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), cache: cache.into() }
+        Self { root: root.into(), cache: cache.into(), parts: None, results: None }
+    }
+
+    /// With the harness's own parts, or their sources, below this folder.
+    #[must_use]
+    pub fn with_parts(self, folder: impl Into<PathBuf>) -> Self {
+        Self { parts: Some(folder.into()), ..self }
+    }
+
+    /// With its runs in this folder.
+    #[must_use]
+    pub fn with_results(self, folder: impl Into<PathBuf>) -> Self {
+        Self { results: Some(folder.into()), ..self }
+    }
+
+    /// Whether the harness's own parts, or their sources, are in the root.
+    pub fn has_parts(&self) -> bool {
+        [PREBUILT, "images/agent"].iter().any(|folder| self.root.join(folder).is_dir())
+    }
+
+    /// The folder below which the harness's own parts are, or their sources.
+    pub fn parts(&self) -> &Path {
+        self.parts.as_deref().unwrap_or(&self.root)
     }
 
     /// The root itself.
@@ -86,7 +113,7 @@ impl Project {
 
     /// `results/`: one folder a run.
     pub fn results(&self) -> PathBuf {
-        self.root.join("results")
+        self.results.clone().unwrap_or_else(|| self.root.join("results"))
     }
 }
 

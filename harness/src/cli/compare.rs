@@ -44,6 +44,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let results = results(global, &project(global)?);
     let base = Side::parse(&arguments.base)?.or_run(&arguments.run).load(&results)?;
     let candidate = Side::parse(&arguments.candidate)?.or_run(&arguments.run).load(&results)?;
+    base.fits(&candidate)?;
     let sequential = arguments.sequential || base.sequential || candidate.sequential;
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };

@@ -43,6 +43,14 @@ pub enum Error {
         /// The point.
         cell: String,
     },
+    /// Guests of one side ran under TCG, and of the other under KVM.
+    #[error("cannot compare: guests of run {} ran under {}, and of run {} under {}", one.0, one.1, other.0, other.1)]
+    Accelerators {
+        /// A run, and what executed its guests.
+        one: (String, String),
+        /// Likewise.
+        other: (String, String),
+    },
     /// The run could not be found or read.
     #[error(transparent)]
     Results(#[from] results::Error),
@@ -59,6 +67,7 @@ impl Error {
             Self::NoVariant { variant, elsewhere, .. } => {
                 elsewhere.as_ref().map(|run| format!("run {run} has it: {run}:{variant}"))
             }
+            Self::Accelerators { .. } => Some("run both with the same --accel: what takes how long is not alike".to_owned()),
             Self::Results(error) => error.hint(),
             Self::Empty { .. } | Self::Twice { .. } => None,
         }

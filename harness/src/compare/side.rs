@@ -30,6 +30,21 @@ pub struct Column {
     pub cells: Vec<CellSummary>,
     /// Whether the run had as many trials as it took to decide: then only sequential evidence holds.
     pub sequential: bool,
+    /// What executed the run's guests, if that is known.
+    pub accelerator: Option<String>,
+}
+
+impl Column {
+    /// That its guests were executed as those of another, whose figures it is to be compared with.
+    pub fn fits(&self, other: &Self) -> Result<(), Error> {
+        match (&self.accelerator, &other.accelerator) {
+            (Some(one), Some(two)) if one != two => {
+                let side = |column: &Self, accelerator: &str| (column.run.id().to_owned(), accelerator.to_owned());
+                Err(Error::Accelerators { one: side(self, one), other: side(other, two) })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Column {
@@ -66,8 +81,10 @@ impl Side {
         let run = Run::find(results, self.run.as_deref().unwrap_or(LATEST))?;
         let summary = run.summary()?;
         // A summary kept alone, as a baseline, has nothing that says how it came about.
-        let sequential = run.info().is_ok_and(|info| info.until.is_some() || info.bisected.is_some());
-        match self.choose(&run, summary.cells).map(|column| Column { sequential, ..column }) {
+        let info = run.info().ok();
+        let sequential = info.as_ref().is_some_and(|info| info.until.is_some() || info.bisected.is_some());
+        let accelerator = info.map(|info| info.qemu.accelerator);
+        match self.choose(&run, summary.cells).map(|column| Column { sequential, accelerator, ..column }) {
             Err(Error::NoVariant { run, variant, there, .. }) => {
                 let elsewhere = self.elsewhere(results, &run);
                 Err(Error::NoVariant { run, variant, there, elsewhere })
@@ -98,7 +115,7 @@ impl Side {
         };
         let (variant, base) = (variant.clone(), base.clone());
         cells.retain(|cell| cell.key.variant == variant && cell.key.base == base);
-        Ok(Column { run: run.clone(), variant, base, cells, sequential: false })
+        Ok(Column { run: run.clone(), variant, base, cells, sequential: false, accelerator: None })
     }
 
     /// The newest run but this one that has the variant; best effort, for a hint.
