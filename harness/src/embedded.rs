@@ -7,10 +7,10 @@ use include_dir::{Dir, DirEntry};
 use sha2::{Digest, Sha256};
 
 /// What the program was built with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Embedded {
     /// Folders, by their paths below the project's root.
-    pub folders: &'static [(&'static str, &'static Dir<'static>)],
+    pub folders: Vec<(&'static str, &'static Dir<'static>)>,
     /// Files in the root.
     pub files: &'static [(&'static str, &'static [u8])],
 }
@@ -36,7 +36,7 @@ impl Embedded {
     /// Every file, by its path below the project's root.
     fn all(&self) -> Vec<(PathBuf, &'static [u8])> {
         let mut all: Vec<_> = self.files.iter().map(|(name, content)| (PathBuf::from(name), *content)).collect();
-        for (below, folder) in self.folders {
+        for (below, folder) in &self.folders {
             add(Path::new(below), folder, &mut all);
         }
         all
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn what_is_inside_is_unpacked_once() {
         static SOURCES: Dir<'static> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/src/timeline");
-        let embedded = Embedded { folders: &[("src", &SOURCES)], files: &[("Cargo.toml", b"x")] };
+        let embedded = Embedded { folders: vec![("src", &SOURCES)], files: &[("Cargo.toml", b"x")] };
         let cache = tempfile::tempdir().unwrap();
         let folder = embedded.unpack(cache.path()).unwrap();
         assert_eq!(std::fs::read(folder.join("Cargo.toml")).unwrap(), b"x");
@@ -90,7 +90,7 @@ mod tests {
         std::fs::write(folder.join("Cargo.toml"), "y").unwrap();
         assert_eq!(embedded.unpack(cache.path()).unwrap(), folder);
         assert_eq!(std::fs::read(folder.join("Cargo.toml")).unwrap(), b"y", "it is not written again");
-        let other = Embedded { files: &[("Cargo.toml", b"z")], ..embedded };
+        let other = Embedded { files: &[("Cargo.toml", b"z")], ..embedded.clone() };
         assert_ne!(other.unpack(cache.path()).unwrap(), folder);
         let left: Vec<_> = std::fs::read_dir(cache.path().join("program")).unwrap().collect();
         assert_eq!(left.len(), 2, "nothing is left beside: {left:?}");

@@ -15,7 +15,7 @@ pub struct Place<'a> {
     /// A folder.
     pub named: Option<&'a Path>,
     /// What is inside the program.
-    pub embedded: Option<Embedded>,
+    pub embedded: Option<&'a Embedded>,
 }
 
 impl Place<'_> {
@@ -53,7 +53,7 @@ fn results_in(here: &Path) -> PathBuf {
     here.join("results")
 }
 
-fn unpacked(embedded: Embedded) -> Result<PathBuf, Failure> {
+fn unpacked(embedded: &Embedded) -> Result<PathBuf, Failure> {
     let cache = cache_dir();
     embedded.unpack(&cache).map_err(|error| {
         Failure::hinted_host(

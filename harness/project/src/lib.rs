@@ -51,6 +51,11 @@ impl Project {
         Self { results: Some(folder.into()), ..self }
     }
 
+    /// Whether it is the user's to change: what lies in the cache has its runs elsewhere.
+    pub fn is_the_users(&self) -> bool {
+        self.results.is_none()
+    }
+
     /// Whether the harness's own parts, or their sources, are in the root.
     pub fn has_parts(&self) -> bool {
         [PREBUILT, "images/agent"].iter().any(|folder| self.root.join(folder).is_dir())

@@ -24,13 +24,13 @@ pub struct Arguments {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let options = host_options(global)?;
+    let project = project(global)?;
+    let options = host_options(global, &project);
     let mut report = preflight::check(&options).await;
     if arguments.install && report.status() == Status::Fail {
         report = install(&options, report, arguments.yes).await?;
     }
     if let Ok((machine, _)) = machine(&report, Accelerator::Tcg, Time::Real) {
-        let project = project(global)?;
         report.findings.push(tracing(&Tracer::find(&project, project.cache(), &machine).await));
     }
     match global.format {

@@ -13,9 +13,11 @@ mod explain;
 mod generate;
 mod list;
 mod merge;
+mod new;
 mod options;
 mod order;
 mod outcome;
+mod pack;
 mod project;
 mod quickstart;
 mod report;
@@ -32,6 +34,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::embedded::Embedded;
 use crate::failure::Failure;
 use crate::reporter;
 
@@ -56,9 +59,13 @@ pub struct Cli {
 /// Options that every subcommand takes.
 #[derive(Debug, clap::Args)]
 pub struct Global {
-    /// The project: the folder with guest-kernel/ and scenarios/ [default: the nearest at or above this one]
+    /// The project: the folder with guest-kernel/ and scenarios/ [default: the nearest at or above this one, else the one
+    /// inside the program]
     #[arg(long, global = true, value_name = "DIR", env = "HARNESS_PROJECT")]
     project: Option<PathBuf>,
+    /// A pack in the project's place, which has its kernels as well
+    #[arg(long, global = true, value_name = "FILE", env = "HARNESS_PACK")]
+    pack: Option<PathBuf>,
     /// Where runs are kept [default: results/ in the project]
     #[arg(long, global = true, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -68,6 +75,9 @@ pub struct Global {
     /// How results are written to standard output
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     format: Output,
+    /// The project inside the program
+    #[arg(skip)]
+    embedded: Option<Embedded>,
 }
 
 /// How results are written.
@@ -93,6 +103,13 @@ enum Command {
     Explain(explain::Arguments),
     /// Build kernels
     Build(build::Arguments),
+    /// Begin a scenario or a variant as a copy of another one
+    New(new::Arguments),
+    /// Put all that a suite needs but QEMU into a file
+    Pack(pack::Arguments),
+    /// Build the guest's agent and the tracer, for a package of the harness
+    #[command(hide = true)]
+    Parts(pack::PartsArguments),
     /// Make variants of patches
     Variant(variant::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
@@ -125,13 +142,14 @@ enum Command {
     Man(generate::ManArguments),
 }
 
-/// Parses the command line, does what it says, and says how that went.
-pub fn main() -> ExitCode {
+/// Parses the command line, does what it says, and says how that went. `embedded`: the project inside the program.
+pub fn main(embedded: Embedded) -> ExitCode {
     let filter = std::env::var("HARNESS_LOG").ok().and_then(|directives| directives.parse::<Targets>().ok());
     let filter = filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::WARN));
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     tracing_subscriber::registry().with(log.with_filter(filter)).init();
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    cli.global.embedded = Some(embedded);
     // Guests are seen to by as many threads as there are processors; this one assigns trials, counts and reports them.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -165,6 +183,9 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::main(&global, &arguments),
         Command::Explain(arguments) => explain::main(&global, &arguments),
         Command::Build(arguments) => build::main(&global, &arguments).await,
+        Command::New(arguments) => new::main(&global, &arguments),
+        Command::Pack(arguments) => pack::main(&global, arguments).await,
+        Command::Parts(arguments) => pack::parts(&global, &arguments),
         Command::Variant(arguments) => variant::main(&global, arguments),
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,

@@ -5,28 +5,15 @@ use std::path::PathBuf;
 use super::{Failure, Global};
 use crate::kernel::{self, Origin};
 use crate::preflight::{self, Options, Report};
+use crate::place::Place;
 use crate::project::Project;
 use crate::reporter::StandardError;
 use crate::session::{Cancellation, Catalogue, Events, QemuRig, Session, TrialOptions, harness_info};
 
-/// The project, as `--project` says or as it is found from here.
+/// The project, as `--pack` or `--project` say or as it is found from here.
 pub fn project(global: &Global) -> Result<Project, Failure> {
-    if let Some(root) = &global.project {
-        if !Project::is_at(root) {
-            return Err(Failure::input(format!(
-                "no project in {}: no guest-kernel/bases.yaml there\n\nhint: name the root of a checkout",
-                root.display()
-            )));
-        }
-        return Ok(Project::at(root));
-    }
-    let here = std::env::current_dir().map_err(|e| Failure::host(format!("find the current folder: {e}")))?;
-    Project::find(&here).ok_or_else(|| {
-        Failure::input(format!(
-            "no project at or above {}: no guest-kernel/bases.yaml there\n\nhint: name one with --project DIR",
-            here.display()
-        ))
-    })
+    let Global { pack, project, embedded, .. } = global;
+    Place { pack: pack.as_deref(), named: project.as_deref(), embedded: embedded.as_ref() }.project()
 }
 
 /// Where runs are kept.
@@ -50,7 +37,7 @@ pub async fn session(
     catalogue: Catalogue,
     options: TrialOptions,
 ) -> Result<Session<QemuRig>, Failure> {
-    let report = preflight::check(&host_options(global)?).await;
+    let report = preflight::check(&host_options(global, &catalogue.project)).await;
     session_on(global, catalogue, options, &report).await
 }
 
@@ -69,11 +56,10 @@ pub async fn session_on(
 }
 
 /// What to look at: this machine, for the project's bases.
-pub fn host_options(global: &Global) -> Result<Options, Failure> {
-    let project = project(global)?;
-    let mut options = Options::new(project.cache().to_owned(), results(global, &project), 1);
+pub fn host_options(global: &Global, project: &Project) -> Options {
+    let mut options = Options::new(project.cache().to_owned(), results(global, project), 1);
     options.qemu = global.qemu.clone().or(options.qemu);
-    options.source_packages = kernel::list_bases(&project)
+    options.source_packages = kernel::list_bases(project)
         .good
         .into_iter()
         .filter_map(|base| match base.origin {
@@ -82,5 +68,5 @@ pub fn host_options(global: &Global) -> Result<Options, Failure> {
             Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
         })
         .collect();
-    Ok(options)
+    options
 }

@@ -41,7 +41,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         "1/3 preflight: can this machine build kernels and crash guests?\n\
          On a fresh machine with 2 processors the whole takes about 10 minutes, a second time about 2."
     );
-    let options = host_options(global)?;
+    let options = host_options(global, &catalogue.project);
     let mut report = preflight::check(&options).await;
     if report.status() == Status::Fail {
         report = doctor::install(&options, report, arguments.yes).await?;

@@ -9,6 +9,7 @@ use super::{Failure, Global, outcome};
 use crate::compare;
 use crate::kernel;
 use crate::model::KernelName;
+use crate::pack;
 use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
 use crate::results::{Run, Until};
 use crate::scenario::PointFilter;
@@ -24,8 +25,8 @@ use crate::session::{Catalogue, Request, Resumable, RunOutcome, TrialOptions};
                   harness run --suite quick --until decided\n  harness run --resume latest"
 )]
 pub struct Arguments {
-    /// The suite to run
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "resume"])]
+    /// The suite to run [default: the pack's]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "resume", "pack"])]
     suite: Option<String>,
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
@@ -63,7 +64,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
-          "until", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "until", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)
@@ -91,14 +92,14 @@ pub fn share(text: &str) -> Result<f64, String> {
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let outcome = match &arguments.resume {
         Some(name) => resume(global, name, arguments.trials_as.jobs()).await?,
-        None => begin(global, &arguments).await?,
+        None => begin(global, arguments).await?,
     };
     outcome::print(&outcome, global.format)?;
     outcome::print_how_to_resume(&outcome);
     Ok(outcome::exit_code(&outcome))
 }
 
-async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Failure> {
+async fn begin(global: &Global, mut arguments: Arguments) -> Result<RunOutcome, Failure> {
     // What is made of the patches is one of the variants that are there.
     let patched = match arguments.patch.as_slice() {
         [] => None,
@@ -112,10 +113,13 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
     };
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
-    let mut selection = selection(&catalogue, arguments, patched)?;
+    if arguments.suite.is_none() && arguments.scenario.is_empty() {
+        arguments.suite = pack::suite_of(&catalogue.project);
+    }
+    let mut selection = selection(&catalogue, &arguments, patched)?;
     let catalogue = catalogue.with_guests_of(&selection.kernels)?;
     let shard = shard(arguments.shard)?;
-    let Arguments { error_rate, margin, at_most, .. } = *arguments;
+    let Arguments { error_rate, margin, at_most, .. } = arguments;
     let until = arguments.until.map(|UntilChoice::Decided| Until { error_rate, margin, at_most });
     if let Some(Until { at_most, .. }) = until {
         selection.trials = at_most;

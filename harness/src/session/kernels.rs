@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::cancellation::Cancellation;
 use super::catalogue::Catalogue;
 use super::event::{Event, Events};
+use super::qemu::kernel;
 use super::rig::{NoKernel, Rig};
 use crate::failure::Failure;
+use crate::kernel::{Kernel, KernelError};
 use crate::model::KernelName;
 
 /// The kernels of a run.
@@ -16,6 +19,24 @@ pub struct Kernels<K> {
     pub missing: BTreeMap<KernelName, String>,
     /// Whether something that was asked for could not be built.
     pub failed: bool,
+}
+
+/// The kernels of these names, built or taken from the cache, but for those whose variant is not meant for its base.
+pub async fn kernels_to_pack(
+    catalogue: &Catalogue,
+    names: &[KernelName],
+    events: &Events,
+    cancellation: &Cancellation,
+) -> Result<Vec<Kernel>, Failure> {
+    let mut kernels = Vec::new();
+    for name in names {
+        match kernel(catalogue, name, events, cancellation).await? {
+            Ok(kernel) => kernels.push(kernel),
+            Err(error @ KernelError::NotForBase { .. }) => events.note(&format!("left out: {}", error.first_line())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(kernels)
 }
 
 impl<K> Kernels<K> {

@@ -41,7 +41,7 @@ pub use self::accelerator::Asked as AskedAccelerator;
 pub use self::cancellation::Cancellation;
 pub use self::catalogue::Catalogue;
 pub use self::event::{Event, Events, Reporter};
-pub use self::kernels::Kernels;
+pub use self::kernels::{Kernels, kernels_to_pack};
 pub use self::options::{TrialOptions, TrialsOfACell};
 pub use self::qemu::{BuiltKernel, QemuRig, kernel, machine};
 pub use self::record::{command_line, harness_info};
