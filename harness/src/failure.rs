@@ -97,8 +97,13 @@ impl From<SelectError> for Failure {
 }
 
 impl From<results::Error> for Failure {
+    /// What a run does not have was asked for, or the host failed.
     fn from(error: results::Error) -> Self {
-        Self::hinted_host(&error, error.hint())
+        use results::Error as Of;
+        match error {
+            Of::NoTrial { .. } | Of::NoTimeline { .. } => Self::input(with_hint(&error, error.hint())),
+            _ => Self::hinted_host(&error, error.hint()),
+        }
     }
 }
 

@@ -28,10 +28,8 @@ mod parts {
     static XTASK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../xtask");
 
     pub const FOLDERS: [(&str, &Dir<'static>); 3] = [("harness", &HARNESS), ("images", &IMAGES), ("xtask", &XTASK)];
-    pub const FILES: &[(&str, &[u8])] = &[
-        ("Cargo.toml", include_bytes!("../../Cargo.toml")),
-        ("Cargo.lock", include_bytes!("../../Cargo.lock")),
-    ];
+    pub const FILES: &[(&str, &[u8])] =
+        &[("Cargo.toml", include_bytes!("../../Cargo.toml")), ("Cargo.lock", include_bytes!("../../Cargo.lock"))];
 }
 
 fn main() -> std::process::ExitCode {

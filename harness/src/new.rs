@@ -65,7 +65,8 @@ pub fn own(project: Project, here: &Path) -> Result<Project, Failure> {
         }
     }
     for (from, to) in &folders {
-        copy(from, to).map_err(|error| Failure::host(format!("copy {} to {}: {error}", from.display(), to.display())))?;
+        copy(from, to)
+            .map_err(|error| Failure::host(format!("copy {} to {}: {error}", from.display(), to.display())))?;
     }
     Ok(own)
 }
@@ -78,7 +79,9 @@ pub fn make(project: &Project, kind: Kind, name: &str, from: &str) -> Result<Pat
         name.chars().all(letters) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
     };
     if !plain(name) {
-        return Err(Failure::input(format!("a {what} cannot be called `{name}`: its name is letters, digits, `.`, `_`, `-`")));
+        return Err(Failure::input(format!(
+            "a {what} cannot be called `{name}`: its name is letters, digits, `.`, `_`, `-`"
+        )));
     }
     let (model, place) = (kind.place(project, from), kind.place(project, name));
     if !plain(from) || !kind.file(&model).is_file() {

@@ -167,7 +167,9 @@ pub fn suite_of(project: &Project) -> Option<String> {
 fn check(file: &Path) -> Result<(), Failure> {
     let shown = file.display();
     let no_pack = |error: io::Error| {
-        Failure::input(format!("{shown} is no pack of the harness's: {error}\n\nhint: harness pack SUITE -o FILE makes one"))
+        Failure::input(format!(
+            "{shown} is no pack of the harness's: {error}\n\nhint: harness pack SUITE -o FILE makes one"
+        ))
     };
     let entry = newc::Reader::new(GzDecoder::new(File::open(file).map_err(no_pack)?)).map_err(no_pack)?;
     if entry.entry().name() != HEAD {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::embedded::Embedded;
 use crate::failure::Failure;
+use crate::kernel::{self, Origin, SEAL};
 use crate::pack;
-use crate::project::{Project, cache_dir};
+use crate::preflight::Options;
+use crate::project::{PREBUILT, Project, cache_dir};
 
 /// What the user says of it, and what there is otherwise.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +38,7 @@ impl Place<'_> {
             None => Project::find(&here),
         };
         match (found, self.embedded) {
-            (Some(project), Some(embedded)) if !project.has_parts() => {
-                Ok(project.with_parts(unpacked(embedded)?))
-            }
+            (Some(project), Some(embedded)) if !project.has_parts() => Ok(project.with_parts(unpacked(embedded)?)),
             (Some(project), _) => Ok(project),
             (None, Some(embedded)) => Ok(Project::at(unpacked(embedded)?).with_results(results_in(&here))),
             (None, None) => Err(Failure::input(format!(
@@ -47,6 +47,22 @@ impl Place<'_> {
             ))),
         }
     }
+}
+
+/// What preflight is to look at for a project: what is there already needs no compiler. `qemu`: the one to use, if it is named.
+pub fn preflight_options(project: &Project, results: PathBuf, qemu: Option<PathBuf>) -> Options {
+    let mut options = Options::new(project.cache().to_owned(), results, 1);
+    options.qemu = qemu.or(options.qemu);
+    options.builds_kernels = !project.cache().join(SEAL).exists();
+    options.builds_parts = !project.parts().join(PREBUILT).is_dir();
+    let bases = if options.builds_kernels { kernel::list_bases(project).good } else { Vec::new() };
+    let installed = bases.into_iter().filter_map(|base| match base.origin {
+        // One of a suite is fetched by who needs it.
+        Origin::Package(package) if package.suite.is_none() => Some(package.name),
+        Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
+    });
+    options.source_packages = installed.collect();
+    options
 }
 
 fn results_in(here: &Path) -> PathBuf {

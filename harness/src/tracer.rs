@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::guest::{Machine, die_with_parent, doubled_commas};
 use crate::parts::{self, Part, PartError};
+use crate::preflight::{Finding, Status};
 use crate::probes::ProbeSet;
 use crate::project::Project;
 use crate::yaml::InputError;
@@ -65,6 +66,15 @@ impl Tracer {
         }
         Err(NoTracer::Refused { qemu: machine.qemu.clone(), said })
     }
+}
+
+/// Whether guests can be traced, for doctor's report. If not, that is only a warning: trials are run without timelines.
+pub fn finding(found: &Result<Tracer, NoTracer>) -> Finding {
+    let (status, detail) = match found {
+        Ok(tracer) => (Status::Ok, format!("QEMU loads the tracer; {} steps are looked for", tracer.set.steps.len())),
+        Err(why) => (Status::Warn, format!("there will be no timelines: {why}")),
+    };
+    Finding { id: "tracing".to_owned(), title: "tracing".to_owned(), status, detail, mend: None, packages: Vec::new() }
 }
 
 async fn built(project: &Project, cache: &Path, part: Part) -> Result<PathBuf, NoTracer> {

@@ -1,6 +1,10 @@
 //! `cargo xtask`: the project's chores. `cargo xtask test` is the test command of the README and of CI.
 
 mod checkpatch;
+mod debian;
+mod dist;
+mod kvm;
+mod root;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -39,6 +43,14 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the harness with KVM in a Debian machine under TCG, and compare the outcomes with TCG's: some minutes, as root, and
+    /// not in CI
+    Kvm,
+    /// Make what is handed out: a tarball and a Debian package with a static program, in target/dist/
+    Dist,
+    /// Install that package in a Debian root that has QEMU and no compiler, and run a packed suite there: as root, and not in
+    /// CI
+    Root,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,6 +67,9 @@ fn main() -> ExitCode {
         Chore::Versions => versions(),
         Chore::Bench { arguments } => bench(&arguments),
         Chore::Soak { arguments } => soak(&arguments),
+        Chore::Kvm => kvm::run(),
+        Chore::Dist => dist::run().map(drop),
+        Chore::Root => root::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -132,17 +147,23 @@ const FOR_TESTS: [(&str, &str); 4] =
 
 /// Installs what tests need, and what the harness needs.
 fn set_up() -> Result<()> {
-    let missing: Vec<&str> =
-        FOR_TESTS.into_iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| package).collect();
-    if !missing.is_empty() {
-        step("package lists", &mut apt(&["update"]))?;
-        let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
-        step(&missing.join(", "), &mut apt(&install))?;
-    }
+    need(&FOR_TESTS)?;
     // With the features that the tests ask for, so that nothing is compiled once more for them.
     step("build", cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
     let harness = std::env::current_exe().context("find the harness beside this program")?.with_file_name("harness");
     preflight(Command::new(harness))
+}
+
+/// Installs those packages whose programs are not there.
+fn need(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step("package lists", &mut apt(&["update"]))?;
+    let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
+    step(&missing.join(", "), &mut apt(&install))
 }
 
 /// `harness doctor --install` knows what the harness needs.

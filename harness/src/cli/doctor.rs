@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use super::project::{host_options, project};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::{Accelerator, Time};
-use crate::preflight::{self, Consent, Finding, InstallError, Options, Report, Situation, Status};
+use crate::preflight::{self, Status};
 use crate::session::machine;
-use crate::tracer::{NoTracer, Tracer};
+use crate::tracer::{Tracer, finding};
 
 /// Check that this machine can build kernels and crash guests.
 ///
@@ -28,10 +28,10 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let options = host_options(global, &project);
     let mut report = preflight::check(&options).await;
     if arguments.install && report.status() == Status::Fail {
-        report = install(&options, report, arguments.yes).await?;
+        report = preflight::mended(&options, report, arguments.yes).await.map_err(Failure::host)?;
     }
     if let Ok((machine, _)) = machine(&report, Accelerator::Tcg, Time::Real) {
-        report.findings.push(tracing(&Tracer::find(&project, project.cache(), &machine).await));
+        report.findings.push(finding(&Tracer::find(&project, project.cache(), &machine).await));
     }
     match global.format {
         Output::Json => print_json(&report)?,
@@ -40,26 +40,3 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     Ok(if report.status() == Status::Fail { ExitCode::from(HOST) } else { ExitCode::SUCCESS })
 }
 
-/// Whether guests can be traced. If not, that is only a warning: trials are run without timelines.
-fn tracing(found: &Result<Tracer, NoTracer>) -> Finding {
-    let (status, detail) = match found {
-        Ok(tracer) => (Status::Ok, format!("QEMU loads the tracer; {} steps are looked for", tracer.set.steps.len())),
-        Err(why) => (Status::Warn, format!("there will be no timelines: {why}")),
-    };
-    Finding { id: "tracing".to_owned(), title: "tracing".to_owned(), status, detail, mend: None, packages: Vec::new() }
-}
-
-/// Installs what failed because a package is missing, and checks again. What packages do not mend stays in the report.
-pub async fn install(options: &Options, report: Report, yes: bool) -> Result<Report, Failure> {
-    let consent = Situation::of_this_process(yes).consent();
-    if consent == Consent::Given
-        && let Some(plan) = preflight::plan(&options.host, &report)
-    {
-        eprintln!("installing what is missing:\n  {plan}");
-    }
-    match preflight::install(&options.host, &report, consent, preflight::ask_at_terminal).await {
-        Ok(_) => Ok(preflight::check(options).await),
-        Err(InstallError::NothingToInstall) => Ok(report),
-        Err(error) => Err(Failure::host(error)),
-    }
-}

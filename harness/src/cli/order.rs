@@ -6,12 +6,11 @@ use serde_json::json;
 
 use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
-use crate::compare::{Point, Side};
+use crate::compare::{self, Point, Side};
 use crate::model::CellKey;
 use crate::plan::{ParamFilter, selects};
 use crate::results::LATEST;
-use crate::timeline::{Tallied, VariantOrder, orders_svg, orders_text, tallied};
-use crate::yaml::UnknownName;
+use crate::timeline::{VariantOrder, nothing_to_order, orders_svg, orders_text, side_by_side};
 
 /// Show in which order variants go through the steps of dying.
 ///
@@ -47,40 +46,18 @@ enum Form {
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let results = results(global, &project(global)?);
+    let columns = arguments.variants.iter().map(|text| {
+        let column = Side::parse(text)?.or_run(&arguments.run).load(&results)?;
+        Ok((text.clone(), column))
+    });
+    let columns = columns.collect::<Result<Vec<_>, compare::Error>>()?;
     let wanted = |cell: &CellKey| {
         let scenario = arguments.scenario.as_ref().is_none_or(|name| *name == cell.scenario);
         scenario && selects(&arguments.param, &cell.params)
     };
-    // By point, in the order of the first variant's.
-    let mut points: Vec<(Point, Vec<VariantOrder>)> = Vec::new();
-    let mut scenarios: Vec<String> = Vec::new();
-    for (number, text) in arguments.variants.iter().enumerate() {
-        let column = Side::parse(text)?.or_run(&arguments.run).load(&results)?;
-        scenarios.extend(column.cells.iter().map(|cell| cell.key.scenario.clone()));
-        for (point, tallied) in tallied(&column, wanted)? {
-            let Tallied { counted, order } = tallied;
-            let variant = VariantOrder { variant: text.clone(), counted, order };
-            match points.iter_mut().find(|(known, _)| *known == point) {
-                Some((_, variants)) => variants.push(variant),
-                None if number == 0 => points.push((point, vec![variant])),
-                None => {}
-            }
-        }
-    }
-    if let Some(name) = &arguments.scenario
-        && !scenarios.contains(name)
-    {
-        scenarios.sort_unstable();
-        scenarios.dedup();
-        return Err(UnknownName::new("scenario", name, scenarios.iter().map(String::as_str)).of(&arguments.run).into());
-    }
-    points.retain(|(_, variants)| variants.iter().any(|variant| variant.order.is_some()));
+    let points = side_by_side(&columns, wanted)?;
     if points.is_empty() {
-        return Err(Failure::input(format!(
-            "no trial that was asked for has a timeline in run {}\n\n\
-             hint: it was not traced, or this host cannot trace: `harness doctor` tells",
-            arguments.run
-        )));
+        return Err(nothing_to_order(&columns, arguments.scenario.as_deref(), &arguments.run));
     }
     match (arguments.form, global.format) {
         (Some(Form::Svg), _) => {

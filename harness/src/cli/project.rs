@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Failure, Global};
-use crate::kernel::{self, Origin};
+use crate::place::{Place, preflight_options};
 use crate::preflight::{self, Options, Report};
-use crate::place::Place;
 use crate::project::Project;
 use crate::reporter::StandardError;
 use crate::session::{Cancellation, Catalogue, Events, QemuRig, Session, TrialOptions, harness_info};
@@ -55,18 +54,7 @@ pub async fn session_on(
     Ok(Session { catalogue, results, options, rig, events, cancellation, harness })
 }
 
-/// What to look at: this machine, for the project's bases.
+/// What to look at: this machine, for what the project has built.
 pub fn host_options(global: &Global, project: &Project) -> Options {
-    let mut options = Options::new(project.cache().to_owned(), results(global, project), 1);
-    options.qemu = global.qemu.clone().or(options.qemu);
-    options.source_packages = kernel::list_bases(project)
-        .good
-        .into_iter()
-        .filter_map(|base| match base.origin {
-            // One of a suite is fetched by who needs it.
-            Origin::Package(package) if package.suite.is_none() => Some(package.name),
-            Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
-        })
-        .collect();
-    options
+    preflight_options(project, results(global, project), global.qemu.clone())
 }

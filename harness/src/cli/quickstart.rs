@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::options::TrialArguments;
 use super::project::{catalogue, host_options, session_on};
-use super::{Failure, Global, doctor, outcome};
+use super::{Failure, Global, outcome};
 use crate::preflight::{self, Status};
 use crate::session::Request;
 use crate::text::seconds;
@@ -44,7 +44,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let options = host_options(global, &catalogue.project);
     let mut report = preflight::check(&options).await;
     if report.status() == Status::Fail {
-        report = doctor::install(&options, report, arguments.yes).await?;
+        report = preflight::mended(&options, report, arguments.yes).await.map_err(Failure::host)?;
     }
     if report.status() == Status::Fail {
         return Err(Failure::host(format!("this machine is not ready:\n{report}")));

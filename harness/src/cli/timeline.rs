@@ -7,7 +7,7 @@ use serde_json::json;
 use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::evidence::{console, place_console};
-use crate::results::{Run, TIMELINE};
+use crate::results::Run;
 use crate::timeline::{View, timeline_svg, timeline_text, timeline_trace};
 
 /// More than is kept of a console.
@@ -43,28 +43,7 @@ enum Form {
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let run = Run::find(&results(global, &project(global)?), &arguments.run)?;
-    let mut found = None;
-    for record in run.trials()? {
-        // Of several attempts the last one counts, and it is its artifacts that are there.
-        found = Some(record?).filter(|record| record.index == arguments.trial).or(found);
-    }
-    let Some(trial) = found else {
-        return Err(Failure::input(format!(
-            "run {} has no trial {}\n\nhint: trials are numbered from 0; {} has those that were run",
-            run.id(),
-            arguments.trial,
-            run.folder().join("trials.jsonl").display()
-        )));
-    };
-    let Some(timeline) = run.timeline(trial.index)? else {
-        return Err(Failure::input(format!(
-            "trial {} of run {} has no timeline: there is no {}\n\n\
-             hint: it was not traced, or this host cannot trace: `harness doctor` tells",
-            trial.index,
-            run.id(),
-            run.artifacts(trial.index).join(TIMELINE).display()
-        )));
-    };
+    let (trial, timeline) = run.traced(arguments.trial)?;
     let console = run.console_tail(trial.index, CONSOLE_BYTES)?.unwrap_or_default();
     let lines = place_console(&timeline, &console::decode(&console));
     let view = View { run_id: run.id(), trial: &trial, timeline: &timeline, lines: &lines, detail: arguments.detail };

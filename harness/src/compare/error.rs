@@ -67,7 +67,9 @@ impl Error {
             Self::NoVariant { variant, elsewhere, .. } => {
                 elsewhere.as_ref().map(|run| format!("run {run} has it: {run}:{variant}"))
             }
-            Self::Accelerators { .. } => Some("run both with the same --accel: what takes how long is not alike".to_owned()),
+            Self::Accelerators { .. } => {
+                Some("run both with the same --accel: what takes how long is not alike".to_owned())
+            }
             Self::Results(error) => error.hint(),
             Self::Empty { .. } | Self::Twice { .. } => None,
         }

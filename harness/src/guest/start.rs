@@ -215,11 +215,10 @@ impl Template {
         let given = Given { boot: Some(boot), ..Given::default() };
         let mut guest =
             Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
-        let (release, notes, crashlab) =
-            match guest.message("ready", patience).await.map_err(TemplateError::Boot)? {
-                AgentMessage::Ready { release, notes, crashlab, .. } => (release, notes, crashlab),
-                other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
-            };
+        let (release, notes, crashlab) = match guest.message("ready", patience).await.map_err(TemplateError::Boot)? {
+            AgentMessage::Ready { release, notes, crashlab, .. } => (release, notes, crashlab),
+            other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} first")))),
+        };
         match guest.message("settled", patience).await.map_err(TemplateError::Boot)? {
             AgentMessage::Settled => (),
             other => return Err(TemplateError::Boot(GuestError::Agent(format!("it said {other:?} after `ready`")))),

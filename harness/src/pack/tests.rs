@@ -18,14 +18,17 @@ fn pack(files: &[(&str, &[u8])]) -> tempfile::NamedTempFile {
 fn refused(file: &Path) -> String {
     let cache = tempfile::tempdir().unwrap();
     let said = open(file, cache.path()).unwrap_err().to_string();
-    assert!(!cache.path().join("packs").is_dir() || std::fs::read_dir(cache.path().join("packs")).unwrap().count() == 0);
+    assert!(
+        !cache.path().join("packs").is_dir() || std::fs::read_dir(cache.path().join("packs")).unwrap().count() == 0
+    );
     said.replace(&file.display().to_string(), "[PACK]")
 }
 
 #[test]
 fn a_pack_is_unpacked_once_and_tells_its_suite() {
     let good = head(FORMAT, env!("CARGO_PKG_VERSION"));
-    let file = pack(&[(HEAD, &good), ("project/pack.json", &good), ("cache/sealed", b""), ("project/scenarios/a.yaml", b"a")]);
+    let file =
+        pack(&[(HEAD, &good), ("project/pack.json", &good), ("cache/sealed", b""), ("project/scenarios/a.yaml", b"a")]);
     let cache = tempfile::tempdir().unwrap();
     let project = open(file.path(), cache.path()).unwrap();
     assert_eq!(suite_of(&project).as_deref(), Some("quick"));
@@ -69,7 +72,8 @@ fn the_files_of_a_folder_are_sorted_and_those_of_none_are_none() {
     let folder = tempfile::tempdir().unwrap();
     write_new(&folder.path().join("b/c"), b"").unwrap();
     write_new(&folder.path().join("a"), b"").unwrap();
-    let names = |at: &Path| files(at).unwrap().into_iter().map(|(_, below)| below.display().to_string()).collect::<Vec<_>>();
+    let names =
+        |at: &Path| files(at).unwrap().into_iter().map(|(_, below)| below.display().to_string()).collect::<Vec<_>>();
     assert_eq!(names(folder.path()), ["a", "b/c"]);
     assert_eq!(names(&folder.path().join("a")), [""]);
     assert_eq!(names(&folder.path().join("nothing")), [""; 0]);

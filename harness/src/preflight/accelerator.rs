@@ -59,8 +59,7 @@ pub(super) async fn check(options: &Options, qemu: &Checked) -> (Option<Accelera
             Err(why) => (bad, why),
         };
         let denied = accelerator == Accelerator::Kvm && detail.contains("Permission denied");
-        let finding =
-            Finding::new(Finding::id_of(accelerator), format!("accelerator {accelerator}"), status, detail);
+        let finding = Finding::new(Finding::id_of(accelerator), format!("accelerator {accelerator}"), status, detail);
         if denied { finding.fixed_by("sudo usermod -aG kvm \"$USER\" && newgrp kvm") } else { finding }
     });
     (used, findings.into())

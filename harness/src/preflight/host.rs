@@ -24,6 +24,10 @@ pub struct Options {
     pub results: PathBuf,
     /// Guests that will run at once.
     pub jobs: u32,
+    /// Whether kernels are to be built.
+    pub builds_kernels: bool,
+    /// Whether the guest's agent and the tracer are to be built.
+    pub builds_parts: bool,
     /// The machine to look at.
     pub host: Host,
 }
@@ -32,7 +36,17 @@ impl Options {
     /// This machine, with the QEMU that the environment's `HARNESS_QEMU` names, if it names one.
     pub fn new(cache: PathBuf, results: PathBuf, jobs: u32) -> Self {
         let qemu = env::var_os("HARNESS_QEMU").filter(|name| !name.is_empty()).map(PathBuf::from);
-        Self { qemu, source_packages: Vec::new(), cache, results, jobs, host: Host::this() }
+        let (builds_kernels, builds_parts) = (true, true);
+        Self {
+            qemu,
+            source_packages: Vec::new(),
+            cache,
+            results,
+            jobs,
+            builds_kernels,
+            builds_parts,
+            host: Host::this(),
+        }
     }
 }
 

@@ -23,10 +23,13 @@ mod run;
 mod source;
 mod toolchain;
 
-pub use self::consent::{Consent, Situation, ask_at_terminal};
+pub use self::consent::{Consent, Situation};
 pub use self::finding::{Finding, QemuInfo, QemuVersion, Report, Status};
 pub use self::host::{Host, Options, Patience};
-pub use self::install::{InstallError, InstallPlan, install, plan};
+pub use self::install::{InstallError, InstallPlan};
+
+use self::consent::ask_at_terminal;
+use self::install::{install, plan};
 
 use crate::guest::Accelerator;
 
@@ -45,6 +48,22 @@ pub async fn check(options: &Options) -> Report {
         }
     }
     Report { findings, accelerator, qemu }
+}
+
+/// Installs what failed because a package is missing, after asking where somebody can be asked, and checks again. What
+/// packages do not mend stays in the report.
+pub async fn mended(options: &Options, report: Report, yes: bool) -> Result<Report, InstallError> {
+    let consent = Situation::of_this_process(yes).consent();
+    if consent == Consent::Given
+        && let Some(plan) = plan(&options.host, &report)
+    {
+        eprintln!("installing what is missing:\n  {plan}");
+    }
+    match install(&options.host, &report, consent, ask_at_terminal).await {
+        Ok(_) => Ok(check(options).await),
+        Err(InstallError::NothingToInstall) => Ok(report),
+        Err(error) => Err(error),
+    }
 }
 
 async fn guests(options: &Options) -> (Option<QemuInfo>, Option<Accelerator>, Vec<Finding>) {

@@ -47,6 +47,8 @@ struct Program {
     packages: &'static [&'static str],
     /// What it is for, to be shown when all is well.
     purpose: &'static str,
+    /// Whether that is something of the harness's own, rather than a kernel.
+    of_parts: bool,
 }
 
 const PROGRAMS: [Program; 2] = [
@@ -57,6 +59,7 @@ const PROGRAMS: [Program; 2] = [
         flags: &["-lelf"],
         packages: &["libelf-dev"],
         purpose: "compiled, linked and ran (for objtool)",
+        of_parts: false,
     },
     Program {
         id: "static-libc",
@@ -65,27 +68,31 @@ const PROGRAMS: [Program; 2] = [
         flags: &["-static"],
         packages: &["libc6-dev"],
         purpose: "compiled, linked and ran (for the guest's agent)",
+        of_parts: true,
     },
 ];
 
 /// The version of Rust that the agent's crate asks for.
 const RUST_MINIMUM: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// Runs every tool, compiles every program.
+/// Runs every tool, compiles every program, of those that what is to be built needs.
 pub(super) async fn check(options: &Options) -> Vec<Finding> {
     let host = Arc::new(options.host.clone());
     let cache: Arc<Path> = nearest(&options.cache).into();
     // All at once; each finding keeps its place.
     let mut running = JoinSet::new();
-    for (place, tool) in TOOLS.iter().enumerate() {
+    for (place, tool) in TOOLS.iter().enumerate().filter(|_| options.builds_kernels) {
         let host = Arc::clone(&host);
         running.spawn(async move { (place, check_tool(&host, tool).await) });
     }
-    for (place, program) in PROGRAMS.iter().enumerate() {
+    let needed = |program: &Program| if program.of_parts { options.builds_parts } else { options.builds_kernels };
+    for (place, program) in PROGRAMS.iter().enumerate().filter(|(_, program)| needed(program)) {
         let (host, cache) = (Arc::clone(&host), Arc::clone(&cache));
         running.spawn(async move { (TOOLS.len() + place, check_program(&host, &cache, program).await) });
     }
-    running.spawn(async move { (TOOLS.len() + PROGRAMS.len(), check_cargo(&host).await) });
+    if options.builds_parts {
+        running.spawn(async move { (TOOLS.len() + PROGRAMS.len(), check_cargo(&host).await) });
+    }
     let mut findings = running.join_all().await;
     findings.sort_by_key(|(place, _)| *place);
     findings.into_iter().map(|(_, finding)| finding).collect()

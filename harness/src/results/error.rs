@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Why there may be no timeline.
+pub const NOT_TRACED: &str = "it was not traced, as under KVM, or this host cannot trace: `harness doctor` tells";
+
 /// A run's folder could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,6 +65,26 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The run has no trial of this number.
+    #[error("run {run} has no trial {trial}")]
+    NoTrial {
+        /// The run.
+        run: String,
+        /// The number.
+        trial: u64,
+        /// Where those are that it has.
+        trials: PathBuf,
+    },
+    /// Nobody watched this trial.
+    #[error("trial {trial} of run {run} has no timeline: there is no {}", path.display())]
+    NoTimeline {
+        /// The run.
+        run: String,
+        /// The trial.
+        trial: u64,
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// No such run.
     #[error("there is no run {name} in {}", results.display())]
     NoRun {
@@ -107,6 +130,10 @@ impl Error {
                 "the trials are the truth: remove summary.json to go by them, or trials.jsonl to go by the summary alone"
                     .to_owned(),
             ),
+            Self::NoTrial { trials, .. } => {
+                Some(format!("trials are numbered from 0; {} has those that were run", trials.display()))
+            }
+            Self::NoTimeline { .. } => Some(NOT_TRACED.to_owned()),
             Self::NotARun { .. } => Some("give the folder of one run, e.g. results/latest".to_owned()),
             Self::NoRun { there, .. } if !there.is_empty() => Some(format!("the newest there: {}", there.join(", "))),
             Self::NoRun { .. } | Self::NoRuns { .. } => {

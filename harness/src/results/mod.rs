@@ -34,7 +34,7 @@ mod tests;
 
 pub use crate::model::artifacts::{CONSOLE, TIMELINE};
 pub use crate::model::rfc3339;
-pub use error::Error;
+pub use error::{Error, NOT_TRACED};
 pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use finished::Finished;
 pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION, Until};

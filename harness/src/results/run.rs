@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use super::run_id::{is_run_id, run_id};
 use super::timeline::read_timeline;
 use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
-use crate::model::artifacts::CONSOLE;
+use crate::model::TrialRecord;
+use crate::model::artifacts::{CONSOLE, TIMELINE};
 use crate::model::timeline::Timeline;
 
 /// The link, in the results folder, to the run begun last.
@@ -228,6 +229,21 @@ impl Run {
     /// What each CPU was seen doing in a trial; `None` if that was not recorded, or is not kept.
     pub fn timeline(&self, trial: u64) -> Result<Option<Timeline>, Error> {
         read_timeline(&self.artifacts(trial))
+    }
+
+    /// A trial's record and its timeline; an error if there is none.
+    pub fn traced(&self, trial: u64) -> Result<(TrialRecord, Timeline), Error> {
+        let run = || self.id().to_owned();
+        let mut found = None;
+        for record in self.trials()? {
+            // Of several attempts the last one counts, and it is its artifacts that are there.
+            found = Some(record?).filter(|record| record.index == trial).or(found);
+        }
+        let trials = || self.trials_path();
+        let record = found.ok_or_else(|| Error::NoTrial { run: run(), trial, trials: trials() })?;
+        let path = || self.artifacts(trial).join(TIMELINE);
+        let timeline = self.timeline(trial)?.ok_or_else(|| Error::NoTimeline { run: run(), trial, path: path() })?;
+        Ok((record, timeline))
     }
 
     fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), Error> {

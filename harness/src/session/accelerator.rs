@@ -75,7 +75,10 @@ pub fn choose(report: &Report, asked: Asked, time: Time) -> Result<Chosen, Failu
             Accelerator::Tcg => "harness doctor",
         };
         let hint = why.mend.as_deref().unwrap_or(other);
-        return Err(Failure::host(format!("guests cannot run under {accelerator} here: {}\n\nhint: {hint}", why.detail)));
+        return Err(Failure::host(format!(
+            "guests cannot run under {accelerator} here: {}\n\nhint: {hint}",
+            why.detail
+        )));
     }
     let note = match (accelerator, asked) {
         (Accelerator::Kvm, Asked::Kvm | Asked::Tcg) => Some(NO_TIMELINE),

@@ -108,9 +108,12 @@ fn cells(plan: &Plan, cells: &Cells) -> Vec<PlannedCell> {
     plan.cells().iter().enumerate().map(cell).collect()
 }
 
-/// This harness, which was built from the project if that is a checkout.
+/// This harness, which was built from the project if that is a checkout of the user's.
 pub fn harness_info(project: &Project) -> HarnessInfo {
-    HarnessInfo { version: env!("CARGO_PKG_VERSION").to_owned(), git: git_describe(project) }
+    HarnessInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        git: project.is_the_users().then(|| git_describe(project)).flatten(),
+    }
 }
 
 /// The version of the harness by git; `None` outside of a checkout.

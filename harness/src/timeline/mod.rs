@@ -20,7 +20,7 @@ mod view;
 
 pub use order::{
     Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tallied, Tally, VariantOrder, differences_text,
-    orders_svg, orders_text, tallied,
+    nothing_to_order, orders_svg, orders_text, side_by_side, tallied,
 };
 pub use picture::timeline_svg;
 pub use text::timeline_text;

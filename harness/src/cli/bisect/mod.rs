@@ -81,7 +81,7 @@ pub struct Arguments {
     log: Option<PathBuf>,
     /// Resume a bisection: its id, its folder, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang", "panic",
-          "fixed", "replay", "seed", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "fixed", "replay", "seed", "accelerator", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     #[command(flatten)]
     trials_as: TrialArguments,

@@ -15,7 +15,7 @@ mod steps;
 mod tally;
 mod text;
 
-pub use column::{Tallied, tallied};
+pub use column::{Tallied, nothing_to_order, side_by_side, tallied};
 pub use diff::{Change, Kind};
 pub use difference::{Difference, Followed};
 pub use picture::orders_svg;

@@ -52,7 +52,14 @@ fn searched() -> (TempDir, Searched) {
 }
 
 fn global() -> Global {
-    Global { project: None, results: None, qemu: Some("/opt/my qemu".into()), format: Output::Text }
+    Global {
+        project: None,
+        pack: None,
+        results: None,
+        qemu: Some("/opt/my qemu".into()),
+        format: Output::Text,
+        embedded: None,
+    }
 }
 
 #[test]
