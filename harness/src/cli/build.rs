@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::project::{catalogue, events};
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{Fault, KernelError, Variant};
+use crate::kernel::{Fault, KernelError};
 use crate::model::KernelName;
-use crate::session::{self, Cancellation, Catalogue, Event};
+use crate::session::{self, Cancellation, Event};
 
 /// Build kernels.
 ///
@@ -35,7 +35,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         [] => all().collect(),
         variants => variants.iter().map(parse).collect(),
     };
-    let asked = if arguments.each { patch_by_patch(&catalogue, &asked)? } else { asked };
+    let asked = if arguments.each { catalogue.patch_by_patch(&asked)? } else { asked };
     let mut kernels = Vec::new();
     let mut failed = None;
     if arguments.variants.is_empty() {
@@ -71,17 +71,4 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         }
     }
     failed.map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-/// For each kernel, the ones that have only its first patch, its first two, and so on.
-fn patch_by_patch(catalogue: &Catalogue, names: &[KernelName]) -> Result<Vec<KernelName>, Failure> {
-    let mut all = Vec::new();
-    for name in names {
-        let most = Variant::find(&catalogue.project, &name.variant)?.most_patches();
-        for last in (1..=most).rev() {
-            all.push(KernelName { variant: format!("{}~{last}", name.variant), base: name.base.clone() });
-        }
-        all.push(name.clone());
-    }
-    Ok(all)
 }

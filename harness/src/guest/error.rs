@@ -32,6 +32,9 @@ pub enum GuestError {
         /// What QEMU said, on lines of its own.
         stderr: String,
     },
+    /// What executes the guest failed, and QEMU has stopped it.
+    #[error("KVM failed, and QEMU stopped the guest; `--accel tcg` does without KVM:\n{0}")]
+    NotExecuted(String),
     /// QMP failed.
     #[error("while {during}: {source}")]
     Qmp {

@@ -320,6 +320,17 @@ impl Guest {
         self.ends_with_workload = true;
     }
 
+    /// That QEMU still executes a guest that seems to hang: it stops one where KVM fails ("KVM internal error"; QEMU:
+    /// `accel/kvm/kvm-all.c`, `kvm_cpu_exec()`).
+    pub async fn check_executed(&mut self) -> Result<(), GuestError> {
+        let status = self.monitor.command("asking whether the guest runs", "query-status", Value::Null).await?;
+        if status.get("status").and_then(Value::as_str) != Some("internal-error") {
+            return Ok(());
+        }
+        let _ = self.process.kill().await;
+        Err(GuestError::NotExecuted(last_lines(&self.process.stderr().await, CONSOLE_LINES)))
+    }
+
     /// The error that `awaited` did not come in time, with the end of the console; kills the guest.
     pub async fn silent(&mut self, awaited: &'static str, after: Duration) -> GuestError {
         GuestError::Silent { awaited, after, console: self.console_tail().await }

@@ -96,6 +96,19 @@ impl Catalogue {
         found.ok_or_else(|| LookupError::of(unknown(), &self.broken))
     }
 
+    /// For each kernel, the ones that have only its first patch, its first two, and so on.
+    pub fn patch_by_patch(&self, names: &[KernelName]) -> Result<Vec<KernelName>, Failure> {
+        let mut all = Vec::new();
+        for name in names {
+            let most = Variant::find(&self.project, &name.variant)?.most_patches();
+            for last in (1..=most).rev() {
+                all.push(KernelName { variant: format!("{}~{last}", name.variant), base: name.base.clone() });
+            }
+            all.push(name.clone());
+        }
+        Ok(all)
+    }
+
     /// With a crash kernel in every guest, if that is `asked` for.
     #[must_use]
     pub fn with_crash_kernels(mut self, asked: bool) -> Self {

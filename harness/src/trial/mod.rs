@@ -33,7 +33,7 @@ use harness_protocol::Directive;
 use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Probes, Tracing as Traced};
-use crate::guest::{AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
+use crate::guest::{Accelerator, AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
@@ -392,6 +392,9 @@ async fn drive(
     }
     let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes), slide);
     let (end, hung) = waiting.end(guest).await?;
+    if end.is_hung() && machine.accelerator == Accelerator::Kvm {
+        guest.check_executed().await?;
+    }
     let capture = match &stage.dumps {
         Some(dumps) => Some(dumps.capture(stage, guest, slide, &end, full).await?),
         None => None,

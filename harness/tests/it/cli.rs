@@ -166,6 +166,28 @@ fn without_a_project_it_says_where_it_looked() {
 }
 
 #[test]
+fn where_there_is_no_project_the_one_inside_the_program_is_used() {
+    let here = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut harness = std::process::Command::new(env!("CARGO_BIN_EXE_harness"));
+        harness.args(arguments).current_dir(here.path()).env("XDG_CACHE_HOME", here.path().join("cache"));
+        let output = harness.env_remove("HARNESS_PROJECT").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(run(&["explain", "panic-alone"]).contains("CPU 0"));
+    assert!(!here.path().join("scenarios").exists(), "nothing is put here unasked");
+    // A copy of its own, which is the project from then on.
+    run(&["new", "scenario", "mine", "--from", "oops-then-panic"]);
+    run(&["new", "variant", "mine"]);
+    for file in ["scenarios/mine.yaml", "guest-kernel/variants/mine/variant.yaml"] {
+        assert!(here.path().join(file).is_file(), "{file}");
+    }
+    run(&["explain", "mine"]);
+    run(&["check"]);
+}
+
+#[test]
 fn every_subcommand_shows_an_example() {
     let project = Project::new();
     let help = text(&project.run(&["--help"]).stdout);

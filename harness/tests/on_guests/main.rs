@@ -21,6 +21,7 @@ mod guests;
 mod kdump;
 mod kernel_build;
 mod old_run;
+mod packs;
 mod skipped;
 mod splats;
 mod timelines;

@@ -4,6 +4,7 @@
 mod commits;
 mod fake;
 mod import;
+mod without;
 
 use std::fs;
 use std::path::Path;
