@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use cpio::newc;
@@ -45,6 +46,13 @@ struct Head {
     kernels: Vec<String>,
 }
 
+/// What is known of the head of a pack of any format.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+    harness: String,
+}
+
 /// Writes a pack of the suite's kernels to `file`, which appears when it is complete. Blocks while it builds what else is
 /// needed.
 pub fn write(project: &Project, suite: &str, kernels: &[Kernel], file: &Path) -> Result<u64, Failure> {
@@ -61,7 +69,9 @@ pub fn write(project: &Project, suite: &str, kernels: &[Kernel], file: &Path) ->
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let staged = tempfile::NamedTempFile::new_in(parent).map_err(failed)?;
+    // It is handed on, unlike most that is staged.
+    let readable = std::fs::Permissions::from_mode(0o644);
+    let staged = tempfile::Builder::new().permissions(readable).tempfile_in(parent).map_err(failed)?;
     let archive = GzEncoder::new(io::BufWriter::new(staged), Compression::fast());
     let archive = content(archive, project, &head, kernels, built.path()).map_err(failed)?;
     let staged = archive.finish().and_then(|file| file.into_inner().map_err(Into::into)).map_err(failed)?;
@@ -177,13 +187,7 @@ fn check(file: &Path) -> Result<(), Failure> {
     }
     let mut head = Vec::new();
     entry.take(HEAD_BYTES).read_to_end(&mut head).map_err(no_pack)?;
-    // Of another format nothing else is known.
-    #[derive(Deserialize)]
-    struct Of {
-        format: u32,
-        harness: String,
-    }
-    let Of { format, harness } = serde_json::from_slice(&head).map_err(|error| no_pack(error.into()))?;
+    let Version { format, harness } = serde_json::from_slice(&head).map_err(|error| no_pack(error.into()))?;
     let ours = env!("CARGO_PKG_VERSION");
     if (format, harness.as_str()) != (FORMAT, ours) {
         return Err(Failure::input(format!(

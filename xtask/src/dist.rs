@@ -93,9 +93,9 @@ fn program(checkout: &Path, folder: &Path) -> Result<PathBuf> {
     let has_musl = Command::new("rustup").args(["target", "list", "--installed"]).output();
     let has_musl = has_musl.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).lines().any(|line| line == MUSL));
     let (target, with) = if has_musl { (MUSL, "musl") } else { (GNU, "this machine's C library, for want of musl") };
-    let mut build = cargo(&["build", "--release", "--locked", "--package", "harness", "--features", "prebuilt"]);
-    build.args(["--target", target]).env("HARNESS_PARTS", &parts).env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
-    step(&format!("a static program, with {with}"), &mut build)?;
+    let mut link = cargo(&["build", "--release", "--locked", "--package", "harness", "--features", "prebuilt"]);
+    link.args(["--target", target]).env("HARNESS_PARTS", &parts).env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    step(&format!("a static program, with {with}"), &mut link)?;
     let built = checkout.join("target").join(target).join("release/harness");
     let said = output(Command::new("readelf").arg("--program-headers").arg(&built))?;
     if String::from_utf8_lossy(&said).contains("INTERP") {

@@ -35,7 +35,10 @@ pub fn run() -> Result<()> {
             bail!("{program} is in the root, which is to have no compiler");
         }
     }
-    step("install the package", in_root(&root, "dpkg -i /harness.deb && useradd --create-home user && chmod 644 /pack"))?;
+    step(
+        "install the package",
+        in_root(&root, "dpkg -i /harness.deb && useradd --create-home user && chmod 644 /pack"),
+    )?;
     step("run the packed suite", in_root(&root, &format!("exec su - user -c '{DOES}'")))
 }
 

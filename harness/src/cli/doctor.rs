@@ -39,4 +39,3 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     }
     Ok(if report.status() == Status::Fail { ExitCode::from(HOST) } else { ExitCode::SUCCESS })
 }
-

@@ -5,19 +5,19 @@ use crate::results::{Judged, Judgement};
 
 /// A line for each that was refuted, and one for an order that was asserted and could not be seen.
 pub fn judged_text(judged: &[Judged]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     let mut unseen = Vec::new();
     for Judged { cell, expectation, judgement } in judged {
         match judgement {
-            Judgement::Failed(why) => text.push_str(&format!("failed: {cell}: {why}\n")),
+            Judgement::Failed(why) => lines.push(format!("failed: {cell}: {why}\n")),
             Judgement::Unknown(why) if expectation.channel == Channel::Order => unseen.push(why),
             Judgement::Unknown(_) | Judgement::Met => {}
         }
     }
     if let Some(first) = unseen.first() {
-        text.push_str(&format!("order: not judged in {} cells, of the first: {first}\n", unseen.len()));
+        lines.push(format!("order: not judged in {} cells, of the first: {first}\n", unseen.len()));
     }
-    text
+    lines.concat()
 }
 
 #[cfg(test)]

@@ -33,7 +33,9 @@ use harness_protocol::Directive;
 use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Probes, Tracing as Traced};
-use crate::guest::{Accelerator, AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog};
+use crate::guest::{
+    Accelerator, AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog,
+};
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};

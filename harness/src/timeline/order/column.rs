@@ -76,6 +76,8 @@ pub fn nothing_to_order(columns: &[(String, Column)], scenario: Option<&str>, ru
     let scenarios: BTreeSet<&str> = cells.map(|cell| cell.key.scenario.as_str()).collect();
     match scenario.filter(|name| !scenarios.contains(name)) {
         Some(name) => UnknownName::new("scenario", name, scenarios).of(run).into(),
-        None => Failure::input(format!("no trial that was asked for has a timeline in run {run}\n\nhint: {NOT_TRACED}")),
+        None => {
+            Failure::input(format!("no trial that was asked for has a timeline in run {run}\n\nhint: {NOT_TRACED}"))
+        }
     }
 }
