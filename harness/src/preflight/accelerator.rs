@@ -125,7 +125,7 @@ enum Ending {
     Unreadable(io::Error),
 }
 
-/// Takes the guest's marks until QEMU ends or time is up.
+/// Takes the guest's marks until QEMU ends, or none comes for `start` at first and for `work` from then on.
 async fn watch(
     group: &mut Group,
     stdout: Option<ChildStdout>,
@@ -133,22 +133,18 @@ async fn watch(
     start: Duration,
     work: Duration,
 ) -> Ending {
-    let first = async {
-        let Some(mut stdout) = stdout else { return Ok(None) };
-        Ok(take(&mut stdout, marks).await?.then_some(stdout))
-    };
-    let stdout = match timeout(start, first).await {
-        Ok(Ok(stdout)) => stdout,
-        Ok(Err(e)) => return Ending::Unreadable(e),
-        Err(_) => return Ending::Late(start),
-    };
-    let rest = async {
-        if let Some(mut stdout) = stdout {
-            while take(&mut stdout, marks).await? {}
+    let mut limit = start;
+    if let Some(mut stdout) = stdout {
+        loop {
+            match timeout(limit, take(&mut stdout, marks)).await {
+                Ok(Ok(true)) => limit = work,
+                Ok(Ok(false)) => break,
+                Ok(Err(e)) => return Ending::Unreadable(e),
+                Err(_) => return Ending::Late(limit),
+            }
         }
-        group.wait().await
-    };
-    match timeout(work, rest).await {
+    }
+    match timeout(work, group.wait()).await {
         Ok(Ok(status)) => Ending::Exit(status),
         Ok(Err(e)) => Ending::Unreadable(e),
         Err(_) => Ending::Late(work),
@@ -231,7 +227,7 @@ fn judge(marks: &Marks, ending: &Ending, said: &str) -> Result<(), String> {
         Ending::Exit(_) if marks.total() == 0 && complaint.is_some() => return Err(complaint.unwrap_or_default()),
         Ending::Exit(status) if status.success() => "the guest's CPU failed and was reset".to_owned(),
         Ending::Exit(status) => format!("QEMU ended with {status}"),
-        Ending::Late(limit) => format!("the guest did not end within {limit:?}"),
+        Ending::Late(limit) => format!("the guest did nothing more for {limit:?}"),
         Ending::Slower(limit) => {
             format!("the guest did not end within {} ms, far more than TCG's took", limit.as_millis())
         }

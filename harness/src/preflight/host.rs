@@ -72,11 +72,11 @@ pub struct Patience {
     pub tool: Duration,
     /// For the probe guest's first sign of life.
     pub start: Duration,
-    /// From there to its end, under KVM: a KVM that takes longer is of no use.
+    /// From one sign to the next, and to its end, under KVM: a KVM that takes longer is of no use.
     pub kvm: Duration,
     /// From QEMU's start to the guest's end, under KVM, at least, however fast TCG is.
     pub kvm_least: Duration,
-    /// From the first sign of life to the end, under TCG: on a busy machine still slower than elsewhere.
+    /// Likewise under TCG: on a busy machine still slower than elsewhere.
     pub tcg: Duration,
 }
 

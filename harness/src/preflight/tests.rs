@@ -75,7 +75,7 @@ async fn a_kvm_that_hangs_is_not_used() {
     );
     host.qemu("7.2.22", DEVICES, &hangs);
     assert_snapshot!(wrong(&host).await, @"
-    warn  accelerator kvm  the guest did not end within 200ms: 4 of 4 vCPUs got to work in 64-bit mode and did 3 of 256 parts of it, less than 1 million instructions
+    warn  accelerator kvm  the guest did nothing more for 200ms: 4 of 4 vCPUs got to work in 64-bit mode and did 3 of 256 parts of it, less than 1 million instructions
 
     guests run under tcg
     0 of 1 checks failed, 1 warned

@@ -34,7 +34,7 @@ fn only_all_marks_and_the_right_exit_code_pass() {
     assert_eq!(judge(&marks(&all()), &exit(rom::EXIT_CODE), ""), Ok(()));
     assert_eq!(judge(&marks(&all()), &exit(rom::EXIT_CODE), "qemu: warning: host doesn't support 01H"), Ok(()));
     assert_snapshot!(why(&all(), &exit(0), ""), @"the guest's CPU failed and was reset: 4 of 4 vCPUs got to work in 64-bit mode and did 256 of 256 parts of it, less than 18 million instructions");
-    assert_snapshot!(why(&all(), &late(), ""), @"the guest did not end within 2s: 4 of 4 vCPUs got to work in 64-bit mode and did 256 of 256 parts of it, less than 18 million instructions");
+    assert_snapshot!(why(&all(), &late(), ""), @"the guest did nothing more for 2s: 4 of 4 vCPUs got to work in 64-bit mode and did 256 of 256 parts of it, less than 18 million instructions");
     assert_snapshot!(why("", &exit(rom::EXIT_CODE), ""), @"the guest ended, but not as it should: it ran no instruction");
     let one_short = all().replacen('.', "", 1);
     assert_snapshot!(why(&one_short, &exit(rom::EXIT_CODE), ""), @"the guest ended, but not as it should: 4 of 4 vCPUs got to work in 64-bit mode and did 255 of 256 parts of it, less than 17 million instructions");
@@ -42,12 +42,12 @@ fn only_all_marks_and_the_right_exit_code_pass() {
 
 #[test]
 fn the_reason_says_how_far_the_guest_came() {
-    assert_snapshot!(why("", &late(), ""), @"the guest did not end within 2s: it ran no instruction");
+    assert_snapshot!(why("", &late(), ""), @"the guest did nothing more for 2s: it ran no instruction");
     assert_snapshot!(why("R", &exit(0), ""), @"the guest's CPU failed and was reset: the furthest that a vCPU came is its first instruction (1 of 4)");
-    assert_snapshot!(why("RPR", &late(), ""), @"the guest did not end within 2s: the furthest that a vCPU came is 32-bit mode (1 of 4)");
-    assert_snapshot!(why("RPLRPL", &late(), ""), @"the guest did not end within 2s: the furthest that a vCPU came is 64-bit mode (2 of 4)");
+    assert_snapshot!(why("RPR", &late(), ""), @"the guest did nothing more for 2s: the furthest that a vCPU came is 32-bit mode (1 of 4)");
+    assert_snapshot!(why("RPLRPL", &late(), ""), @"the guest did nothing more for 2s: the furthest that a vCPU came is 64-bit mode (2 of 4)");
     assert_snapshot!(why("RPLTRPLT", &Ending::Exit(ExitStatus::from_raw(6)), ""), @"QEMU ended with signal: 6 (SIGABRT): 2 of 4 vCPUs got to work in 64-bit mode and did 0 of 256 parts of it, less than 1 million instructions");
-    assert_snapshot!(why("RPLTRPLTRPLTRPLT....", &late(), ""), @"the guest did not end within 2s: 4 of 4 vCPUs got to work in 64-bit mode and did 4 of 256 parts of it, less than 1 million instructions");
+    assert_snapshot!(why("RPLTRPLTRPLTRPLT....", &late(), ""), @"the guest did nothing more for 2s: 4 of 4 vCPUs got to work in 64-bit mode and did 4 of 256 parts of it, less than 1 million instructions");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn qemu_has_its_say() {
     assert_snapshot!(why("", &exit(1), said), @"Could not access KVM kernel module: No such file or directory");
     assert_snapshot!(why("", &exit(1), "/opt/qemu-9/qemu-system-x86_64: -accel kvm: invalid accelerator kvm\n"), @"-accel kvm: invalid accelerator kvm");
     let said = "qemu-system-x86_64: warning: host doesn't support requested feature\nKVM internal error. Suberror: 1\n";
-    assert_snapshot!(why("RP", &late(), said), @"the guest did not end within 2s: the furthest that a vCPU came is 32-bit mode (1 of 4); QEMU says: KVM internal error. Suberror: 1");
+    assert_snapshot!(why("RP", &late(), said), @"the guest did nothing more for 2s: the furthest that a vCPU came is 32-bit mode (1 of 4); QEMU says: KVM internal error. Suberror: 1");
 }
 
 /// The probe has to fail where it should: here the 64-bit code does not get far.
