@@ -19,7 +19,6 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/version.h>
-#include <asm/msr.h>
 
 #include "crashlab.h"
 
@@ -136,13 +135,13 @@ static bool cl_may_sleep(const struct cl_actor *a)
 /* The end of an actor's time, if it has one that ends. */
 static bool cl_is_over(const struct cl_actor *a, u64 until)
 {
-	return a->for_us != CL_FOR_EVER && (s64)(until - rdtsc_ordered()) <= 0;
+	return a->for_us != CL_FOR_EVER && (s64)(until - cl_now()) <= 0;
 }
 
 /* Prints messages: `count` of them, or for a time, or without end. */
 static void cl_print(struct cl_actor *a)
 {
-	u64 until = rdtsc_ordered() + cl_us_to_tsc(a->for_us);
+	u64 until = cl_now() + cl_us_to_tsc(a->for_us);
 
 	for (u32 n = 1; !a->count || n <= a->count; n++) {
 		pr_info("crashlab: %.16s says %u\n", a->slot->name, n);
@@ -161,7 +160,7 @@ static void cl_print(struct cl_actor *a)
 /* Sleeps where only time wakes it: what the hung-task detector looks for. */
 static void cl_block(struct cl_actor *a)
 {
-	u64 until = rdtsc_ordered() + cl_us_to_tsc(a->for_us);
+	u64 until = cl_now() + cl_us_to_tsc(a->for_us);
 
 	do {
 		set_current_state(TASK_UNINTERRUPTIBLE);
@@ -209,7 +208,7 @@ out_unlock:
 static void cl_harvest(struct cl_actor *a)
 {
 	struct pstore_info **registered = cl_find_symbol("psinfo");
-	u64 until = rdtsc_ordered() + cl_us_to_tsc(a->for_us);
+	u64 until = cl_now() + cl_us_to_tsc(a->for_us);
 
 	while (!cl_is_over(a, until)) {
 		if (registered && *registered)
@@ -247,7 +246,7 @@ static void cl_exhaust(struct cl_actor *a)
 /* Waits for one grace period of RCU after the other. */
 static void cl_synchronize_rcu(struct cl_actor *a)
 {
-	u64 until = rdtsc_ordered() + cl_us_to_tsc(a->for_us);
+	u64 until = cl_now() + cl_us_to_tsc(a->for_us);
 
 	while (!cl_is_over(a, until)) {
 		synchronize_rcu();

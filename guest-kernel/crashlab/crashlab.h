@@ -16,7 +16,7 @@
  *   act      what an actor does
  *   lock     which lock it holds
  *   page     stamps
- *   time     the time stamp counter
+ *   time     the time stamp counter, or the kernel's clock
  *   sym      symbols that are not exported
  */
 #ifndef CRASHLAB_H
@@ -29,7 +29,10 @@
 #include <linux/kprobes.h>
 #include <linux/notifier.h>
 #include <linux/spinlock.h>
+#include <linux/timekeeping.h>
 #include <linux/types.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
 
 #include "page.h"
 
@@ -149,12 +152,19 @@ void cl_enter(struct cl_actor *a);
 void cl_leave(struct cl_actor *a);
 
 /* time.c */
+extern bool cl_by_tsc;
 extern u64 cl_tsc_khz;
-int __init cl_init_clock(void);
+void __init cl_init_clock(void);
 u64 cl_us_to_tsc(u64 us);
 void cl_delay(u64 us);
 void cl_sleep_until_near(u64 tsc);
 void cl_spin_until(u64 tsc);
+
+/* What stamps are by, at cl_tsc_khz. Safe anywhere, also in an NMI. */
+static inline u64 cl_now(void)
+{
+	return likely(cl_by_tsc) ? rdtsc_ordered() : ktime_get_mono_fast_ns();
+}
 
 /* sym.c */
 int __init cl_find_kallsyms(void);

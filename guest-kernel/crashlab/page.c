@@ -9,8 +9,6 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/string.h>
-#include <asm/msr.h>
-#include <asm/tsc.h>
 
 #include "crashlab.h"
 
@@ -52,7 +50,7 @@ noinline void cl_stamp(u64 *where)
 	 * Whoever sees the stamp sees what was done before; pairs with the
 	 * acquire in cl_await_edge(), and with the host's reads.
 	 */
-	smp_store_release(where, rdtsc_ordered());
+	smp_store_release(where, cl_now());
 }
 
 /* The first 32 CPUs of a mask. */

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use harness_protocol::{Action, Arm, Context, Directive, Start, directive};
 
+use super::hung::Hung;
 use super::interleaving::Interleaving;
 use super::stage::{Restorable, Source, Stage};
 use super::{Assignment, examine};
@@ -50,22 +51,25 @@ impl fmt::Display for NotAliveReason {
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
 /// and crashed in the same way, and the template is good if both leave the same.
 pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), NotAliveReason> {
-    let restored = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
+    let (restored, hung) = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
     if all_saved(&restored) {
         return Ok(());
     }
     // A kernel that cannot be booted at all would not have become a template.
-    let booted = outcome(stage, stage.cold()).await.map_err(NotAliveReason::Guest)?;
+    let (booted, _) = outcome(stage, stage.cold()).await.map_err(NotAliveReason::Guest)?;
     if in_short(&restored) == in_short(&booted) {
         return Ok(());
     }
-    Err(NotAliveReason::Differs { restored: in_short(&restored), booted: in_short(&booted) })
+    let restored = in_short(&restored) + &hung.map(|hung| hung.in_short()).unwrap_or_default();
+    Err(NotAliveReason::Differs { restored, booted: in_short(&booted) })
 }
 
-async fn outcome(stage: &Stage, source: Source<'_>) -> Result<TrialOutcome, GuestError> {
+async fn outcome(stage: &Stage, source: Source<'_>) -> Result<(TrialOutcome, Option<Hung>), GuestError> {
     let assignment = known_crash(stage.dumps.is_some());
     let crash = super::crash(stage, &source, &assignment, None, None).await?;
-    Ok(examine(&assignment, crash).await.verdict.outcome())
+    let examined = examine(&assignment, crash).await;
+    tracing::debug!("a known crash left {:?}, {:?}", examined.verdict, examined.evidence.stamps);
+    Ok((examined.verdict.outcome(), examined.hung))
 }
 
 /// A panic on CPU 0, while the others idle, and a reset at once, however long the kernel would wait. Of a guest with a crash

@@ -24,6 +24,14 @@ pub struct Hung {
     pub registers: Vec<String>,
 }
 
+impl Hung {
+    /// How it was recognised and where its vCPUs stood, to be put behind what else is said of it.
+    pub(super) fn in_short(&self) -> String {
+        let at = |HungCpu { cpu, at }: &HungCpu| format!(", CPU {cpu} at {}", at.first().map_or("?", String::as_str));
+        format!(" (it hung: {}{})", self.by, self.at.iter().map(at).collect::<String>())
+    }
+}
+
 /// All vCPUs at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Stand {
