@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::config::{Config, Fragments, allconfig};
+use super::config::{Config, Wanted};
 use super::diagnose::{disk_full, first_error};
 use super::make::Make;
 use super::module::{MODULE, ModuleSources};
@@ -31,12 +31,14 @@ pub(super) struct Order<'a> {
     pub source: &'a Source,
     /// The series.
     pub patches: &'a [Patch],
-    /// The options asked for.
-    pub fragments: &'a Fragments,
+    /// What it is configured by.
+    pub wanted: &'a Wanted,
     /// The fault-injection module.
     pub module: &'a ModuleSources,
     /// The tools.
     pub tools: &'a ToolRecord,
+    /// Further arguments for make.
+    pub arguments: &'a [String],
     /// The content address.
     pub key: &'a str,
 }
@@ -66,14 +68,14 @@ pub(super) fn build(
     drop((commit, overlay));
     durations.patch_ms = milliseconds(began.elapsed());
 
-    let allconfig = allconfig(&workbench.tree(), order.fragments)?;
+    let allconfig = order.wanted.allconfig(&workbench.tree())?;
     let asked = order.asked(&allconfig, workbench);
     if workbench.state().configuration.as_ref().is_none_or(|configuration| configuration.asked != asked) {
         // Until a build with this configuration has ended well, nobody may rely on what `.config` is.
         workbench.note(|state| state.configuration = None)?;
     }
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
-    let mut make = Make::new(workbench, canceller, log_path)?;
+    let mut make = Make::new(workbench, order.arguments, canceller, log_path)?;
 
     let began = Instant::now();
     report(BuildEvent::Configuring);
@@ -86,7 +88,8 @@ pub(super) fn build(
     let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
     let mut done = 0;
     report(BuildEvent::Compiling { done, expected });
-    let targets = ["bzImage", "modules"].map(OsString::from);
+    // No guest loads a module of the tree, so none is built.
+    let targets = ["bzImage", "modules_prepare"].map(OsString::from);
     let built = make.run(&targets, &mut || {
         done += 1;
         report(BuildEvent::Compiling { done, expected });
@@ -98,6 +101,7 @@ pub(super) fn build(
     report(BuildEvent::Module);
     let module = workbench.folder().join("module");
     order.module.copy_to(&module)?;
+    give_symbols(&workbench.tree())?;
     let mut argument = OsString::from("M=");
     argument.push(&module);
     let built = make.run(&[argument, "modules".into()], &mut || {})?;
@@ -125,6 +129,13 @@ pub(super) fn build(
     Ok(output)
 }
 
+/// Gives a module what it is linked with: the symbols that `vmlinux` exports, which make has written beside it.
+fn give_symbols(tree: &Path) -> Result<(), KernelError> {
+    let symbols = tree.join("vmlinux.symvers");
+    files::copy(&symbols, &tree.join("Module.symvers"))
+        .map_err(KernelError::io("reading the symbols of vmlinux in", &symbols))
+}
+
 impl Order<'_> {
     fn kernel(&self) -> String {
         format!("{}@{}", self.variant, self.base)
@@ -137,7 +148,7 @@ impl Order<'_> {
             .touched
             .keys()
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
-        let mut asked = format!("{allconfig}{}", self.tools.compiler);
+        let mut asked = format!("{}{allconfig}{}{}", self.wanted.target(), self.tools.compiler, self.arguments.join("\n"));
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(workbench.tree().join(path)).unwrap_or_default()));
         }
@@ -153,12 +164,12 @@ impl Order<'_> {
             fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
             let mut argument = OsString::from("KCONFIG_ALLCONFIG=");
             argument.push(&wanted);
-            let configured = make.run(&[argument, "allnoconfig".into()], &mut || {})?;
+            let configured = make.run(&[argument, self.wanted.target().into()], &mut || {})?;
             self.check(configured, "configuring", make)?;
         }
         let text = fs::read_to_string(&path).map_err(KernelError::io("reading", &path))?;
         let config = Config::parse(&text);
-        let mut unmet = self.fragments.unmet(&config);
+        let mut unmet = self.wanted.asked.unmet(&config);
         if unmet.is_empty() {
             return Ok(());
         }
@@ -235,8 +246,9 @@ impl Order<'_> {
                 },
             },
             patches,
-            config: files::sha256(self.fragments.text().as_bytes()),
+            config: self.wanted.digest(),
             tools: self.tools.clone(),
+            arguments: self.arguments.to_vec(),
             release,
             build_id,
             durations,

@@ -158,6 +158,38 @@ pub enum KernelError {
         /// The line itself.
         text: String,
     },
+    /// A configuration that is not there, or is no text.
+    #[error(
+        "reading the configuration {}: {source}\n\n\
+         hint: it is a `.config`, as in a kernel's tree or /boot/config-VERSION, or a fragment of one", path.display()
+    )]
+    NoKconfig {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: io::Error,
+    },
+    /// A configuration is for another machine.
+    #[error(
+        "{} is for {architecture}, and guests are x86-64 machines\n\n\
+         hint: give a configuration that was made with ARCH=x86_64", path.display()
+    )]
+    Architecture {
+        /// The configuration.
+        path: PathBuf,
+        /// What it is for.
+        architecture: &'static str,
+    },
+    /// What cannot be an argument of the kernel's make.
+    #[error("make argument `{argument}`: {cause}\n\nhint: {hint}")]
+    MakeArgument {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        cause: String,
+        /// What would not be.
+        hint: &'static str,
+    },
     /// Options that were asked for are not in the final config.
     #[error(
         "configuring {kernel}: {}\n\nhint: ask for what is missing in a config fragment, or ask for less",
@@ -272,6 +304,9 @@ impl KernelError {
             | Self::Range { .. }
             | Self::Patch { .. }
             | Self::Fragment { .. }
+            | Self::NoKconfig { .. }
+            | Self::Architecture { .. }
+            | Self::MakeArgument { .. }
             | Self::Unmet { .. }
             | Self::Build { .. } => Fault::Input,
             Self::PackageMissing { .. }

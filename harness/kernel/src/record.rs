@@ -27,6 +27,9 @@ pub struct BuildRecord {
     pub config: String,
     /// What compiled it.
     pub tools: ToolRecord,
+    /// Further arguments that make had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
     /// What `uname -r` says in it.
     pub release: String,
     /// The GNU build id of `vmlinux`, in hex.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::base::Base;
 use super::build::{Order, build};
-use super::config::{Config, Fragments, for_version};
+use super::config::{Config, Wanted};
 use super::key::Ingredients;
 use super::knob::Knob;
 use super::module::{MODULE, ModuleSources};
@@ -120,17 +120,22 @@ impl Store {
         let variant = Variant::find(project, &name.variant)?;
         let base = Base::find(project, &name.base)?;
         let module = ModuleSources::read(&project.guest_kernel().join("crashlab"))?;
-        let tools = toolchain::identify(&self.canceller)?;
+        let (given, arguments) = match &variant.custom {
+            Some(custom) => (custom.kconfig.as_ref(), custom.arguments.as_slice()),
+            None => (None, [].as_slice()),
+        };
+        let tools = toolchain::identify(arguments, &self.canceller)?;
         let source = Source::identify(&base, &self.cache, &self.canceller, report)?;
-        let guest = for_version(&project.guest_kernel().join("configs"), &source.version)?;
-        let fragments = Fragments::read(&[guest, variant.config.clone()].concat())?;
+        let configs = project.guest_kernel().join("configs");
+        let wanted = Wanted::of(&configs, &source.version, given, &variant.config)?;
         let patches = patches(&variant, &base, &source.version)?;
         let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
         let key = Ingredients {
             source: &source.digest,
             patches: patches.iter().map(|patch| files::sha256(&patch.content)).collect(),
-            config: &files::sha256(fragments.text().as_bytes()),
+            config: &wanted.digest(),
             tools: &tools,
+            arguments,
             module: &module.digest(),
         }
         .key();
@@ -152,7 +157,7 @@ impl Store {
         toolchain::check()?;
         let mut began = Instant::now();
         let mut unpacking = false;
-        let mut workbench = Workbench::open(&self.cache, &source, &self.canceller, &mut |event| {
+        let mut workbench = Workbench::open(&self.cache, &source, variant.custom.as_ref(), &self.canceller, &mut |event| {
             if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
                 began = Instant::now();
             }
@@ -169,9 +174,10 @@ impl Store {
             base: &base.name,
             source: &source,
             patches: &patches,
-            fragments: &fragments,
+            wanted: &wanted,
             module: &module,
             tools: &tools,
+            arguments,
             key: &key,
         };
         let output = build(&order, &mut workbench, unpacked, &self.canceller, report)?;

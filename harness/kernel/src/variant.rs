@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files::is_plain_name;
 use super::knob::Knob;
-use super::{KernelError, Version};
+use super::{KernelError, CustomBuild, Version};
 use harness_model::GuestChange;
 use harness_project::Project;
 use harness_yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};
@@ -33,6 +33,8 @@ pub struct Variant {
     pub knobs: Vec<Knob>,
     /// What it changes about the guests of scenarios.
     pub guest: GuestChange,
+    /// How it is built, if not in the project's own way.
+    pub custom: Option<CustomBuild>,
 }
 
 /// A patch series for some kernel versions.
@@ -222,6 +224,7 @@ impl Variant {
             command_line: read.command_line.into_iter().map(|word| word.value).collect(),
             knobs: read.knobs.into_iter().map(|knob| knob.value).collect(),
             guest: GuestChange::default(),
+            custom: None,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::options::BuildArguments;
 use super::project::{catalogue, events};
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{Fault, KernelError, Variant};
+use crate::kernel::{Fault, KernelError, CustomBuild, Variant};
 use crate::model::KernelName;
 use crate::session::{self, Cancellation, Catalogue, Event};
 
@@ -22,15 +23,21 @@ pub struct Arguments {
     /// Build each variant patch by patch, from none of its series to all of it: NAME~2, NAME~1, NAME
     #[arg(long, requires = "variants")]
     each: bool,
+    #[command(flatten)]
+    built_by: BuildArguments,
 }
 
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let catalogue = catalogue(global)?;
     let (events, cancellation) = (events(), Cancellation::listen()?);
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
-    let parse = |name: &String| KernelName::parse(name, &base);
-    let all =
-        || catalogue.variants.iter().map(|variant| KernelName { variant: variant.name.clone(), base: base.clone() });
+    let build = arguments.built_by.suffix(&catalogue.project)?;
+    let built = |variant: &str, base: &str| KernelName { variant: CustomBuild::name(variant, &build), base: base.to_owned() };
+    let parse = |name: &String| {
+        let KernelName { variant, base } = KernelName::parse(name, &base);
+        built(&variant, &base)
+    };
+    let all = || catalogue.variants.iter().map(|variant| built(&variant.name, &base));
     let asked: Vec<KernelName> = match arguments.variants.as_slice() {
         [] => all().collect(),
         variants => variants.iter().map(parse).collect(),

@@ -11,6 +11,7 @@ mod curve;
 mod doctor;
 mod explain;
 mod generate;
+mod kconfig;
 mod list;
 mod merge;
 mod options;
@@ -93,6 +94,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Build kernels
     Build(build::Arguments),
+    /// Tell what the harness needs of a kernel's configuration
+    Kconfig(kconfig::Arguments),
     /// Make variants of patches
     Variant(variant::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
@@ -165,6 +168,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::main(&global, &arguments),
         Command::Explain(arguments) => explain::main(&global, &arguments),
         Command::Build(arguments) => build::main(&global, &arguments).await,
+        Command::Kconfig(arguments) => kconfig::main(&global, &arguments),
         Command::Variant(arguments) => variant::main(&global, arguments),
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,

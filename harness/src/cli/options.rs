@@ -1,12 +1,38 @@
 //! The options of trials on the command line.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::failure::Failure;
 use crate::guest::Time;
+use crate::kernel::{CustomBuild, ignored_variables};
 use crate::model::Phase;
+use crate::project::Project;
 use crate::session::TrialOptions;
+
+/// How kernels are built, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BuildArguments {
+    /// Configure the kernels by this file: a whole `.config`, in place of the laboratory's own, or a fragment that goes over it.
+    /// What the harness needs goes on top: `harness kconfig` tells
+    #[arg(long, value_name = "FILE")]
+    kconfig: Option<PathBuf>,
+    /// An argument for the kernel's make, as in LLVM=1, CC=gcc-13, CC="ccache gcc", KCFLAGS=-O3 (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    make_arg: Vec<String>,
+}
+
+impl BuildArguments {
+    /// Keeps them, and returns what they add to the names of variants.
+    pub fn suffix(&self, project: &Project) -> Result<String, Failure> {
+        if let Some(note) = ignored_variables(|name| std::env::var(name).ok()) {
+            eprintln!("{note}");
+        }
+        Ok(CustomBuild::keep(project, self.kconfig.as_deref(), &self.make_arg)?)
+    }
+}
 
 /// How trials are run, on the command line.
 #[derive(Debug, Clone, clap::Args)]

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::options::TrialArguments;
+use super::options::{BuildArguments, TrialArguments};
 use super::project::{catalogue, project, results, session};
 use super::{Failure, Global, outcome};
 use crate::compare;
 use crate::kernel;
-use crate::model::KernelName;
-use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
+use crate::plan::{ArrayJob, ParamFilter, Shard, ShardChoice};
 use crate::results::{Run, Until};
-use crate::scenario::PointFilter;
-use crate::session::{Catalogue, Request, Resumable, RunOutcome, TrialOptions};
+use crate::session::{Asked, Catalogue, Request, Resumable, RunOutcome, TrialOptions};
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///
@@ -63,12 +61,14 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
-          "until", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "until", "kconfig", "make_arg", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)
     #[arg(long, value_name = "FILE")]
     patch: Vec<PathBuf>,
+    #[command(flatten)]
+    built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
 }
@@ -112,7 +112,18 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
     };
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
-    let mut selection = selection(&catalogue, arguments, patched)?;
+    let build = arguments.built_by.suffix(&catalogue.project)?;
+    let asked = Asked {
+        suite: arguments.suite.as_deref(),
+        scenarios: &arguments.scenario,
+        variants: &arguments.variant,
+        bases: &arguments.base,
+        patched: patched.as_deref(),
+        build: &build,
+        params: &arguments.param,
+        trials: arguments.trials,
+    };
+    let mut selection = asked.selection(&catalogue)?;
     let catalogue = catalogue.with_guests_of(&selection.kernels)?;
     let shard = shard(arguments.shard)?;
     let Arguments { error_rate, margin, at_most, .. } = *arguments;
@@ -143,59 +154,4 @@ fn shard(choice: Option<ShardChoice>) -> Result<Option<Shard>, Failure> {
         eprintln!("note: in a {job} ({variable} is set) without --shard each task runs the whole plan");
     }
     Ok(None)
-}
-
-/// What the arguments select, with the suite's own as defaults. What of a suite is not asked for may be broken.
-fn selection(catalogue: &Catalogue, arguments: &Arguments, patched: Option<String>) -> Result<Selection, Failure> {
-    let known = catalogue.known();
-    let base = catalogue.default_base();
-    let suite = arguments.suite.as_ref().map(|name| catalogue.suite(name)).transpose()?;
-    let mut selection = Selection { kernels: Vec::new(), scenarios: Vec::new(), params: Vec::new(), trials: 10 };
-    if let Some(suite) = suite {
-        selection.scenarios = suite.scenarios(&known, &arguments.scenario)?;
-        selection.trials = suite.trials();
-    }
-    if !arguments.scenario.is_empty() {
-        let of_suite = std::mem::take(&mut selection.scenarios);
-        for name in &arguments.scenario {
-            catalogue.scenario(name)?;
-            let known = of_suite.iter().find(|selected| selected.name == *name);
-            let only = known.map_or_else(PointFilter::default, |selected| selected.only.clone());
-            selection.scenarios.push(SelectedScenario { name: name.clone(), only });
-        }
-    }
-    selection.kernels = match (arguments.variant.as_slice(), suite) {
-        ([], Some(suite)) => suite.kernels(&known)?,
-        ([], None) => vec![KernelName::parse("stock", &base)],
-        (variants, _) => variants.iter().map(|name| KernelName::parse(name, &base)).collect(),
-    };
-    if let Some(variant) = patched {
-        let base = selection.kernels.first().map_or(base, |first| first.base.clone());
-        selection.kernels.push(KernelName { variant, base });
-    }
-    if !arguments.base.is_empty() {
-        selection.kernels = on_bases(&selection.kernels, &arguments.variant, &arguments.base);
-    }
-    for kernel in &selection.kernels {
-        known.kernel(kernel)?;
-    }
-    if let Some(trials) = arguments.trials {
-        selection.trials = trials;
-    }
-    selection.params.clone_from(&arguments.param);
-    catalogue.warn_of(selection.scenarios.iter().map(|selected| selected.name.as_str()));
-    Ok(selection)
-}
-
-/// The kernels on each of these bases, but for those that were asked for with a base of their own.
-fn on_bases(kernels: &[KernelName], asked: &[String], bases: &[String]) -> Vec<KernelName> {
-    let mut all = Vec::new();
-    for kernel in kernels {
-        if asked.contains(&kernel.to_string()) {
-            all.push(kernel.clone());
-        } else {
-            all.extend(bases.iter().map(|base| KernelName { base: base.clone(), ..kernel.clone() }));
-        }
-    }
-    all
 }

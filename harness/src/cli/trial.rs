@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::options::TrialArguments;
+use super::options::{BuildArguments, TrialArguments};
 use super::project::{catalogue, session};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
+use crate::kernel::CustomBuild;
 use crate::model::{KernelName, TrialOutcome};
 use crate::plan::{ParamFilter, SelectedScenario, Selection};
 use crate::report::trial_text;
@@ -34,6 +35,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     template: u32,
     #[command(flatten)]
+    built_by: BuildArguments,
+    #[command(flatten)]
     trial_as: TrialArguments,
 }
 
@@ -43,8 +46,9 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     catalogue.scenario(&arguments.scenario)?;
     catalogue.warn_of([arguments.scenario.as_str()]);
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
-    let name = KernelName::parse(&arguments.variant, &base);
+    let mut name = KernelName::parse(&arguments.variant, &base);
     catalogue.known().kernel(&name)?;
+    name.variant = CustomBuild::name(&name.variant, &arguments.built_by.suffix(&catalogue.project)?);
     let catalogue = catalogue.with_guests_of(std::slice::from_ref(&name))?;
     let selection = Selection {
         kernels: vec![name],

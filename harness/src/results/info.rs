@@ -164,6 +164,9 @@ pub struct KernelInfo {
     /// The key of the crash kernel that was loaded into it, if that was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_kernel_key: Option<String>,
+    /// Further arguments that the kernel's make had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub make_arguments: Vec<String>,
     /// The compiler's own version line.
     pub compiler: String,
     /// The kernel's release, as `uname -r` has it in the guest.

@@ -9,6 +9,7 @@
 //! A session knows QEMU only as a [`Rig`], so that everything here is tested with a table of outcomes in its place. One
 //! [`Cancellation`] ends whatever phase it is in; everything that it has to say is an [`Event`].
 
+mod asked;
 pub mod bisect;
 mod cancellation;
 mod catalogue;
@@ -36,6 +37,7 @@ use crate::results::{Finished, HarnessInfo, Judged, Run, RunInfo, Summary, Summa
 use crate::run::{self, Progress, Sink, Stop, Work};
 use crate::trial::TrialSettings;
 
+pub use self::asked::Asked;
 pub use self::cancellation::Cancellation;
 pub use self::catalogue::Catalogue;
 pub use self::event::{Event, Events, Reporter};
