@@ -148,7 +148,8 @@ impl Order<'_> {
             .touched
             .keys()
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
-        let mut asked = format!("{}{allconfig}{}{}", self.wanted.target(), self.tools.compiler, self.arguments.join("\n"));
+        let mut asked =
+            format!("{}{allconfig}{}{}", self.wanted.target(), self.tools.compiler, self.arguments.join("\n"));
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(workbench.tree().join(path)).unwrap_or_default()));
         }
@@ -238,6 +239,7 @@ impl Order<'_> {
             source: SourceRecord {
                 kind: self.source.kind.to_owned(),
                 name: self.source.name.clone(),
+                commit: self.source.commit.clone(),
                 digest: self.source.digest.clone(),
                 // The patch level too, which a package's name does not tell.
                 version: match self.source.change {

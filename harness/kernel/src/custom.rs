@@ -47,7 +47,7 @@ impl CustomBuild {
             // Whoever made it hears now what is wrong with it.
             Kconfig::parse(path, text)?;
         }
-        let lines: String = arguments.iter().map(|argument| format!("{argument}\n")).collect();
+        let lines = arguments.iter().fold(String::new(), |lines, argument| lines + argument + "\n");
         let name = name(kconfig, text.as_deref(), &lines);
         let folder = project.builds().join(&name);
         let fail = KernelError::io("keeping how kernels are built in", &folder);
@@ -63,6 +63,12 @@ impl CustomBuild {
     pub fn name(variant: &str, build: &str) -> String {
         let own = Asked::of(variant).settings.iter().any(|setting| build_of(setting).is_some());
         if own { variant.to_owned() } else { format!("{variant}{build}") }
+    }
+
+    /// The name and the configuration of a way to build that a setting names.
+    pub(super) fn config_of<'a>(project: &Project, setting: &'a str) -> Option<(&'a str, PathBuf)> {
+        let name = build_of(setting).filter(|name| is_plain_name(name))?;
+        Some((name, project.builds().join(name).join(CONFIG)))
     }
 
     /// What was kept by that name.
@@ -115,7 +121,9 @@ fn name(kconfig: Option<&Path>, text: Option<&str>, lines: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let words: String = [file.as_str(), lines.trim_end()].join(" ").trim().chars().map(plain).collect();
     let words: String = words.trim_matches(['.', '-', '_']).chars().take(MOST_CHARACTERS).collect();
-    let digest = files::sha256(format!("{}\n{lines}", text.map(|text| files::sha256(text.as_bytes())).unwrap_or_default()).as_bytes());
+    let digest = files::sha256(
+        format!("{}\n{lines}", text.map(|text| files::sha256(text.as_bytes())).unwrap_or_default()).as_bytes(),
+    );
     let digest = digest.get(..8).unwrap_or(&digest);
     if words.is_empty() { format!("config-{digest}") } else { format!("{words}-{digest}") }
 }
@@ -130,14 +138,12 @@ fn check(argument: &str) -> Result<(), KernelError> {
     if !is_name || argument.contains(['\n', '\r', '\0']) {
         return wrong("it sets nothing".to_owned(), "write it as NAME=VALUE, as in LLVM=1, CC=gcc-13 or KCFLAGS=-O3");
     }
-    let ours = |own: &&str| if own.ends_with('_') { name.starts_with(own) } else { name == *own };
-    match OURS.iter().find(ours) {
-        Some(_) => wrong(
-            format!("{name} is the harness's own"),
-            "guests are x86-64 machines, and a build lies in the harness's cache",
-        ),
-        None => Ok(()),
+    let ours = |own: &str| if own.ends_with('_') { name.starts_with(own) } else { name == own };
+    if OURS.into_iter().any(ours) {
+        let hint = "guests are x86-64 machines, and a build lies in the harness's cache";
+        return wrong(format!("{name} is the harness's own"), hint);
     }
+    Ok(())
 }
 
 #[cfg(test)]

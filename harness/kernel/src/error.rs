@@ -125,6 +125,26 @@ pub enum KernelError {
         /// What git said.
         said: String,
     },
+    /// A git tree cannot be tried as it lies there.
+    #[error("trying the tree {}: {cause}\n\nhint: {hint}", tree.display())]
+    Tree {
+        /// The tree.
+        tree: PathBuf,
+        /// Why not.
+        cause: String,
+        /// What would help.
+        hint: String,
+    },
+    /// What is named as a kernel is none.
+    #[error("kernel `{named}`: {cause}\n\nhint: {hint}")]
+    Named {
+        /// What was named.
+        named: String,
+        /// Why it is none.
+        cause: String,
+        /// What would be one.
+        hint: &'static str,
+    },
     /// Two commits have nothing between them that could be bisected.
     #[error("from {good} to {bad} in {}: {cause}\n\nhint: the good one has to be an ancestor of the bad one", tree.display())]
     Range {
@@ -301,6 +321,8 @@ impl KernelError {
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }
+            | Self::Tree { .. }
+            | Self::Named { .. }
             | Self::Range { .. }
             | Self::Patch { .. }
             | Self::Fragment { .. }
@@ -327,6 +349,11 @@ impl KernelError {
         let hint =
             "a series is a mail, a mailbox, a Maildir, a folder of patches, a list of quilt's, or a range of commits";
         Self::Series { from: from.to_owned(), cause: cause.to_owned(), hint }
+    }
+
+    /// This tree cannot be tried.
+    pub(super) fn tree(tree: &Path, cause: String, hint: &str) -> Self {
+        Self::Tree { tree: tree.to_owned(), cause, hint: hint.to_owned() }
     }
 
     /// These mails are no series.

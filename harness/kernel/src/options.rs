@@ -25,8 +25,8 @@ impl OptionChange {
     /// First comes what the bad one names, in its order: Kconfig writes what an option depends on before it. Then what only
     /// the good one names, the other way round.
     pub fn between(good: &Path, bad: &Path) -> Result<Vec<Self>, KernelError> {
-        let read = |path: &Path| Ok(Fragments::read(&[path.to_owned()])?.without(describes_the_build));
-        let (good, bad) = (read(good)?, read(bad)?);
+        let read = |path: &Path| Fragments::read(&[path.to_owned()]);
+        let (good, bad) = (read(good)?.without(describes_the_build), read(bad)?.without(describes_the_build));
         let (good, bad): (Vec<(&str, &str)>, Vec<_>) = (good.options().collect(), bad.options().collect());
         let value = |of: &[(&str, &str)], option: &str| {
             of.iter().find(|(name, _)| *name == option).map(|(_, value)| (*value).to_owned())

@@ -47,6 +47,9 @@ pub struct SourceRecord {
     pub kind: String,
     /// The package, the tarball's path, or `tree@commit`.
     pub name: String,
+    /// The hash of the commit, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// SHA-256 of the tarball, or one that stands for the commit.
     pub digest: String,
     /// The version its Makefile says.

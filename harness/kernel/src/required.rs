@@ -121,8 +121,7 @@ mod tests {
     fn each_option_has_the_reason_of_its_group() {
         let (_folder, project) = project();
         let all = required(&project).unwrap();
-        let shown: Vec<String> =
-            all.iter().map(|it| format!("{}{}; {}", it.line(), it.reason, it.kernels())).collect();
+        let shown: Vec<String> = all.iter().map(|it| format!("{}{}; {}", it.line(), it.reason, it.kernels())).collect();
         assert_eq!(
             shown,
             [
@@ -144,7 +143,8 @@ mod tests {
             lacking.iter().map(|it| format!("{}: {}", it.required.option, it.got)).collect()
         };
         assert_eq!(lacks("CONFIG_PRINTK=y\nCONFIG_TTY=m\n"), ["CONFIG_TTY: m"]);
-        let older = "# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_PRINTK=y\nCONFIG_TTY=y\nCONFIG_MODULE_SIG_FORCE=y\n";
+        let older =
+            "# Linux/x86 6.1.192 Kernel Configuration\nCONFIG_PRINTK=y\nCONFIG_TTY=y\nCONFIG_MODULE_SIG_FORCE=y\n";
         assert_eq!(lacks(older), ["CONFIG_MODULE_SIG_FORCE: y", "CONFIG_CRYPTO: n"]);
     }
 }

@@ -157,12 +157,13 @@ impl Store {
         toolchain::check()?;
         let mut began = Instant::now();
         let mut unpacking = false;
-        let mut workbench = Workbench::open(&self.cache, &source, variant.custom.as_ref(), &self.canceller, &mut |event| {
-            if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
-                began = Instant::now();
-            }
-            report(event);
-        })?;
+        let mut workbench =
+            Workbench::open(&self.cache, &source, variant.custom.as_ref(), &self.canceller, &mut |event| {
+                if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
+                    began = Instant::now();
+                }
+                report(event);
+            })?;
         let unpacked = if unpacking { began.elapsed() } else { Duration::ZERO };
         // Whoever had the workbench may have built the same.
         if let Some(record) = self.find(&key) {

@@ -50,20 +50,16 @@ impl Tools {
             let of = |argument: &String| Some(argument.strip_prefix(name)?.strip_prefix('=')?.to_owned());
             arguments.iter().rev().find_map(of)
         };
-        let (compiler, linker) = match value("LLVM").filter(|llvm| !llvm.is_empty()) {
-            Some(llvm) => {
-                let prefix = if llvm.ends_with('/') { llvm.as_str() } else { "" };
-                let suffix = if llvm.starts_with('-') { llvm.as_str() } else { "" };
-                (format!("{prefix}clang{suffix}"), format!("{prefix}ld.lld{suffix}"))
-            }
-            None => {
-                let prefix = value("CROSS_COMPILE").unwrap_or_default();
-                (format!("{prefix}gcc"), format!("{prefix}ld"))
-            }
+        let (compiler, linker) = if let Some(llvm) = value("LLVM").filter(|llvm| !llvm.is_empty()) {
+            let prefix = if llvm.ends_with('/') { llvm.as_str() } else { "" };
+            let suffix = if llvm.starts_with('-') { llvm.as_str() } else { "" };
+            (format!("{prefix}clang{suffix}"), format!("{prefix}ld.lld{suffix}"))
+        } else {
+            let prefix = value("CROSS_COMPILE").unwrap_or_default();
+            (format!("{prefix}gcc"), format!("{prefix}ld"))
         };
-        let words = |named: Option<String>, own: String| {
-            named.unwrap_or(own).split_whitespace().map(str::to_owned).collect()
-        };
+        let words =
+            |named: Option<String>, own: String| named.unwrap_or(own).split_whitespace().map(str::to_owned).collect();
         Self { compiler: words(value("CC"), compiler), linker: words(value("LD"), linker) }
     }
 }
@@ -72,7 +68,8 @@ impl Tools {
 pub(super) fn identify(arguments: &[String], canceller: &Canceller) -> Result<ToolRecord, KernelError> {
     let Tools { compiler, linker } = Tools::of(arguments);
     let version = |words: &[String]| -> Result<String, KernelError> {
-        let (name, further) = words.split_first().map_or(("", [].as_slice()), |(name, further)| (name.as_str(), further));
+        let (name, further) =
+            words.split_first().map_or(("", [].as_slice()), |(name, further)| (name.as_str(), further));
         let answer = ask(program(name).args(further).arg("--version"), canceller, "finding the compiler")?;
         Ok(answer.lines.first().map(|line| line.trim().to_owned()).unwrap_or_default())
     };
@@ -128,7 +125,9 @@ mod tests {
         );
         assert_eq!(
             ignored(&[("KCFLAGS", "-O3"), ("CC", "clang")]).as_deref(),
-            Some("note: CC=clang, KCFLAGS=-O3 of the environment do not count for kernels; they are given by --make-arg")
+            Some(
+                "note: CC=clang, KCFLAGS=-O3 of the environment do not count for kernels; they are given by --make-arg"
+            )
         );
     }
 }

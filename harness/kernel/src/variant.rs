@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files::is_plain_name;
 use super::knob::Knob;
-use super::{KernelError, CustomBuild, Version};
+use super::{CustomBuild, KernelError, Version};
 use harness_model::GuestChange;
 use harness_project::Project;
 use harness_yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};

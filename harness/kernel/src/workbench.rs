@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::series::Overlay;
 use super::source::Source;
 use super::state::{Pristine, State};
-use super::{BuildEvent, Canceller, KernelError, CustomBuild, Version, files};
+use super::{BuildEvent, Canceller, CustomBuild, KernelError, Version, files};
 
 /// How often a waiting build looks whether the workbench is free. (The kernel would wake us, but not for a
 /// cancellation.)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::options::BuildArguments;
 use super::project::{catalogue, events};
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{Fault, KernelError, CustomBuild, Variant};
+use crate::kernel::{CustomBuild, Fault, KernelError, Variant};
 use crate::model::KernelName;
 use crate::session::{self, Cancellation, Catalogue, Event};
 
@@ -32,17 +32,17 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let (events, cancellation) = (events(), Cancellation::listen()?);
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
     let build = arguments.built_by.suffix(&catalogue.project)?;
-    let built = |variant: &str, base: &str| KernelName { variant: CustomBuild::name(variant, &build), base: base.to_owned() };
-    let parse = |name: &String| {
-        let KernelName { variant, base } = KernelName::parse(name, &base);
-        built(&variant, &base)
-    };
-    let all = || catalogue.variants.iter().map(|variant| built(&variant.name, &base));
+    let parse = |name: &String| KernelName::parse(name, &base);
+    let all =
+        || catalogue.variants.iter().map(|variant| KernelName { variant: variant.name.clone(), base: base.clone() });
     let asked: Vec<KernelName> = match arguments.variants.as_slice() {
         [] => all().collect(),
         variants => variants.iter().map(parse).collect(),
     };
-    let asked = if arguments.each { patch_by_patch(&catalogue, &asked)? } else { asked };
+    let mut asked = if arguments.each { patch_by_patch(&catalogue, &asked)? } else { asked };
+    for name in &mut asked {
+        name.variant = CustomBuild::name(&name.variant, &build);
+    }
     let mut kernels = Vec::new();
     let mut failed = None;
     if arguments.variants.is_empty() {

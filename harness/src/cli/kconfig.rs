@@ -12,8 +12,10 @@ use crate::report::{lacking_text, required_text};
 ///
 /// Where kernels are built by a configuration of yours (`--kconfig`) it goes over that.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes of --check: 0 it has all that is needed; 2 it lacks something, or bad usage.\n\nExamples:\n  \
-                  harness kconfig --required > needed.config\n  harness kconfig --check /boot/config-6.12.48+deb13-amd64")]
+#[command(
+    after_help = "Exit codes of --check: 0 it has all that is needed; 2 it lacks something, or bad usage.\n\nExamples:\n  \
+                  harness kconfig --required > needed.config\n  harness kconfig --check /boot/config-6.12.48+deb13-amd64"
+)]
 #[group(required = true, multiple = false)]
 pub struct Arguments {
     /// Print it as a fragment, with the reason of each option

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::failure::Failure;
 use crate::guest::Time;
-use crate::kernel::{CustomBuild, ignored_variables};
+use crate::kernel::{self, Canceller, CustomBuild, TreeBases, ignored_variables};
 use crate::model::Phase;
 use crate::project::Project;
 use crate::session::TrialOptions;
@@ -31,6 +31,42 @@ impl BuildArguments {
             eprintln!("{note}");
         }
         Ok(CustomBuild::keep(project, self.kconfig.as_deref(), &self.make_arg)?)
+    }
+}
+
+/// Kernels by what they are, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TreeArguments {
+    /// The git tree with your work, as it lies there, beside the commit that it began with: both are built, run and compared.
+    /// Unless variants are named, it is stock alone; unless a suite or scenarios are, it is the suite quick
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    /// With --tree: what the work began with is the last commit in common with this one [default: the branch's upstream]
+    #[arg(long, value_name = "REV", requires = "tree")]
+    against: Option<String>,
+    /// A kernel to make the variants of, by what it is (repeatable): a folder, that is a git tree as it lies there; a tarball;
+    /// PACKAGE/SUITE; or a commit, a tag, or both ends of a range A..B of the git tree in this folder
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Vec<String>,
+}
+
+impl TreeArguments {
+    /// Whether there are any.
+    pub fn any(&self) -> bool {
+        self.tree.is_some() || !self.kernel.is_empty()
+    }
+
+    /// Makes bases of them: those of the tree, and the names of all.
+    pub fn bases(&self, project: &Project) -> Result<(Option<TreeBases>, Vec<String>), Failure> {
+        let canceller = Canceller::default();
+        let tree = self.tree.as_ref().map(|tree| TreeBases::of(project, tree, self.against.as_deref(), &canceller));
+        let tree = tree.transpose()?;
+        let mut names: Vec<String> =
+            tree.iter().flat_map(|tree| [tree.against.clone(), tree.candidate.clone()]).collect();
+        for kernel in &self.kernel {
+            names.extend(kernel::bases_named(project, kernel, &canceller)?);
+        }
+        Ok((tree, names))
     }
 }
 

@@ -1,13 +1,15 @@
 //! `harness run`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::options::{BuildArguments, TrialArguments};
+use super::compare::show;
+use super::options::{BuildArguments, TreeArguments, TrialArguments};
 use super::project::{catalogue, project, results, session};
-use super::{Failure, Global, outcome};
-use crate::compare;
-use crate::kernel;
+use super::{FOUND, Failure, Global, Output, outcome};
+use crate::compare::{self, Side};
+use crate::kernel::{self, TreeBases};
 use crate::plan::{ArrayJob, ParamFilter, Shard, ShardChoice};
 use crate::results::{Run, Until};
 use crate::session::{Asked, Catalogue, Request, Resumable, RunOutcome, TrialOptions};
@@ -19,11 +21,12 @@ use crate::session::{Asked, Catalogue, Request, Resumable, RunOutcome, TrialOpti
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20\n  \
-                  harness run --suite quick --until decided\n  harness run --resume latest"
+                  harness run --suite quick --until decided\n  harness run --tree ~/linux --against v6.12\n  \
+                  harness run --suite quick --kconfig /boot/config-6.12.48+deb13-amd64\n  harness run --resume latest"
 )]
 pub struct Arguments {
     /// The suite to run
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "resume"])]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "tree", "kernel", "resume"])]
     suite: Option<String>,
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
@@ -60,13 +63,15 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "param", "trials", "shard",
           "until", "kconfig", "make_arg", "seed", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)
     #[arg(long, value_name = "FILE")]
     patch: Vec<PathBuf>,
+    #[command(flatten)]
+    of: TreeArguments,
     #[command(flatten)]
     built_by: BuildArguments,
     #[command(flatten)]
@@ -89,21 +94,40 @@ pub fn share(text: &str) -> Result<f64, String> {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let outcome = match &arguments.resume {
-        Some(name) => resume(global, name, arguments.trials_as.jobs()).await?,
+    let (outcome, tree) = match &arguments.resume {
+        Some(name) => (resume(global, name, arguments.trials_as.jobs()).await?, None),
         None => begin(global, &arguments).await?,
     };
     outcome::print(&outcome, global.format)?;
     outcome::print_how_to_resume(&outcome);
+    if let Some(tree) = tree.filter(|_| global.format == Output::Text)
+        && compare(&outcome, &tree)?
+    {
+        return Ok(ExitCode::from(FOUND));
+    }
     Ok(outcome::exit_code(&outcome))
 }
 
-async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Failure> {
+/// Compares what is in a tree with what it began with, variant by variant. Whether something got worse.
+fn compare(outcome: &RunOutcome, TreeBases { against, candidate }: &TreeBases) -> Result<bool, Failure> {
+    let results = outcome.run.folder().parent().unwrap_or(outcome.run.folder());
+    let variants: BTreeSet<&str> = outcome.summary.cells.iter().map(|cell| cell.key.variant.as_str()).collect();
+    let mut regressed = false;
+    for variant in variants {
+        let side = |base: &str| Side::parse(&format!("{variant}@{base}"))?.or_run(outcome.run.id()).load(results);
+        regressed |= show(&side(against)?, &side(candidate)?, compare::Options::default(), Output::Text)?;
+    }
+    Ok(regressed)
+}
+
+async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Option<TreeBases>), Failure> {
+    let project = project(global)?;
+    let (tree, named) = arguments.of.bases(&project)?;
     // What is made of the patches is one of the variants that are there.
     let patched = match arguments.patch.as_slice() {
         [] => None,
         patches => {
-            let scratch = kernel::scratch_variant(&project(global)?.scratch_variants(), patches)?;
+            let scratch = kernel::scratch_variant(&project.scratch_variants(), patches)?;
             for left in &scratch.left_out {
                 eprintln!("left out: {left}");
             }
@@ -113,11 +137,14 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     let build = arguments.built_by.suffix(&catalogue.project)?;
+    let nothing_else = arguments.of.any() && arguments.scenario.is_empty();
+    let suite = arguments.suite.as_deref().or(nothing_else.then_some("quick"));
     let asked = Asked {
-        suite: arguments.suite.as_deref(),
+        suite,
         scenarios: &arguments.scenario,
         variants: &arguments.variant,
         bases: &arguments.base,
+        named: &named,
         patched: patched.as_deref(),
         build: &build,
         params: &arguments.param,
@@ -132,7 +159,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<RunOutcome, Fai
         selection.trials = at_most;
     }
     let session = session(global, catalogue, options).await?;
-    session.run(Request { selection: &selection, suite: arguments.suite.as_deref(), shard, until }).await
+    Ok((session.run(Request { selection: &selection, suite, shard, until }).await?, tree))
 }
 
 async fn resume(global: &Global, name: &str, jobs: Option<u32>) -> Result<RunOutcome, Failure> {

@@ -45,7 +45,7 @@ fn comment(text: &str) -> String {
             None => lines.push(format!("# {word}")),
         }
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

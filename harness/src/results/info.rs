@@ -146,6 +146,9 @@ pub struct KernelInfo {
     pub base: String,
     /// The key of the build in the cache.
     pub key: String,
+    /// The hash of the commit that its source is, if it is one, whatever the base calls it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Digest of the unpatched source.
     pub source_digest: String,
     /// The series, in its order.

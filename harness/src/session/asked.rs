@@ -21,6 +21,8 @@ pub struct Asked<'a> {
     pub variants: &'a [String],
     /// The bases of those that have none.
     pub bases: &'a [String],
+    /// Bases that were made of what the user named. Of variants it is stock then, unless others are named.
+    pub named: &'a [String],
     /// A variant that is tried beside the others, on the base of the first.
     pub patched: Option<&'a str>,
     /// How kernels are built, as [`CustomBuild::keep`] says.
@@ -51,16 +53,17 @@ impl Asked<'_> {
             }
         }
         let mut kernels = match (self.variants, suite) {
-            ([], Some(suite)) => suite.kernels(&known)?,
-            ([], None) => vec![KernelName::parse("stock", &base)],
+            ([], Some(suite)) if self.named.is_empty() => suite.kernels(&known)?,
+            ([], _) => vec![KernelName::parse("stock", &base)],
             (variants, _) => variants.iter().map(|name| KernelName::parse(name, &base)).collect(),
         };
         if let Some(variant) = self.patched {
             let base = kernels.first().map_or(base, |first| first.base.clone());
             kernels.push(KernelName { variant: variant.to_owned(), base });
         }
-        if !self.bases.is_empty() {
-            kernels = self.on_bases(&kernels);
+        let bases = [self.bases, self.named].concat();
+        if !bases.is_empty() {
+            kernels = self.on_bases(&kernels, &bases);
         }
         for kernel in &mut kernels {
             known.kernel(kernel)?;
@@ -72,13 +75,13 @@ impl Asked<'_> {
     }
 
     /// The kernels on each of the bases, but for those that were asked for with a base of their own.
-    fn on_bases(&self, kernels: &[KernelName]) -> Vec<KernelName> {
+    fn on_bases(&self, kernels: &[KernelName], bases: &[String]) -> Vec<KernelName> {
         let mut all = Vec::new();
         for kernel in kernels {
             if self.variants.contains(&kernel.to_string()) {
                 all.push(kernel.clone());
             } else {
-                all.extend(self.bases.iter().map(|base| KernelName { base: base.clone(), ..kernel.clone() }));
+                all.extend(bases.iter().map(|base| KernelName { base: base.clone(), ..kernel.clone() }));
             }
         }
         all

@@ -205,6 +205,7 @@ impl Rig for QemuRig {
             variant: kernel.variant.clone(),
             base: kernel.base.clone(),
             key: kernel.key.clone(),
+            commit: record.source.commit.clone(),
             source_digest: record.source.digest.clone(),
             patches: record
                 .patches

@@ -25,7 +25,8 @@ fn source() -> (tempfile::TempDir, Source) {
 
 fn open(cache: &Path, source: &Source) -> (Workbench, Vec<BuildEvent>) {
     let mut events = Vec::new();
-    let workbench = Workbench::open(cache, source, None, &Canceller::default(), &mut |event| events.push(event)).unwrap();
+    let workbench =
+        Workbench::open(cache, source, None, &Canceller::default(), &mut |event| events.push(event)).unwrap();
     // A program that another test starts has this one's lock for the moment between its fork and its exec.
     events.retain(|event| *event != BuildEvent::Waiting);
     (workbench, events)

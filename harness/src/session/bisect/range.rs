@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bisect::weight;
 use crate::failure::Failure;
-use crate::kernel::{self, Canceller, Commits, OptionChange, CustomBuild, Store};
+use crate::kernel::{self, Canceller, Commits, CustomBuild, OptionChange, Store};
 use crate::model::KernelName;
 use crate::model::bisection::{Node, SearchSpace};
 use crate::session::{Catalogue, Event, Events};

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use harness::kernel::{BuildEvent, Fault, KernelError, CustomBuild, Store, list_bases, list_variants};
+use harness::kernel::{BuildEvent, CustomBuild, Fault, KernelError, Store, list_bases, list_variants};
 use harness::model::KernelName;
 use insta::assert_snapshot;
 use rustix::process::{Signal, getpid, kill_process};
@@ -441,7 +441,8 @@ fn a_kernel_of_ones_own_configuration_and_arguments_is_another_one_with_a_workbe
     };
     let (fragment, _) = config(&keep("CONFIG_KASAN=y\nCONFIG_PRINTK=n\nCONFIG_GCC_VERSION=1\n", &[]));
     assert_eq!(fragment, "CONFIG_SMP=y\nCONFIG_KASAN=y\nCONFIG_PRINTK=y\n");
-    let (whole, kernel) = config(&keep("CONFIG_X86=y\nCONFIG_64BIT=y\nCONFIG_EXTRA_FIRMWARE=\"x.bin\"\n", &["KCFLAGS=-O3"]));
+    let (whole, kernel) =
+        config(&keep("CONFIG_X86=y\nCONFIG_64BIT=y\nCONFIG_EXTRA_FIRMWARE=\"x.bin\"\n", &["KCFLAGS=-O3"]));
     assert_eq!(whole, "CONFIG_X86=y\nCONFIG_64BIT=y\nCONFIG_EXTRA_FIRMWARE=\"\"\nCONFIG_PRINTK=y\n");
     assert_eq!(kernel.record.arguments, ["KCFLAGS=-O3"]);
     assert!(fs::read(kernel.crashlab()).unwrap().ends_with(b"-O3\n"), "make was told");
