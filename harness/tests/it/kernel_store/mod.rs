@@ -4,6 +4,7 @@
 mod commits;
 mod fake;
 mod import;
+mod trees;
 
 use std::fs;
 use std::path::Path;
