@@ -88,6 +88,6 @@ pub use self::series::PatchHead;
 pub use self::store::{Kernel, Store};
 pub use self::thread::LeftOut;
 pub use self::toolchain::ignored_variables;
-pub use self::tree::TreeBases;
+pub use self::tree::{TreeBases, has_changes};
 pub use self::variant::{Range, Series, Variant, list_scratch_variants, list_variants, variant_files};
 pub use self::version::Version;

@@ -28,7 +28,8 @@ pub fn bases_named(project: &Project, named: &str, canceller: &Canceller) -> Res
         hash_of(&here, revision, canceller)
     };
     let wrong = |cause: String| {
-        let hint = "it is a folder or a tarball, PACKAGE/SUITE, or a commit, a tag or a range of the git tree in this folder";
+        let hint =
+            "it is a folder or a tarball, PACKAGE/SUITE, or a commit, a tag or a range of the git tree in this folder";
         KernelError::Named { named: named.escape_debug().to_string(), cause, hint }
     };
     if let Some((from, to)) = named.split_once("..") {

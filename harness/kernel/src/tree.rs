@@ -187,6 +187,13 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Whether files that a tree's git knows of are changed and not committed. Of what is no tree with files nothing is.
+pub fn has_changes(tree: &Path, canceller: &Canceller) -> Result<bool, KernelError> {
+    let mut status = git_in(tree);
+    let answer = ask(status.args(["status", "--porcelain", "--untracked-files=no"]), canceller, "reading a git tree")?;
+    Ok(answer.status.success() && !answer.lines.is_empty())
+}
+
 /// What is in a tree, and not in its HEAD.
 struct Snapshot {
     /// The commit that was made of it.

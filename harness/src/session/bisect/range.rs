@@ -60,7 +60,12 @@ impl Range {
     /// them is a likelier one.
     pub fn of(catalogue: &Catalogue, ends: &Ends, words: &[&str], events: &Events) -> Result<Self, Failure> {
         let range = match ends {
-            Ends::Commits { tree, good, bad, variant } => Self::commits(catalogue, tree, (good, bad), variant, words)?,
+            Ends::Commits { tree, good, bad, variant } => {
+                if kernel::has_changes(tree, &Canceller::default())? {
+                    events.note("note: what is not committed is not bisected: only commits are");
+                }
+                Self::commits(catalogue, tree, (good, bad), variant, words)?
+            }
             Ends::Patches { series, base } => Self::patches(catalogue, (series, base), words, events)?,
             Ends::Options { good, bad, base } => Self::options(catalogue, good, bad, base)?,
         };
