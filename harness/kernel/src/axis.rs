@@ -130,7 +130,10 @@ impl Variant {
             return Ok(variant);
         }
         let axes = list_axes(project);
-        settings.into_iter().try_fold(variant, |variant, setting| variant.with(&axes, setting))
+        settings.into_iter().try_fold(variant, |variant, setting| match variant.built_by(project, setting)? {
+            Some(variant) => Ok(variant),
+            None => variant.with(&axes, setting),
+        })
     }
 
     /// The variant without the last patches of its series.

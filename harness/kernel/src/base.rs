@@ -82,14 +82,35 @@ pub fn commit_name(hash: &str) -> String {
 /// Makes a base of a commit, for this machine alone, called by the first twelve digits of `hash`.
 /// `near` is a commit whose build tree is reused.
 pub fn commit_as_base(project: &Project, tree: &Path, hash: &str, near: &str) -> Result<(), KernelError> {
+    let tree = std::path::absolute(tree).map_err(KernelError::io("keeping a commit of", tree))?;
+    keep(project, &commit_name(hash), &serde_json::json!({"git": {"tree": tree, "commit": hash, "near": near}}))
+}
+
+/// Makes a base of what is not committed, for this machine alone: of a commit that stands for it, and the difference to
+/// the last one of its tree.
+pub(super) fn keep_difference(
+    project: &Project,
+    name: &str,
+    (repository, hash, near): (&Path, &str, &str),
+    difference: &[u8],
+) -> Result<(), KernelError> {
+    let path = difference_of(project, name);
+    files::replace(&path, difference).map_err(KernelError::io("keeping what is not committed in", &path))?;
+    keep(project, name, &serde_json::json!({"git": {"tree": repository, "commit": hash, "near": near}}))
+}
+
+/// Where the difference of a base that is not committed is kept.
+pub(super) fn difference_of(project: &Project, name: &str) -> PathBuf {
+    project.commits().join(format!("{name}.diff"))
+}
+
+/// Keeps a base, for this machine alone.
+pub(super) fn keep(project: &Project, name: &str, origin: &serde_json::Value) -> Result<(), KernelError> {
     let folder = project.commits();
-    let name = commit_name(hash);
     let path = folder.join(format!("{name}.yaml"));
-    let fail = KernelError::io("keeping a commit in", &path);
-    let tree = std::path::absolute(tree).map_err(&fail)?;
-    // JSON is YAML, and needs no thought about what is special where.
-    let git = serde_json::json!({"tree": tree, "commit": hash, "near": near});
-    let text = serde_json::json!({"bases": {&name: {"git": git}}}).to_string();
+    let fail = KernelError::io("keeping a base in", &path);
+    // JSON is YAML, and needs no thought about what is special where. In a file of its own the file's name counts.
+    let text = serde_json::json!({"bases": {name.replace('+', "."): origin}}).to_string();
     std::fs::create_dir_all(&folder).and_then(|()| files::replace(&path, text.as_bytes())).map_err(&fail)
 }
 
@@ -109,9 +130,9 @@ impl Base {
     pub(super) fn find(project: &Project, name: &str) -> Result<Self, LookupError> {
         let Listed { mut good, mut broken } = list_bases(project);
         let commit = project.commits().join(format!("{name}.yaml"));
-        if files::is_plain_name(name) && commit.is_file() {
+        if name.split('+').all(files::is_plain_name) && commit.is_file() {
             let commit = read_bases(&commit);
-            good.extend(commit.good);
+            good.extend(commit.good.into_iter().map(|base| Self { name: name.to_owned(), ..base }));
             broken.extend(commit.broken);
         }
         let unknown = UnknownName::new(KIND, name, good.iter().map(|base| base.name.as_str()));

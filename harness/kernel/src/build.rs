@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::config::{Config, Fragments, allconfig};
+use super::config::Config;
 use super::diagnose::{disk_full, first_error};
 use super::make::Make;
 use super::module::{MODULE, ModuleSources};
 use super::record::{BUILD_RECORD, BuildRecord, Durations, FILES, Sizes, SourceRecord};
-use super::series::{self, Overlay, Patch};
+use super::series::{self, Overlay};
 use super::source::Source;
 use super::state::Configuration;
+use super::store::Recipe;
 use super::workbench::Workbench;
 use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
 
@@ -29,10 +30,8 @@ pub(super) struct Order<'a> {
     pub base: &'a str,
     /// The base's source.
     pub source: &'a Source,
-    /// The series.
-    pub patches: &'a [Patch],
-    /// The options asked for.
-    pub fragments: &'a Fragments,
+    /// What the project and the user say that it is made of.
+    pub recipe: &'a Recipe,
     /// The fault-injection module.
     pub module: &'a ModuleSources,
     /// The tools.
@@ -53,27 +52,27 @@ pub(super) fn build(
     let mut durations = Durations { unpack_ms: milliseconds(unpacked), ..Durations::default() };
 
     let began = Instant::now();
-    report(BuildEvent::Patching { patches: order.patches.len() });
+    report(BuildEvent::Patching { patches: order.recipe.patches.len() });
     let change = order.source.change.as_ref();
     let commit = change.map(|change| change.overlay(workbench.folder(), canceller)).transpose()?;
     let pristine = |path: &Path| match commit.as_ref().and_then(|commit| commit.find(path)) {
         Some(content) => content,
         None => workbench.pristine(path),
     };
-    let (overlay, patches) = series::apply(order.patches, workbench.folder(), canceller, &pristine)?;
+    let (overlay, patches) = series::apply(&order.recipe.patches, workbench.folder(), canceller, &pristine)?;
     let overlays: Vec<&Overlay> = commit.iter().chain([&overlay]).collect();
     workbench.lay(&overlays)?;
     drop((commit, overlay));
     durations.patch_ms = milliseconds(began.elapsed());
 
-    let allconfig = allconfig(&workbench.tree(), order.fragments)?;
+    let allconfig = order.recipe.wanted.allconfig(&workbench.tree())?;
     let asked = order.asked(&allconfig, workbench);
     if workbench.state().configuration.as_ref().is_none_or(|configuration| configuration.asked != asked) {
         // Until a build with this configuration has ended well, nobody may rely on what `.config` is.
         workbench.note(|state| state.configuration = None)?;
     }
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
-    let mut make = Make::new(workbench, canceller, log_path)?;
+    let mut make = Make::new(workbench, &order.recipe.arguments, canceller, log_path)?;
 
     let began = Instant::now();
     report(BuildEvent::Configuring);
@@ -86,7 +85,8 @@ pub(super) fn build(
     let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
     let mut done = 0;
     report(BuildEvent::Compiling { done, expected });
-    let targets = ["bzImage", "modules"].map(OsString::from);
+    // No guest loads a module of the tree, so none is built.
+    let targets = ["bzImage", "modules_prepare"].map(OsString::from);
     let built = make.run(&targets, &mut || {
         done += 1;
         report(BuildEvent::Compiling { done, expected });
@@ -98,6 +98,7 @@ pub(super) fn build(
     report(BuildEvent::Module);
     let module = workbench.folder().join("module");
     order.module.copy_to(&module)?;
+    give_symbols(&workbench.tree())?;
     let mut argument = OsString::from("M=");
     argument.push(&module);
     let built = make.run(&[argument, "modules".into()], &mut || {})?;
@@ -125,6 +126,13 @@ pub(super) fn build(
     Ok(output)
 }
 
+/// Gives a module what it is linked with: the symbols that `vmlinux` exports, which make has written beside it.
+fn give_symbols(tree: &Path) -> Result<(), KernelError> {
+    let symbols = tree.join("vmlinux.symvers");
+    files::copy(&symbols, &tree.join("Module.symvers"))
+        .map_err(KernelError::io("reading the symbols of vmlinux in", &symbols))
+}
+
 impl Order<'_> {
     fn kernel(&self) -> String {
         format!("{}@{}", self.variant, self.base)
@@ -137,7 +145,8 @@ impl Order<'_> {
             .touched
             .keys()
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
-        let mut asked = format!("{allconfig}{}", self.tools.compiler);
+        let mut asked =
+            format!("{}{allconfig}{}{}", self.recipe.wanted.target(), self.tools.compiler, self.recipe.arguments.join("\n"));
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(workbench.tree().join(path)).unwrap_or_default()));
         }
@@ -153,12 +162,12 @@ impl Order<'_> {
             fs::write(&wanted, allconfig).map_err(KernelError::io("writing", &wanted))?;
             let mut argument = OsString::from("KCONFIG_ALLCONFIG=");
             argument.push(&wanted);
-            let configured = make.run(&[argument, "allnoconfig".into()], &mut || {})?;
+            let configured = make.run(&[argument, self.recipe.wanted.target().into()], &mut || {})?;
             self.check(configured, "configuring", make)?;
         }
         let text = fs::read_to_string(&path).map_err(KernelError::io("reading", &path))?;
         let config = Config::parse(&text);
-        let mut unmet = self.fragments.unmet(&config);
+        let mut unmet = self.recipe.wanted.asked.unmet(&config);
         if unmet.is_empty() {
             return Ok(());
         }
@@ -227,6 +236,7 @@ impl Order<'_> {
             source: SourceRecord {
                 kind: self.source.kind.to_owned(),
                 name: self.source.name.clone(),
+                commit: self.source.commit.clone(),
                 digest: self.source.digest.clone(),
                 // The patch level too, which a package's name does not tell.
                 version: match self.source.change {
@@ -235,8 +245,9 @@ impl Order<'_> {
                 },
             },
             patches,
-            config: files::sha256(self.fragments.text().as_bytes()),
+            config: self.recipe.wanted.digest(),
             tools: self.tools.clone(),
+            arguments: self.recipe.arguments.to_vec(),
             release,
             build_id,
             durations,

@@ -1,12 +1,29 @@
 //! Config fragments: what is asked for, and whether the kernel's config system granted it.
+//!
+//! ```text
+//! tinyconfig < guest.config < a fragment of the user's ─┐
+//!                    a whole config < whole.config ─────┴─< required.config < the variant's fragments
+//! ```
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{KernelError, Unmet, Version};
+use super::given::Kconfig;
+use super::{KernelError, Unmet, Version, files};
 
-/// What a config is asked to be: the project's `guest.config` and a variant's fragments, later ones winning.
+/// What a kernel's config is made from.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// A whole config that somebody else made, in place of the kernel's own tinyconfig. What of it is granted is not
+    /// checked: much of it is for another kernel or another machine.
+    whole: Option<Fragments>,
+    /// What is asked for over it.
+    pub asked: Fragments,
+}
+
+/// Options with the values that are asked for: of several fragments, later ones winning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fragments(Vec<Asked>);
 
@@ -18,33 +35,97 @@ struct Asked {
     line: usize,
 }
 
-/// The fragments that every guest's kernel of this version has, in order: `guest.config`, then those for some versions
-/// alone, `guest.since-6.5.config` and `guest.until-6.4.config`, by name.
-pub(super) fn for_version(configs: &Path, version: &Version) -> Result<Vec<PathBuf>, KernelError> {
+impl Wanted {
+    /// What a kernel of this version is configured by: the laboratory's own config or the user's, what the harness needs
+    /// (`configs` has both), and the variant's fragments.
+    pub fn of(
+        configs: &Path,
+        version: &Version,
+        given: Option<&Kconfig>,
+        variant: &[PathBuf],
+    ) -> Result<Self, KernelError> {
+        let laboratory = || Fragments::read(&for_version(configs, GUEST, version)?);
+        let (whole, mut asked) = match given {
+            None => (None, laboratory()?),
+            Some(Kconfig { whole: false, options }) => (None, laboratory()?.under(options)),
+            Some(Kconfig { whole: true, options }) => {
+                let elsewhere = Fragments::read(&[configs.join("whole.config")])?;
+                (Some(options.clone().under(&elsewhere)), Fragments::default())
+            }
+        };
+        for fragments in [for_version(configs, REQUIRED, version)?.as_slice(), variant] {
+            asked = asked.under(&Fragments::read(fragments)?);
+        }
+        Ok(Self { whole, asked })
+    }
+
+    /// SHA-256 over all that it says.
+    pub fn digest(&self) -> String {
+        let whole = self.whole.as_ref().map(Fragments::text).unwrap_or_default();
+        files::sha256((whole + &self.asked.text()).as_bytes())
+    }
+
+    /// The target of make's that makes a config of [`Self::allconfig`]: of what nobody names everything is off, unless
+    /// the config is a whole one. Then it is as the kernel has it by default.
+    pub const fn target(&self) -> &'static str {
+        if self.whole.is_some() { "alldefconfig" } else { "allnoconfig" }
+    }
+
+    /// What that target is given: the whole config, or the tree's own tinyconfig, and what is asked for over it.
+    pub fn allconfig(&self, tree: &Path) -> Result<String, KernelError> {
+        let under = match &self.whole {
+            Some(whole) => whole.clone(),
+            None => tinyconfig(tree)?,
+        };
+        Ok(under.under(&self.asked).text())
+    }
+}
+
+/// The fragments of the laboratory's own config.
+const GUEST: &str = "guest";
+/// The fragments of what the harness needs.
+const REQUIRED: &str = "required";
+
+/// The fragments of this name for kernels of this version, in order: `guest.config`, then those for some versions alone,
+/// `guest.since-6.5.config` and `guest.until-6.4.config`, by name.
+fn for_version(configs: &Path, name: &str, version: &Version) -> Result<Vec<PathBuf>, KernelError> {
+    let all = versioned(configs, name)?.into_iter();
+    let is_for = |versions: &Versions| version.is_within(versions.since.as_ref(), versions.until.as_ref());
+    Ok(all.filter(|(_, versions)| is_for(versions)).map(|(path, _)| path).collect())
+}
+
+/// The kernels that a fragment is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Versions {
+    pub since: Option<Version>,
+    pub until: Option<Version>,
+}
+
+/// The fragments of what the harness needs, with the kernels that need it.
+pub(super) fn required(configs: &Path) -> Result<Vec<(PathBuf, Versions)>, KernelError> {
+    versioned(configs, REQUIRED)
+}
+
+/// All fragments of this name, and which kernels they are for.
+fn versioned(configs: &Path, name: &str) -> Result<Vec<(PathBuf, Versions)>, KernelError> {
     let fail = KernelError::io("reading the config fragments in", configs);
-    let mut fragments = vec![configs.join("guest.config")];
     let mut further = Vec::new();
     for entry in fs::read_dir(configs).map_err(&fail)? {
         let path = entry.map_err(&fail)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(range) = name.strip_prefix("guest.").and_then(|name| name.strip_suffix(".config")) else { continue };
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let range = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".config"));
+        let Some(range) = range else { continue };
         let at = |prefix: &str| range.strip_prefix(prefix).and_then(|version| version.parse::<Version>().ok());
-        let is_for = match (at("since-"), at("until-")) {
-            (Some(first), _) => first.line() <= version.line(),
-            (_, Some(last)) => version.line() <= last.line(),
-            (None, None) => {
-                let error =
-                    io::Error::other("its name is not guest.since-VERSION.config or guest.until-VERSION.config");
-                return Err(KernelError::io("reading config fragment", &path)(error));
-            }
-        };
-        if is_for {
-            further.push(path);
+        let versions = Versions { since: at("since-"), until: at("until-") };
+        if versions == Versions::default() {
+            let wanted = format!("its name is not {name}.since-VERSION.config or {name}.until-VERSION.config");
+            return Err(KernelError::io("reading config fragment", &path)(io::Error::other(wanted)));
         }
+        further.push((path, versions));
     }
-    further.sort();
-    fragments.extend(further);
-    Ok(fragments)
+    further.sort_by(|(one, _), (other, _)| one.cmp(other));
+    further.insert(0, (configs.join(format!("{name}.config")), Versions::default()));
+    Ok(further)
 }
 
 impl Fragments {
@@ -53,20 +134,20 @@ impl Fragments {
         let mut merged = Self::default();
         for path in paths {
             let text = fs::read_to_string(path).map_err(KernelError::io("reading config fragment", path))?;
-            merged.merge(path, &text)?;
+            merged = merged.under(&Self::parse(path, &text)?);
         }
         Ok(merged)
     }
 
-    fn merge(&mut self, path: &Path, text: &str) -> Result<(), KernelError> {
+    /// Reads the text of the fragment at `path`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, KernelError> {
+        let mut asked = Vec::new();
         for (number, text) in text.lines().enumerate() {
             let line = number + 1;
             match option_of(text) {
                 Line::Option(option, value) => {
-                    // The old place goes too: of a choice's options, Kconfig takes the one that comes last.
-                    self.0.retain(|asked| asked.option != option);
                     let (option, value) = (option.to_owned(), value.to_owned());
-                    self.0.push(Asked { option, value, path: path.to_owned(), line });
+                    asked.push(Asked { option, value, path: path.to_owned(), line });
                 }
                 Line::Nothing => {}
                 Line::Wrong => {
@@ -75,7 +156,29 @@ impl Fragments {
                 }
             }
         }
-        Ok(())
+        Ok(Self(asked).last_ones())
+    }
+
+    /// With what others ask for over it.
+    #[must_use]
+    pub fn under(mut self, others: &Self) -> Self {
+        self.0.extend(others.0.iter().cloned());
+        self.last_ones()
+    }
+
+    /// Each option once, where it is named last: of a choice's options, Kconfig takes the one that comes last.
+    fn last_ones(mut self) -> Self {
+        let mut named = HashSet::new();
+        let mut last: Vec<bool> = self.0.iter().rev().map(|asked| named.insert(asked.option.clone())).collect();
+        self.0.retain(|_| last.pop().unwrap_or(true));
+        self
+    }
+
+    /// Without the options that `but` knows.
+    #[must_use]
+    pub fn without(mut self, but: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|asked| !but(&asked.option));
+        self
     }
 
     /// Every option with its value, in order.
@@ -104,22 +207,17 @@ impl Fragments {
     }
 }
 
-/// What `make allnoconfig` is given: the tree's own tinyconfig, and the fragments over it. Everything that neither of
-/// them names is off.
-pub(super) fn allconfig(tree: &Path, fragments: &Fragments) -> Result<String, KernelError> {
+/// The tree's own tinyconfig.
+fn tinyconfig(tree: &Path) -> Result<Fragments, KernelError> {
     let mut merged = Fragments::default();
     for name in ["kernel/configs/tiny-base.config", "kernel/configs/tiny.config", "arch/x86/configs/tiny.config"] {
         let path = tree.join(name);
         // Which of them there are depends on the version.
         if let Ok(text) = fs::read_to_string(&path) {
-            merged.merge(&path, &text)?;
+            merged = merged.under(&Fragments::parse(&path, &text)?);
         }
     }
-    for asked in &fragments.0 {
-        merged.0.retain(|tiny| tiny.option != asked.option);
-        merged.0.push(asked.clone());
-    }
-    Ok(merged.text())
+    Ok(merged)
 }
 
 /// A finished `.config`.

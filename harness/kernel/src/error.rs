@@ -132,6 +132,26 @@ pub enum KernelError {
         /// What git said.
         said: String,
     },
+    /// A git tree cannot be tried as it lies there.
+    #[error("trying the tree {}: {cause}\n\nhint: {hint}", tree.display())]
+    Tree {
+        /// The tree.
+        tree: PathBuf,
+        /// Why not.
+        cause: String,
+        /// What would help.
+        hint: String,
+    },
+    /// What is named as a kernel is none.
+    #[error("kernel `{named}`: {cause}\n\nhint: {hint}")]
+    Named {
+        /// What was named.
+        named: String,
+        /// Why it is none.
+        cause: String,
+        /// What would be one.
+        hint: &'static str,
+    },
     /// Two commits have nothing between them that could be bisected.
     #[error("from {good} to {bad} in {}: {cause}\n\nhint: the good one has to be an ancestor of the bad one", tree.display())]
     Range {
@@ -164,6 +184,38 @@ pub enum KernelError {
         line: usize,
         /// The line itself.
         text: String,
+    },
+    /// A configuration that is not there, or is no text.
+    #[error(
+        "reading the configuration {}: {source}\n\n\
+         hint: it is a `.config`, as in a kernel's tree or /boot/config-VERSION, or a fragment of one", path.display()
+    )]
+    NoKconfig {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: io::Error,
+    },
+    /// A configuration is for another machine.
+    #[error(
+        "{} is for {architecture}, and guests are x86-64 machines\n\n\
+         hint: give a configuration that was made with ARCH=x86_64", path.display()
+    )]
+    Architecture {
+        /// The configuration.
+        path: PathBuf,
+        /// What it is for.
+        architecture: &'static str,
+    },
+    /// What cannot be an argument of the kernel's make.
+    #[error("make argument `{argument}`: {cause}\n\nhint: {hint}")]
+    MakeArgument {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        cause: String,
+        /// What would not be.
+        hint: &'static str,
     },
     /// Options that were asked for are not in the final config.
     #[error(
@@ -277,9 +329,14 @@ impl KernelError {
             | Self::TarballMissing { .. }
             | Self::NotAKernel { .. }
             | Self::Git { .. }
+            | Self::Tree { .. }
+            | Self::Named { .. }
             | Self::Range { .. }
             | Self::Patch { .. }
             | Self::Fragment { .. }
+            | Self::NoKconfig { .. }
+            | Self::Architecture { .. }
+            | Self::MakeArgument { .. }
             | Self::Unmet { .. }
             | Self::Build { .. } => Fault::Input,
             Self::PackageMissing { .. }
@@ -300,6 +357,11 @@ impl KernelError {
         let hint =
             "a series is a mail, a mailbox, a Maildir, a folder of patches, a list of quilt's, or a range of commits";
         Self::Series { from: from.to_owned(), cause: cause.to_owned(), hint }
+    }
+
+    /// This tree cannot be tried.
+    pub(super) fn tree(tree: &Path, cause: String, hint: &str) -> Self {
+        Self::Tree { tree: tree.to_owned(), cause, hint: hint.to_owned() }
     }
 
     /// These mails are no series.

@@ -148,7 +148,7 @@ impl Store {
                 return Ok((source.version, records?));
             }
         }
-        let workbench = Workbench::open(self.cache(), &source, &canceller, report)?;
+        let workbench = Workbench::open(self.cache(), &source, None, &canceller, report)?;
         let records = apply(&|path| workbench.pristine(path))?;
         Ok((source.version, records))
     }

@@ -16,6 +16,8 @@ pub(super) struct Ingredients<'a> {
     pub config: &'a str,
     /// Compiler and linker.
     pub tools: &'a ToolRecord,
+    /// Further arguments for make, in order.
+    pub arguments: &'a [String],
     /// The digest of the fault-injection module's sources.
     pub module: &'a str,
 }
@@ -23,11 +25,12 @@ pub(super) struct Ingredients<'a> {
 impl Ingredients<'_> {
     /// SHA-256 in hex.
     pub fn key(&self) -> String {
-        let Self { source, patches, config, tools: ToolRecord { compiler, linker }, module } = self;
+        let Self { source, patches, config, tools: ToolRecord { compiler, linker }, arguments, module } = self;
         let patches: String = patches.iter().flat_map(|digest| ["patch ", digest, "\n"]).collect();
+        let arguments: String = arguments.iter().flat_map(|argument| ["make ", argument, "\n"]).collect();
         let text = format!(
             "recipe {RECIPE}\nsource {source}\n{patches}config {config}\ncompiler {compiler}\nlinker {linker}\n\
-             module {module}\n"
+             {arguments}module {module}\n"
         );
         sha256(text.as_bytes())
     }
@@ -41,10 +44,12 @@ mod tests {
     fn every_ingredient_and_the_order_of_patches_matter() {
         let tools = ToolRecord { compiler: "gcc 12".into(), linker: "ld 2.40".into() };
         let other = ToolRecord { compiler: "gcc 13".into(), ..tools.clone() };
-        let key = |source, patches: &[&str], config, tools, module| {
-            let patches = patches.iter().map(|&patch| patch.to_owned()).collect();
-            Ingredients { source, patches, config, tools, module }.key()
+        let owned = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.to_owned()).collect() };
+        let made = |source, patches: &[&str], config, tools, arguments: &[&str], module| {
+            let (patches, arguments) = (owned(patches), &owned(arguments));
+            Ingredients { source, patches, config, tools, arguments, module }.key()
         };
+        let key = |source, patches: &[&str], config, tools, module| made(source, patches, config, tools, &[], module);
         let keys = [
             key("s", &["a", "b"], "c", &tools, "m"),
             key("S", &["a", "b"], "c", &tools, "m"),
@@ -53,6 +58,8 @@ mod tests {
             key("s", &["a", "b"], "C", &tools, "m"),
             key("s", &["a", "b"], "c", &other, "m"),
             key("s", &["a", "b"], "c", &tools, "M"),
+            made("s", &["a", "b"], "c", &tools, &["KCFLAGS=-O3"], "m"),
+            made("s", &["a", "b"], "c", &tools, &["KCFLAGS=-O3", "LLVM=1"], "m"),
         ];
         let different: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());

@@ -25,20 +25,27 @@ const STILL: [(&str, &str); 6] = [
 /// The builds of one kernel, which share a log.
 pub(super) struct Make<'a> {
     workbench: &'a Workbench,
+    /// What every make is told.
+    arguments: &'a [String],
     canceller: &'a Canceller,
     log: BufWriter<File>,
     log_path: PathBuf,
 }
 
 impl<'a> Make<'a> {
-    /// Starts a log at `log_path`.
-    pub fn new(workbench: &'a Workbench, canceller: &'a Canceller, log_path: PathBuf) -> Result<Self, KernelError> {
+    /// Starts a log at `log_path`. `arguments` are told to make before those of each run.
+    pub fn new(
+        workbench: &'a Workbench,
+        arguments: &'a [String],
+        canceller: &'a Canceller,
+        log_path: PathBuf,
+    ) -> Result<Self, KernelError> {
         let fail = KernelError::io("writing the build's log", &log_path);
         if let Some(folder) = log_path.parent() {
             std::fs::create_dir_all(folder).map_err(&fail)?;
         }
         let log = BufWriter::new(File::create(&log_path).map_err(&fail)?);
-        Ok(Self { workbench, canceller, log, log_path })
+        Ok(Self { workbench, arguments, canceller, log, log_path })
     }
 
     /// Where the log is.
@@ -52,7 +59,8 @@ impl<'a> Make<'a> {
         let fail = KernelError::io("preparing the build in", &tree);
         let jobs = available_parallelism().map_or(1, usize::from);
         let mut make = program("make");
-        make.current_dir(&tree).envs(STILL).arg(format!("--jobs={jobs}")).arg("--output-sync=target").args(arguments);
+        make.current_dir(&tree).envs(STILL).arg(format!("--jobs={jobs}")).arg("--output-sync=target");
+        make.args(self.arguments).args(arguments);
         make.stdin(self.workbench.lock().map_err(&fail)?);
 
         let mark = self.workbench.mark();

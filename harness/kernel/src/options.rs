@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::config::{Fragments, line_of};
+use super::given::describes_the_build;
 use super::{KernelError, files};
 use harness_project::Project;
 
@@ -25,7 +26,7 @@ impl OptionChange {
     /// the good one names, the other way round.
     pub fn between(good: &Path, bad: &Path) -> Result<Vec<Self>, KernelError> {
         let read = |path: &Path| Fragments::read(&[path.to_owned()]);
-        let (good, bad) = (read(good)?, read(bad)?);
+        let (good, bad) = (read(good)?.without(describes_the_build), read(bad)?.without(describes_the_build));
         let (good, bad): (Vec<(&str, &str)>, Vec<_>) = (good.options().collect(), bad.options().collect());
         let value = |of: &[(&str, &str)], option: &str| {
             of.iter().find(|(name, _)| *name == option).map(|(_, value)| (*value).to_owned())
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn what_two_configurations_differ_in_comes_in_an_order_that_can_be_built() {
         let changes = between(
-            "# CONFIG_A is not set\nCONFIG_SAME=y\nCONFIG_GONE=y\nCONFIG_GONE_DETAIL=y\n",
+            "# CONFIG_A is not set\nCONFIG_SAME=y\nCONFIG_GONE=y\nCONFIG_GONE_DETAIL=y\nCONFIG_GCC_VERSION=120200\n",
             "# a comment\nCONFIG_SAME=y\nCONFIG_A=y\nCONFIG_A_DETAIL=3\n# CONFIG_OFF is not set\n",
         )
         .unwrap();

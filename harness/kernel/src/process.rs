@@ -99,6 +99,9 @@ pub(super) fn package_of(program: &str) -> &'static str {
         "flex" => "flex",
         "bison" => "bison",
         "bc" => "bc",
+        "clang" => "clang",
+        "ld.lld" => "lld",
+        "ccache" => "ccache",
         _ => "build-essential",
     }
 }

@@ -27,6 +27,9 @@ pub struct BuildRecord {
     pub config: String,
     /// What compiled it.
     pub tools: ToolRecord,
+    /// Further arguments that make had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
     /// What `uname -r` says in it.
     pub release: String,
     /// The GNU build id of `vmlinux`, in hex.
@@ -44,6 +47,9 @@ pub struct SourceRecord {
     pub kind: String,
     /// The package, the tarball's path, or `tree@commit`.
     pub name: String,
+    /// The hash of the commit, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// SHA-256 of the tarball, or one that stands for the commit.
     pub digest: String,
     /// The version its Makefile says.

@@ -26,6 +26,8 @@ pub(super) struct Source {
     pub kind: &'static str,
     /// The package, the tarball's path, or `tree@commit`.
     pub name: String,
+    /// Of a commit its hash, whatever it was called by.
+    pub commit: Option<String>,
     /// What decides whether two sources are the same: of a tarball its SHA-256, of a commit its hash.
     pub digest: String,
     /// The digest of what is unpacked: the source's own, or that of the commit that it is near to.
@@ -80,7 +82,8 @@ impl Source {
             None => version_of_tarball(&path, canceller)?,
         };
         let (unpacked, change) = (digest.clone(), None);
-        Ok(Self { kind, name, digest, unpacked, change, version, archive: Archive::Tarball { path, bytes } })
+        let archive = Archive::Tarball { path, bytes };
+        Ok(Self { kind, name, commit: None, digest, unpacked, change, version, archive })
     }
 
     fn of_commit(git: &GitOrigin, canceller: &Canceller) -> Result<Self, KernelError> {
@@ -88,6 +91,7 @@ impl Source {
         let hash = hash_of(&git.commit)?;
         let near = git.near.as_deref().map_or_else(|| Ok(hash.clone()), hash_of)?;
         let name = format!("{}@{}", git.tree.display(), git.commit);
+        let commit = hash.clone();
         let mut show = git_in(&git.tree);
         show.args(["show", &format!("{hash}:Makefile")]);
         let makefile = lines_of(&mut show, canceller, &git.tree, &git.commit).ok().map(|lines| lines.join("\n"));
@@ -98,7 +102,8 @@ impl Source {
         let (unpacked, digest) = (digest(&near), digest(&hash));
         let tree = git.tree.clone();
         let change = (hash != near).then(|| Change { tree: tree.clone(), from: near.clone(), to: hash });
-        Ok(Self { kind: "git", name, digest, unpacked, change, version, archive: Archive::Commit { tree, hash: near } })
+        let archive = Archive::Commit { tree, hash: near };
+        Ok(Self { kind: "git", name, commit: Some(commit), digest, unpacked, change, version, archive })
     }
 
     /// How much room the source takes, unpacked and built: of 6.12.117, whose tarball has 145 MiB, 1.7 GiB and 0.2 GiB

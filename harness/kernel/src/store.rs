@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::base::Base;
 use super::build::{Order, build};
-use super::config::{Config, Fragments, for_version};
+use super::config::{Config, Wanted};
 use super::key::Ingredients;
 use super::knob::Knob;
 use super::module::{MODULE, ModuleSources};
@@ -137,7 +137,7 @@ impl Store {
             guest: variant.guest,
             record,
         };
-        let (tools, source) = match self.origins(name, &base, report) {
+        let (tools, source) = match self.origins(name, (&variant, &base), report) {
             Ok(origins) => origins,
             Err(missing) => {
                 let known = missing.known_by(&base);
@@ -155,12 +155,13 @@ impl Store {
         toolchain::check()?;
         let mut began = Instant::now();
         let mut unpacking = false;
-        let mut workbench = Workbench::open(&self.cache, &source, &self.canceller, &mut |event| {
-            if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
-                began = Instant::now();
-            }
-            report(event);
-        })?;
+        let mut workbench =
+            Workbench::open(&self.cache, &source, variant.custom.as_ref(), &self.canceller, &mut |event| {
+                if matches!(event, BuildEvent::Unpacking { .. }) && !std::mem::replace(&mut unpacking, true) {
+                    began = Instant::now();
+                }
+                report(event);
+            })?;
         let unpacked = if unpacking { began.elapsed() } else { Duration::ZERO };
         // Whoever had the workbench may have built the same.
         if let Some(record) = self.find(&key) {
@@ -171,8 +172,7 @@ impl Store {
             variant: &variant.name,
             base: &base.name,
             source: &source,
-            patches: &recipe.patches,
-            fragments: &recipe.fragments,
+            recipe: &recipe,
             module: &module,
             tools: &tools,
             key: &key,
@@ -200,13 +200,13 @@ impl Store {
     fn origins(
         &self,
         name: &KernelName,
-        base: &Base,
+        (variant, base): (&Variant, &Base),
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<(ToolRecord, Source), Missing> {
         if self.sealed {
             return Err(Missing { error: KernelError::NotPacked { kernel: name.clone() }, source: None });
         }
-        let tools = toolchain::identify(&self.canceller);
+        let tools = toolchain::identify(variant.make_arguments(), &self.canceller);
         match (tools, Source::identify(base, &self.cache, &self.canceller, report)) {
             (Ok(tools), Ok(source)) => Ok((tools, source)),
             (Err(error), source) => Err(Missing { error, source: source.ok().map(|source| source.digest) }),
@@ -235,10 +235,14 @@ impl Store {
     }
 }
 
-/// What a kernel is made of that the project says.
+/// What a kernel is made of that the project and the user say.
 pub(super) struct Recipe {
-    fragments: Fragments,
-    patches: Vec<Patch>,
+    /// The series.
+    pub patches: Vec<Patch>,
+    /// What it is configured by.
+    pub wanted: Wanted,
+    /// Further arguments for make.
+    pub arguments: Vec<String>,
 }
 
 impl Recipe {
@@ -249,18 +253,18 @@ impl Recipe {
         base: &Base,
         version: &Version,
     ) -> Result<Self, KernelError> {
-        let guest = for_version(&project.guest_kernel().join("configs"), version)?;
-        let fragments = Fragments::read(&[guest, variant.config.clone()].concat())?;
+        let given = variant.custom.as_ref().and_then(|custom| custom.kconfig.as_ref());
+        let wanted = Wanted::of(&project.guest_kernel().join("configs"), version, given, &variant.config)?;
         let patches = patches(variant, base, version)?;
         let patches = patches.iter().map(|path| Patch::read(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { fragments, patches })
+        Ok(Self { patches, wanted, arguments: variant.make_arguments().to_vec() })
     }
 
     /// The key of a kernel that is made of it, from the source of this digest, by these tools, with this module.
     pub(super) fn key(&self, source: &str, tools: &ToolRecord, module: &ModuleSources) -> String {
         let patches = self.patches.iter().map(|patch| files::sha256(&patch.content)).collect();
-        let config = files::sha256(self.fragments.text().as_bytes());
-        Ingredients { source, patches, config: &config, tools, module: &module.digest() }.key()
+        let (config, arguments, module) = (&self.wanted.digest(), self.arguments.as_slice(), &module.digest());
+        Ingredients { source, patches, config, tools, arguments, module }.key()
     }
 }
 

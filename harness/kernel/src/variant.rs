@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::files::is_plain_name;
 use super::knob::Knob;
-use super::{KernelError, Version};
+use super::{CustomBuild, KernelError, Version};
 use harness_model::GuestChange;
 use harness_project::Project;
 use harness_yaml::{At, Collected, InputError, Listed, LookupError, Mark, Problems, Source as YamlFile, UnknownName};
@@ -33,6 +33,8 @@ pub struct Variant {
     pub knobs: Vec<Knob>,
     /// What it changes about the guests of scenarios.
     pub guest: GuestChange,
+    /// How it is built, if not in the project's own way.
+    pub custom: Option<CustomBuild>,
 }
 
 /// A patch series for some kernel versions.
@@ -137,6 +139,11 @@ pub fn list_scratch_variants(project: &Project) -> Result<Vec<String>, KernelErr
 }
 
 impl Variant {
+    /// Further arguments for make.
+    pub(super) fn make_arguments(&self) -> &[String] {
+        self.custom.as_ref().map_or(&[], |custom| custom.arguments.as_slice())
+    }
+
     /// The variant whose folder has this name, with nothing set about it.
     pub(super) fn named(project: &Project, name: &str) -> Result<Self, KernelError> {
         let folders = [folder(project), project.scratch_variants()];
@@ -222,6 +229,7 @@ impl Variant {
             command_line: read.command_line.into_iter().map(|word| word.value).collect(),
             knobs: read.knobs.into_iter().map(|knob| knob.value).collect(),
             guest: GuestChange::default(),
+            custom: None,
         })
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::series::Overlay;
 use super::source::Source;
 use super::state::{Pristine, State};
-use super::{BuildEvent, Canceller, KernelError, Version, files};
+use super::{BuildEvent, Canceller, CustomBuild, KernelError, Version, files};
 
 /// How often a waiting build looks whether the workbench is free. (The kernel would wake us, but not for a
 /// cancellation.)
@@ -35,15 +35,16 @@ pub(super) struct Workbench {
 }
 
 impl Workbench {
-    /// Waits for the workbench of a source, unpacks the source if that was not done, and repairs what a killed build
-    /// left.
+    /// Waits for the workbench of a source (of a kernel that is built in a way of its own, `custom`: of that), unpacks the
+    /// source if that was not done, and repairs what a killed build left.
     pub fn open(
         cache: &Path,
         source: &Source,
+        custom: Option<&CustomBuild>,
         canceller: &Canceller,
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<Self, KernelError> {
-        let folder = folder_of(cache, source);
+        let folder = folder_of(cache, source, custom);
         fs::create_dir_all(&folder).map_err(KernelError::io("creating", &folder))?;
         let lock = lock(&folder.join("lock"), canceller, report)?;
         remove_temporary(&folder)?;
@@ -188,7 +189,7 @@ pub(super) struct Glance {
 impl Glance {
     /// A look at the workbench of a source; `None` if it is not unpacked there.
     pub fn at(cache: &Path, source: &Source) -> Option<Self> {
-        let folder = folder_of(cache, source);
+        let folder = folder_of(cache, source, None);
         let state = State::read(&folder.join("state.json")).filter(|state| state.source == source.unpacked)?;
         Some(Self { folder, state })
     }
@@ -205,8 +206,11 @@ impl Glance {
     }
 }
 
-fn folder_of(cache: &Path, source: &Source) -> PathBuf {
-    cache.join("workbench").join(source.unpacked.get(..12).unwrap_or(&source.unpacked))
+/// What is built in another way has a workbench of its own: there is hardly an object that both could use.
+fn folder_of(cache: &Path, source: &Source, custom: Option<&CustomBuild>) -> PathBuf {
+    let source = source.unpacked.get(..12).unwrap_or(&source.unpacked);
+    let name = custom.map_or_else(|| source.to_owned(), |custom| format!("{source}-{}", custom.name));
+    cache.join("workbench").join(name)
 }
 
 /// Where the source's own content of a file is in a workbench; `None` if the source does not have the file.

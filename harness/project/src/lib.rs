@@ -101,6 +101,11 @@ impl Project {
         self.cache.join("variants")
     }
 
+    /// How kernels are built where that is not the project's own way, for this machine alone: in the build cache.
+    pub fn builds(&self) -> PathBuf {
+        self.cache.join("builds")
+    }
+
     /// Commits of git trees that are bases for this machine alone: in the build cache.
     pub fn commits(&self) -> PathBuf {
         self.cache.join("commits")

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::options::BuildArguments;
 use super::project::{catalogue, events};
 use super::{Failure, Global, Output, print, print_json};
-use crate::kernel::{Fault, KernelError};
+use crate::kernel::{CustomBuild, Fault, KernelError};
 use crate::model::KernelName;
 use crate::session::{self, Cancellation, Event};
 
@@ -22,12 +23,15 @@ pub struct Arguments {
     /// Build each variant patch by patch, from none of its series to all of it: NAME~2, NAME~1, NAME
     #[arg(long, requires = "variants")]
     each: bool,
+    #[command(flatten)]
+    built_by: BuildArguments,
 }
 
 pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let catalogue = catalogue(global)?;
     let (events, cancellation) = (events(), Cancellation::listen()?);
     let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
+    let build = arguments.built_by.suffix(&catalogue.project)?;
     let parse = |name: &String| KernelName::parse(name, &base);
     let all =
         || catalogue.variants.iter().map(|variant| KernelName { variant: variant.name.clone(), base: base.clone() });
@@ -35,7 +39,10 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         [] => all().collect(),
         variants => variants.iter().map(parse).collect(),
     };
-    let asked = if arguments.each { catalogue.patch_by_patch(&asked)? } else { asked };
+    let mut asked = if arguments.each { catalogue.patch_by_patch(&asked)? } else { asked };
+    for name in &mut asked {
+        name.variant = CustomBuild::name(&name.variant, &build);
+    }
     let mut kernels = Vec::new();
     let mut failed = None;
     if arguments.variants.is_empty() {

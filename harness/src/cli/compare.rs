@@ -48,9 +48,15 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let sequential = arguments.sequential || base.sequential || candidate.sequential;
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
+    let regressed = show(&base, &candidate, options, global.format)?;
+    Ok(if regressed { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// Compares both, and prints what came of it. Whether something got worse.
+pub fn show(base: &Column, candidate: &Column, options: Options, format: Output) -> Result<bool, Failure> {
     let comparison = compare(&base.cells, &candidate.cells, options)?;
-    let orders = differences(&base, &candidate)?;
-    match global.format {
+    let orders = differences(base, candidate)?;
+    match format {
         Output::Json => {
             print_json(&Shown { schema_version: SCHEMA_VERSION, comparison: &comparison, orders: &orders })?;
         }
@@ -60,7 +66,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
             print(&(table + &differences_text(&orders)))?;
         }
     }
-    Ok(if comparison.regressed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+    Ok(comparison.regressed())
 }
 
 /// What is shown: the channels' counts, and the order of steps where there are timelines.

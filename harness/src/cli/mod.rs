@@ -11,6 +11,7 @@ mod curve;
 mod doctor;
 mod explain;
 mod generate;
+mod kconfig;
 mod list;
 mod merge;
 mod new;
@@ -110,6 +111,8 @@ enum Command {
     /// Build the guest's agent and the tracer, for a package of the harness
     #[command(hide = true)]
     Parts(pack::PartsArguments),
+    /// Tell what the harness needs of a kernel's configuration
+    Kconfig(kconfig::Arguments),
     /// Make variants of patches
     Variant(variant::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
@@ -186,6 +189,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::New(arguments) => new::main(&global, &arguments),
         Command::Pack(arguments) => pack::main(&global, arguments).await,
         Command::Parts(arguments) => pack::parts(&global, &arguments),
+        Command::Kconfig(arguments) => kconfig::main(&global, &arguments),
         Command::Variant(arguments) => variant::main(&global, arguments),
         Command::Run(arguments) => run::main(&global, arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,

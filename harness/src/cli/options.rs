@@ -1,12 +1,74 @@
 //! The options of trials on the command line.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::failure::Failure;
 use crate::guest::Time;
+use crate::kernel::{self, Canceller, CustomBuild, TreeBases, ignored_variables};
 use crate::model::Phase;
+use crate::project::Project;
 use crate::session::{AskedAccelerator, TrialOptions};
+
+/// How kernels are built, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BuildArguments {
+    /// Configure the kernels by this file: a whole `.config`, in place of the laboratory's own, or a fragment that goes over it.
+    /// What the harness needs goes on top: `harness kconfig` tells
+    #[arg(long, value_name = "FILE")]
+    kconfig: Option<PathBuf>,
+    /// An argument for the kernel's make, as in LLVM=1, CC=gcc-13, CC="ccache gcc", KCFLAGS=-O3 (repeatable)
+    #[arg(long, value_name = "NAME=VALUE")]
+    make_arg: Vec<String>,
+}
+
+impl BuildArguments {
+    /// Keeps them, and returns what they add to the names of variants.
+    pub fn suffix(&self, project: &Project) -> Result<String, Failure> {
+        if let Some(note) = ignored_variables(|name| std::env::var(name).ok()) {
+            eprintln!("{note}");
+        }
+        Ok(CustomBuild::keep(project, self.kconfig.as_deref(), &self.make_arg)?)
+    }
+}
+
+/// Kernels by what they are, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TreeArguments {
+    /// The git tree with your work, as it lies there, beside the commit that it began with: both are built, run and compared.
+    /// Unless variants are named, it is stock alone; unless a suite or scenarios are, it is the suite quick
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    /// With --tree: what the work began with is the last commit in common with this one [default: the branch's upstream]
+    #[arg(long, value_name = "REV", requires = "tree")]
+    against: Option<String>,
+    /// A kernel to make the variants of, by what it is (repeatable): a folder, that is a git tree as it lies there; a tarball;
+    /// PACKAGE/SUITE; or a commit, a tag, or both ends of a range A..B of the git tree in this folder
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Vec<String>,
+}
+
+impl TreeArguments {
+    /// Whether there are any.
+    pub fn any(&self) -> bool {
+        self.tree.is_some() || !self.kernel.is_empty()
+    }
+
+    /// Makes bases of them: those of the tree, and the names of all.
+    pub fn bases(&self, project: &Project) -> Result<(Option<TreeBases>, Vec<String>), Failure> {
+        let canceller = Canceller::default();
+        let tree = self.tree.as_ref().map(|tree| TreeBases::of(project, tree, self.against.as_deref(), &canceller));
+        let tree = tree.transpose()?;
+        let mut names: Vec<String> =
+            tree.iter().flat_map(|tree| [tree.against.clone(), tree.candidate.clone()]).collect();
+        for kernel in &self.kernel {
+            names.extend(kernel::bases_named(project, kernel, &canceller)?);
+        }
+        Ok((tree, names))
+    }
+}
 
 /// How trials are run, on the command line.
 #[derive(Debug, Clone, clap::Args)]

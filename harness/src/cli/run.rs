@@ -1,19 +1,19 @@
 //! `harness run`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::options::TrialArguments;
+use super::compare::show;
+use super::options::{BuildArguments, TreeArguments, TrialArguments};
 use super::project::{catalogue, project, results, session};
-use super::{Failure, Global, outcome};
-use crate::compare;
-use crate::kernel;
-use crate::model::KernelName;
+use super::{FOUND, Failure, Global, Output, outcome};
+use crate::compare::{self, Side};
+use crate::kernel::{self, TreeBases};
 use crate::pack;
-use crate::plan::{ArrayJob, ParamFilter, SelectedScenario, Selection, Shard, ShardChoice};
+use crate::plan::{ArrayJob, ParamFilter, Shard, ShardChoice};
 use crate::results::{Run, Until};
-use crate::scenario::PointFilter;
-use crate::session::{Catalogue, Request, Resumable, RunOutcome, TrialOptions};
+use crate::session::{Asked, Catalogue, Request, Resumable, RunOutcome, TrialOptions};
 
 /// Run a suite, or chosen scenarios on chosen variants.
 ///
@@ -22,11 +22,12 @@ use crate::session::{Catalogue, Request, Resumable, RunOutcome, TrialOptions};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20\n  \
-                  harness run --suite quick --until decided\n  harness run --resume latest"
+                  harness run --suite quick --until decided\n  harness run --tree ~/linux --against v6.12\n  \
+                  harness run --suite quick --kconfig /boot/config-6.12.48+deb13-amd64\n  harness run --resume latest"
 )]
 pub struct Arguments {
     /// The suite to run [default: the pack's]
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "resume", "pack"])]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "tree", "kernel", "resume", "pack"])]
     suite: Option<String>,
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
@@ -63,13 +64,17 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "param", "trials", "shard",
-          "until", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "param", "trials", "shard",
+          "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)
     #[arg(long, value_name = "FILE")]
     patch: Vec<PathBuf>,
+    #[command(flatten)]
+    of: TreeArguments,
+    #[command(flatten)]
+    built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
 }
@@ -90,21 +95,40 @@ pub fn share(text: &str) -> Result<f64, String> {
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let outcome = match &arguments.resume {
-        Some(name) => resume(global, name, arguments.trials_as.jobs()).await?,
-        None => begin(global, arguments).await?,
+    let (outcome, tree) = match &arguments.resume {
+        Some(name) => (resume(global, name, arguments.trials_as.jobs()).await?, None),
+        None => begin(global, &arguments).await?,
     };
     outcome::print(&outcome, global.format)?;
     outcome::print_how_to_resume(&outcome);
+    if let Some(tree) = tree.filter(|_| global.format == Output::Text)
+        && compare(&outcome, &tree)?
+    {
+        return Ok(ExitCode::from(FOUND));
+    }
     Ok(outcome::exit_code(&outcome))
 }
 
-async fn begin(global: &Global, mut arguments: Arguments) -> Result<RunOutcome, Failure> {
+/// Compares what is in a tree with what it began with, variant by variant. Whether something got worse.
+fn compare(outcome: &RunOutcome, TreeBases { against, candidate }: &TreeBases) -> Result<bool, Failure> {
+    let results = outcome.run.folder().parent().unwrap_or(outcome.run.folder());
+    let variants: BTreeSet<&str> = outcome.summary.cells.iter().map(|cell| cell.key.variant.as_str()).collect();
+    let mut regressed = false;
+    for variant in variants {
+        let side = |base: &str| Side::parse(&format!("{variant}@{base}"))?.or_run(outcome.run.id()).load(results);
+        regressed |= show(&side(against)?, &side(candidate)?, compare::Options::default(), Output::Text)?;
+    }
+    Ok(regressed)
+}
+
+async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Option<TreeBases>), Failure> {
+    let project = project(global)?;
+    let (tree, named) = arguments.of.bases(&project)?;
     // What is made of the patches is one of the variants that are there.
     let patched = match arguments.patch.as_slice() {
         [] => None,
         patches => {
-            let scratch = kernel::scratch_variant(&project(global)?.scratch_variants(), patches)?;
+            let scratch = kernel::scratch_variant(&project.scratch_variants(), patches)?;
             for left in &scratch.left_out {
                 eprintln!("left out: {left}");
             }
@@ -113,19 +137,36 @@ async fn begin(global: &Global, mut arguments: Arguments) -> Result<RunOutcome, 
     };
     let options = arguments.trials_as.options();
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
-    if arguments.suite.is_none() && arguments.scenario.is_empty() {
-        arguments.suite = pack::suite_of(&catalogue.project);
-    }
-    let mut selection = selection(&catalogue, &arguments, patched)?;
+    let build = arguments.built_by.suffix(&catalogue.project)?;
+    // A pack is made for a suite; a tree, or a kernel, is tried by the quick one.
+    let suite = match &arguments.suite {
+        None if arguments.scenario.is_empty() => {
+            pack::suite_of(&catalogue.project).or_else(|| arguments.of.any().then(|| "quick".to_owned()))
+        }
+        suite => suite.clone(),
+    };
+    let suite = suite.as_deref();
+    let asked = Asked {
+        suite,
+        scenarios: &arguments.scenario,
+        variants: &arguments.variant,
+        bases: &arguments.base,
+        named: &named,
+        patched: patched.as_deref(),
+        build: &build,
+        params: &arguments.param,
+        trials: arguments.trials,
+    };
+    let mut selection = asked.selection(&catalogue)?;
     let catalogue = catalogue.with_guests_of(&selection.kernels)?;
     let shard = shard(arguments.shard)?;
-    let Arguments { error_rate, margin, at_most, .. } = arguments;
+    let Arguments { error_rate, margin, at_most, .. } = *arguments;
     let until = arguments.until.map(|UntilChoice::Decided| Until { error_rate, margin, at_most });
     if let Some(Until { at_most, .. }) = until {
         selection.trials = at_most;
     }
     let session = session(global, catalogue, options).await?;
-    session.run(Request { selection: &selection, suite: arguments.suite.as_deref(), shard, until }).await
+    Ok((session.run(Request { selection: &selection, suite, shard, until }).await?, tree))
 }
 
 async fn resume(global: &Global, name: &str, jobs: Option<u32>) -> Result<RunOutcome, Failure> {
@@ -147,59 +188,4 @@ fn shard(choice: Option<ShardChoice>) -> Result<Option<Shard>, Failure> {
         eprintln!("note: in a {job} ({variable} is set) without --shard each task runs the whole plan");
     }
     Ok(None)
-}
-
-/// What the arguments select, with the suite's own as defaults. What of a suite is not asked for may be broken.
-fn selection(catalogue: &Catalogue, arguments: &Arguments, patched: Option<String>) -> Result<Selection, Failure> {
-    let known = catalogue.known();
-    let base = catalogue.default_base();
-    let suite = arguments.suite.as_ref().map(|name| catalogue.suite(name)).transpose()?;
-    let mut selection = Selection { kernels: Vec::new(), scenarios: Vec::new(), params: Vec::new(), trials: 10 };
-    if let Some(suite) = suite {
-        selection.scenarios = suite.scenarios(&known, &arguments.scenario)?;
-        selection.trials = suite.trials();
-    }
-    if !arguments.scenario.is_empty() {
-        let of_suite = std::mem::take(&mut selection.scenarios);
-        for name in &arguments.scenario {
-            catalogue.scenario(name)?;
-            let known = of_suite.iter().find(|selected| selected.name == *name);
-            let only = known.map_or_else(PointFilter::default, |selected| selected.only.clone());
-            selection.scenarios.push(SelectedScenario { name: name.clone(), only });
-        }
-    }
-    selection.kernels = match (arguments.variant.as_slice(), suite) {
-        ([], Some(suite)) => suite.kernels(&known)?,
-        ([], None) => vec![KernelName::parse("stock", &base)],
-        (variants, _) => variants.iter().map(|name| KernelName::parse(name, &base)).collect(),
-    };
-    if let Some(variant) = patched {
-        let base = selection.kernels.first().map_or(base, |first| first.base.clone());
-        selection.kernels.push(KernelName { variant, base });
-    }
-    if !arguments.base.is_empty() {
-        selection.kernels = on_bases(&selection.kernels, &arguments.variant, &arguments.base);
-    }
-    for kernel in &selection.kernels {
-        known.kernel(kernel)?;
-    }
-    if let Some(trials) = arguments.trials {
-        selection.trials = trials;
-    }
-    selection.params.clone_from(&arguments.param);
-    catalogue.warn_of(selection.scenarios.iter().map(|selected| selected.name.as_str()));
-    Ok(selection)
-}
-
-/// The kernels on each of these bases, but for those that were asked for with a base of their own.
-fn on_bases(kernels: &[KernelName], asked: &[String], bases: &[String]) -> Vec<KernelName> {
-    let mut all = Vec::new();
-    for kernel in kernels {
-        if asked.contains(&kernel.to_string()) {
-            all.push(kernel.clone());
-        } else {
-            all.extend(bases.iter().map(|base| KernelName { base: base.clone(), ..kernel.clone() }));
-        }
-    }
-    all
 }

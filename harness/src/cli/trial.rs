@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::options::TrialArguments;
-use super::project::{catalogue, session};
+use super::options::{BuildArguments, TrialArguments};
+use super::project::{catalogue, project, session};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
+use crate::kernel::{self, Canceller, CustomBuild};
 use crate::model::{KernelName, TrialOutcome};
 use crate::plan::{ParamFilter, SelectedScenario, Selection};
 use crate::report::trial_text;
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// The base that the variant is made from [default: 6.12]
     #[arg(long, value_name = "NAME")]
     base: Option<String>,
+    /// The kernel that it is made from, as for `run`; of a range the last
+    #[arg(long, value_name = "KERNEL", conflicts_with = "base")]
+    kernel: Option<String>,
     /// The value of a parameter (repeatable); the first point that has them all is run
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<ParamFilter>,
@@ -34,17 +38,24 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     template: u32,
     #[command(flatten)]
+    built_by: BuildArguments,
+    #[command(flatten)]
     trial_as: TrialArguments,
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.trial_as.options();
+    let named = match &arguments.kernel {
+        Some(kernel) => kernel::bases_named(&project(global)?, kernel, &Canceller::default())?.pop(),
+        None => None,
+    };
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     catalogue.scenario(&arguments.scenario)?;
     catalogue.warn_of([arguments.scenario.as_str()]);
-    let base = arguments.base.clone().unwrap_or_else(|| catalogue.default_base());
-    let name = KernelName::parse(&arguments.variant, &base);
+    let base = named.or_else(|| arguments.base.clone()).unwrap_or_else(|| catalogue.default_base());
+    let mut name = KernelName::parse(&arguments.variant, &base);
     catalogue.known().kernel(&name)?;
+    name.variant = CustomBuild::name(&name.variant, &arguments.built_by.suffix(&catalogue.project)?);
     let catalogue = catalogue.with_guests_of(std::slice::from_ref(&name))?;
     let selection = Selection {
         kernels: vec![name],

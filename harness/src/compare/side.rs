@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use super::Error;
+use crate::kernel::commit_name;
 use crate::model::KernelName;
-use crate::results::{CellSummary, LATEST, Run, is_run_id, list};
+use crate::results::{CellSummary, KernelInfo, LATEST, Run, is_run_id, list};
 
 /// Which run and which of its variants: `RUN:VARIANT`, `RUN` or `VARIANT`.
 ///
@@ -26,6 +27,8 @@ pub struct Column {
     pub variant: String,
     /// Its base.
     pub base: String,
+    /// The commit that the base was then, unless it is called after that.
+    pub commit: Option<String>,
     /// Its cells; no point twice.
     pub cells: Vec<CellSummary>,
     /// Whether the run had as many trials as it took to decide: then only sequential evidence holds.
@@ -50,7 +53,11 @@ impl Column {
 impl fmt::Display for Column {
     /// `stock@6.12 of 20261122-050607-00ab`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{} of {}", self.variant, self.base, self.run.id())
+        write!(f, "{}@{}", self.variant, self.base)?;
+        if let Some(commit) = &self.commit {
+            write!(f, " ({})", commit_name(commit))?;
+        }
+        write!(f, " of {}", self.run.id())
     }
 }
 
@@ -83,8 +90,14 @@ impl Side {
         // A summary kept alone, as a baseline, has nothing that says how it came about.
         let info = run.info().ok();
         let sequential = info.as_ref().is_some_and(|info| info.until.is_some() || info.bisected.is_some());
-        let accelerator = info.map(|info| info.qemu.accelerator);
-        match self.choose(&run, summary.cells).map(|column| Column { sequential, accelerator, ..column }) {
+        let accelerator = info.as_ref().map(|info| info.qemu.accelerator.clone());
+        let commit = |column: &Column| {
+            let is = |kernel: &&KernelInfo| kernel.variant == column.variant && kernel.base == column.base;
+            let commit = info.as_ref()?.kernels.iter().find(is)?.commit.clone()?;
+            (!column.base.starts_with(&commit_name(&commit)) && !column.base.contains('+')).then_some(commit)
+        };
+        let whole = |column: Column| Column { sequential, accelerator, commit: commit(&column), ..column };
+        match self.choose(&run, summary.cells).map(whole) {
             Err(Error::NoVariant { run, variant, there, .. }) => {
                 let elsewhere = self.elsewhere(results, &run);
                 Err(Error::NoVariant { run, variant, there, elsewhere })
@@ -115,7 +128,7 @@ impl Side {
         };
         let (variant, base) = (variant.clone(), base.clone());
         cells.retain(|cell| cell.key.variant == variant && cell.key.base == base);
-        Ok(Column { run: run.clone(), variant, base, cells, sequential: false, accelerator: None })
+        Ok(Column { run: run.clone(), variant, base, commit: None, cells, sequential: false, accelerator: None })
     }
 
     /// The newest run but this one that has the variant; best effort, for a hint.

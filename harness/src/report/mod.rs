@@ -10,6 +10,7 @@
 //! RunInfo, Summary, TrialNotes, Judged ──> junit
 //! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! Scenario ─────────> Explanation   what it does, in plain English
+//! Required, Lacking ─> required_text, lacking_text   what a kernel's configuration has to have
 //! ```
 
 mod catalogue;
@@ -21,6 +22,7 @@ mod explain;
 mod grid;
 mod judged;
 mod junit;
+mod kconfig;
 mod orders;
 mod summary;
 mod templates;
@@ -37,6 +39,7 @@ pub use explain::{Explanation, OnCpu};
 pub use grid::Format;
 pub use judged::judged_text;
 pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
+pub use kconfig::{lacking_text, required_text};
 pub use orders::{ranking_csv, ranking_text};
 pub use summary::{summary_table, variant_table};
 pub use trial::trial_text;

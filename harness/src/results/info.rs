@@ -146,6 +146,9 @@ pub struct KernelInfo {
     pub base: String,
     /// The key of the build in the cache.
     pub key: String,
+    /// The hash of the commit that its source is, if it is one, whatever the base calls it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Digest of the unpatched source.
     pub source_digest: String,
     /// The series, in its order.
@@ -164,6 +167,9 @@ pub struct KernelInfo {
     /// The key of the crash kernel that was loaded into it, if that was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_kernel_key: Option<String>,
+    /// Further arguments that the kernel's make had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub make_arguments: Vec<String>,
     /// The compiler's own version line.
     pub compiler: String,
     /// The kernel's release, as `uname -r` has it in the guest.

@@ -184,9 +184,9 @@ impl Run {
     }
 
     /// Writes a report into the folder; tells its path.
-    pub fn write_report(&self, file: &str, text: &str) -> Result<PathBuf, Error> {
+    pub fn write_report(&self, file: &str, content: impl AsRef<[u8]>) -> Result<PathBuf, Error> {
         let path = self.folder.join(file);
-        atomic::write(&path, text.as_bytes()).map_err(Error::io("write", &path))?;
+        atomic::write(&path, content.as_ref()).map_err(Error::io("write", &path))?;
         Ok(path)
     }
 

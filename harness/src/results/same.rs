@@ -92,6 +92,7 @@ fn facts_of_kernel(kernel: &KernelInfo) -> Vec<Fact> {
     add(format!("what kernel {name} asks of guests"), serde_json::to_string(&kernel.guest).unwrap_or_default());
     let crash_kernel = kernel.crash_kernel_key.clone().unwrap_or_else(|| "the same kernel".to_owned());
     add(format!("the key of the crash kernel of kernel {name}"), crash_kernel);
+    add(format!("the arguments of make of kernel {name}"), list(&kernel.make_arguments));
     add(format!("the compiler of kernel {name}"), kernel.compiler.clone());
     add(format!("the key of kernel {name}"), kernel.key.clone());
     add(format!("the build id of kernel {name}"), kernel.build_id.clone());

@@ -10,6 +10,7 @@
 //! [`Cancellation`] ends whatever phase it is in; everything that it has to say is an [`Event`].
 
 mod accelerator;
+mod asked;
 pub mod bisect;
 mod cancellation;
 mod catalogue;
@@ -38,6 +39,7 @@ use crate::run::{self, Progress, Sink, Stop, Work};
 use crate::trial::TrialSettings;
 
 pub use self::accelerator::Asked as AskedAccelerator;
+pub use self::asked::Asked;
 pub use self::cancellation::Cancellation;
 pub use self::catalogue::Catalogue;
 pub use self::event::{Event, Events, Reporter};

@@ -210,6 +210,7 @@ impl Rig for QemuRig {
             variant: kernel.variant.clone(),
             base: kernel.base.clone(),
             key: kernel.key.clone(),
+            commit: record.source.commit.clone(),
             source_digest: record.source.digest.clone(),
             patches: record
                 .patches
@@ -221,6 +222,7 @@ impl Rig for QemuRig {
             knobs: kernel.knobs.iter().map(ToString::to_string).collect(),
             guest: kernel.guest,
             crash_kernel_key: crash_kernel.as_ref().map(|crash_kernel| crash_kernel.key.clone()),
+            make_arguments: record.arguments.clone(),
             compiler: record.tools.compiler.clone(),
             release: record.release.clone(),
             build_id: record.build_id.clone(),

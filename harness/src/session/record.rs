@@ -1,5 +1,6 @@
 //! A run's folder, begun here and nowhere else, with every input of the run in `run.json`.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::Session;
@@ -7,8 +8,9 @@ use super::cells::Cells;
 use super::kernels::Kernels;
 use super::rig::Rig;
 use crate::failure::Failure;
-use crate::model::CellKey;
+use crate::kernel;
 use crate::model::bisection::Bisected;
+use crate::model::{CellKey, KernelName};
 use crate::plan::{Plan, Shard};
 use crate::procfs;
 use crate::project::Project;
@@ -57,6 +59,10 @@ impl<R: Rig> Session<R> {
         let run = Run::create(&self.results, began)?;
         let info = self.describe(inputs, run.id(), began)?;
         run.write_info(&info)?;
+        let kernels: BTreeSet<KernelName> = info.cells.iter().map(|cell| cell.key.kernel()).collect();
+        for (name, content) in kernel::kept_inputs(&self.catalogue.project, &kernels)? {
+            run.write_report(&name, content)?;
+        }
         let log = run.log()?;
         Ok(Recording { run, info, log })
     }

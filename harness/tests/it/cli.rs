@@ -199,7 +199,7 @@ fn every_subcommand_shows_an_example() {
         assert!(help.contains(&format!("harness {command}")), "{command}: {help}");
         seen += 1;
     }
-    assert_eq!(seen, 21);
+    assert_eq!(seen, 22);
 }
 
 #[test]
@@ -514,4 +514,44 @@ fn the_run_of_a_comparison_is_that_of_the_sides_that_name_none() {
     for words in ["VARIANT@BASE", "RUN:VARIANT", "[default: latest]", "harness compare stock@6.1 stock@6.12"] {
         assert!(help.contains(words), "{words}: {help}");
     }
+}
+
+#[test]
+fn what_is_needed_of_a_configuration_is_told() {
+    let project = Project::new();
+    let required = project.path().join("required.config");
+    std::fs::write(&required, project.run(&["kconfig", "--required"]).stdout).unwrap();
+    let check = |file: &str, code: i32| {
+        let output = project.run(&["kconfig", "--check", file]);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    // What is needed has all that is needed.
+    let all = required.display().to_string();
+    assert_eq!(check(&all, 0), format!("{all} has all that the harness needs\n"));
+    let text = std::fs::read_to_string(&required).unwrap();
+    assert!(text.starts_with("# Guests are x86-64 machines"), "{text}");
+    project.write("less.config", &text.replace("CONFIG_KPROBES=y", "CONFIG_KPROBES=m"));
+    let lacking = check(&project.path().join("less.config").display().to_string(), 2);
+    assert!(lacking.contains("CONFIG_KPROBES: needed y, is m\n    crashlab, which makes the faults"), "{lacking}");
+    project.write("arm.config", "CONFIG_ARM64=y\n");
+    let other = check(&project.path().join("arm.config").display().to_string(), 2);
+    assert!(other.contains("is for arm64, and guests are x86-64 machines"), "{other}");
+}
+
+#[test]
+fn a_kernel_that_cannot_be_is_refused_before_anything_is_built() {
+    let project = Project::new();
+    project.write("arm.config", "CONFIG_ARM64=y\n");
+    let refused = |arguments: &[&str]| {
+        let output = project.run(&[&["run", "--scenario", "panic-alone"], arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let config = project.path().join("arm.config").display().to_string();
+    assert!(refused(&["--kconfig", &config]).contains("is for arm64"));
+    assert!(refused(&["--make-arg", "bzImage"]).contains("write it as NAME=VALUE"));
+    assert!(refused(&["--tree", "/"]).contains("not a git repository"));
+    assert!(refused(&["--kernel", "/nowhere"]).contains("there is no such file"));
+    assert!(refused(&["--variant", "stock+build=mine"]).contains("no build `mine`"));
 }

@@ -25,7 +25,8 @@ fn source() -> (tempfile::TempDir, Source) {
 
 fn open(cache: &Path, source: &Source) -> (Workbench, Vec<BuildEvent>) {
     let mut events = Vec::new();
-    let workbench = Workbench::open(cache, source, &Canceller::default(), &mut |event| events.push(event)).unwrap();
+    let workbench =
+        Workbench::open(cache, source, None, &Canceller::default(), &mut |event| events.push(event)).unwrap();
     // A program that another test starts has this one's lock for the moment between its fork and its exec.
     events.retain(|event| *event != BuildEvent::Waiting);
     (workbench, events)
@@ -182,7 +183,7 @@ fn a_second_build_waits_and_can_be_cancelled_while_it_does() {
     let held = open(cache.path(), &source).0;
     let canceller = Canceller::default();
     let mut events = Vec::new();
-    let result = Workbench::open(cache.path(), &source, &canceller, &mut |event| {
+    let result = Workbench::open(cache.path(), &source, None, &canceller, &mut |event| {
         events.push(event);
         canceller.cancel();
     });
@@ -199,7 +200,7 @@ fn a_program_that_got_the_lock_keeps_it() {
     let mut sleep = program("sleep").arg("60").stdin(workbench.lock().unwrap()).spawn().unwrap();
     drop(workbench);
     let canceller = Canceller::default();
-    let result = Workbench::open(cache.path(), &source, &canceller, &mut |_| canceller.cancel());
+    let result = Workbench::open(cache.path(), &source, None, &canceller, &mut |_| canceller.cancel());
     assert!(matches!(result, Err(KernelError::Cancelled)));
     sleep.kill().unwrap();
     sleep.wait().unwrap();
@@ -220,6 +221,6 @@ fn a_source_that_is_no_kernel_any_more_is_refused() {
     let source = Source::identify(&base, cache.path(), &Canceller::default(), &mut |_| {}).unwrap();
     fs::write(cache.path().join("src/top/Makefile"), "all:\n").unwrap();
     pack();
-    let error = Workbench::open(cache.path(), &source, &Canceller::default(), &mut |_| {}).unwrap_err();
+    let error = Workbench::open(cache.path(), &source, None, &Canceller::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, KernelError::NotAKernel { .. }), "{error}");
 }

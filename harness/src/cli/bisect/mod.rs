@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::curve::channel;
-use super::options::TrialArguments;
+use super::options::{BuildArguments, TrialArguments};
 use super::project::{events, project, results, session};
 use super::{Failure, Global};
 use crate::bisect::Options;
@@ -81,8 +81,11 @@ pub struct Arguments {
     log: Option<PathBuf>,
     /// Resume a bisection: its id, its folder, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang", "panic",
-          "fixed", "replay", "seed", "accelerator", "time", "cold", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "fixed", "replay", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "read_back", "kdump", "crash_kernel",
+          "full_vmcore"])]
     resume: Option<String>,
+    #[command(flatten)]
+    built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
 }
@@ -158,7 +161,8 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<Searched, Failu
     let point = arguments.what.point(&catalogue, &criterion)?;
     let tags = catalogue.scenario(&point.scenario)?.tags.clone();
     let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
-    let range = Range::of(&catalogue, &arguments.ends(&catalogue)?, &words, &events())?;
+    let build = arguments.built_by.suffix(&catalogue.project)?;
+    let range = Range::of(&catalogue, &arguments.ends(&catalogue)?, &words, &events())?.built_by(&build);
     for name in range.scratch() {
         catalogue.add_scratch(name.to_owned());
     }

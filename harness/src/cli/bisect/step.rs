@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::What;
-use crate::cli::options::TrialArguments;
+use crate::cli::options::{BuildArguments, TrialArguments};
 use crate::cli::project::{catalogue, session};
 use crate::cli::{Failure, Global, report_failure};
-use crate::kernel::{self, Canceller, CheckedOut};
+use crate::kernel::{self, Canceller, CheckedOut, CustomBuild};
 use crate::model::KernelName;
 use crate::session::bisect::{Step, Stepped, Verdict};
 
@@ -45,6 +45,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     at_most: u32,
     #[command(flatten)]
+    built_by: BuildArguments,
+    #[command(flatten)]
     trials_as: TrialArguments,
 }
 
@@ -66,7 +68,8 @@ async fn judge(global: &Global, arguments: &Arguments) -> Result<u8, Failure> {
     let point = arguments.what.point(&catalogue, &criterion)?;
     let CheckedOut { head, good, tree } = CheckedOut::read(&arguments.tree, &Canceller::default())?;
     kernel::commit_as_base(&catalogue.project, &tree, &head, &good)?;
-    let kernel = KernelName { variant: arguments.variant.clone(), base: kernel::commit_name(&head) };
+    let variant = CustomBuild::name(&arguments.variant, &arguments.built_by.suffix(&catalogue.project)?);
+    let kernel = KernelName { variant, base: kernel::commit_name(&head) };
     catalogue.add_scratch(kernel.base.clone());
     let catalogue = catalogue.with_guests_of(std::slice::from_ref(&kernel))?;
     let Arguments { threshold, at_most, .. } = *arguments;

@@ -13,6 +13,7 @@ mod log;
 mod point;
 mod range;
 mod resume;
+mod said;
 mod search;
 mod spent;
 mod step;

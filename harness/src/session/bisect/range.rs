@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bisect::weight;
 use crate::failure::Failure;
-use crate::kernel::{self, Canceller, Commits, OptionChange, Store};
+use crate::kernel::{self, Canceller, Commits, CustomBuild, OptionChange, Store};
 use crate::model::KernelName;
 use crate::model::bisection::{Node, SearchSpace};
 use crate::session::{Catalogue, Event, Events};
@@ -60,7 +60,12 @@ impl Range {
     /// them is a likelier one.
     pub fn of(catalogue: &Catalogue, ends: &Ends, words: &[&str], events: &Events) -> Result<Self, Failure> {
         let range = match ends {
-            Ends::Commits { tree, good, bad, variant } => Self::commits(catalogue, tree, (good, bad), variant, words)?,
+            Ends::Commits { tree, good, bad, variant } => {
+                if kernel::has_changes(tree, &Canceller::default())? {
+                    events.note("note: what is not committed is not bisected: only commits are");
+                }
+                Self::commits(catalogue, tree, (good, bad), variant, words)?
+            }
             Ends::Patches { series, base } => Self::patches(catalogue, (series, base), words, events)?,
             Ends::Options { good, bad, base } => Self::options(catalogue, good, bad, base)?,
         };
@@ -148,11 +153,20 @@ impl Range {
         Ok(range)
     }
 
+    /// With all kernels built in this way, as [`CustomBuild::keep`] says.
+    #[must_use]
+    pub fn built_by(mut self, build: &str) -> Self {
+        for kernel in &mut self.kernels {
+            kernel.variant = CustomBuild::name(&kernel.variant, build);
+        }
+        self
+    }
+
     /// The names of bases or variants that are made for this bisection, and are this machine's alone.
     pub fn scratch(&self) -> impl Iterator<Item = &str> {
         self.kernels.iter().filter_map(|KernelName { variant, base }| match self.between {
             SearchSpace::Commits { .. } => Some(base.as_str()),
-            SearchSpace::Options => Some(variant.as_str()),
+            SearchSpace::Options => Some(kernel::Asked::of(variant).name),
             SearchSpace::Patches => None,
         })
     }

@@ -1,6 +1,7 @@
 //! Sessions on a table of outcomes instead of kernels and guests: each way in which a run, a resumed one or a bisection can
 //! go is a row.
 
+mod asked;
 mod bisections;
 mod broken;
 mod resumed;

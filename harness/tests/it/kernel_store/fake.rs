@@ -22,15 +22,15 @@ ifdef M
 .PHONY: modules
 modules:
 	@echo '  LD [M]  crashlab.ko'
-	@cat $(wildcard $(M)/*.c) vmlinux > $(M)/crashlab.ko
+	@cat $(wildcard $(M)/*.c) vmlinux Module.symvers > $(M)/crashlab.ko
 else
-.PHONY: allnoconfig modules
-allnoconfig:
+.PHONY: allnoconfig alldefconfig modules_prepare
+allnoconfig alldefconfig:
 	@! grep -q CONFIG_BREAKS_KCONFIG $(KCONFIG_ALLCONFIG) || { echo 'init/Kconfig:1: syntax error'; exit 1; }
 	@grep -v CONFIG_NOBODY_HAS $(KCONFIG_ALLCONFIG) > .config.new; cmp -s .config.new .config || cp .config.new .config
 	@mkdir -p include/config && echo 6.12.7 > include/config/kernel.release
 
-modules:
+modules_prepare:
 
 bzImage: arch/x86/boot/bzImage
 arch/x86/boot/bzImage: vmlinux
@@ -40,6 +40,7 @@ arch/x86/boot/bzImage: vmlinux
 vmlinux: $(OBJECTS)
 	@cat elf $(OBJECTS) > $@
 	@echo 0 T panic > System.map
+	@echo '$(KCFLAGS)' > vmlinux.symvers
 	@echo '  LD      $@'
 
 %.o: %.c .config
@@ -69,6 +70,8 @@ impl Fake {
         fake.write("src/top/lib/string.c", "void string(void);\n");
         fs::write(fake.path("src/top/elf"), elf()).unwrap();
         fake.write("guest-kernel/configs/guest.config", "CONFIG_SMP=y\n");
+        fake.write("guest-kernel/configs/required.config", "# The log is the evidence.\nCONFIG_PRINTK=y\n");
+        fake.write("guest-kernel/configs/whole.config", "CONFIG_EXTRA_FIRMWARE=\"\"\n");
         fake.write("guest-kernel/crashlab/Makefile", "obj-m := crashlab.o\n");
         fake.write("guest-kernel/crashlab/crashlab.c", "int crashlab;\n");
         fake.variant("stock", "", &[]);
@@ -117,7 +120,7 @@ impl Fake {
     }
 
     pub fn project(&self) -> Project {
-        Project::at(self.root.path())
+        Project::with_cache(self.root.path(), self.cache())
     }
 
     pub fn cache(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 mod commits;
 mod fake;
 mod import;
+mod trees;
 mod without;
 
 use std::fs;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use harness::kernel::{BuildEvent, Fault, KernelError, Store, list_bases, list_variants};
+use harness::kernel::{BuildEvent, CustomBuild, Fault, KernelError, Store, list_bases, list_variants};
 use harness::model::KernelName;
 use insta::assert_snapshot;
 use rustix::process::{Signal, getpid, kill_process};
@@ -207,7 +208,7 @@ fn a_tree_with_a_config_of_somebody_elses_is_unpacked_anew() {
         config.map_or_else(|| fs::remove_file(&path), |config| fs::write(&path, config)).unwrap();
         let (kernel, events) = fake.build(if config.is_some() { "patched" } else { "other" });
         let config = fs::read_to_string(kernel.unwrap().config()).unwrap();
-        assert_eq!(config, "CONFIG_SMP=y\n");
+        assert_eq!(config, "CONFIG_SMP=y\nCONFIG_PRINTK=y\n");
         assert!(events.iter().any(|event| matches!(event, BuildEvent::Unpacking { .. })), "{events:?}");
         assert_eq!(fake.compiled(), ALL);
     }
@@ -358,7 +359,7 @@ fn a_build_that_failed_leaves_its_configuration_to_nobody() {
     fake.variant("broken", "config: [more.config]\n", &[("1.patch", &patch)]);
     assert!(fake.error("broken").contains("no such luck"));
     let config = fs::read_to_string(fake.kernel("patched").dir.join("config")).unwrap();
-    assert_eq!(config, "CONFIG_SMP=y\n");
+    assert_eq!(config, "CONFIG_SMP=y\nCONFIG_PRINTK=y\n");
 }
 
 #[test]
@@ -424,4 +425,28 @@ fn a_cache_that_cannot_be_written_is_told_so() {
 
     hint: check the permissions, or set XDG_CACHE_HOME to a folder that can be written
     ");
+}
+
+#[test]
+fn a_kernel_of_ones_own_configuration_and_arguments_is_another_one_with_a_workbench_of_its_own() {
+    let fake = Fake::new();
+    let stock = fake.kernel("stock");
+    let keep = |text: &str, arguments: &[&str]| {
+        fake.write("given.config", text);
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        CustomBuild::keep(&fake.project(), Some(&fake.path("given.config")), &arguments).unwrap()
+    };
+    let config = |suffix: &str| {
+        let kernel = fake.kernel(&format!("stock{suffix}"));
+        assert_ne!(kernel.key, stock.key);
+        (fs::read_to_string(kernel.config()).unwrap(), kernel)
+    };
+    let (fragment, _) = config(&keep("CONFIG_KASAN=y\nCONFIG_PRINTK=n\nCONFIG_GCC_VERSION=1\n", &[]));
+    assert_eq!(fragment, "CONFIG_SMP=y\nCONFIG_KASAN=y\nCONFIG_PRINTK=y\n");
+    let (whole, kernel) =
+        config(&keep("CONFIG_X86=y\nCONFIG_64BIT=y\nCONFIG_EXTRA_FIRMWARE=\"x.bin\"\n", &["KCFLAGS=-O3"]));
+    assert_eq!(whole, "CONFIG_X86=y\nCONFIG_64BIT=y\nCONFIG_EXTRA_FIRMWARE=\"\"\nCONFIG_PRINTK=y\n");
+    assert_eq!(kernel.record.arguments, ["KCFLAGS=-O3"]);
+    assert!(fs::read(kernel.crashlab()).unwrap().ends_with(b"-O3\n"), "make was told");
+    assert_eq!(fs::read_dir(fake.cache().join("workbench")).unwrap().count(), 3);
 }
