@@ -16,7 +16,7 @@ pub fn examine(raw: &RawEvidence<'_>, facts: Facts) -> (Evidence, TrialVerdict) 
     let evidence = Evidence::decode(raw, facts);
     let expected = Expected {
         tail: &Tail::of_panic(NONCE, 3),
-        meetings: &[],
+        preconditions: &[],
         ends: &Ends { by: EndsBy::ALL.to_vec(), said: true },
         budgets_us: &BTreeMap::new(),
         order: &[],

@@ -7,7 +7,7 @@ use crate::kernel::KernelError;
 use crate::plan::SelectError;
 use crate::results;
 use crate::run::RunError;
-use crate::trial::StageError;
+use crate::trial::GuestSourceError;
 use crate::yaml::{InputError, LookupError, UnknownName};
 
 /// Why something could not be done. The text begins with the cause; what to do next follows in a line of its own.
@@ -137,9 +137,9 @@ impl From<KernelError> for Failure {
     }
 }
 
-impl From<StageError> for Failure {
+impl From<GuestSourceError> for Failure {
     /// A kernel that does not boot is input; a file that cannot be written is the host's.
-    fn from(error: StageError) -> Self {
+    fn from(error: GuestSourceError) -> Self {
         if error.is_input() { Self::input(error) } else { Self::host(error) }
     }
 }

@@ -145,8 +145,12 @@ impl Order<'_> {
             .touched
             .keys()
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
-        let mut asked =
-            format!("{}{allconfig}{}{}", self.recipe.wanted.target(), self.tools.compiler, self.recipe.arguments.join("\n"));
+        let mut asked = format!(
+            "{}{allconfig}{}{}",
+            self.recipe.wanted.target(),
+            self.tools.compiler,
+            self.recipe.arguments.join("\n")
+        );
         for path in kconfigs {
             asked.push_str(&files::sha256(&fs::read(workbench.tree().join(path)).unwrap_or_default()));
         }

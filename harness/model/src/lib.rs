@@ -10,8 +10,8 @@ mod channel;
 pub mod consoles;
 pub mod cpus;
 pub mod ends;
-mod meeting;
 pub mod order;
+mod precondition;
 pub mod pstore;
 pub mod splats;
 pub mod timeline;
@@ -19,7 +19,7 @@ mod trial;
 
 pub use self::cell::{CellKey, GuestChange, KernelName, ParamValue, Params, assignments};
 pub use self::channel::{Channel, ChannelOutcome, ChannelVerdict, Expectation, KeptLines};
-pub use self::meeting::Meeting;
+pub use self::precondition::Precondition;
 pub use self::trial::{
     ActorStamps, Dumped, DumpedCpu, HungCpu, Logged, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339,
 };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{BenchError, io, mib};
 use crate::guest::{Confinement, Descriptors, ENVIRONMENT, Files, Ram, Start, die_with_parent_inheriting, padded};
-use crate::trial::{Assignment, Stage};
+use crate::trial::{Assignment, GuestSource};
 
 /// Guests whose phases are measured.
 const SAMPLE: usize = 15;
@@ -39,18 +39,23 @@ pub struct Phases {
     pub private_mib: f64,
 }
 
-/// Crashes `guests` guests, `jobs` at a time. Returns how long that took.
-pub async fn run(stage: &Arc<Stage>, assignment: &Assignment, guests: u32, jobs: u32) -> Result<Duration, BenchError> {
+/// Crashes `count` guests, `jobs` at a time. Returns how long that took.
+pub async fn run(
+    guests: &Arc<GuestSource>,
+    assignment: &Assignment,
+    count: u32,
+    jobs: u32,
+) -> Result<Duration, BenchError> {
     let began = Instant::now();
-    let left = Arc::new(AtomicU32::new(guests));
+    let left = Arc::new(AtomicU32::new(count));
     let mut threads = tokio::task::JoinSet::new();
     for _ in 0..jobs {
-        let (left, stage, directives) = (Arc::clone(&left), Arc::clone(stage), assignment.directives.clone());
+        let (left, guests, directives) = (Arc::clone(&left), Arc::clone(guests), assignment.directives.clone());
         // A thread of the pool lives while it works, which is as long as its guests do.
         threads.spawn_blocking(move || {
             let folder = tempfile::tempdir().map_err(io("create a folder"))?;
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                Floor::start(&stage, &directives, folder.path())?.end(false)?;
+                Floor::start(&guests, &directives, folder.path())?.end(false)?;
             }
             Ok::<_, BenchError>(())
         });
@@ -62,11 +67,11 @@ pub async fn run(stage: &Arc<Stage>, assignment: &Assignment, guests: u32, jobs:
 }
 
 /// Measures the phases of some guests, one after the other.
-pub async fn phases(stage: &Arc<Stage>, assignment: &Assignment) -> Result<Phases, BenchError> {
-    let (stage, directives) = (Arc::clone(stage), assignment.directives.clone());
+pub async fn phases(guests: &Arc<GuestSource>, assignment: &Assignment) -> Result<Phases, BenchError> {
+    let (guests, directives) = (Arc::clone(guests), assignment.directives.clone());
     let measured = tokio::task::spawn_blocking(move || {
         let folder = tempfile::tempdir().map_err(io("create a folder"))?;
-        let one = |_| Floor::start(&stage, &directives, folder.path())?.end(true);
+        let one = |_| Floor::start(&guests, &directives, folder.path())?.end(true);
         (0..SAMPLE).map(one).collect::<Result<Vec<_>, BenchError>>()
     });
     let measured = measured.await.map_err(|_| BenchError::Thread)??;
@@ -95,10 +100,10 @@ struct Floor {
 }
 
 impl Floor {
-    fn start(stage: &Stage, directives: &str, folder: &Path) -> Result<Self, BenchError> {
-        let source = stage.source_blocking();
+    fn start(guests: &GuestSource, directives: &str, folder: &Path) -> Result<Self, BenchError> {
+        let source = guests.source_blocking();
         let Start::Restore(template) = source.start() else {
-            return Err(io("measure the floor")(std::io::Error::other("the stage has no template")));
+            return Err(io("measure the floor")(std::io::Error::other("there is no template")));
         };
         let (erst, told) = (folder.join("erst"), folder.join("directives"));
         std::fs::copy(template.erst(), &erst).map_err(io("copy the ERST's file"))?;
@@ -131,10 +136,10 @@ impl Floor {
             restored: true,
         };
         let inherited: Vec<OwnedFd> = vec![theirs.into(), null.into(), agent_theirs.into(), saved.into()];
-        let mut command = Command::new(&stage.machine.qemu);
-        let arguments = stage.machine.arguments(&files, descriptors, &template.append);
+        let mut command = Command::new(&guests.machine.qemu);
+        let arguments = guests.machine.arguments(&files, descriptors, &template.append);
         command.args(arguments).envs(ENVIRONMENT).current_dir(folder);
-        let confinement = Confinement::new(&stage.machine.qemu, &files, folder);
+        let confinement = Confinement::new(&guests.machine.qemu, &files, folder);
         confinement.apply_to(&mut command).map_err(io("confine QEMU"))?;
         die_with_parent_inheriting(&mut command, &inherited);
         let began = Instant::now();
@@ -148,7 +153,7 @@ impl Floor {
             qmp,
             began,
             greeted: Instant::now(),
-            restore: commands(template, &template.address(&stage.machine, saved_fd)),
+            restore: commands(template, &template.address(&guests.machine, saved_fd)),
         })
     }
 

@@ -2,9 +2,9 @@
 //! ratios taken together mean anything.
 //!
 //! ```text
-//! a kernel ─> Stage ─┬─> run::execute     trials as always ──┐
+//! a kernel ─> GuestSource ─┬─> run::execute     trials as always ──┐
 //!                    ├─> floor            the least code ────┼─> Figures
-//!                    └─> Stage, cold      one at a time ─────┘
+//!                    └─> GuestSource, cold      one at a time ─────┘
 //! ```
 
 mod bisect;
@@ -31,7 +31,7 @@ use crate::procfs;
 use crate::results::{self, Run};
 use crate::run::{self, Progress, RunError, Sink, Stop, Work};
 use crate::scenario::Instance;
-use crate::trial::{Assignment, Stage, TrialSettings};
+use crate::trial::{Assignment, GuestSource, TrialSettings};
 
 /// What all trials have in common: as `harness run` has them, in real time.
 const SETTINGS: TrialSettings =
@@ -133,11 +133,11 @@ pub enum BenchError {
 #[derive(Debug)]
 pub struct Bench {
     /// Restored.
-    pub stage: Arc<Stage>,
+    pub guests: Arc<GuestSource>,
     /// Restored and traced, where that can be.
-    pub traced: Option<Arc<Stage>>,
+    pub traced: Option<Arc<GuestSource>>,
     /// Booted.
-    pub cold: Arc<Stage>,
+    pub cold: Arc<GuestSource>,
     /// `panic-alone`, as a rule: the scenario.
     pub instance: Instance,
     /// Guests at a time.
@@ -155,25 +155,25 @@ impl Bench {
         let block = self.trials.div_ceil(BLOCKS).max(1);
         // The first guests read QEMU and the template into the page cache.
         said("warming up");
-        for stage in [Some(&self.stage), self.traced.as_ref()].into_iter().flatten() {
-            self.trials(stage, 4, self.jobs, folder.path()).await?;
+        for guests in [Some(&self.guests), self.traced.as_ref()].into_iter().flatten() {
+            self.trials(guests, 4, self.jobs, folder.path()).await?;
         }
         let (mut trials, mut traced, mut floors) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         let (mut cpu, mut main_thread) = (Cpu::default(), Duration::ZERO);
         for number in 1..=BLOCKS {
             said(&format!("block {number} of {BLOCKS}: {block} trials, {block} guests of the floor's"));
             let (before, thread_before) = (Cpu::now(), cpu_of_this_thread());
-            trials += self.trials(&self.stage, block, self.jobs, folder.path()).await?;
+            trials += self.trials(&self.guests, block, self.jobs, folder.path()).await?;
             cpu.add(before.until_now());
-            if let Some(stage) = &self.traced {
-                traced += self.trials(stage, block, self.jobs, folder.path()).await?;
+            if let Some(guests) = &self.traced {
+                traced += self.trials(guests, block, self.jobs, folder.path()).await?;
             }
             main_thread += cpu_of_this_thread().saturating_sub(thread_before);
-            floors += floor::run(&self.stage, &self.assignment(&self.plan(1), 0), block, self.jobs).await?;
+            floors += floor::run(&self.guests, &self.assignment(&self.plan(1), 0), block, self.jobs).await?;
         }
         said(&format!("{} cold trials", self.cold_trials));
         let cold = self.trials(&self.cold, self.cold_trials, 1, folder.path()).await?;
-        let phases = floor::phases(&self.stage, &self.assignment(&self.plan(1), 0)).await?;
+        let phases = floor::phases(&self.guests, &self.assignment(&self.plan(1), 0)).await?;
         said("trials whose guests cost nothing");
         let capacity_trials_per_s =
             capacity::per_second(|trials| self.plan(trials), &self.instance, SETTINGS, folder.path()).await?;
@@ -221,12 +221,18 @@ impl Bench {
     }
 
     /// Runs trials as `harness run` does. Returns how long that took.
-    async fn trials(&self, stage: &Arc<Stage>, trials: u32, jobs: u32, folder: &Path) -> Result<Duration, BenchError> {
+    async fn trials(
+        &self,
+        guests: &Arc<GuestSource>,
+        trials: u32,
+        jobs: u32,
+        folder: &Path,
+    ) -> Result<Duration, BenchError> {
         let run = Run::create(folder, SystemTime::now())?;
         let log = run.log()?;
         let plan = self.plan(trials);
         let work = (0..plan.len()).map(|index| Work {
-            guests: Arc::<Stage>::clone(stage),
+            guests: Arc::<GuestSource>::clone(guests),
             assignment: self.assignment(&plan, index),
             attempt: 0,
         });

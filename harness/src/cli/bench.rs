@@ -62,17 +62,17 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;
     let session = session(global, catalogue, options(arguments.jobs)).await?;
     let kernel = session.rig.build(&session.catalogue, &name).await?.map_err(|why| why.failure)?;
-    let stage = async |cold, trace| {
+    let guests = async |cold, trace| {
         let rig = session.rig.with(TrialOptions { cold, trace, ..session.options.clone() });
-        let stages = rig.stages(&[(&kernel, &instance)], 0..1).await?;
-        stages.into_iter().next().ok_or_else(|| Failure::host("no guest was prepared"))
+        let guest_sources = rig.guest_sources(&[(&kernel, &instance)], 0..1).await?;
+        guest_sources.into_iter().next().ok_or_else(|| Failure::host("no guest was prepared"))
     };
-    let restored = stage(false, false).await?;
-    let traced = if session.rig.traces() { Some(stage(false, true).await?) } else { None };
-    let cold = stage(true, false).await?;
+    let restored = guests(false, false).await?;
+    let traced = if session.rig.traces() { Some(guests(false, true).await?) } else { None };
+    let cold = guests(true, false).await?;
     let jobs = session.options.jobs(u64::from(instance.guest.memory_mib));
     let Arguments { trials, cold_trials, .. } = *arguments;
-    let bench = Bench { stage: restored, traced, cold, instance, jobs, trials, cold_trials };
+    let bench = Bench { guests: restored, traced, cold, instance, jobs, trials, cold_trials };
     let figures = bench.take(|line| eprintln!("bench: {line}")).await?;
     match global.format {
         Output::Json => print_json(&figures)?,

@@ -9,7 +9,7 @@ use crate::model::consoles::FurtherConsoles;
 use crate::model::ends::Ends;
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::pstore::Backend;
-use crate::model::{Expectation, Meeting, Params, assignments};
+use crate::model::{Expectation, Params, Precondition, assignments};
 
 /// One point of a scenario's sweep, ready to be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,7 @@ pub struct Instance {
     pub ends: Ends,
     /// What must have happened for the trial to count: first that every actor entered, in the order of the actors, then
     /// what the scenario asks for at this point.
-    pub meetings: Vec<Meeting>,
+    pub preconditions: Vec<Precondition>,
     /// Steps of the scenario's own.
     pub steps: Vec<OwnStep>,
     /// What must be so in the trial's timeline at this point.

@@ -24,7 +24,7 @@ use crate::model::consoles::FurtherConsole;
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::pstore::Backend;
-use crate::model::{Channel, ChannelOutcome, Expectation, GuestChange, Meeting, ParamValue, Params};
+use crate::model::{Channel, ChannelOutcome, Expectation, GuestChange, ParamValue, Params, Precondition};
 use crate::yaml::{At, Collected, InputError, Mark, Problems, Source, UnknownName, visible};
 
 mod actor;
@@ -283,11 +283,11 @@ impl Point<'_> {
             | ActorFile::Harvest(Stay { optional, .. }) => !optional,
             _ => true,
         };
-        let entered = |role: &Role| Meeting::Entered { actor: role.name.clone() };
-        let mut meetings: Vec<Meeting> = self.cast.0.iter().filter(must_enter).map(entered).collect();
+        let entered = |role: &Role| Precondition::Entered { actor: role.name.clone() };
+        let mut preconditions: Vec<Precondition> = self.cast.0.iter().filter(must_enter).map(entered).collect();
         for (meet, only) in self.file.meet.iter().zip(&filters.meet) {
             if only.matches(&params) {
-                meetings.extend(self.meeting(meet, &actors)?);
+                preconditions.extend(self.precondition(meet, &actors)?);
             }
         }
         let ordered = self.file.order.iter().zip(&filters.order).filter(|(_, only)| only.matches(&params));
@@ -313,7 +313,7 @@ impl Point<'_> {
             reload_on,
             ends,
             workload: self.workload(deadline)?,
-            meetings,
+            preconditions,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
             allowed_splats: self.allowed_splats(&expected)?,
             expectations: expected
@@ -531,10 +531,10 @@ impl Point<'_> {
     }
 
     /// What is asked: of an actor that is several, of each.
-    fn meeting(&self, meet: &MeetFile, instance: &[Planned]) -> Result<Vec<Meeting>, InputError> {
+    fn precondition(&self, meet: &MeetFile, instance: &[Planned]) -> Result<Vec<Precondition>, InputError> {
         Ok(match meet {
             MeetFile::EntersDuring(EntersDuring { actor, of, .. }) => {
-                let during = |of: &str| Meeting::EntersDuring { actor: actor.value.clone(), of: of.to_owned() };
+                let during = |of: &str| Precondition::EntersDuring { actor: actor.value.clone(), of: of.to_owned() };
                 self.cast.each(self.source, of)?.iter().map(|role| during(&role.name)).collect()
             }
             MeetFile::Left(Alone { actor, .. }) => {
@@ -543,12 +543,12 @@ impl Point<'_> {
                     let hint = "leave this out, or narrow the `where`".to_owned();
                     return Err(self.source.error(actor.mark, cause, Some(hint)));
                 }
-                vec![Meeting::Left { actor: actor.value.clone() }]
+                vec![Precondition::Left { actor: actor.value.clone() }]
             }
-            MeetFile::NeverLeft(Alone { actor, .. }) => vec![Meeting::NeverLeft { actor: actor.value.clone() }],
+            MeetFile::NeverLeft(Alone { actor, .. }) => vec![Precondition::NeverLeft { actor: actor.value.clone() }],
             MeetFile::Apart(Apart { actor, from, at_most, .. }) => {
                 let (actor, from) = (actor.value.clone(), from.value.clone());
-                vec![Meeting::Apart { actor, from, at_most: self.duration(at_most)? }]
+                vec![Precondition::Apart { actor, from, at_most: self.duration(at_most)? }]
             }
         })
     }

@@ -6,7 +6,7 @@ use super::file::meet::{EntersDuring, MeetFile};
 use super::{Action, Cast, Lock, Reboot, check};
 use crate::yaml::{At, InputError, Mark, Source};
 
-/// Checks that the contexts and times of all actors are possible, and that the actors which they and the meetings name
+/// Checks that the contexts and times of all actors are possible, and that the actors which they and the preconditions name
 /// exist.
 pub(super) fn check(source: &Source, file: &File, cast: &Cast) -> Result<(), InputError> {
     let mut exits = cast.0.iter().filter(|role| matches!(role.file, ActorFile::Exit(_)));

@@ -8,7 +8,7 @@ use super::guest_text::Firing;
 use super::*;
 use crate::model::consoles::FurtherConsoles;
 use crate::model::pstore::{Backend, Ramoops};
-use crate::model::{Channel, ChannelOutcome, Expectation, Meeting};
+use crate::model::{Channel, ChannelOutcome, Expectation, Precondition};
 use crate::yaml::InputError;
 
 mod ends;
@@ -116,9 +116,9 @@ fn an_instance_has_everything_resolved() {
     assert_eq!(instance.deadline.as_secs(), 30);
     let budgets: Vec<u64> = instance.draw(0).actors.iter().map(|actor| actor.action.budget_us()).collect();
     assert_eq!(budgets, [700_000, 0, 0]);
-    let entered = |actor: &str| Meeting::Entered { actor: actor.to_owned() };
-    let during = Meeting::EntersDuring { actor: "panic".to_owned(), of: "dump".to_owned() };
-    assert_eq!(instance.meetings, [entered("dump"), entered("oops"), entered("panic"), during]);
+    let entered = |actor: &str| Precondition::Entered { actor: actor.to_owned() };
+    let during = Precondition::EntersDuring { actor: "panic".to_owned(), of: "dump".to_owned() };
+    assert_eq!(instance.preconditions, [entered("dump"), entered("oops"), entered("panic"), during]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn nothing_is_asked_or_expected_where_the_file_says_so() {
         let instance = scenario.at(&held(hold, post)).unwrap();
         let pstore = instance.expectations.iter().any(|expectation| expectation.channel == Channel::Pstore);
         assert!(instance.expectations.iter().any(|expectation| expectation.channel == Channel::Console));
-        (pstore, instance.meetings.len())
+        (pstore, instance.preconditions.len())
     };
     assert_eq!(judged("0ms", 0), (true, 3));
     assert_eq!(judged("300ms", 0), (true, 4));

@@ -14,7 +14,7 @@ use crate::guest::Watch;
 use crate::model::{KernelName, TrialRecord};
 use crate::run::{RunTrial, TrialFuture};
 use crate::scenario::Guest;
-use crate::trial::{self, Assignment, Stage, StageError};
+use crate::trial::{self, Assignment, GuestSource, GuestSourceError};
 
 /// How many guests boot or settle at once, for each processor. With many more a QEMU does not answer in time.
 const AT_ONCE: usize = 2;
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 2;
 /// What guests are told apart by: the kernel, and their shape.
 pub type Key = (KernelName, Guest);
 
-impl RunTrial for Stage {
+impl RunTrial for GuestSource {
     fn run<'a>(
         &'a self,
         assignment: &'a Assignment,
@@ -41,13 +41,13 @@ impl RunTrial for Stage {
 struct Made {
     key: Key,
     number: u32,
-    result: Result<(), StageError>,
+    result: Result<(), GuestSourceError>,
 }
 
-/// Gives each stage the templates of these numbers, first the first one of each, several at a time: a guest that settles
-/// leaves the processors idle. If a template cannot be made the others are used; if a stage has none, that is an error.
+/// Gives each source of guests the templates of these numbers, first the first one of each, several at a time: a guest that settles
+/// leaves the processors idle. If a template cannot be made the others are used; if a source has none, that is an error.
 pub async fn make_templates(
-    stages: &BTreeMap<Key, Arc<Stage>>,
+    sources: &BTreeMap<Key, Arc<GuestSource>>,
     numbers: Range<u32>,
     events: &Events,
 ) -> Result<(), Failure> {
@@ -55,12 +55,12 @@ pub async fn make_templates(
     let room = Arc::new(Semaphore::new(processors * AT_ONCE));
     let mut making = JoinSet::new();
     for number in numbers {
-        for (key, stage) in stages {
-            let (key, stage, room) = (key.clone(), Arc::clone(stage), Arc::clone(&room));
+        for (key, guests) in sources {
+            let (key, guests, room) = (key.clone(), Arc::clone(guests), Arc::clone(&room));
             making.spawn(async move {
                 // It is never closed.
                 let _place = room.acquire_owned().await;
-                Made { key, number, result: stage.add_template(number).await }
+                Made { key, number, result: guests.add_template(number).await }
             });
         }
     }

@@ -26,7 +26,7 @@ use crate::results::{FileDigest, KernelInfo, QemuInfo};
 use crate::run::RunTrial;
 use crate::scenario::{Guest, Instance, Knob, Needs, online};
 use crate::tracer::Tracer;
-use crate::trial::{ScratchDirs, Stage, StageOptions};
+use crate::trial::{GuestSource, GuestSourceOptions, ScratchDirs};
 use crate::waits::WaitSet;
 
 /// This machine, ready to build kernels and to run guests.
@@ -114,21 +114,21 @@ impl QemuRig {
     }
 
     /// As [`Rig::prepare`]: what the trials of each pair start from.
-    pub async fn stages(
+    pub async fn guest_sources(
         &self,
         pairs: &[(&BuiltKernel, &Instance)],
         templates: Range<u32>,
-    ) -> Result<Vec<Arc<Stage>>, Failure> {
+    ) -> Result<Vec<Arc<GuestSource>>, Failure> {
         let project = self.project.clone();
         let building = tokio::task::spawn_blocking(move || parts::build(&project, project.cache(), &parts::AGENT));
         let agent = self.cancellation.unless("the guests' agent was being built", building).await?;
         let agent = agent.map_err(Failure::host)?.map_err(Failure::host)?;
-        let mut stages: BTreeMap<Key, Arc<Stage>> = BTreeMap::new();
+        let mut guest_sources: BTreeMap<Key, Arc<GuestSource>> = BTreeMap::new();
         let mut of_pairs = Vec::with_capacity(pairs.len());
         for (BuiltKernel { kernel, crash_kernel }, instance) in pairs {
             let key = (kernel.name(), instance.guest.clone());
-            if let Some(stage) = stages.get(&key) {
-                of_pairs.push(Arc::clone(stage));
+            if let Some(guests) = guest_sources.get(&key) {
+                of_pairs.push(Arc::clone(guests));
                 continue;
             }
             let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = instance.guest;
@@ -136,7 +136,7 @@ impl QemuRig {
             let consoles = consoles.clone();
             let machine = Machine { cpus, memory_mib, pstore, consoles, crashkernel_mib, ..self.machine.clone() };
             let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
-            let options = StageOptions {
+            let options = GuestSourceOptions {
                 cache: self.project.cache(),
                 agent: &agent,
                 qemu_version: &self.qemu_version,
@@ -148,12 +148,12 @@ impl QemuRig {
                 crash_boot,
                 program: program.as_ref().map(|program| program.path.as_path()),
             };
-            let stage = Arc::new(Stage::prepare(machine, kernel, options)?);
-            stages.insert(key, Arc::clone(&stage));
-            of_pairs.push(stage);
+            let guests = Arc::new(GuestSource::prepare(machine, kernel, options)?);
+            guest_sources.insert(key, Arc::clone(&guests));
+            of_pairs.push(guests);
         }
         if !self.options.cold {
-            let making = make_templates(&stages, templates, &self.events);
+            let making = make_templates(&guest_sources, templates, &self.events);
             self.cancellation.unless("guests were being prepared", making).await??;
         }
         Ok(of_pairs)
@@ -277,8 +277,8 @@ impl Rig for QemuRig {
         pairs: &[(&BuiltKernel, &Instance)],
         templates: Range<u32>,
     ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
-        let stages = self.stages(pairs, templates).await?;
-        Ok(stages.into_iter().map(|stage| stage as Arc<dyn RunTrial>).collect())
+        let guest_sources = self.guest_sources(pairs, templates).await?;
+        Ok(guest_sources.into_iter().map(|guests| guests as Arc<dyn RunTrial>).collect())
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use harness_protocol::{Action, Arm, Context, Directive, Start, directive};
 
+use super::guest_source::{GuestSource, Origin, Restorable};
 use super::hung::Hung;
 use super::interleaving::Interleaving;
-use super::stage::{Restorable, Source, Stage};
 use super::{Assignment, examine};
 use crate::guest::GuestError;
 use crate::model::ends::Ends;
-use crate::model::{CellKey, Channel, ChannelOutcome, Meeting, Params, TrialOutcome};
+use crate::model::{CellKey, Channel, ChannelOutcome, Params, Precondition, TrialOutcome};
 use crate::scenario::Knob;
 use crate::verdict::Tail;
 
@@ -50,13 +50,14 @@ impl fmt::Display for NotAliveReason {
 ///
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
 /// and crashed in the same way, and the template is good if both leave the same.
-pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), NotAliveReason> {
-    let (restored, hung) = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
+pub(super) async fn check(guests: &GuestSource, template: &Arc<Restorable>) -> Result<(), NotAliveReason> {
+    let (restored, hung) =
+        outcome(guests, Origin::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
     if all_saved(&restored) {
         return Ok(());
     }
     // A kernel that cannot be booted at all would not have become a template.
-    let (booted, _) = outcome(stage, stage.cold()).await.map_err(NotAliveReason::Guest)?;
+    let (booted, _) = outcome(guests, guests.cold()).await.map_err(NotAliveReason::Guest)?;
     if in_short(&restored) == in_short(&booted) {
         return Ok(());
     }
@@ -64,9 +65,9 @@ pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(
     Err(NotAliveReason::Differs { restored, booted: in_short(&booted) })
 }
 
-async fn outcome(stage: &Stage, source: Source<'_>) -> Result<(TrialOutcome, Option<Hung>), GuestError> {
-    let assignment = known_crash(stage.dumps.is_some());
-    let crash = super::crash(stage, &source, &assignment, None, None).await?;
+async fn outcome(guests: &GuestSource, source: Origin<'_>) -> Result<(TrialOutcome, Option<Hung>), GuestError> {
+    let assignment = known_crash(guests.dumps.is_some());
+    let crash = super::crash(guests, &source, &assignment, None, None).await?;
     let examined = examine(&assignment, crash).await;
     tracing::debug!("a known crash left {:?}, {:?}", examined.verdict, examined.evidence.stamps);
     Ok((examined.verdict.outcome(), examined.hung))
@@ -105,7 +106,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         waits: Vec::new(),
         longest_wait: Duration::ZERO,
         injections: Vec::new(),
-        meetings: vec![Meeting::Entered { actor: "panic".to_owned() }],
+        preconditions: vec![Precondition::Entered { actor: "panic".to_owned() }],
         ends: Ends::default(),
         budgets_us: BTreeMap::new(),
         processors: 1,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::stage::Stage;
+use super::guest_source::GuestSource;
 use crate::evidence::printk_ring::{Layout, RawRing, Span};
 use crate::evidence::registers::VcpuState;
 use crate::evidence::stack;
@@ -61,14 +61,14 @@ impl Dumps {
     /// `full`: where all of it is written, if it is to be.
     pub async fn capture(
         &self,
-        stage: &Stage,
+        guests: &GuestSource,
         guest: &mut Guest,
         slide: u64,
         end: &End,
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
         match end {
-            End::Captured(Greeting::Vmcore { free_kib }) => self.read(stage, guest, slide, *free_kib, full).await,
+            End::Captured(Greeting::Vmcore { free_kib }) => self.read(guests, guest, slide, *free_kib, full).await,
             End::Captured(Greeting::None(why)) => Ok(Capture::NoVmcore(why.clone())),
             _ if guest.has_captured() > 0 => Ok(Capture::Hung(match end {
                 End::Ended(reason) => format!("it ended ({reason}) before its agent had said anything"),
@@ -83,15 +83,15 @@ impl Dumps {
 
     async fn read(
         &self,
-        stage: &Stage,
+        guests: &GuestSource,
         guest: &mut Guest,
         slide: u64,
         free_kib: u64,
         full: Option<&Path>,
     ) -> Result<Capture, GuestError> {
         let what = "read the kernel's symbols, for the dump of its memory".to_owned();
-        let symbols = stage.symbols(guest, slide).await.map_err(|source| GuestError::Io { what, source })?;
-        let most = u64::from(stage.machine.memory_mib) << 21;
+        let symbols = guests.symbols(guest, slide).await.map_err(|source| GuestError::Io { what, source })?;
+        let most = u64::from(guests.machine.memory_mib) << 21;
         let mut reader = Reader { guest, most, dump: Dump { free_kib, ..Dump::default() }, pages: Pages::default() };
         match timeout(DEADLINE, reader.all(self.variables.moved_by(slide), &symbols, full)).await {
             Ok(Ok(())) => Ok(Capture::Read(Box::new(reader.dump))),

@@ -81,8 +81,8 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
 }
 
 fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
-    let Assignment { tail, meetings, ends, budgets_us, order, splats, deadline, .. } = assignment;
-    Expected { tail, meetings, ends, budgets_us, order, deadline: *deadline, build_id, splats: splats.as_deref() }
+    let Assignment { tail, preconditions, ends, budgets_us, order, splats, deadline, .. } = assignment;
+    Expected { tail, preconditions, ends, budgets_us, order, deadline: *deadline, build_id, splats: splats.as_deref() }
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         let tail = Tail::of_panic("0123456789abcdef", 0);
         let expected = Expected {
             tail: &tail,
-            meetings: &[],
+            preconditions: &[],
             ends: &Ends::default(),
             budgets_us: &std::collections::BTreeMap::new(),
             order: &[],

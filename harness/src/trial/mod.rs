@@ -12,12 +12,12 @@ mod artifacts;
 mod caught;
 mod dump;
 mod examine;
+mod guest_source;
 mod hung;
 mod inject;
 mod interleaving;
 mod next_boot;
 mod progress;
-mod stage;
 mod symbols;
 mod tracer;
 mod wait;
@@ -39,7 +39,7 @@ use crate::guest::{
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
-use crate::model::{CellKey, Meeting, Phase, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
+use crate::model::{CellKey, Phase, Precondition, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
 use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay};
 use crate::verdict::Tail;
@@ -47,11 +47,11 @@ use crate::verdict::Tail;
 pub use alive::NotAliveReason;
 use caught::caught;
 use examine::{Crash, Examined, examine};
+use guest_source::Origin;
+pub use guest_source::{GuestSource, GuestSourceError, GuestSourceOptions};
 use hung::Hung;
 pub use inject::{Injected, Injection};
 pub use interleaving::Interleaving;
-use stage::Source;
-pub use stage::{Stage, StageError, StageOptions};
 use wait::Waiting;
 pub use workdir::ScratchDirs;
 
@@ -121,7 +121,7 @@ pub struct Assignment {
     /// What is injected from outside.
     pub injections: Vec<Injection>,
     /// What must be true for the trial to count.
-    pub meetings: Vec<Meeting>,
+    pub preconditions: Vec<Precondition>,
     /// What the guest ends by.
     pub ends: Ends,
     /// How many of the host's processors it keeps busy: one for each CPU that an actor is armed on; in virtual time the
@@ -180,7 +180,7 @@ impl Assignment {
             },
             longest_wait: longest(drawn.actors.iter().map(waits)),
             injections: drawn.actors.iter().filter_map(Injection::of).collect(),
-            meetings: instance.meetings.clone(),
+            preconditions: instance.preconditions.clone(),
             ends: instance.ends.clone(),
             processors: match time {
                 Time::Real => u32::try_from(cpus.len()).unwrap_or(u32::MAX).clamp(1, instance.guest.cpus),
@@ -235,9 +235,9 @@ fn longest(times: impl Iterator<Item = Duration>) -> Duration {
     times.max().unwrap_or_default()
 }
 
-/// Runs one trial on `stage`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever
+/// Runs one trial on `guests`. Its artifacts go to the folder `artifacts`, which exists; its record is complete whatever
 /// happened.
-pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch: Option<Watch>) -> TrialRecord {
+pub async fn run(guests: &GuestSource, assignment: &Assignment, artifacts: &Path, watch: Option<Watch>) -> TrialRecord {
     let began = (SystemTime::now(), Instant::now());
     let mut record = TrialRecord::new(
         assignment.index,
@@ -247,7 +247,7 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
         rfc3339(began.0),
         TrialOutcome::InfraError { cause: String::new() },
     );
-    let attempt = Box::pin(attempt(stage, assignment, artifacts, watch, &mut record));
+    let attempt = Box::pin(attempt(guests, assignment, artifacts, watch, &mut record));
     if let Err(said) = caught(attempt).await {
         record.outcome = TrialOutcome::InfraError { cause: format!("the harness panicked in this trial: {said}") };
     }
@@ -257,32 +257,38 @@ pub async fn run(stage: &Stage, assignment: &Assignment, artifacts: &Path, watch
 
 /// Fills the record with what becomes of a guest.
 async fn attempt(
-    stage: &Stage,
+    guests: &GuestSource,
     assignment: &Assignment,
     artifacts: &Path,
     watch: Option<Watch>,
     record: &mut TrialRecord,
 ) {
     let full = assignment.full_vmcore.then(|| artifacts.join(artifacts::VMCORE));
-    let source = stage.source(assignment.ordinal).await;
+    let source = guests.source(assignment.ordinal).await;
     record.template = source.template();
-    match crash(stage, &source, assignment, full.as_deref(), watch).await {
-        Ok(crash) => conclude(stage, assignment, crash, artifacts, record).await,
+    match crash(guests, &source, assignment, full.as_deref(), watch).await {
+        Ok(crash) => conclude(guests, assignment, crash, artifacts, record).await,
         Err(error) => record.outcome = TrialOutcome::InfraError { cause: error.to_string() },
     }
 }
 
 /// Judges what a guest left, records it, and keeps it.
-async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifacts: &Path, record: &mut TrialRecord) {
+async fn conclude(
+    guests: &GuestSource,
+    assignment: &Assignment,
+    crash: Crash,
+    artifacts: &Path,
+    record: &mut TrialRecord,
+) {
     let mut examined = examine(assignment, crash).await;
     let mut found = None;
     if assignment.read_back && examined.verdict.kept_by_pstore() {
-        let read = next_boot::read(stage, &examined.artifacts).await;
+        let read = next_boot::read(guests, &examined.artifacts).await;
         examined.verdict = examine::after_next_boot(examined.verdict, &read, &assignment.tail);
         found = read.ok();
     }
     let Examined { hung, evidence, verdict, .. } = &examined;
-    let all = |cpus: &&Cpus| !cpus.online.iter().copied().eq(0..stage.machine.cpus);
+    let all = |cpus: &&Cpus| !cpus.online.iter().copied().eq(0..guests.machine.cpus);
     record.cpus = evidence.cpus().filter(all).cloned();
     record.host_wait_percent = evidence.facts.host_wait.map(percent);
     if let Some(Hung { by, at, .. }) = hung {
@@ -310,19 +316,19 @@ async fn conclude(stage: &Stage, assignment: &Assignment, crash: Crash, artifact
 }
 
 async fn crash(
-    stage: &Stage,
-    source: &Source<'_>,
+    guests: &GuestSource,
+    source: &Origin<'_>,
     assignment: &Assignment,
     full: Option<&Path>,
     watch: Option<Watch>,
 ) -> Result<Crash, GuestError> {
-    let machine = &stage.machine;
-    let scratch_dirs = Arc::clone(&stage.scratch_dirs);
+    let machine = &guests.machine;
+    let scratch_dirs = Arc::clone(&guests.scratch_dirs);
     let workdir = off_thread(move || scratch_dirs.folder())
         .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
-    let probes = stage.probes(source, &assignment.steps)?;
-    let tracing = stage.tracing(source, probes.as_deref());
+    let probes = guests.probes(source, &assignment.steps)?;
+    let tracing = guests.tracing(source, probes.as_deref());
     let start = source.start();
     let booted = matches!(start, Start::Boot { .. });
     let directives = match &tracing {
@@ -333,13 +339,13 @@ async fn crash(
     };
     let given = Given { directives: Some(&directives), turn: assignment.interleaving.turn, ..Given::default() };
     let mut guest = Guest::start(machine, start, given, workdir.path(), watch, tracing.as_ref()).await?;
-    match drive(stage, source, probes, assignment, full, &mut guest).await {
+    match drive(guests, source, probes, assignment, full, &mut guest).await {
         Ok(Driven { end, hung, tracing, capture }) => {
             let artifacts = guest.collect().await?;
             off_thread(move || drop(workdir)).await;
             let host_wait = artifacts.waited.map(Waited::share);
             let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
-            let build_id = stage.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
+            let build_id = guests.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
             Ok(Crash { artifacts, facts, hung, build_id })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
@@ -368,14 +374,14 @@ fn ending(end: &End) -> Ending {
 
 /// Sees a guest to its end, and reads what its crash kernel has of it.
 async fn drive(
-    stage: &Stage,
-    source: &Source<'_>,
+    guests: &GuestSource,
+    source: &Origin<'_>,
     mut probes: Option<Arc<Probes>>,
     assignment: &Assignment,
     full: Option<&Path>,
     guest: &mut Guest,
 ) -> Result<Driven, GuestError> {
-    let machine = &stage.machine;
+    let machine = &guests.machine;
     let booted = matches!(source.start(), Start::Boot { .. });
     if booted {
         match guest.message("ready", BOOT_PATIENCE).await? {
@@ -384,21 +390,21 @@ async fn drive(
         }
         guest.find_kernel().await?;
     }
-    let slide = stage.slide(guest)?;
-    if let Some(tracer) = stage.tracer.as_ref().filter(|_| booted) {
+    let slide = guests.slide(guest)?;
+    if let Some(tracer) = guests.tracer.as_ref().filter(|_| booted) {
         probes = Some(tracer.complete(guest, slide, &assignment.steps).await?);
     }
     let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
     if assignment.program == ProgramRuns::Alone {
         guest.end_with_workload();
     }
-    let waiting = Waiting::new(stage, assignment, tracing.as_ref().map(|tracing| &*tracing.probes), slide);
+    let waiting = Waiting::new(guests, assignment, tracing.as_ref().map(|tracing| &*tracing.probes), slide);
     let (end, hung) = waiting.end(guest).await?;
     if end.is_hung() && machine.accelerator == Accelerator::Kvm {
         guest.check_executed().await?;
     }
-    let capture = match &stage.dumps {
-        Some(dumps) => Some(dumps.capture(stage, guest, slide, &end, full).await?),
+    let capture = match &guests.dumps {
+        Some(dumps) => Some(dumps.capture(guests, guest, slide, &end, full).await?),
         None => None,
     };
     Ok(Driven { end, hung, tracing, capture })

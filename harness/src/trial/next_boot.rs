@@ -6,19 +6,19 @@ use std::os::unix::fs::FileExt as _;
 use harness_protocol::{Directive, directive};
 
 use super::BOOT_PATIENCE;
-use super::stage::Stage;
+use super::guest_source::GuestSource;
 use crate::guest::{Artifacts, Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory};
 
 /// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
 /// them, and has it send the files of its `/sys/fs/pstore`.
-pub(super) async fn read(stage: &Stage, artifacts: &Artifacts) -> Result<Vec<PstoreFile>, GuestError> {
-    let folder = stage.scratch_dirs.folder().map_err(io("create a folder for the next boot"))?;
+pub(super) async fn read(guests: &GuestSource, artifacts: &Artifacts) -> Result<Vec<PstoreFile>, GuestError> {
+    let folder = guests.scratch_dirs.folder().map_err(io("create a folder for the next boot"))?;
     let erst = folder.path().join("left-erst");
     std::fs::write(&erst, &artifacts.erst).map_err(io(&format!("write {}", erst.display())))?;
     let path = folder.path().join("left-ram");
     let ram = match &artifacts.ramoops {
         Some(RamoopsMemory { bytes, .. }) => {
-            let size = u64::from(stage.machine.memory_mib) << 20;
+            let size = u64::from(guests.machine.memory_mib) << 20;
             let written = File::create_new(&path).and_then(|ram| {
                 ram.set_len(size)?;
                 ram.write_all_at(bytes, RAMOOPS_ADDRESS)
@@ -28,10 +28,10 @@ pub(super) async fn read(stage: &Stage, artifacts: &Artifacts) -> Result<Vec<Pst
         }
         None => Ram::Private,
     };
-    let start = stage.next_boot(&erst, ram);
+    let start = guests.next_boot(&erst, ram);
     let directives = directive::text(&[Directive::ReadPstore]);
     let given = Given { directives: Some(&directives), ..Given::default() };
-    let mut guest = Guest::start(&stage.machine, start, given, folder.path(), None, None).await?;
+    let mut guest = Guest::start(&guests.machine, start, given, folder.path(), None, None).await?;
     guest.pstore_files(BOOT_PATIENCE).await
 }
 

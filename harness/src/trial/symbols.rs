@@ -1,4 +1,4 @@
-//! The functions of a stage's kernel, and some of its variables, read when they are first needed: most trials never ask for them.
+//! The functions of the guests' kernel, and some of its variables, read when they are first needed: most trials never ask for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,4 +1,4 @@
-//! How the guests of one stage are traced.
+//! How guests are traced.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::tracer::Tracer;
 
 /// A tracer, and where it looks in the guests of one kernel.
 #[derive(Debug)]
-pub(super) struct StageTracer {
+pub(super) struct GuestTracer {
     plugin: PathBuf,
     files: KernelFiles,
     /// What is known of the kernel before it has booted.
@@ -23,7 +23,7 @@ pub(super) struct StageTracer {
     sleeps: bool,
 }
 
-impl StageTracer {
+impl GuestTracer {
     /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
     /// then it must not sleep.
     pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::guest_source::{GuestSource, PANIC_CPU};
 use super::hung::{Hung, Stand};
 use super::inject::{Injections, POLL};
 use super::progress::{ActorSigns, HungBy, Limited, NotBefore, Observation, Patience, Progress, Signs, Suspicion};
-use super::stage::{PANIC_CPU, Stage};
 use super::{ARM_PATIENCE, Assignment};
 use crate::evidence::Probes;
 use crate::evidence::activity;
@@ -32,7 +32,7 @@ const OF_PROCESSOR: u32 = 3;
 
 /// Waits for the end of a guest that has been told its directives.
 pub(super) struct Waiting<'a> {
-    stage: &'a Stage,
+    guests: &'a GuestSource,
     assignment: &'a Assignment,
     probes: Option<&'a Probes>,
     /// How far above its link addresses the kernel under test runs, in bytes.
@@ -77,15 +77,15 @@ const MOST_FOR_CAPTURE: u32 = 10;
 const CAPTURE_IN_VIRTUAL_TIME: u32 = 10;
 
 impl<'a> Waiting<'a> {
-    pub fn new(stage: &'a Stage, assignment: &'a Assignment, probes: Option<&'a Probes>, slide: u64) -> Self {
+    pub fn new(guests: &'a GuestSource, assignment: &'a Assignment, probes: Option<&'a Probes>, slide: u64) -> Self {
         let Assignment { quiet, longest_wait: pending, .. } = *assignment;
         let quiet = quiet.saturating_sub(LOOKING).max(quiet / 2);
-        let of_processor = (stage.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
+        let of_processor = (guests.machine.time == Time::Virtual).then_some(OF_PROCESSOR);
         let patience = Patience { quiet, pending, of_processor };
         let own = assignment.waits.iter().cloned();
-        let waits = own.fold(stage.waits.clone(), |waits, (function, at_most)| waits.with(function, at_most));
+        let waits = own.fold(guests.waits.clone(), |waits, (function, at_most)| waits.with(function, at_most));
         Self {
-            stage,
+            guests,
             assignment,
             probes,
             slide,
@@ -175,7 +175,7 @@ impl<'a> Waiting<'a> {
     /// Whether the guest is past its deadline: by the host's clock, or in virtual time by its own.
     fn past(&self, limit: Instant, fired: Option<(Instant, Duration)>, sample: &Sample) -> Option<End> {
         let own = fired.is_some_and(|(_, at)| sample.guest_time.saturating_sub(at) >= self.own_deadline());
-        match self.stage.machine.time {
+        match self.guests.machine.time {
             Time::Virtual if own => Some(End::Hung),
             _ => (sample.at >= limit).then_some(End::Deadline),
         }
@@ -302,13 +302,13 @@ impl<'a> Waiting<'a> {
 
     /// What a variable of the kernel's has, if the kernel has it.
     async fn value(&self, guest: &Guest, variable: &Variable) -> Result<Option<i64>, GuestError> {
-        let Some(at) = self.stage.symbols.variable(&variable.name).await.map_err(unreadable)? else { return Ok(None) };
+        let Some(at) = self.guests.symbols.variable(&variable.name).await.map_err(unreadable)? else { return Ok(None) };
         let at = at.wrapping_add(self.slide(guest));
         Ok(variable.value(&guest.kernel_memory(at, variable.bytes).await?))
     }
 
     async fn symbols(&self, guest: &Guest) -> Result<Symbols, GuestError> {
-        self.stage.symbols(guest, self.slide(guest)).await.map_err(unreadable)
+        self.guests.symbols(guest, self.slide(guest)).await.map_err(unreadable)
     }
 
     /// How far above its link addresses the kernel runs that is executed now: a crash kernel is told to run there.
@@ -321,7 +321,7 @@ impl<'a> Waiting<'a> {
         // So that what was before the first look has a place in time.
         let at = FIRST_LOOK + sample.guest_time;
         // In virtual time it is not known how much of the guest's has passed since.
-        let told = (self.stage.machine.time == Time::Real).then(|| {
+        let told = (self.guests.machine.time == Time::Real).then(|| {
             let since_printed = sample.printed_at.map(|at| sample.at.saturating_duration_since(at));
             let since_step = seen.last_ns.map(|ns| Duration::from_nanos(monotonic_ns().saturating_sub(ns)));
             since_printed.into_iter().chain(since_step).min()
@@ -345,7 +345,7 @@ impl<'a> Waiting<'a> {
     /// Whether nothing can wake a vCPU any more. In virtual time the guest's clock jumps to the next timer when all are
     /// halted; if it stands still, there is none.
     fn is_dead(&mut self, standing: &[VcpuState], time: Duration) -> bool {
-        let stands_still = self.stage.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
+        let stands_still = self.guests.machine.time == Time::Virtual && self.last_time.replace(time) == Some(time);
         let dead = |cpu: &VcpuState| cpu.halted && (!cpu.interrupts || stands_still);
         !self.injections.outstanding() && !standing.is_empty() && standing.iter().all(dead)
     }
@@ -355,7 +355,7 @@ impl<'a> Waiting<'a> {
     /// instructions.
     fn own_deadline(&self) -> Duration {
         let deadline = self.assignment.deadline;
-        let deadline = if self.stage.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline };
+        let deadline = if self.guests.dumps.is_some() { deadline * CAPTURE_IN_VIRTUAL_TIME } else { deadline };
         deadline + self.granted
     }
 
@@ -363,7 +363,7 @@ impl<'a> Waiting<'a> {
     /// on a busy host; if vCPUs do nothing but `pause`, it lasts so long that the guest's own clock is no limit.
     fn deadline(&self) -> Duration {
         let deadline = self.assignment.deadline + self.granted;
-        match self.stage.machine.time {
+        match self.guests.machine.time {
             Time::Real => deadline,
             Time::Virtual => deadline * 10,
         }

@@ -19,7 +19,7 @@ use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
 use crate::model::splats::Splat;
 use crate::model::timeline::{Event, Timeline};
-use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Meeting, TrialOutcome};
+use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Precondition, TrialOutcome};
 
 /// A guest whose vCPUs spent more than this share of their time waiting for a processor was not hung: the host was too
 /// busy to say.
@@ -31,7 +31,7 @@ pub struct Expected<'a> {
     /// What each channel should have kept, and the trial's nonce.
     pub tail: &'a Tail,
     /// What must be true for the trial to count.
-    pub meetings: &'a [Meeting],
+    pub preconditions: &'a [Precondition],
     /// What the guest ends by.
     pub ends: &'a Ends,
     /// How long each actor's critical section was asked to last, in microseconds, by name; `u64::MAX` for ever, or where
@@ -137,7 +137,7 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
 /// Whether the trial counts: the guest was given its time, its faults were fired, and they met as they should have.
 fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted> {
     let infra = |cause: String| NotCounted::InfraError(cause);
-    let Expected { tail, meetings, ends, budgets_us, deadline, .. } = *expected;
+    let Expected { tail, preconditions, ends, budgets_us, deadline, .. } = *expected;
     let facts = &evidence.facts;
     if let Some(share) = facts.host_wait.filter(|share| facts.ending == Ending::Deadline && *share > SLOW_HOST) {
         return Err(infra(format!(
@@ -162,7 +162,7 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
             .map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
         intervals = seen;
     }
-    meet::check(meetings, &intervals, budgets_us).map_err(NotCounted::Missed)?;
+    meet::check(preconditions, &intervals, budgets_us).map_err(NotCounted::Missed)?;
     ends::came_true(evidence, ends, tail).map_err(NotCounted::Missed)?;
     // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
     match &evidence.pstore.storage_fault {

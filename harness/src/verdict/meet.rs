@@ -2,7 +2,7 @@
 //! which the second fault came late would make any order of `panic()` look good.
 //!
 //! ```text
-//! stamps ───> ActorInterval ─┬─> agree ─> check: every Meeting, and that nobody left at the wrong time
+//! stamps ───> ActorInterval ─┬─> agree ─> check: every Precondition, and that nobody left at the wrong time
 //! timeline ─> ActorInterval ─┘
 //! ```
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::interval::{ActorInterval, TrialTime, agree, intervals};
-use crate::model::Meeting;
+use crate::model::Precondition;
 
 /// An actor that stays more than this many times as long as it was asked to, plus [`LATE_US`], was kept from leaving.
 const LATE_FACTOR: u64 = 20;
@@ -22,24 +22,24 @@ const LATE_US: u64 = 100_000;
 /// to stay, by name; one without an entry was not asked for any, and `u64::MAX` is for ever, or not known. The error
 /// says what did not hold, with the times.
 pub fn check(
-    meetings: &[Meeting],
+    preconditions: &[Precondition],
     intervals: &[ActorInterval],
     budgets_us: &BTreeMap<String, u64>,
 ) -> Result<(), String> {
-    meetings.iter().try_for_each(|meeting| match meeting {
-        Meeting::Entered { actor } => entered(intervals, actor).map(drop),
-        Meeting::EntersDuring { actor, of } => during(intervals, budgets_us, actor, of),
-        Meeting::Left { actor } => match entered(intervals, actor)? {
+    preconditions.iter().try_for_each(|precondition| match precondition {
+        Precondition::Entered { actor } => entered(intervals, actor).map(drop),
+        Precondition::EntersDuring { actor, of } => during(intervals, budgets_us, actor, of),
+        Precondition::Left { actor } => match entered(intervals, actor)? {
             (ActorInterval { left: Some(_), .. }, _) => Ok(()),
             (_, from) => Err(format!("{actor} never left its critical section (inside from {} us on)", from.us)),
         },
-        Meeting::NeverLeft { actor } => match entered(intervals, actor)? {
+        Precondition::NeverLeft { actor } => match entered(intervals, actor)? {
             (ActorInterval { left: None, .. }, _) => Ok(()),
             (ActorInterval { left: Some(to), .. }, from) => {
                 Err(format!("{actor} left at {} us (inside from {} us on)", to.us, from.us))
             }
         },
-        Meeting::Apart { actor, from, at_most } => check_distance(intervals, actor, from, *at_most),
+        Precondition::Apart { actor, from, at_most } => check_distance(intervals, actor, from, *at_most),
     })?;
     intervals.iter().try_for_each(|interval| in_time(interval, budgets_us.get(&interval.actor).copied().unwrap_or(0)))
 }

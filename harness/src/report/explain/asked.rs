@@ -3,17 +3,17 @@
 use super::words::{capital, is_none, list, time};
 use crate::model::order::{Moment, OrderAssertion};
 use crate::model::timeline::{Event, StepEdge};
-use crate::model::{ChannelOutcome, Expectation, Meeting, ParamValue};
+use crate::model::{ChannelOutcome, Expectation, ParamValue, Precondition};
 use crate::scenario::{Action, Instance, Needs, Parameter, Scenario, Span, Stay};
 
 /// First that everybody acts, in one sentence, then what else the scenario asks for.
-pub(super) fn meetings(instance: &Instance) -> Vec<String> {
+pub(super) fn preconditions(instance: &Instance) -> Vec<String> {
     let mut sentences = match &instance.actors[..] {
         [] => Vec::new(),
         [only] => vec![format!("`{}` acts.", only.name)],
         _ => vec!["Every actor acts.".to_owned()],
     };
-    sentences.extend(instance.meetings.iter().filter_map(|meeting| asked(meeting, instance)));
+    sentences.extend(instance.preconditions.iter().filter_map(|precondition| asked(precondition, instance)));
     let bounded = |action: &Action<Span>| match action.stay() {
         Some(Stay::For(span)) => !is_none(span),
         _ => false,
@@ -24,11 +24,11 @@ pub(super) fn meetings(instance: &Instance) -> Vec<String> {
     sentences
 }
 
-fn asked(meeting: &Meeting, instance: &Instance) -> Option<String> {
+fn asked(precondition: &Precondition, instance: &Instance) -> Option<String> {
     let action = |name: &str| instance.actors.iter().find(|actor| actor.name == name).map(|actor| &actor.action);
-    Some(match meeting {
-        Meeting::Entered { .. } => return None,
-        Meeting::EntersDuring { actor, of } => {
+    Some(match precondition {
+        Precondition::Entered { .. } => return None,
+        Precondition::EntersDuring { actor, of } => {
             let what = action(of).map_or("is inside of its section", inside);
             let begins = action(actor).map_or("enters", begins);
             match action(of).and_then(Action::stay) {
@@ -36,13 +36,13 @@ fn asked(meeting: &Meeting, instance: &Instance) -> Option<String> {
                 _ => format!("`{actor}` {begins} while `{of}` {what}."),
             }
         }
-        Meeting::Left { actor } => format!("`{actor}` gets to its own end before the guest does."),
-        Meeting::NeverLeft { actor } => {
+        Precondition::Left { actor } => format!("`{actor}` gets to its own end before the guest does."),
+        Precondition::NeverLeft { actor } => {
             format!("`{actor}` never gets to its own end: it still {} when the guest ends.", {
                 action(actor).map_or("is inside of its section", inside)
             })
         }
-        Meeting::Apart { actor, from, at_most } => {
+        Precondition::Apart { actor, from, at_most } => {
             format!("`{actor}` and `{from}` begin within {} of each other.", time(*at_most))
         }
     })

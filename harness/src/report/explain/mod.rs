@@ -88,7 +88,7 @@ impl Explanation {
             guest: guest(instance),
             cpus: cpus(instance, &actors),
             ends: ends(instance),
-            meet: asked::meetings(instance),
+            meet: asked::preconditions(instance),
             order: instance.order.iter().map(asked::assertion).collect(),
             expect: asked::expectations(scenario, &instances),
             needs: asked::needs(&instance.needs),

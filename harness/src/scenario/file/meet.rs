@@ -10,7 +10,7 @@ use crate::yaml::At;
 /// A condition for a trial to count.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Meeting")]
+#[schemars(rename = "Precondition")]
 pub(in crate::scenario) enum MeetFile {
     /// One actor enters while another is inside of its critical section.
     EntersDuring(EntersDuring),

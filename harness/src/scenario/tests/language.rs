@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{CONTEXTS, NONCE, read};
 use crate::model::consoles::FurtherConsole;
-use crate::model::{Meeting, Params};
+use crate::model::{Params, Precondition};
 use crate::scenario::{Firing, Instance, Lock, Needs, Scenario, Start};
 
 /// A scenario with these actors and more; whatever else is in it ends the guest.
@@ -251,8 +251,8 @@ fn all_others_are_those_that_no_actor_is_on_by_number() {
     let instance = only(&scenario);
     let names: Vec<&str> = instance.actors.iter().map(|actor| actor.name.as_str()).collect();
     assert_eq!(names, ["f-1", "f-3", "s", "w", "end"]);
-    let during = |of: &str| Meeting::EntersDuring { actor: "end".to_owned(), of: of.to_owned() };
-    assert_eq!(instance.meetings[5..], [during("f-1"), during("f-3")]);
+    let during = |of: &str| Precondition::EntersDuring { actor: "end".to_owned(), of: of.to_owned() };
+    assert_eq!(instance.preconditions[5..], [during("f-1"), during("f-3")]);
     let drawn = instance.draw(0);
     assert_eq!(drawn.actors.iter().map(|actor| actor.cpu).collect::<Vec<_>>()[..3], [1, 3, 2]);
     assert!([1, 3].contains(&drawn.actors[3].cpu));
@@ -268,11 +268,11 @@ fn the_meetings() {
     let scenario = scenario(actors, meet);
     let name = |name: &str| name.to_owned();
     let expected = [
-        Meeting::Left { actor: name("s") },
-        Meeting::NeverLeft { actor: name("s") },
-        Meeting::Apart { actor: name("p"), from: name("end"), at_most: Duration::from_micros(50) },
+        Precondition::Left { actor: name("s") },
+        Precondition::NeverLeft { actor: name("s") },
+        Precondition::Apart { actor: name("p"), from: name("end"), at_most: Duration::from_micros(50) },
     ];
-    assert_eq!(only(&scenario).meetings[3..], expected);
+    assert_eq!(only(&scenario).preconditions[3..], expected);
 }
 
 /// Two actors on CPUs that are drawn, at times that are.
@@ -381,7 +381,7 @@ fn a_lock_that_need_not_be_got_is_not_asked_for() {
              expect: []\n"
         );
         let scenario = read("x", &text).unwrap();
-        scenario.at(&Params::new()).unwrap().meetings.len()
+        scenario.at(&Params::new()).unwrap().preconditions.len()
     };
     assert_eq!((asked(""), asked(", optional: true")), (2, 1));
 }

@@ -50,7 +50,7 @@ fn judged(left: &Left) -> TrialVerdict {
     };
     let expected = Expected {
         tail: &left.tail,
-        meetings: &[Meeting::Entered { actor: "panic".to_owned() }],
+        preconditions: &[Precondition::Entered { actor: "panic".to_owned() }],
         ends: &left.ends,
         budgets_us: &BTreeMap::new(),
         order: &[],
@@ -219,7 +219,7 @@ proptest! {
         let evidence = Evidence::decode(&raw, Facts { tracing, capture, ..Facts::default() });
         let expected = Expected {
             tail: &Tail::of_panic(NONCE, 3),
-            meetings: &[],
+            preconditions: &[],
             ends: &Ends { by: EndsBy::ALL.to_vec(), said: true },
             budgets_us: &BTreeMap::new(),
             order: &[],

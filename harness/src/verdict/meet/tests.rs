@@ -12,8 +12,8 @@ fn budgets(hold_us: u64) -> BTreeMap<String, u64> {
     BTreeMap::from([("hold".to_owned(), hold_us), ("panic".to_owned(), 0)])
 }
 
-fn during() -> Meeting {
-    Meeting::EntersDuring { actor: "panic".to_owned(), of: "hold".to_owned() }
+fn during() -> Precondition {
+    Precondition::EntersDuring { actor: "panic".to_owned(), of: "hold".to_owned() }
 }
 
 fn seen(cpu: u32, of: &str, edge: StepEdge, ns: i64) -> Event {
@@ -66,7 +66,7 @@ fn stamps_and_timeline_agree_or_one_of_them_is_broken() {
 #[test]
 fn entered() {
     let check = |actor: &str, stamps: &[ActorInterval]| {
-        check(&[Meeting::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new())
+        check(&[Precondition::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new())
     };
     assert_eq!(check("oops", &[stamps("oops", Some(0), None)]), Ok(()));
     assert_eq!(
@@ -109,8 +109,8 @@ fn enters_during() {
     }
 }
 
-fn says(meeting: Meeting, intervals: &[ActorInterval]) -> Result<(), String> {
-    check(&[meeting], intervals, &BTreeMap::new())
+fn says(precondition: Precondition, intervals: &[ActorInterval]) -> Result<(), String> {
+    check(&[precondition], intervals, &BTreeMap::new())
 }
 
 #[test]
@@ -118,13 +118,14 @@ fn left_or_never_left() {
     let (left, never, out) =
         (stamps("hold", Some(1), Some(5)), stamps("hold", Some(1), None), stamps("hold", None, None));
     let actor = || "hold".to_owned();
-    let has_left = |interval: &ActorInterval| says(Meeting::Left { actor: actor() }, std::slice::from_ref(interval));
+    let has_left =
+        |interval: &ActorInterval| says(Precondition::Left { actor: actor() }, std::slice::from_ref(interval));
     assert_eq!(has_left(&left), Ok(()));
     assert_eq!(has_left(&never), Err("hold never left its critical section (inside from 1 us on)".to_owned()));
     let not_entered = Err("hold never entered its critical section (armed on CPU 1)".to_owned());
     assert_eq!(has_left(&out), not_entered);
     let never_left =
-        |interval: &ActorInterval| says(Meeting::NeverLeft { actor: actor() }, std::slice::from_ref(interval));
+        |interval: &ActorInterval| says(Precondition::NeverLeft { actor: actor() }, std::slice::from_ref(interval));
     assert_eq!(never_left(&never), Ok(()));
     assert_eq!(never_left(&left), Err("hold left at 5 us (inside from 1 us on)".to_owned()));
     assert_eq!(never_left(&out), not_entered);
@@ -134,8 +135,8 @@ fn left_or_never_left() {
 fn apart() {
     let apart = |one, other| {
         let (actor, from) = ("panic".to_owned(), "hold".to_owned());
-        let meeting = Meeting::Apart { actor, from, at_most: Duration::from_micros(50) };
-        says(meeting, &[stamps("panic", one, None), stamps("hold", other, None)])
+        let precondition = Precondition::Apart { actor, from, at_most: Duration::from_micros(50) };
+        says(precondition, &[stamps("panic", one, None), stamps("hold", other, None)])
     };
     assert_eq!(apart(Some(100), Some(150)), Ok(()));
     assert_eq!(apart(Some(150), Some(100)), Ok(()));
@@ -173,7 +174,7 @@ fn an_actor_without_a_budget_was_not_asked_to_stay() {
 #[test]
 fn all_conditions_must_hold_and_the_first_that_does_not_is_told() {
     let stamps = [stamps("hold", Some(1), None), stamps("panic", Some(5), None), stamps("late", None, None)];
-    let late = Meeting::Entered { actor: "late".to_owned() };
+    let late = Precondition::Entered { actor: "late".to_owned() };
     assert_eq!(check(&[], &stamps, &budgets(9)), Ok(()));
     assert_eq!(check(&[during()], &stamps, &budgets(9)), Ok(()));
     let missed = check(&[during(), late], &stamps, &budgets(9)).unwrap_err();

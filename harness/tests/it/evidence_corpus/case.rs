@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use harness::model::Meeting;
+use harness::model::Precondition;
 use harness::model::pstore::Ramoops;
 use harness::verdict::Tail;
 
 /// What one guest left, and what its trial had asked for.
 pub struct Case {
     pub tail: Tail,
-    pub meetings: Vec<Meeting>,
+    pub preconditions: Vec<Precondition>,
     pub console: Option<Vec<u8>>,
     pub erst: Option<Vec<u8>>,
     pub ramoops: Option<(Ramoops, Vec<u8>)>,
@@ -20,8 +20,8 @@ pub struct Case {
 impl Case {
     pub fn load(folder: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(folder.join("case.txt")).map_err(|e| format!("reading case.txt: {e}"))?;
-        let (tail, meetings, zones) = parse(&text).map_err(|e| format!("case.txt: {e}"))?;
-        let mut case = Self { tail, meetings, console: None, erst: None, ramoops: None, stamps: None };
+        let (tail, preconditions, zones) = parse(&text).map_err(|e| format!("case.txt: {e}"))?;
+        let mut case = Self { tail, preconditions, console: None, erst: None, ramoops: None, stamps: None };
         let mut ramoops = None;
         for entry in fs::read_dir(folder).map_err(|e| e.to_string())? {
             let entry = entry.map_err(|e| e.to_string())?;
@@ -48,8 +48,8 @@ impl Case {
 }
 
 /// `key: value` lines; `#` begins a comment.
-fn parse(text: &str) -> Result<(Tail, Vec<Meeting>, Option<Ramoops>), String> {
-    let (mut nonce, mut of, mut panic, mut meetings, mut zones) = (None, None, None, Vec::new(), None);
+fn parse(text: &str) -> Result<(Tail, Vec<Precondition>, Option<Ramoops>), String> {
+    let (mut nonce, mut of, mut panic, mut preconditions, mut zones) = (None, None, None, Vec::new(), None);
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let at = |error: String| format!("line {}: {error}", index + 1);
         let (key, value) = line.split_once(": ").ok_or_else(|| at("not `key: value`".to_owned()))?;
@@ -64,10 +64,10 @@ fn parse(text: &str) -> Result<(Tail, Vec<Meeting>, Option<Ramoops>), String> {
                 zones = Some(Ramoops { record, records, console, pmsg, ecc });
             }
             "panic" => panic = Some(value.to_owned()),
-            "entered" => meetings.push(Meeting::Entered { actor: value.to_owned() }),
+            "entered" => preconditions.push(Precondition::Entered { actor: value.to_owned() }),
             "during" => {
                 let (actor, of) = value.split_once(' ').ok_or_else(|| at("not two actors".to_owned()))?;
-                meetings.push(Meeting::EntersDuring { actor: actor.to_owned(), of: of.to_owned() });
+                preconditions.push(Precondition::EntersDuring { actor: actor.to_owned(), of: of.to_owned() });
             }
             _ => return Err(at(format!("unknown key {key}"))),
         }
@@ -76,7 +76,7 @@ fn parse(text: &str) -> Result<(Tail, Vec<Meeting>, Option<Ramoops>), String> {
     let panic_marker = panic.unwrap_or_else(|| format!("crashlab {nonce}"));
     Ok((
         Tail { nonce, of: of.ok_or("no `of:`")?, panic_marker, panic_due: true, panic_is_asked_for: true },
-        meetings,
+        preconditions,
         zones,
     ))
 }

@@ -29,7 +29,7 @@ pub fn reading(case: &Case) -> String {
     let evidence = Evidence::decode(&raw, Facts::default());
     let expected = Expected {
         tail: &case.tail,
-        meetings: &case.meetings,
+        preconditions: &case.preconditions,
         ends: &Ends::default(),
         budgets_us: &evidence.stamps.as_ref().map_or_else(|_| BTreeMap::new(), Stamps::budgets),
         order: &[],

@@ -82,9 +82,9 @@ fn damaged(folder: &Path) -> io::Result<()> {
     put(folder, "during: panic dump\n", &console(&torn), erst, &page)
 }
 
-fn put(folder: &Path, meetings: &str, console: &str, erst: Erst, page: &[u8]) -> io::Result<()> {
+fn put(folder: &Path, preconditions: &str, console: &str, erst: Erst, page: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("case.txt"), format!("nonce: {NONCE}\nof: {OF}\n{meetings}"))?;
+    fs::write(folder.join("case.txt"), format!("nonce: {NONCE}\nof: {OF}\n{preconditions}"))?;
     fs::write(folder.join("console.raw"), console)?;
     fs::write(folder.join("erst.bin"), erst.bytes())?;
     fs::write(folder.join("stamps.bin"), page)

@@ -83,7 +83,7 @@ fn cpus() {
 }
 
 #[test]
-fn meetings() {
+fn preconditions() {
     let meet = |meet: &str| {
         let actors = "  - panic: { name: p, cpu: 0, at: 0ms }\n  - spin: { name: s, cpu: 1, for: 1s, at: 0ms }\n";
         said(&format!("actors:\n{actors}  - warn: {{ name: w, cpu: all-others, at: 0ms }}\nmeet:\n  - {meet}"))

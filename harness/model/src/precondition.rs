@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A condition on the stamps of a trial; one that does not meet it is `missed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meeting {
+pub enum Precondition {
     /// The actor entered its critical section.
     Entered {
         /// The actor.

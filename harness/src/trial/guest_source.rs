@@ -13,7 +13,7 @@ use super::BOOT_PATIENCE;
 use super::alive::{self, NotAliveReason};
 use super::dump::Dumps;
 use super::symbols::KernelSymbols;
-use super::tracer::StageTracer;
+use super::tracer::GuestTracer;
 use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
@@ -40,7 +40,7 @@ pub(super) const PANIC_CPU: &str = "panic_cpu";
 
 /// A machine, and what it starts from.
 #[derive(Debug)]
-pub struct Stage {
+pub struct GuestSource {
     /// The machine.
     pub machine: Machine,
     boot: Boot,
@@ -51,7 +51,7 @@ pub struct Stage {
     /// What the names of their folders begin with; the template's number follows.
     key: String,
     /// What guests are traced with.
-    pub(super) tracer: Option<StageTracer>,
+    pub(super) tracer: Option<GuestTracer>,
     /// The kernel's functions.
     pub(super) symbols: KernelSymbols,
     /// What it waits for by itself.
@@ -84,7 +84,7 @@ struct Slot {
 /// A template, and what is looked for in guests restored from it.
 #[derive(Debug)]
 pub(crate) struct Restorable {
-    /// Which of the stage's templates it is.
+    /// Which of the guests' templates it is.
     pub number: u32,
     pub template: Template,
     pub probes: Option<Arc<Probes>>,
@@ -92,12 +92,12 @@ pub(crate) struct Restorable {
 
 /// What one guest starts from; holds a template for as long as it is needed.
 #[derive(Debug)]
-pub(crate) enum Source<'a> {
+pub(crate) enum Origin<'a> {
     Boot(Start<'a>),
     Template(Arc<Restorable>),
 }
 
-impl Source<'_> {
+impl Origin<'_> {
     pub(crate) fn start(&self) -> Start<'_> {
         match self {
             Self::Boot(start) => *start,
@@ -122,9 +122,9 @@ impl Source<'_> {
     }
 }
 
-/// What a stage is made of.
+/// What guests are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct StageOptions<'a> {
+pub struct GuestSourceOptions<'a> {
     /// The build cache.
     pub cache: &'a Path,
     /// The guest's agent.
@@ -149,7 +149,7 @@ pub struct StageOptions<'a> {
 
 /// Why a kernel cannot be tried.
 #[derive(Debug, Error)]
-pub enum StageError {
+pub enum GuestSourceError {
     /// A file of the cache's.
     #[error("{what} {}: {source}", path.display())]
     Io {
@@ -188,7 +188,7 @@ pub enum StageError {
     },
 }
 
-impl StageError {
+impl GuestSourceError {
     /// Whether the kernel is to blame: it did not get as far as its agent.
     pub fn is_input(&self) -> bool {
         matches!(
@@ -203,9 +203,13 @@ impl StageError {
     }
 }
 
-impl Stage {
+impl GuestSource {
     /// Packs the initramfs, or takes it from the cache. Its guests are booted until it is given a template.
-    pub fn prepare(machine: Machine, kernel: &Kernel, options: StageOptions<'_>) -> Result<Self, StageError> {
+    pub fn prepare(
+        machine: Machine,
+        kernel: &Kernel,
+        options: GuestSourceOptions<'_>,
+    ) -> Result<Self, GuestSourceError> {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;
         let dumps = machine.crashkernel_mib.map(|_| {
@@ -241,8 +245,8 @@ impl Stage {
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
-        let tracer = options.tracer.map(|tracer| StageTracer::new(tracer, kernel, sleeps)).transpose();
-        let tracer = tracer.map_err(|source| StageError::Probes { kernel: name.clone(), source })?;
+        let tracer = options.tracer.map(|tracer| GuestTracer::new(tracer, kernel, sleeps)).transpose();
+        let tracer = tracer.map_err(|source| GuestSourceError::Probes { kernel: name.clone(), source })?;
         let waits = options.waits.of(&kernel.record.source.version);
         let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();
         variables.insert(PANIC_CPU.to_owned());
@@ -265,7 +269,7 @@ impl Stage {
 
     /// Makes a template, or takes it from the cache. It is checked by a crash of a guest restored from it; one that fails
     /// is made anew. Templates of other numbers are other boots of the same guest.
-    pub async fn add_template(&self, number: u32) -> Result<(), StageError> {
+    pub async fn add_template(&self, number: u32) -> Result<(), GuestSourceError> {
         let dir = self.kept.join(format!("{}-{number}", self.key));
         let mut template = match Template::open(&dir) {
             Some(template) => self.restorable(number, template)?,
@@ -275,34 +279,37 @@ impl Stage {
             tracing::warn!("kernel {}: template {number} is made anew: {fault}", self.kernel);
             template = self.make_anew(number, &dir).await?;
             let kernel = || self.kernel.clone();
-            alive::check(self, &template).await.map_err(|fault| StageError::NotAlive { kernel: kernel(), fault })?;
+            alive::check(self, &template)
+                .await
+                .map_err(|fault| GuestSourceError::NotAlive { kernel: kernel(), fault })?;
         }
         let slot = Slot { dir, template: RwLock::new(template) };
         self.templates.write().await.insert(number, Arc::new(slot));
         Ok(())
     }
 
-    async fn make(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, StageError> {
+    async fn make(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, GuestSourceError> {
         let Boot { kernel, initramfs, append } = &self.boot;
-        let tracing = self.tracer.as_ref().map(StageTracer::for_boot);
+        let tracing = self.tracer.as_ref().map(GuestTracer::for_boot);
         let boot = stream(u64::from(number), "", "boot");
         let files = (&**kernel, &**initramfs, &**append);
         let made = Template::create(&self.machine, files, dir, boot, BOOT_PATIENCE, tracing.as_ref()).await;
-        let template = made.map_err(|source| StageError::Template { kernel: self.kernel.clone(), source })?;
+        let template = made.map_err(|source| GuestSourceError::Template { kernel: self.kernel.clone(), source })?;
         self.restorable(number, template)
     }
 
     /// Includes what the template's guest reported about itself, so no trial has to ask again.
-    fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, StageError> {
+    fn restorable(&self, number: u32, template: Template) -> Result<Arc<Restorable>, GuestSourceError> {
         let probes = match (&self.tracer, &template.hooks, template.slide) {
             (Some(tracer), Some(hooks), Some(slide)) => Some(tracer.with_hooks(hooks, slide, template.crashlab)),
             _ => None,
         };
-        let probes = probes.transpose().map_err(|source| StageError::Probes { kernel: self.kernel.clone(), source })?;
+        let probes =
+            probes.transpose().map_err(|source| GuestSourceError::Probes { kernel: self.kernel.clone(), source })?;
         Ok(Arc::new(Restorable { number, template, probes: probes.map(Arc::new) }))
     }
 
-    async fn make_anew(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, StageError> {
+    async fn make_anew(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, GuestSourceError> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", dir)(error)),
             _ => self.make(number, dir).await,
@@ -311,7 +318,7 @@ impl Stage {
 
     /// Replaces templates whose files are not all there any more: somebody cleaned up while a run was under way, or another
     /// harness made one anew, which is then used here too. Several trials may ask for it at once; it is done once.
-    pub async fn mend(&self) -> Result<(), StageError> {
+    pub async fn mend(&self) -> Result<(), GuestSourceError> {
         let slots = self.templates.read().await.clone();
         for (number, slot) in slots {
             let mut template = slot.template.write().await;
@@ -344,17 +351,17 @@ impl Stage {
     }
 
     /// How a guest that starts from `source` is traced, if it is; `probes`: what is looked for in one that is restored.
-    pub(super) fn tracing<'a>(&'a self, source: &Source<'_>, probes: Option<&'a Probes>) -> Option<Tracing<'a>> {
+    pub(super) fn tracing<'a>(&'a self, source: &Origin<'_>, probes: Option<&'a Probes>) -> Option<Tracing<'a>> {
         let tracer = self.tracer.as_ref()?;
         match source {
-            Source::Boot(_) => Some(tracer.for_boot()),
-            Source::Template(restorable) => tracer.for_restored(probes?, &restorable.template),
+            Origin::Boot(_) => Some(tracer.for_boot()),
+            Origin::Template(restorable) => tracer.for_restored(probes?, &restorable.template),
         }
     }
 
     /// What is looked for in a guest that starts from `source`, the steps of a scenario's own included, as far as that is
     /// known before it has started.
-    pub(super) fn probes(&self, source: &Source<'_>, steps: &[OwnStep]) -> Result<Option<Arc<Probes>>, GuestError> {
+    pub(super) fn probes(&self, source: &Origin<'_>, steps: &[OwnStep]) -> Result<Option<Arc<Probes>>, GuestError> {
         match (&self.tracer, source.probes()) {
             (Some(tracer), Some(probes)) => tracer.with_steps(probes, steps).map(Some),
             (_, probes) => Ok(probes),
@@ -362,17 +369,17 @@ impl Stage {
     }
 
     /// What the guest of a cell's trial number `ordinal` starts from: trials take the templates in turn.
-    pub(super) async fn source(&self, ordinal: u32) -> Source<'_> {
+    pub(super) async fn source(&self, ordinal: u32) -> Origin<'_> {
         match nth(&*self.templates.read().await, ordinal) {
-            Some(slot) => Source::Template(Arc::clone(&*slot.template.read().await)),
+            Some(slot) => Origin::Template(Arc::clone(&*slot.template.read().await)),
             None => self.cold(),
         }
     }
 
     /// The first template, or a boot, from a thread that may block.
-    pub(crate) fn source_blocking(&self) -> Source<'_> {
+    pub(crate) fn source_blocking(&self) -> Origin<'_> {
         match nth(&self.templates.blocking_read(), 0) {
-            Some(slot) => Source::Template(Arc::clone(&*slot.template.blocking_read())),
+            Some(slot) => Origin::Template(Arc::clone(&*slot.template.blocking_read())),
             None => self.cold(),
         }
     }
@@ -384,9 +391,9 @@ impl Stage {
     }
 
     /// What a guest is booted from, whether trials are restored or not.
-    pub(super) fn cold(&self) -> Source<'_> {
+    pub(super) fn cold(&self) -> Origin<'_> {
         let Boot { kernel, initramfs, append } = &self.boot;
-        Source::Boot(Start::Boot { kernel, initramfs, append, ram: Ram::Private, erst: None })
+        Origin::Boot(Start::Boot { kernel, initramfs, append, ram: Ram::Private, erst: None })
     }
 }
 
@@ -396,20 +403,20 @@ fn nth(templates: &BTreeMap<u32, Arc<Slot>>, ordinal: u32) -> Option<Arc<Slot>> 
     templates.values().nth(turn).map(Arc::clone)
 }
 
-/// Everything that makes one stage's saved machines differ from another's.
+/// Everything that makes saved machines differ.
 ///
 /// A traced one knows what its guest told of itself, to the questions that were asked.
 fn template_key(
     machine: &Machine,
     boot: &Boot,
-    tracer: Option<&StageTracer>,
+    tracer: Option<&GuestTracer>,
     kernel: &Kernel,
     image: &str,
     qemu_version: &str,
 ) -> String {
     let mut hash = Sha256::new();
     let (machine, line) = (format!("{machine:?}"), format!("{:?}", boot.append));
-    let asked = format!("{:?}", tracer.map(StageTracer::asked));
+    let asked = format!("{:?}", tracer.map(GuestTracer::asked));
     for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);
@@ -417,12 +424,12 @@ fn template_key(
     format!("{:x}", hash.finalize())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, StageError> {
+fn read(path: &Path) -> Result<Vec<u8>, GuestSourceError> {
     std::fs::read(path).map_err(io("read", path))
 }
 
 /// Writes a file of the cache so that nobody ever sees half of it.
-fn put(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
+fn put(path: &Path, bytes: &[u8]) -> Result<(), GuestSourceError> {
     let parent = path.parent().unwrap_or(path);
     std::fs::create_dir_all(parent).map_err(io("create", parent))?;
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(io("create a file in", parent))?;
@@ -431,7 +438,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
     Ok(())
 }
 
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StageError {
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> GuestSourceError {
     let path = path.to_owned();
-    move |source| StageError::Io { what, path, source }
+    move |source| GuestSourceError::Io { what, path, source }
 }
