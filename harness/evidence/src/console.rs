@@ -60,8 +60,9 @@ pub fn decode(raw: &[u8]) -> Console {
                 1
             }
             _ => {
-                clean.push(byte);
-                1
+                let plain = rest.iter().position(|b| matches!(b, 0x00..=0x1f | 0x7f)).unwrap_or(rest.len());
+                clean.extend_from_slice(&rest[..plain]);
+                plain
             }
         };
         rest = rest.get(used..).unwrap_or_default();
