@@ -251,7 +251,7 @@ impl Order<'_> {
             patches,
             config: self.recipe.wanted.digest(),
             tools: self.tools.clone(),
-            arguments: self.recipe.arguments.to_vec(),
+            arguments: self.recipe.arguments.clone(),
             release,
             build_id,
             durations,
