@@ -85,8 +85,7 @@ pub(super) fn build(
     let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
     let mut done = 0;
     report(BuildEvent::Compiling { done, expected });
-    // No guest loads a module of the tree, so none is built.
-    let targets = ["bzImage", "modules_prepare"].map(OsString::from);
+    let targets = ["bzImage", order.wanted.modules_target()].map(OsString::from);
     let built = make.run(&targets, &mut || {
         done += 1;
         report(BuildEvent::Compiling { done, expected });
@@ -98,7 +97,9 @@ pub(super) fn build(
     report(BuildEvent::Module);
     let module = workbench.folder().join("module");
     order.module.copy_to(&module)?;
-    give_symbols(&workbench.tree())?;
+    if order.wanted.is_whole() {
+        give_symbols(&workbench.tree())?;
+    }
     let mut argument = OsString::from("M=");
     argument.push(&module);
     let built = make.run(&[argument, "modules".into()], &mut || {})?;
@@ -126,7 +127,8 @@ pub(super) fn build(
     Ok(output)
 }
 
-/// Gives a module what it is linked with: the symbols that `vmlinux` exports, which make has written beside it.
+/// Gives a module what it is linked with where no module of the tree is built: the symbols that `vmlinux` exports, which make
+/// has written beside it.
 fn give_symbols(tree: &Path) -> Result<(), KernelError> {
     let symbols = tree.join("vmlinux.symvers");
     files::copy(&symbols, &tree.join("Module.symvers"))

@@ -65,10 +65,20 @@ impl Wanted {
         files::sha256((whole + &self.asked.text()).as_bytes())
     }
 
+    /// Whether it is a whole config that somebody else made.
+    pub const fn is_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// The target of make's by which crashlab can be built. A whole config has thousands of modules, and no guest loads one.
+    pub const fn modules_target(&self) -> &'static str {
+        if self.is_whole() { "modules_prepare" } else { "modules" }
+    }
+
     /// The target of make's that makes a config of [`Self::allconfig`]: of what nobody names everything is off, unless
     /// the config is a whole one. Then it is as the kernel has it by default.
     pub const fn target(&self) -> &'static str {
-        if self.whole.is_some() { "alldefconfig" } else { "allnoconfig" }
+        if self.is_whole() { "alldefconfig" } else { "allnoconfig" }
     }
 
     /// What that target is given: the whole config, or the tree's own tinyconfig, and what is asked for over it.

@@ -14,6 +14,9 @@ use super::process::{Answer, ask};
 use super::{Canceller, KernelError, files};
 use harness_project::Project;
 
+/// What a branch follows.
+const UPSTREAM: &str = "@{upstream}";
+
 /// How many files of an unfinished merge are named.
 const MOST_NAMED: usize = 3;
 
@@ -36,7 +39,7 @@ impl TreeBases {
         canceller: &Canceller,
     ) -> Result<Self, KernelError> {
         let tree = Tree::at(folder, canceller)?;
-        let revision = against.unwrap_or("@{upstream}");
+        let revision = against.unwrap_or(UPSTREAM);
         let base = tree.merge_base(revision).map_err(|cause| match against {
             Some(_) => tree.wrong(cause, "name a commit that the tree has, as in --against v6.12"),
             None => tree.wrong(
@@ -107,11 +110,11 @@ impl<'a> Tree<'a> {
 
     /// The last commit that HEAD and a revision have in common; the error is why there is none.
     fn merge_base(&self, revision: &str) -> Result<String, String> {
-        let said = |error: KernelError| match error {
-            KernelError::Git { said, .. } => said,
-            error => error.to_string(),
-        };
-        let other = hash_of(&self.top, revision, self.canceller).map_err(said)?;
+        let other = hash_of(&self.top, revision, self.canceller).map_err(|error| match error {
+            KernelError::Git { said, .. } if revision == UPSTREAM => said.trim_start_matches("fatal: ").to_owned(),
+            KernelError::Git { .. } => format!("it has no commit `{}`", revision.escape_debug()),
+            error => error.first_line(),
+        })?;
         let base = self.ask(git_in(&self.top).args(["merge-base", &self.head, &other]));
         base.map(|lines| lines.concat()).map_err(|_| format!("it has no history in common with {revision}"))
     }
@@ -128,9 +131,8 @@ impl<'a> Tree<'a> {
         };
         let name = format!("{}+dirty-{}", commit_name(&self.head), commit.get(..8).unwrap_or(&commit));
         let repository = commits.join(format!("{name}.git"));
-        if repository.is_dir() {
-            // It was kept before; its name tells that it is the same.
-        } else {
+        // If it was kept before, its name tells that it is the same.
+        if !repository.is_dir() {
             fs::rename(fresh.keep(), &repository).map_err(&fail)?;
         }
         keep_difference(project, &name, (&repository, &commit, near), &difference)?;

@@ -116,7 +116,7 @@ fn the_upstream_is_what_it_is_compared_with() {
 fn trees_that_cannot_be_tried_are_told_what_to_do() {
     let fake = tree();
     assert_snapshot!(refused(&fake, None), @r"
-    trying the tree ROOT/src/top: there is nothing to compare it with: fatal: no upstream configured for branch 'main'
+    trying the tree ROOT/src/top: there is nothing to compare it with: no upstream configured for branch 'main'
 
     hint: --against REV, as in --against v6.12; for what is not committed alone: --against HEAD
     ");
@@ -125,7 +125,7 @@ fn trees_that_cannot_be_tried_are_told_what_to_do() {
 
     hint: --against REV, for an older commit to compare it with
     ");
-    assert!(refused(&fake, Some("v9.9")).contains("name a commit that the tree has"));
+    assert!(refused(&fake, Some("v9.9")).contains("it has no commit `v9.9`\n\nhint: name a commit that the tree has"));
     fake.git(&["checkout", "--quiet", "-b", "side", "good"]);
     fake.write("src/top/lib/string.c", "long string(void);\n");
     fake.git(&["commit", "--quiet", "-a", "-m", "string: long"]);
