@@ -85,7 +85,7 @@ pub(super) fn build(
     let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
     let mut done = 0;
     report(BuildEvent::Compiling { done, expected });
-    let targets = ["bzImage", order.wanted.modules_target()].map(OsString::from);
+    let targets = ["bzImage", order.recipe.wanted.modules_target()].map(OsString::from);
     let built = make.run(&targets, &mut || {
         done += 1;
         report(BuildEvent::Compiling { done, expected });
@@ -97,7 +97,7 @@ pub(super) fn build(
     report(BuildEvent::Module);
     let module = workbench.folder().join("module");
     order.module.copy_to(&module)?;
-    if order.wanted.is_whole() {
+    if order.recipe.wanted.is_whole() {
         give_symbols(&workbench.tree())?;
     }
     let mut argument = OsString::from("M=");
