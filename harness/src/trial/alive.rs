@@ -51,7 +51,8 @@ impl fmt::Display for NotAliveReason {
 /// If one has not, that may be the kernel's own doing, which is what trials are there to show: then a guest is booted
 /// and crashed in the same way, and the template is good if both leave the same.
 pub(super) async fn check(stage: &Stage, template: &Arc<Restorable>) -> Result<(), NotAliveReason> {
-    let (restored, hung) = outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
+    let (restored, hung) =
+        outcome(stage, Source::Template(Arc::clone(template))).await.map_err(NotAliveReason::Guest)?;
     if all_saved(&restored) {
         return Ok(());
     }
