@@ -26,10 +26,10 @@ const CONTROL: &str = "\
 Package: harness
 Version: {version}
 Architecture: amd64
-Maintainer: The harness's authors <harness@localhost.localdomain>
+Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: qemu-system-x86 (>= 1:7.2)
-Recommends: bc, binutils, bison, flex, gcc, libc6-dev, libelf-dev, make, mawk, patch, tar, xz-utils
+Recommends: bc, binutils, bison, flex, gcc, libc6-dev, libelf-dev, make, mawk, patch, xz-utils
 Section: devel
 Priority: optional
 Homepage: https://docs.kernel.org/admin-guide/kdump/kdump.html
@@ -51,6 +51,7 @@ pub fn run() -> Result<PathBuf> {
         fs::remove_dir_all(&folder).with_context(|| format!("empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let maintainer = maintainer()?;
     let program = program(&checkout, &folder)?;
 
     let tree = folder.join("tree");
@@ -70,8 +71,10 @@ pub fn run() -> Result<PathBuf> {
     }
     let doc = share.join("doc/harness");
     put(&doc.join("copyright"), copyright(&checkout)?.as_bytes())?;
-    put(&doc.join("changelog"), &fs::read(checkout.join("CHANGELOG.md")).context("read CHANGELOG.md")?)?;
-    step("compress it", Command::new("gzip").args(["--best", "--no-name"]).arg(doc.join("changelog")))?;
+    put(&doc.join("CHANGELOG.md"), &fs::read(checkout.join("CHANGELOG.md")).context("read CHANGELOG.md")?)?;
+    put(&doc.join("changelog"), changelog(&maintainer)?.as_bytes())?;
+    let changes = ["CHANGELOG.md", "changelog"].map(|name| doc.join(name));
+    step("compress changes", Command::new("gzip").args(["--best", "--no-name"]).args(changes))?;
 
     let tarball = folder.join(format!("harness-{VERSION}-x86_64.tar.gz"));
     let mut tar = Command::new("tar");
@@ -79,7 +82,7 @@ pub fn run() -> Result<PathBuf> {
     step("tarball", tar.arg(&tarball).arg("-C").arg(&tree).arg("usr"))?;
 
     put(&share.join("lintian/overrides/harness"), OVERRIDES.as_bytes())?;
-    let package = package(&folder, &tree)?;
+    let package = package(&folder, &tree, &maintainer)?;
     step("lintian", Command::new("lintian").args(["--fail-on", "error,warning"]).arg(&package))?;
     println!("{}\n{}", tarball.display(), package.display());
     Ok(package)
@@ -106,17 +109,39 @@ fn program(checkout: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn package(folder: &Path, tree: &Path) -> Result<PathBuf> {
+fn package(folder: &Path, tree: &Path, maintainer: &str) -> Result<PathBuf> {
     let bytes = output(Command::new("du").args(["--summarize", "--block-size=1K"]).arg(tree.join("usr")))?;
     let size = String::from_utf8_lossy(&bytes).split_whitespace().next().unwrap_or("0").to_owned();
     let sums = "cd \"$0\" && find usr -type f -print0 | sort -z | xargs -0 md5sum";
     put(&tree.join("DEBIAN/md5sums"), &output(Command::new("sh").args(["-c", sums]).arg(tree))?)?;
-    let control = CONTROL.replace("{version}", VERSION).replace("{size}", &size);
+    let control = CONTROL.replace("{version}", VERSION).replace("{maintainer}", maintainer).replace("{size}", &size);
     put(&tree.join("DEBIAN/control"), control.as_bytes())?;
     let package = folder.join(format!("harness_{VERSION}_amd64.deb"));
     let mut build = Command::new("dpkg-deb");
     step("package", build.args(["--build", "--root-owner-group"]).arg(tree).arg(&package))?;
     Ok(package)
+}
+
+/// Who answers for the package: as Debian's tools are told it, else who made the last commit.
+fn maintainer() -> Result<String> {
+    let told = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(address) = told("DEBEMAIL") {
+        return Ok(format!(
+            "{} <{address}>",
+            told("DEBFULLNAME").unwrap_or_else(|| "The harness's authors".to_owned())
+        ));
+    }
+    let said = output(Command::new("git").args(["log", "-1", "--format=%an <%ae>"]))?;
+    let said = String::from_utf8(said).context("read who made the last commit")?;
+    Ok(said.trim().to_owned())
+}
+
+/// In the form that Debian's tools read; what has changed is told beside it.
+fn changelog(maintainer: &str) -> Result<String> {
+    let date = String::from_utf8(output(Command::new("date").arg("--rfc-email"))?).context("read the date")?;
+    Ok(format!(
+        "harness ({VERSION}) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz in this folder.\n\n -- {maintainer}  {date}"
+    ))
 }
 
 /// In the form that Debian's policy asks for: who may do what with which part, and the short licence in full.
