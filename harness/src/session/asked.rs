@@ -4,7 +4,7 @@ use super::Catalogue;
 use crate::failure::Failure;
 use crate::kernel::CustomBuild;
 use crate::model::KernelName;
-use crate::plan::{ParamFilter, SelectedScenario, Selection};
+use crate::plan::{ParamFilter, SelectedScenario, Selection, Suite};
 use crate::scenario::PointFilter;
 
 /// Trials of a cell, where neither a suite nor the user says how many.
@@ -70,7 +70,7 @@ impl Asked<'_> {
             kernel.variant = CustomBuild::name(&kernel.variant, self.build);
         }
         catalogue.warn_of(scenarios.iter().map(|selected| selected.name.as_str()));
-        let trials = self.trials.or_else(|| suite.map(|suite| suite.trials())).unwrap_or(TRIALS);
+        let trials = self.trials.or_else(|| suite.map(Suite::trials)).unwrap_or(TRIALS);
         Ok(Selection { kernels, scenarios, params: self.params.to_vec(), trials })
     }
 
