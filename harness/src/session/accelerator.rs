@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(used(&[Kvm], Asked::Auto, Time::Real), "kvm, TCG runs no guest here (harness do");
         assert_eq!(used(&both, Asked::Auto, Time::Virtual), "tcg");
         assert_eq!(used(&both, Asked::Tcg, Time::Real), "tcg");
-        assert_eq!(used(&both, Asked::Kvm, Time::Real), "kvm, guests run under KVM, where QEMU ");
+        assert_eq!(used(&both, Asked::Kvm, Time::Real), "kvm, guests run under KVM, where QEMU d");
         insta::assert_snapshot!(used(&[Tcg], Asked::Kvm, Time::Real), @"
         guests cannot run under kvm here: Permission denied
 

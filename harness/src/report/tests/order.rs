@@ -146,7 +146,7 @@ fn junit_shows_how_an_order_was_broken() {
     "#);
     assert_snapshot!(case(unseen), @r#"
     name="order" classname="unseen.stock@6_12">
-                <skipped message="the channel was judged in none of the trials that counted (10); trial 2: order not judged"/>
+                <skipped message="not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged"/>
                 <system-out>order: 0 kept of 0 (95 % CI 0–100 %), 0 broken
     cell: 10 trials, 0 missed, 0 infra-error, 0 hung
     expected: order kept in at least 90 %
