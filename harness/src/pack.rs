@@ -6,7 +6,7 @@
 //! kernels/<key>/ ──────────────────────┘
 //! ```
 //!
-//! A pack is a newc cpio archive, compressed by gzip, whose first file is [`HEAD`].
+//! A pack is a newc cpio archive, compressed by gzip, whose first file is `pack.json`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
