@@ -7,7 +7,7 @@ use crate::common::{Project, text};
 #[test]
 fn a_packed_suite_runs_where_there_is_only_qemu() {
     let project = Project::new();
-    let suite = "name: one\ntitle: t\nvariants: [stock]\ntrials: 1\nscenarios: [panic-alone]\n";
+    let suite = "name: one\ntitle: t\nvariants: [stock]\nbase: \"6.12\"\ntrials: 1\nscenarios: [panic-alone]\n";
     project.write("scenarios/suites/one.yaml", suite);
     let packed = project.run(&["pack", "one", "--output", "one.pack"]);
     assert!(packed.status.success(), "{}", text(&packed.stderr));
