@@ -95,7 +95,8 @@ fn program(checkout: &Path, folder: &Path) -> Result<PathBuf> {
     step("the guest's agent and the tracer", make.arg("--project").arg(checkout).arg("parts").arg(&parts))?;
     let has_musl = Command::new("rustup").args(["target", "list", "--installed"]).output();
     let has_musl = has_musl.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).lines().any(|line| line == MUSL));
-    let (target, with) = if has_musl { (MUSL, "musl") } else { (GNU, "this machine's C library, for want of musl") };
+    let (target, with) =
+        if has_musl { (MUSL, "musl") } else { (GNU, "this machine's C library, since there is no musl") };
     let mut link = cargo(&["build", "--release", "--locked", "--package", "harness", "--features", "prebuilt"]);
     link.args(["--target", target]).env("HARNESS_PARTS", &parts).env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
     step(&format!("a static program, with {with}"), &mut link)?;

@@ -44,7 +44,7 @@ impl CustomBuild {
         arguments.iter().try_for_each(|argument| check(argument))?;
         let text = kconfig.map(read).transpose()?;
         if let (Some(path), Some(text)) = (kconfig, &text) {
-            // Whoever made it hears now what is wrong with it.
+            // What is wrong with it is reported now, and not when the first kernel is built.
             Kconfig::parse(path, text)?;
         }
         let lines = arguments.iter().fold(String::new(), |lines, argument| lines + argument + "\n");

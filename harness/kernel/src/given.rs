@@ -1,4 +1,4 @@
-//! A kernel configuration of the user's: a whole `.config`, or a fragment; for x86-64, whoever made it.
+//! A kernel configuration of the user's: a whole `.config` or a fragment, for x86-64.
 
 use std::path::Path;
 

@@ -24,7 +24,7 @@ const OF_THE_SHELL: [&str; 13] = [
 ];
 
 /// Those of a shell's variables that a build by hand would go by, and that count for nothing here: a kernel is what its key
-/// says. In words, for whoever has set them.
+/// says. As a note for the user.
 pub fn ignored_variables(environment: impl Fn(&str) -> Option<String>) -> Option<String> {
     let set = OF_THE_SHELL.iter().filter_map(|name| Some((name, environment(name).filter(|value| !value.is_empty())?)));
     let set: Vec<String> = set.map(|(name, value)| format!("{name}={}", value.escape_debug())).collect();
