@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use harness_protocol::{Arm, Directive, directive};
 
-use super::{Action, Actor, Drawn, Knob, OopsKind, PrintLimit, Reboot, Start, Stay, Workload};
+use super::{Action, Actor, Context, Drawn, Knob, OopsKind, PrintLimit, Reboot, Start, Stay, Workload};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -81,6 +81,10 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
     // The host sends an NMI or a machine check when it is due, in no context that could be chosen: its CPU waits from
     // firing on, whatever else it has to do by then.
     let chosen = !matches!(action, Action::Nmi | Action::Mce);
+    // A CPU that idles already need not begin to idle again. An actor with a time of its own has a thread on its CPU,
+    // which wakes it.
+    let woken = (*context == Context::Idle).then_some(Start::At(Duration::ZERO));
+    let start = start.as_ref().or(woken.as_ref());
     Directive::Arm(
         Arm {
             context: chosen.then(|| context.kind()),
@@ -107,7 +111,7 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
             }),
             count,
             every: every.filter(|every| !every.is_zero()),
-            start: start.as_ref().filter(|_| chosen).map(|start| match start {
+            start: start.filter(|_| chosen).map(|start| match start {
                 Start::At(at) => harness_protocol::Start::At(*at),
                 Start::After { actor, edge, delay } => {
                     harness_protocol::Start::After { actor, edge: *edge, delay: *delay }

@@ -180,10 +180,12 @@ fn in_a_context_where_something_comes_by_an_actor_needs_no_time() {
   - warn: { name: any, cpu: 0, in: notifier }
   - warn: { name: at, cpu: 0, in: notifier, at: 5ms }
   - warn: { name: after, cpu: 0, in: idle, after: { actor: any, edge: left } }
+  - warn: { name: woken, cpu: 0, in: idle }
 "), @"
     arm any warn cpu=0 in=notifier-first
     arm at warn cpu=0 in=notifier-first at_us=5000
     arm after warn cpu=0 in=function function=tick_nohz_idle_enter after=any edge=left delay_us=0
+    arm woken warn cpu=0 in=function function=tick_nohz_idle_enter at_us=0
     ");
 }
 
