@@ -4,6 +4,7 @@ mod checkpatch;
 mod debian;
 mod dist;
 mod kvm;
+mod qemus;
 mod root;
 
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ enum Chore {
     /// Run the harness with KVM in a Debian machine under TCG, and compare the outcomes with TCG's: some minutes, as root, and
     /// not in CI
     Kvm,
+    /// Run the tests on guests with newer QEMUs, of other suites of Debian, and measure these beside this machine's: an hour,
+    /// as root, and not in CI
+    Qemus,
     /// Make what is handed out: a tarball and a Debian package with a static program, in target/dist/
     Dist,
     /// Install that package in a Debian root that has QEMU and no compiler, and run a packed suite there: as root, and not in
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Chore::Bench { arguments } => bench(&arguments),
         Chore::Soak { arguments } => soak(&arguments),
         Chore::Kvm => kvm::run(),
+        Chore::Qemus => qemus::run(),
         Chore::Dist => dist::run().map(drop),
         Chore::Root => root::run(),
     };

@@ -56,14 +56,17 @@ pub struct Inflated {
 pub fn inflate(deflated: &[u8], limit: usize) -> Inflated {
     let mut state = Decompress::new(false);
     let mut bytes = Vec::new();
+    // Filled again and again: a vector's spare room would be cleared in each step.
+    let mut room = vec![0; ROOM];
     let mut taken = 0;
     let stop = loop {
         let step = deflated.get(taken..deflated.len().min(taken + STEP)).unwrap_or_default();
-        let (had, before) = (bytes.len(), state.total_in());
-        bytes.reserve(ROOM);
-        let status = state.decompress_vec(step, &mut bytes, FlushDecompress::None);
-        let used = usize::try_from(state.total_in() - before).unwrap_or(step.len());
+        let before = (state.total_in(), state.total_out());
+        let status = state.decompress(step, &mut room, FlushDecompress::None);
+        let used = usize::try_from(state.total_in() - before.0).unwrap_or(step.len());
+        let made = usize::try_from(state.total_out() - before.1).unwrap_or(ROOM);
         taken += used;
+        bytes.extend_from_slice(room.get(..made).unwrap_or_default());
         if bytes.len() > limit {
             break Some(Stop::TooLong { limit });
         }
@@ -73,7 +76,7 @@ pub fn inflate(deflated: &[u8], limit: usize) -> Inflated {
                 let left = deflated.len() - taken;
                 break (left > 0).then_some(Stop::EndsEarly { left });
             }
-            Ok(_) if used == 0 && bytes.len() == had => break Some(Stop::CutOff { after: taken }),
+            Ok(_) if used == 0 && made == 0 => break Some(Stop::CutOff { after: taken }),
             Ok(_) => {}
         }
     };

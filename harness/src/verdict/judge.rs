@@ -9,7 +9,7 @@ use super::kdump::{ExpectedDump, dumped, judge_kdump, with_last_words};
 use super::meet::{self, ActorInterval};
 use super::order::judge_order;
 use super::retention::{ReferenceLog, text_of_dump, text_of_pstore};
-use super::splats::{first_panic, judge_splats, reports};
+use super::splats::{first_panic, judge_splats, reports, texts};
 use super::tail::Tail;
 use crate::evidence::pstore::Pstore;
 use crate::evidence::stamps::{Action, Actor, Stamps};
@@ -114,7 +114,8 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
         // Nobody has died, and nobody has said what is to be left then.
         channels.clear();
     }
-    let splats = reports(evidence, expected.tail, expected.splats);
+    let texts = texts(evidence);
+    let splats = reports(evidence, &texts, expected.tail, expected.splats);
     if expected.splats.is_some() && counts.is_ok() {
         channels.insert(Channel::Splats, judge_splats(&splats));
     }
@@ -129,7 +130,7 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
         difference: difference.filter(|_| counts.is_ok()),
         dump: dump.filter(|_| counts.is_ok()),
         splats,
-        panic: first_panic(evidence),
+        panic: first_panic(&texts),
         counts,
     }
 }

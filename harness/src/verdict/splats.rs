@@ -1,10 +1,11 @@
 //! Which reports of the kernel's a trial has logged, where they were found, and whether anybody has asked for them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::retention::text_of_dump;
 use super::tail::Tail;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, console};
 use crate::evidence::printk_ring::Log;
 use crate::evidence::splats::{self, Splat as Found, find};
 use crate::model::splats::{LoggedIn, Splat};
@@ -16,19 +17,22 @@ const MAX_TITLES: usize = 16;
 /// The module by which faults are injected: what happens in its functions, the scenario asks for.
 const INJECTOR: &str = "crashlab";
 
+/// The text of each place in which something may have been logged.
+pub type Texts<'a> = Vec<(LoggedIn, Cow<'a, str>)>;
+
 /// Every report that was logged, each title once.
 ///
 /// The log in the guest's memory is all that was logged, as long as its first record is still there: what a channel has
 /// besides is torn. Else what any channel has counts.
-pub fn reports(evidence: &Evidence, tail: &Tail, allowed: Option<&[String]>) -> Vec<Splat> {
+pub fn reports(evidence: &Evidence, texts: &Texts<'_>, tail: &Tail, allowed: Option<&[String]>) -> Vec<Splat> {
     let mut order: Vec<String> = Vec::new();
     let mut places: BTreeMap<String, (BTreeSet<LoggedIn>, bool)> = BTreeMap::new();
     let log = evidence.log.as_ref().ok();
     let is_all = log.is_some_and(is_whole);
-    for (place, text) in texts(evidence) {
-        for found in find(&text) {
+    for (place, text) in texts {
+        for found in find(text) {
             let known = places.contains_key(&found.title);
-            if !known && (order.len() >= MAX_TITLES || is_all && place != LoggedIn::Log) {
+            if !known && (order.len() >= MAX_TITLES || is_all && *place != LoggedIn::Log) {
                 continue;
             }
             if !known {
@@ -36,7 +40,7 @@ pub fn reports(evidence: &Evidence, tail: &Tail, allowed: Option<&[String]>) -> 
             }
             let expected = is_asked_for(&found, tail) || allowed.is_some_and(|allowed| allows(allowed, &found.title));
             let (found_in, all_expected) = places.entry(found.title).or_insert((BTreeSet::new(), true));
-            found_in.insert(place);
+            found_in.insert(*place);
             *all_expected &= expected;
         }
     }
@@ -45,8 +49,8 @@ pub fn reports(evidence: &Evidence, tail: &Tail, allowed: Option<&[String]>) -> 
 }
 
 /// The words of the first panic that was logged, by the log in memory before any channel.
-pub fn first_panic(evidence: &Evidence) -> Option<String> {
-    texts(evidence).iter().find_map(|(_, text)| splats::first_panic(text))
+pub fn first_panic(texts: &Texts<'_>) -> Option<String> {
+    texts.iter().find_map(|(_, text)| splats::first_panic(text))
 }
 
 /// The channel's verdict: none but what was expected, or some.
@@ -82,23 +86,21 @@ fn is_whole(log: &Log) -> bool {
 }
 
 /// What was logged, as each place has it; the log in memory is the first.
-fn texts(evidence: &Evidence) -> Vec<(LoggedIn, String)> {
-    let mut texts = Vec::new();
+pub fn texts(evidence: &Evidence) -> Texts<'_> {
+    let mut texts: Texts<'_> = Vec::new();
     if let Ok(log) = &evidence.log {
-        texts.push((LoggedIn::Log, text_of_dump(Some(log))));
+        texts.push((LoggedIn::Log, text_of_dump(Some(log)).into()));
     }
-    texts.push((LoggedIn::Console, evidence.console.text.clone()));
-    texts.extend(evidence.earlycon.iter().map(|line| (LoggedIn::Earlycon, line.text.clone())));
-    texts.extend(evidence.netconsole.iter().map(|it| (LoggedIn::Netconsole, it.console.text.clone())));
+    texts.push((LoggedIn::Console, evidence.console.text.as_str().into()));
+    texts.extend(evidence.earlycon.iter().map(|line| (LoggedIn::Earlycon, line.text.as_str().into())));
+    texts.extend(evidence.netconsole.iter().map(|it| (LoggedIn::Netconsole, it.console.text.as_str().into())));
     let dumps = &evidence.pstore.dumps;
-    texts.extend(
-        dumps.iter().map(|dump| (LoggedIn::Pstore, crate::evidence::console::decode(dump.text().as_bytes()).text)),
-    );
+    texts.extend(dumps.iter().map(|dump| (LoggedIn::Pstore, console::decode(dump.text().as_bytes()).text.into())));
     if let Some(Ok(zone)) = &evidence.pstore_console {
-        texts.push((LoggedIn::PstoreConsole, zone.console.text.clone()));
+        texts.push((LoggedIn::PstoreConsole, zone.console.text.as_str().into()));
     }
     if let Some(Ok(log)) = &evidence.dumped_log {
-        texts.push((LoggedIn::Kdump, text_of_dump(Some(log))));
+        texts.push((LoggedIn::Kdump, text_of_dump(Some(log)).into()));
     }
     texts
 }
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn what_the_faults_ask_for_is_expected_and_what_a_notifier_does_is_not() {
         let evidence = read(&console(LINES), Err("not read"));
-        let splats = reports(&evidence, &Tail::of_panic(NONCE, 0), None);
+        let splats = reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), None);
         assert_eq!(splats.len(), 3);
         assert_eq!(unexpected(&splats), [SLEEPS]);
         let verdict = judge_splats(&splats);
@@ -157,7 +159,7 @@ mod tests {
         for (allowed, want) in
             [(SLEEPS, 0), ("BUG: sleeping function*", 0), ("BUG: sleeping function", 1), ("WARNING*", 1)]
         {
-            let splats = reports(&evidence, &Tail::of_panic(NONCE, 0), Some(&[allowed.to_owned()]));
+            let splats = reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), Some(&[allowed.to_owned()]));
             assert_eq!(unexpected(&splats).len(), want, "{allowed}");
         }
     }
@@ -165,8 +167,8 @@ mod tests {
     #[test]
     fn another_panic_than_the_trials_is_not_expected() {
         let evidence = read(&console(&["Kernel panic - not syncing: demo gives up"]), Err("not read"));
-        assert_eq!(unexpected(&reports(&evidence, &Tail::of_panic(NONCE, 0), None)), ["kernel panic: demo gives up"]);
-        assert!(unexpected(&reports(&evidence, &Tail::beginning_with(NONCE, 0, ""), None)).is_empty());
+        assert_eq!(unexpected(&reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), None)), ["kernel panic: demo gives up"]);
+        assert!(unexpected(&reports(&evidence, &texts(&evidence), &Tail::beginning_with(NONCE, 0, ""), None)).is_empty());
     }
 
     #[test]
@@ -183,7 +185,7 @@ mod tests {
         let torn = format!("{}[    2.000000][    T9] BUG: Dentry torn still in use\r\n", console(LINES));
         for (first, want) in [(0, 3), (1, 4)] {
             let evidence = Evidence { log: Ok(ring(first)), ..read(&torn, Err("not read")) };
-            let splats = reports(&evidence, &Tail::of_panic(NONCE, 0), None);
+            let splats = reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), None);
             assert_eq!(splats.len(), want);
             assert_eq!(splats[0].found_in, BTreeSet::from([LoggedIn::Log, LoggedIn::Console]));
         }

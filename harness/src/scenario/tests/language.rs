@@ -184,8 +184,8 @@ fn in_a_context_where_something_comes_by_an_actor_needs_no_time() {
 "), @"
     arm any warn cpu=0 in=notifier-first
     arm at warn cpu=0 in=notifier-first at_us=5000
-    arm after warn cpu=0 in=function function=tick_nohz_idle_enter after=any edge=left delay_us=0
     arm woken warn cpu=0 in=function function=tick_nohz_idle_enter at_us=0
+    arm after warn cpu=0 in=function function=tick_nohz_idle_enter after=any edge=left delay_us=0
     ");
 }
 
