@@ -1,4 +1,4 @@
-//! Memory of a run of 100,000 trials, in a process of its own, so that other tests' memory does not count.
+//! Memory of a run of 50,000 trials, in a process of its own, so that other tests' memory does not count.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -12,7 +12,7 @@ use harness::results::{Parts, Run, judge};
 use crate::common::text;
 use crate::simulated::{info, record};
 
-const TRIALS: u64 = 100_000;
+const TRIALS: u64 = 50_000;
 const CELLS: u64 = 40;
 /// Recorded as a harness does it, each on the disk; the others would take a slow disk minutes.
 const APPENDED: u64 = 200;
