@@ -2,7 +2,6 @@
 //! how fast it is beside this machine's.
 
 use std::ffi::OsString;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,9 +46,14 @@ fn cache() -> Result<PathBuf> {
     below("XDG_CACHE_HOME", "harness").or_else(|| below("HOME", ".cache/harness")).context("find the cache: no HOME")
 }
 
-/// A suite's QEMU, unpacked with all that it is linked with: a folder for `PATH` that has nothing but the program.
+/// A suite's QEMU, unpacked with all that it is linked with. Returns a folder for `PATH`, which has a script that starts it,
+/// and nothing else.
+///
+/// Debian's QEMU looks for its modules and firmware where this machine has those of its own, unless it is told; and the
+/// harness lets a QEMU read only what lies beside its program, in `lib` and `share`.
 fn fetch(suite: &str, root: &Path) -> Result<PathBuf> {
-    let bin = root.join("path");
+    let usr = root.join("usr");
+    let bin = usr.join("path");
     if bin.exists() {
         return Ok(bin);
     }
@@ -59,19 +63,32 @@ fn fetch(suite: &str, root: &Path) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(root).with_context(|| format!("create {}", root.display()))?;
     let mut unpack = Command::new("mmdebstrap");
-    unpack.args(["--mode=root", "--variant=extract", "--include", PACKAGE, suite]).arg(root);
-    step(&format!("QEMU of {suite}"), &mut unpack)?;
-    let program = root.join("usr/bin").join(PROGRAM);
-    let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib"].map(|folder| root.join(folder));
-    let rpath = std::env::join_paths(&libraries).context("name its libraries")?;
+    // A mirror may be behind.
+    unpack.args(["--mode=root", "--variant=extract", "--aptopt=Acquire::Check-Valid-Until \"false\"", "--include"]);
+    step(&format!("QEMU of {suite}"), unpack.args([PACKAGE, suite]).arg(root))?;
+
+    let libraries = usr.join("lib/x86_64-linux-gnu");
+    let program = usr.join("lib").join(PROGRAM);
+    let unpacked = usr.join("bin").join(PROGRAM);
+    std::fs::rename(&unpacked, &program).with_context(|| format!("move {}", unpacked.display()))?;
     let mut own = Command::new("patchelf");
-    own.arg("--set-interpreter").arg(root.join("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"));
-    step("its own libraries", own.args(["--force-rpath", "--set-rpath"]).arg(rpath).arg(&program))?;
-    let staged = root.join("path.new");
+    own.arg("--set-interpreter").arg(libraries.join("ld-linux-x86-64.so.2"));
+    step("its own libraries", own.args(["--force-rpath", "--set-rpath"]).arg(&libraries).arg(&program))?;
+
+    let staged = usr.join("path.new");
     std::fs::create_dir(&staged).with_context(|| format!("create {}", staged.display()))?;
-    symlink(&program, staged.join(PROGRAM)).with_context(|| format!("link {}", program.display()))?;
+    let script = staged.join(PROGRAM);
+    std::fs::write(&script, starts(&usr, &program)).with_context(|| format!("write {}", script.display()))?;
+    step("its script", Command::new("chmod").arg("755").arg(&script))?;
     std::fs::rename(&staged, &bin).with_context(|| format!("rename to {}", bin.display()))?;
     Ok(bin)
+}
+
+/// The script that starts a QEMU with the modules and firmware of its own.
+fn starts(usr: &Path, program: &Path) -> String {
+    let firmware = ["seabios", "qemu"].map(|name| format!("-L '{}'", usr.join("share").join(name).display())).join(" ");
+    let modules = usr.join("lib/x86_64-linux-gnu/qemu");
+    format!("#!/bin/sh\nQEMU_MODULE_DIR='{}' exec '{}' {firmware} \"$@\"\n", modules.display(), program.display())
 }
 
 /// `PATH` with a folder before all others.
