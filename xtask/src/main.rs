@@ -102,6 +102,9 @@ fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
     step("crashlab under checkpatch.pl", checkpatch::check(&checkpatch_script()?)?)?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    // `--all-targets` leaves out what `cargo test` does.
+    let soak = ["clippy", "--package", "harness", "--test", "soak", "--locked", "--", "--deny", "warnings"];
+    step("lints of the soak test", cargo(&soak))?;
     // QEMUs differ in what they load.
     for interface in ["api-2", "api-7"] {
         let tracer =

@@ -34,8 +34,11 @@ pub fn run() -> Result<()> {
         .map(|(version, suite)| Ok((version, fetch(suite, &folder.join(suite))?)))
         .collect::<Result<_>>()?;
     measure(&newer)?;
-    let failed: Vec<&str> =
-        newer.iter().filter(|(version, program)| test(version, program).is_err()).map(|(version, _)| *version).collect();
+    let failed: Vec<&str> = newer
+        .iter()
+        .filter(|(version, program)| test(version, program).is_err())
+        .map(|(version, _)| *version)
+        .collect();
     anyhow::ensure!(failed.is_empty(), "tests failed with QEMU {}", failed.join(" and "));
     Ok(())
 }

@@ -115,7 +115,8 @@ fn vmcore(folder: &Path, dump: &Dump) -> io::Result<()> {
 fn sparse(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let empty = [0; 4096];
     // A block at a time, because that is one comparison of memory.
-    let unused: usize = bytes.rchunks(empty.len()).map_while(|block| empty.starts_with(block).then_some(block.len())).sum();
+    let unused: usize =
+        bytes.rchunks(empty.len()).map_while(|block| empty.starts_with(block).then_some(block.len())).sum();
     let used = bytes.len() - unused;
     let mut file = File::create(path)?;
     file.write_all(bytes.get(..used).unwrap_or_default())?;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::retention::text_of_dump;
 use super::tail::Tail;
-use crate::evidence::{Evidence, console};
 use crate::evidence::printk_ring::Log;
 use crate::evidence::splats::{self, Splat as Found, find};
+use crate::evidence::{Evidence, console};
 use crate::model::splats::{LoggedIn, Splat};
 use crate::model::{ChannelOutcome, ChannelVerdict};
 
@@ -167,8 +167,13 @@ mod tests {
     #[test]
     fn another_panic_than_the_trials_is_not_expected() {
         let evidence = read(&console(&["Kernel panic - not syncing: demo gives up"]), Err("not read"));
-        assert_eq!(unexpected(&reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), None)), ["kernel panic: demo gives up"]);
-        assert!(unexpected(&reports(&evidence, &texts(&evidence), &Tail::beginning_with(NONCE, 0, ""), None)).is_empty());
+        assert_eq!(
+            unexpected(&reports(&evidence, &texts(&evidence), &Tail::of_panic(NONCE, 0), None)),
+            ["kernel panic: demo gives up"]
+        );
+        assert!(
+            unexpected(&reports(&evidence, &texts(&evidence), &Tail::beginning_with(NONCE, 0, ""), None)).is_empty()
+        );
     }
 
     #[test]

@@ -20,8 +20,8 @@ use harness::results::{KernelInfo, QemuInfo, Run};
 use harness::run::{RunTrial, TrialFuture};
 use harness::scenario::{Instance, Knob, PointFilter};
 use harness::session::{
-    Cancellation, Catalogue, Event, Events, NoKernel, Reporter, Request, Resumable, Rig, Session, TrialOptions,
-    harness_info,
+    AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Reporter, Request, Resumable, Rig, Session,
+    TrialOptions, harness_info,
 };
 use harness::trial::Assignment;
 
@@ -87,6 +87,7 @@ fn selection(trials: u32) -> Selection {
 const OPTIONS: TrialOptions = TrialOptions {
     seed: 7,
     jobs: Some(16),
+    accelerator: AskedAccelerator::Tcg,
     time: Time::Real,
     cold: false,
     templates: None,
