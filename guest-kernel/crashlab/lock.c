@@ -13,11 +13,18 @@
 #include <linux/semaphore.h>
 #include <linux/serial_8250.h>
 #include <linux/spinlock.h>
+#include <linux/version.h>
 
+/*
+ * What a zone of ramoops is: in a header of the tree's own since 5.18, which
+ * distributions' packages of headers do not have.
+ */
 #if __has_include("ram_internal.h")
 #include "ram_internal.h"
+#define CL_KNOWS_ZONES 1
 #else
 #include <linux/pstore_ram.h>
+#define CL_KNOWS_ZONES (LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0))
 #endif
 
 #include "crashlab.h"
@@ -81,6 +88,8 @@ int cl_find_lock(struct cl_actor *a)
 		return a->lock == CL_LOCK_NONE ? 0 : -EINVAL;
 	if (a->lock == CL_LOCK_CONSOLE)
 		return 0;
+	if (a->lock == CL_LOCK_RAMOOPS_ZONE && !CL_KNOWS_ZONES)
+		return -ENOENT;
 	if (a->lock == CL_LOCK_RAMOOPS_ZONE)
 		return a->context == CL_CONTEXT_FUNCTION ? 0 : -EINVAL;
 	a->held = cl_find_arch_lock(a->lock);
@@ -93,11 +102,13 @@ void cl_take_lock(struct cl_actor *a)
 		console_lock();
 		return;
 	}
+#if CL_KNOWS_ZONES
 	if (a->lock == CL_LOCK_RAMOOPS_ZONE) {
 		struct persistent_ram_zone *zone = (void *)a->argument;
 
 		a->held = CL_ARCH_LOCK(&zone->buffer_lock);
 	}
+#endif
 	preempt_disable();
 	arch_spin_lock(a->held);
 }

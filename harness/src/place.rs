@@ -59,7 +59,7 @@ pub fn preflight_options(project: &Project, results: PathBuf, qemu: Option<PathB
     let installed = bases.into_iter().filter_map(|base| match base.origin {
         // One of a suite is fetched by who needs it.
         Origin::Package(package) if package.suite.is_none() => Some(package.name),
-        Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) => None,
+        Origin::Package(_) | Origin::Tarball(_) | Origin::Git(_) | Origin::Prebuilt(_) => None,
     });
     options.source_packages = installed.collect();
     options

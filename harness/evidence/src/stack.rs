@@ -131,6 +131,9 @@ impl Caller {
 /// Who called whom, as far as `memory` tells.
 pub fn walk(standing: &VcpuState, symbols: &Symbols, memory: &Memory) -> Chain {
     let mut chain = Chain::default();
+    if !symbols.has_frame_pointers() {
+        return chain;
+    }
     chain.wants = frames(standing, symbols, memory, &mut chain.callers).err();
     chain
 }

@@ -14,6 +14,8 @@ pub struct Symbols {
     slide: u64,
     /// A module's functions by their first and behind last address, if they are known.
     module: Vec<(u64, u64, String)>,
+    /// Whether RBP is a register like any other, and leads to nobody's caller.
+    no_frame_pointers: bool,
 }
 
 /// The function that an address lies in.
@@ -51,7 +53,19 @@ impl Symbols {
         }
         // Stable: of several names of one address the first is taken below, as the map has it.
         by_address.sort_by_key(|(address, _)| *address);
-        Self { by_address: by_address.into(), end, slide: 0, module: Vec::new() }
+        Self { by_address: by_address.into(), end, ..Self::default() }
+    }
+
+    /// The symbols of a kernel without frame pointers, of whose stacks nothing is told.
+    #[must_use]
+    pub const fn without_frame_pointers(mut self) -> Self {
+        self.no_frame_pointers = true;
+        self
+    }
+
+    /// Whether who called whom can be told.
+    pub const fn has_frame_pointers(&self) -> bool {
+        !self.no_frame_pointers
     }
 
     /// The symbols of a kernel that runs `slide` bytes above its link addresses.

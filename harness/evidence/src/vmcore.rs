@@ -122,6 +122,8 @@ pub struct Dump {
     pub log: Option<RawRing>,
     /// Every CPU that the kernel can have.
     pub cpus: Vec<DumpedCpu>,
+    /// Nobody knows where this kernel keeps what its CPUs saved: there are no symbols of it.
+    pub without_symbols: bool,
     /// The one that panicked, by the kernel's own variable.
     pub panic_cpu: Option<u32>,
     /// All that was read, by its place in the file.

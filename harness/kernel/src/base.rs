@@ -28,6 +28,8 @@ pub enum Origin {
     Tarball(PathBuf),
     /// A commit of the user's own tree, which is only read.
     Git(GitOrigin),
+    /// A kernel that is built already, which is only read.
+    Prebuilt(Prebuilt),
 }
 
 /// A commit of a git tree.
@@ -41,6 +43,19 @@ pub struct GitOrigin {
     /// Another commit of the tree, whose build tree is reused: only what differs is compiled.
     #[serde(default)]
     pub near: Option<String>,
+}
+
+/// A kernel that is built already.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prebuilt {
+    /// Its bzImage. A relative path counts from the folder of `bases.yaml`.
+    pub image: PathBuf,
+    /// The folder that it was built in, or a distribution's headers. A relative path counts as well.
+    pub build: PathBuf,
+    /// What it was when it was named, if its name stands for that alone.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +161,9 @@ impl Origin {
             Self::Package(package) => Self::Package(package),
             Self::Tarball(path) => Self::Tarball(folder.join(path)),
             Self::Git(git) => Self::Git(GitOrigin { tree: folder.join(git.tree), ..git }),
+            Self::Prebuilt(Prebuilt { image, build, digest }) => {
+                Self::Prebuilt(Prebuilt { image: folder.join(image), build: folder.join(build), digest })
+            }
         }
     }
 }
@@ -173,15 +191,19 @@ mod tests {
     fn every_kind_of_base_is_read_in_order() {
         let (root, project) = project(
             "bases:\n  \"6.12\": { package: linux-source-6.12 }\n  local: { tarball: ../linux.tar.xz }\n  \
-             mine: { git: { tree: /src/linux, commit: v6.12 } }\n",
+             mine: { git: { tree: /src/linux, commit: v6.12 } }\n  \
+             theirs: { prebuilt: { image: /boot/vmlinuz-6.1, build: ../build } }\n",
         );
         let bases = list_bases(&project).all().unwrap();
         let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
-        assert_eq!(names, ["6.12", "local", "mine"]);
+        assert_eq!(names, ["6.12", "local", "mine", "theirs"]);
         assert_eq!(bases[0].origin, Origin::Package("linux-source-6.12".parse().unwrap()));
         assert_eq!(bases[1].origin, Origin::Tarball(root.path().join("guest-kernel/../linux.tar.xz")));
         let git = GitOrigin { tree: "/src/linux".into(), commit: "v6.12".into(), near: None };
         assert_eq!(bases[2].origin, Origin::Git(git));
+        let build = root.path().join("guest-kernel/../build");
+        let prebuilt = Prebuilt { image: "/boot/vmlinuz-6.1".into(), build, digest: None };
+        assert_eq!(bases[3].origin, Origin::Prebuilt(prebuilt));
     }
 
     #[test]
@@ -203,7 +225,7 @@ mod tests {
         2 |   a: { pakage: linux }
           |        ^^^^^^
 
-        hint: did you mean `package`? (known: package, tarball, git)
+        hint: did you mean `package`? (known: package, tarball, git, prebuilt)
         ");
         assert_snapshot!(error("bases:\n  a: { git: { tree: /x, comit: y } }\n"), @"
         reading ROOT/guest-kernel/bases.yaml: unknown key `comit` in `bases`

@@ -258,10 +258,11 @@ impl Order<'_> {
             build_id,
             durations,
             sizes: Sizes { image: size(image)?, vmlinux: size(vmlinux)?, module: size(module)? },
+            prebuilt: None,
         })
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+pub(super) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -152,6 +152,29 @@ pub enum KernelError {
         /// What would be one.
         hint: &'static str,
     },
+    /// A kernel that is built already cannot be tried.
+    #[error("kernel {}: {cause}\n\nhint: {hint}", image.display())]
+    Prebuilt {
+        /// Its image.
+        image: PathBuf,
+        /// Why not.
+        cause: String,
+        /// What would help.
+        hint: String,
+    },
+    /// A variant changes what is built, and the kernel is built already.
+    #[error(
+        "variant `{variant}` is not for base `{base}`: it {what}, and that kernel is built already\n\n\
+         hint: name a variant without, such as stock, or one that only sets something, as in stock+post_notifiers=1"
+    )]
+    NothingToBuild {
+        /// The variant.
+        variant: String,
+        /// What it changes.
+        what: &'static str,
+        /// The base.
+        base: String,
+    },
     /// Two commits have nothing between them that could be bisected.
     #[error("from {good} to {bad} in {}: {cause}\n\nhint: the good one has to be an ancestor of the bad one", tree.display())]
     Range {
@@ -331,6 +354,8 @@ impl KernelError {
             | Self::Git { .. }
             | Self::Tree { .. }
             | Self::Named { .. }
+            | Self::Prebuilt { .. }
+            | Self::NothingToBuild { .. }
             | Self::Range { .. }
             | Self::Patch { .. }
             | Self::Fragment { .. }

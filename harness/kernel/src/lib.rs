@@ -8,6 +8,12 @@
 //!                              Workbench (locked) ─> overlay ─> configure ─> compile ─> publish ─> Kernel
 //! ```
 //!
+//! A kernel that is built already is read where it is, and only crashlab is built against it:
+//!
+//! ```text
+//! image, build folder ─> Prebuilt ─> Found ─> crashlab, symbols, modules ─> publish ─> Kernel
+//! ```
+//!
 //! What somebody sent becomes a variant first:
 //!
 //! ```text
@@ -22,6 +28,7 @@ mod archive;
 mod axis;
 mod base;
 mod build;
+mod bzimage;
 mod cancel;
 mod change;
 mod commits;
@@ -47,10 +54,12 @@ mod mail;
 mod mailbox;
 mod make;
 mod module;
+mod module_files;
 mod named;
 mod options;
 mod package;
 mod patch;
+mod prebuilt;
 mod process;
 mod record;
 mod remembered;
@@ -70,7 +79,7 @@ mod workbench;
 
 pub use self::archive::download_packages;
 pub use self::axis::{Asked, Axis, GuestAxis, ModuleParameter, Setting, list_axes, read_axes};
-pub use self::base::{Base, Origin, commit_as_base, commit_name, list_bases, list_commits, read_bases};
+pub use self::base::{Base, Origin, Prebuilt, commit_as_base, commit_name, list_bases, list_commits, read_bases};
 pub use self::cancel::Canceller;
 pub use self::custom::CustomBuild;
 pub use self::error::{Fault, KernelError, PatchFault, Unmet};
@@ -83,8 +92,11 @@ pub use self::knob::Knob;
 pub use self::named::bases_named;
 pub use self::options::{OptionChange, options_as_variant};
 pub use self::package::Package;
-pub use self::record::{BuildRecord, Durations, PatchRecord, Sizes, SourceRecord, ToolRecord};
-pub use self::required::{Lacking, Required, lacking, required};
+pub use self::prebuilt::prebuilt_as_base;
+pub use self::record::{
+    BuildRecord, Durations, Lack, PatchRecord, PrebuiltRecord, Sizes, SourceRecord, Symbols, ToolRecord,
+};
+pub use self::required::{Lacking, Required, Without, lacking, required};
 pub use self::series::PatchHead;
 pub use self::store::{Kernel, SEAL, Store};
 pub use self::thread::LeftOut;

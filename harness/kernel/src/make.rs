@@ -12,7 +12,7 @@ use super::workbench::Workbench;
 use super::{Canceller, KernelError, files};
 
 /// The build's environment, part of every key by way of the recipe's version.
-const STILL: [(&str, &str); 6] = [
+pub(super) const STILL: [(&str, &str); 6] = [
     ("ARCH", "x86_64"),
     ("KBUILD_BUILD_TIMESTAMP", "1970-01-01"),
     ("KBUILD_BUILD_USER", "harness"),

@@ -1,8 +1,10 @@
 //! Programs that are started for a build: directly, never by a shell, each in a process group that ends with its use.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -186,6 +188,23 @@ pub(super) fn run_quiet(
     Ok((status, said))
 }
 
+/// Runs a program and writes what it writes to its standard output to the file at `path`. It is an error if the program fails.
+pub(super) fn write_out(
+    command: &mut Command,
+    path: &Path,
+    canceller: &Canceller,
+    doing: &str,
+) -> Result<(), KernelError> {
+    let file = File::create(path).map_err(KernelError::io("writing", path))?;
+    let mut group = Group::start(command.stdout(file).stderr(Stdio::piped()), canceller, doing)?;
+    let complaint = group.child.stderr.take().map(drain).unwrap_or_default();
+    let program = group.name.clone();
+    match group.wait()? {
+        status if status.success() => Ok(()),
+        status => Err(KernelError::Tool { doing: doing.to_owned(), program, status: ended(status), said: complaint }),
+    }
+}
+
 /// Runs a program that reads a stream, and feeds it. `progress` is told how many bytes it has taken. Returns how it
 /// ended and what it complained of; that it stopped reading is no error here, since then it complains.
 pub(super) fn feed(
@@ -262,6 +281,17 @@ mod tests {
         let answer = ask(program("sh").args(["-c", script]), &Canceller::default(), "x").unwrap();
         assert_eq!(answer.lines, ["one", "two"]);
         assert_eq!((answer.status.code(), answer.complaint.as_str()), (Some(3), "warning: ambiguous"));
+    }
+
+    #[test]
+    fn what_a_program_writes_is_in_the_file_unless_it_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let run = |script: &str| write_out(program("sh").args(["-c", script]), &path, &Canceller::default(), "asking");
+        run("printf 'a\\0b'").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"a\0b");
+        let error = run("echo no >&2; exit 3").unwrap_err().to_string();
+        assert!(error.starts_with("asking: sh failed (exit code 3): no"), "{error}");
     }
 
     #[test]

@@ -2,11 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Version;
 use super::module::MODULE;
+use super::{Version, Without};
 
+/// What is booted.
+pub(super) const IMAGE: &str = "bzImage";
+/// The ELF file with all symbols.
+pub(super) const VMLINUX: &str = "vmlinux";
+/// Address, type and name of each symbol.
+pub(super) const SYSTEM_MAP: &str = "System.map";
+/// The final `.config`.
+pub(super) const CONFIG: &str = "config";
+/// What the build said.
+pub(super) const BUILD_LOG: &str = "build.log";
 /// The files that are kept of a build.
-pub(super) const FILES: [&str; 6] = ["bzImage", "vmlinux", "System.map", "config", MODULE, "build.log"];
+pub(super) const FILES: [&str; 6] = [IMAGE, VMLINUX, SYSTEM_MAP, CONFIG, MODULE, BUILD_LOG];
 /// The file with its [`BuildRecord`].
 pub(super) const BUILD_RECORD: &str = "build.json";
 
@@ -32,25 +42,81 @@ pub struct BuildRecord {
     pub arguments: Vec<String>,
     /// What `uname -r` says in it.
     pub release: String,
-    /// The GNU build id of `vmlinux`, in hex.
+    /// The GNU build id of `vmlinux`, in hex; empty if there is no `vmlinux`.
     pub build_id: String,
     /// How long it took.
     pub durations: Durations,
     /// How large it is.
     pub sizes: Sizes,
+    /// What is to be known of it, if it was built elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prebuilt: Option<PrebuiltRecord>,
+}
+
+impl BuildRecord {
+    /// Whether a file of [`FILES`] is kept of it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let symbols = self.prebuilt.as_ref().map_or(&Symbols::All, |prebuilt| &prebuilt.symbols);
+        match symbols {
+            Symbols::All => true,
+            Symbols::Map(_) => name != VMLINUX,
+            Symbols::None(_) => name != VMLINUX && name != SYSTEM_MAP,
+        }
+    }
+}
+
+/// What is to be known of a kernel that was built elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrebuiltRecord {
+    /// SHA-256 of its image.
+    pub image: String,
+    /// What is known of its symbols.
+    pub symbols: Symbols,
+    /// What it lacks of what the harness needs, and can do without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
+    /// Options that are modules, and whose modules guests load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<String>,
+    /// The files of these modules and of those that they need, in the order in which they are loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<String>,
+}
+
+/// What is known of a kernel's symbols.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Symbols {
+    /// There are `vmlinux` and `System.map`.
+    All,
+    /// There is a `System.map` alone, for this reason.
+    Map(String),
+    /// There is neither, for this reason.
+    None(String),
+}
+
+/// An option that a kernel has not as it is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lack {
+    /// `CONFIG_KEXEC_FILE`.
+    pub option: String,
+    /// What it is instead.
+    pub got: String,
+    /// What is not possible without it.
+    pub without: Without,
 }
 
 /// A source, by content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
-    /// `package`, `tarball` or `git`.
+    /// `package`, `tarball`, `git`, or `prebuilt`.
     pub kind: String,
-    /// The package, the tarball's path, or `tree@commit`.
+    /// The package, the path of the tarball or of the image, or `tree@commit`.
     pub name: String,
     /// The hash of the commit, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// SHA-256 of the tarball, or one that stands for the commit.
+    /// SHA-256 of the tarball, or one that stands for the commit or for image, configuration and exported symbols.
     pub digest: String,
     /// The version its Makefile says.
     pub version: Version,

@@ -54,7 +54,7 @@ impl Missing {
             (_, Some(digest), _) => Known::Digest(digest.clone()),
             (_, None, Origin::Package(package)) => Known::Name(package.to_string()),
             (_, None, Origin::Tarball(path)) => Known::Name(path.display().to_string()),
-            (_, None, Origin::Git(_)) => Known::Unknown,
+            (_, None, Origin::Git(_) | Origin::Prebuilt(_)) => Known::Unknown,
         }
     }
 }
@@ -102,7 +102,7 @@ impl Store {
     }
 
     /// The records of all kernels that are there, and when they were written.
-    fn records(&self) -> Result<Vec<(std::time::SystemTime, BuildRecord)>, KernelError> {
+    pub(super) fn records(&self) -> Result<Vec<(std::time::SystemTime, BuildRecord)>, KernelError> {
         let kernels = self.cache().join("kernels");
         let fail = KernelError::io("looking for kernels in", &kernels);
         let mut records = Vec::new();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Fragments, Versions, line_of, required as fragments};
 use super::given::{Kconfig, version_of};
@@ -52,6 +52,70 @@ pub struct Lacking {
     pub got: String,
 }
 
+/// What is not possible on a kernel that lacks an option which the harness can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Without {
+    /// Lines of the log are recognised by less.
+    LinePrefix,
+    /// Who called whom in a hang or a dump is not known.
+    FramePointers,
+    /// Symbols that are not exported are missing: then crashlab does not build.
+    Exports,
+    /// Channel `pstore` keeps nothing.
+    Pstore,
+    /// There is no pstore by ramoops, or not all of it.
+    Ramoops,
+    /// There is no crash kernel.
+    CrashKernel,
+}
+
+impl Without {
+    /// What is done about it, in words.
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Self::LinePrefix => "lines of the log do not tell their time or their writer",
+            Self::FramePointers => {
+                "who called whom is not told of hangs and dumps, and hangs are recognised by the deadline alone"
+            }
+            Self::Exports => "crashlab may not build",
+            Self::Pstore => "channel pstore keeps nothing",
+            Self::Ramoops => "scenarios with ramoops that need it are skipped",
+            Self::CrashKernel => "scenarios with a crash kernel are skipped",
+        }
+    }
+}
+
+/// The options that the harness can do without, of a kernel that is built already.
+const DISPENSABLE: [(&str, Without); 21] = [
+    ("CONFIG_PRINTK_TIME", Without::LinePrefix),
+    ("CONFIG_PRINTK_CALLER", Without::LinePrefix),
+    ("CONFIG_UNWINDER_FRAME_POINTER", Without::FramePointers),
+    ("CONFIG_TRIM_UNUSED_KSYMS", Without::Exports),
+    ("CONFIG_ACPI_APEI", Without::Pstore),
+    ("CONFIG_MISC_FILESYSTEMS", Without::Pstore),
+    ("CONFIG_PSTORE", Without::Pstore),
+    ("CONFIG_PSTORE_RAM", Without::Ramoops),
+    ("CONFIG_PSTORE_CONSOLE", Without::Ramoops),
+    ("CONFIG_PSTORE_PMSG", Without::Ramoops),
+    ("CONFIG_KEXEC", Without::CrashKernel),
+    ("CONFIG_KEXEC_FILE", Without::CrashKernel),
+    ("CONFIG_KEXEC_SIG_FORCE", Without::CrashKernel),
+    ("CONFIG_CRASH_DUMP", Without::CrashKernel),
+    ("CONFIG_PROC_VMCORE", Without::CrashKernel),
+    ("CONFIG_RELOCATABLE", Without::CrashKernel),
+    ("CONFIG_VIRTIO_MENU", Without::CrashKernel),
+    ("CONFIG_VIRTIO_PCI", Without::CrashKernel),
+    ("CONFIG_VIRTIO_CONSOLE", Without::CrashKernel),
+    ("CONFIG_CRYPTO", Without::CrashKernel),
+    ("CONFIG_CRYPTO_SHA256", Without::CrashKernel),
+];
+
+/// What is not possible without an option; none of those without which nothing is.
+pub(super) fn without(option: &str) -> Option<Without> {
+    DISPENSABLE.iter().find(|(name, _)| *name == option).map(|(_, without)| *without)
+}
+
 /// All that the harness needs, in the order of the project's files.
 pub fn required(project: &Project) -> Result<Vec<Required>, KernelError> {
     let mut all = Vec::new();
@@ -67,8 +131,17 @@ pub fn required(project: &Project) -> Result<Vec<Required>, KernelError> {
 pub fn lacking(project: &Project, path: &Path) -> Result<Vec<Lacking>, KernelError> {
     let text = fs::read_to_string(path).map_err(|source| KernelError::NoKconfig { path: path.to_owned(), source })?;
     Kconfig::parse(path, &text)?;
-    let (config, version) = (Config::parse(&text), version_of(&text));
-    Ok(required(project)?.into_iter().filter_map(|required| of(required, &config, version.as_ref())).collect())
+    lacking_in(project, &text, version_of(&text).as_ref())
+}
+
+/// What the text of a configuration lacks of that, for a kernel of this version.
+pub(super) fn lacking_in(
+    project: &Project,
+    text: &str,
+    version: Option<&Version>,
+) -> Result<Vec<Lacking>, KernelError> {
+    let config = Config::parse(text);
+    Ok(required(project)?.into_iter().filter_map(|required| of(required, &config, version)).collect())
 }
 
 fn of(required: Required, config: &Config, version: Option<&Version>) -> Option<Lacking> {
@@ -131,6 +204,18 @@ mod tests {
                 "CONFIG_CRYPTO=y\nChecksums.; Linux 6.5 and older",
             ]
         );
+    }
+
+    /// An option that is called otherwise in the project's files would be taken for one without which nothing is possible.
+    #[test]
+    fn what_can_be_done_without_is_what_is_needed() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let all = required(&Project::find(here).unwrap()).unwrap();
+        for (option, _) in DISPENSABLE {
+            assert!(all.iter().any(|required| required.option == option), "{option}");
+        }
+        assert_eq!(without("CONFIG_FW_CFG_SYSFS"), None);
+        assert_eq!(without("CONFIG_KEXEC_FILE"), Some(Without::CrashKernel));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 
-use super::base::{Base, GitOrigin, Origin};
+use super::base::{Base, GitOrigin, Origin, Prebuilt};
 use super::change::Change;
 use super::error::WORKBENCH_BYTES;
 use super::git::{git_in, hash_of, lines_of};
@@ -64,6 +64,11 @@ impl Source {
             }
             Origin::Tarball(path) => Err(KernelError::TarballMissing { base: base.name.clone(), path: path.clone() }),
             Origin::Git(git) => Self::of_commit(git, canceller),
+            Origin::Prebuilt(Prebuilt { image, .. }) => Err(KernelError::Prebuilt {
+                image: image.clone(),
+                cause: "it is built already, and has no source here".to_owned(),
+                hint: "name a base that is made from a source".to_owned(),
+            }),
         }
     }
 

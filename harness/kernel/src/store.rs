@@ -5,19 +5,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::base::Base;
+use super::base::{Base, Origin, Prebuilt};
 use super::build::{Order, build};
 use super::config::{Config, Wanted};
 use super::key::Ingredients;
 use super::knob::Knob;
 use super::module::{MODULE, ModuleSources};
-use super::record::{BUILD_RECORD, FILES};
+use super::record::{BUILD_LOG, BUILD_RECORD, CONFIG, FILES, IMAGE, SYSTEM_MAP, VMLINUX};
 use super::remembered::Missing;
 use super::series::{Patch, PatchHead};
 use super::source::Source;
 use super::variant::Variant;
-use super::workbench::Workbench;
-use super::{BuildEvent, BuildRecord, Canceller, KernelError, ToolRecord, Version, files, toolchain};
+use super::workbench::{Workbench, lock};
+use super::{
+    BuildEvent, BuildRecord, Canceller, KernelError, PrebuiltRecord, ToolRecord, Version, Without, files, module_files,
+    prebuilt, toolchain,
+};
 use harness_model::{GuestChange, KernelName};
 use harness_project::Project;
 
@@ -62,22 +65,35 @@ impl Kernel {
 
     /// The image that QEMU boots and `kexec_file_load` takes.
     pub fn bzimage(&self) -> PathBuf {
-        self.dir.join("bzImage")
+        self.dir.join(IMAGE)
     }
 
-    /// The ELF file with all symbols, without debug information.
-    pub fn vmlinux(&self) -> PathBuf {
-        self.dir.join("vmlinux")
+    /// The ELF file with all symbols, if there is one.
+    pub fn vmlinux(&self) -> Option<PathBuf> {
+        self.record.has(VMLINUX).then(|| self.dir.join(VMLINUX))
     }
 
-    /// Address, type and name of each symbol.
-    pub fn system_map(&self) -> PathBuf {
-        self.dir.join("System.map")
+    /// Address, type and name of each symbol, if they are known.
+    pub fn system_map(&self) -> Option<PathBuf> {
+        self.record.has(SYSTEM_MAP).then(|| self.dir.join(SYSTEM_MAP))
+    }
+
+    /// The modules that guests load before they do anything else, in this order.
+    pub fn modules(&self) -> Vec<PathBuf> {
+        let names = self.record.prebuilt.iter().flat_map(|prebuilt| &prebuilt.modules);
+        names.map(|name| self.dir.join(module_files::FOLDER).join(name)).collect()
+    }
+
+    /// Whether who called whom can be read from its stacks.
+    pub fn has_frame_pointers(&self) -> bool {
+        let lacks =
+            |prebuilt: &PrebuiltRecord| prebuilt.lacks.iter().any(|lack| lack.without == Without::FramePointers);
+        !self.record.prebuilt.as_ref().is_some_and(lacks)
     }
 
     /// The final `.config`.
     pub fn config(&self) -> PathBuf {
-        self.dir.join("config")
+        self.dir.join(CONFIG)
     }
 
     /// What each of these options has in the final `.config`; `n` where it is not set.
@@ -93,7 +109,7 @@ impl Kernel {
 
     /// What the build said.
     pub fn build_log(&self) -> PathBuf {
-        self.dir.join("build.log")
+        self.dir.join(BUILD_LOG)
     }
 }
 
@@ -137,6 +153,9 @@ impl Store {
             guest: variant.guest,
             record,
         };
+        if let Origin::Prebuilt(built) = &base.origin {
+            return self.prebuilt(project, (&variant, &base, &module), built, report).map(kernel);
+        }
         let (tools, source) = match self.origins(name, (&variant, &base), report) {
             Ok(origins) => origins,
             Err(missing) => {
@@ -183,6 +202,55 @@ impl Store {
         Ok(kernel(record))
     }
 
+    /// The kernel that is built already, with crashlab built against it.
+    fn prebuilt(
+        &self,
+        project: &Project,
+        (variant, base, module): (&Variant, &Base, &ModuleSources),
+        built: &Prebuilt,
+        report: &mut dyn FnMut(BuildEvent),
+    ) -> Result<BuildRecord, KernelError> {
+        if let Some(what) = variant.changes_the_build() {
+            let (variant, base) = (variant.name.clone(), base.name.clone());
+            return Err(KernelError::NothingToBuild { variant, what, base });
+        }
+        // What it was when it was named is here, whatever has become of its files.
+        let named = built.digest.as_ref().and_then(|digest| self.find(&prebuilt::key(digest, module)));
+        let packed = || -> Result<Option<BuildRecord>, KernelError> {
+            let is_it = |record: &BuildRecord| {
+                record.base == base.name && prebuilt::key(&record.source.digest, module) == record.key
+            };
+            Ok(self.records()?.into_iter().map(|(_, record)| record).find(is_it))
+        };
+        let known = match named {
+            None if self.sealed => packed()?,
+            named => named,
+        };
+        if let Some(record) = known {
+            report(BuildEvent::Cached);
+            return Ok(record);
+        }
+        if self.sealed {
+            let kernel = KernelName { variant: variant.name.clone(), base: base.name.clone() };
+            return Err(KernelError::NotPacked { kernel });
+        }
+        let found = built.look(project)?;
+        let key = prebuilt::key(&found.digest, module);
+        let folder = self.cache.join("workbench").join(format!("prebuilt-{}", key.get(..12).unwrap_or(&key)));
+        fs::create_dir_all(&folder).map_err(KernelError::io("creating", &folder))?;
+        let _lock = lock(&folder.join("lock"), &self.canceller, report)?;
+        if let Some(record) = self.find(&key) {
+            report(BuildEvent::Cached);
+            return Ok(record);
+        }
+        report(BuildEvent::Module);
+        let purpose = prebuilt::Purpose { variant: &variant.name, base: &base.name, key: &key };
+        let output = found.build(purpose, module, &folder, &self.canceller)?;
+        let record = self.publish(&output, &key)?;
+        report(BuildEvent::Done);
+        Ok(record)
+    }
+
     /// The patches of a kernel of that name, in order.
     pub fn series(
         &self,
@@ -222,7 +290,8 @@ impl Store {
     pub(super) fn find(&self, key: &str) -> Option<BuildRecord> {
         let folder = self.folder(key);
         let record: BuildRecord = serde_json::from_slice(&fs::read(folder.join(BUILD_RECORD)).ok()?).ok()?;
-        (record.key == key && FILES.iter().all(|name| folder.join(name).is_file())).then_some(record)
+        let whole = FILES.iter().all(|name| !record.has(name) || folder.join(name).is_file());
+        (record.key == key && whole).then_some(record)
     }
 
     /// Moves a finished folder to its address. One that is there has been damaged since, or it would have been found.

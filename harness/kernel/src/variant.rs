@@ -144,6 +144,19 @@ impl Variant {
         self.custom.as_ref().map_or(&[], |custom| custom.arguments.as_slice())
     }
 
+    /// What it changes of what is built, in words, if it does.
+    pub(super) fn changes_the_build(&self) -> Option<&'static str> {
+        if self.most_patches() > 0 {
+            Some("has patches")
+        } else if !self.config.is_empty() {
+            Some("has options of its own")
+        } else if self.custom.is_some() {
+            Some("has a configuration or arguments for make of its own")
+        } else {
+            None
+        }
+    }
+
     /// The variant whose folder has this name, with nothing set about it.
     pub(super) fn named(project: &Project, name: &str) -> Result<Self, KernelError> {
         let folders = [folder(project), project.scratch_variants()];

@@ -232,7 +232,12 @@ fn killed_since(folder: &Path) -> Result<Option<SystemTime>, KernelError> {
     files::meta(&mark).map_err(&fail)?.map(|meta| meta.modified()).transpose().map_err(&fail)
 }
 
-fn lock(path: &Path, canceller: &Canceller, report: &mut dyn FnMut(BuildEvent)) -> Result<File, KernelError> {
+/// Waits until nobody else has the lock of this path, which is held for as long as the file is open.
+pub(super) fn lock(
+    path: &Path,
+    canceller: &Canceller,
+    report: &mut dyn FnMut(BuildEvent),
+) -> Result<File, KernelError> {
     let fail = KernelError::io("locking", path);
     let file = File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(&fail)?;
     let mut waiting = false;

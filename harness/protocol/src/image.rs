@@ -2,6 +2,9 @@
 
 /// crashlab.
 pub const CRASHLAB: &str = "/crashlab.ko";
+/// The folder of modules that the kernel has not built in, `00-virtio_ring.ko`, in the order in which they are loaded; not there
+/// if there are none.
+pub const MODULES: &str = "/modules";
 /// A program of the user's.
 pub const WORKLOAD: &str = "/workload";
 /// The kernel that takes over when the guest's dies.

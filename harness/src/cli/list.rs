@@ -84,6 +84,7 @@ fn origin(origin: &Origin) -> String {
         Origin::Package(package) => format!("source package {package}"),
         Origin::Tarball(path) => format!("tarball {}", path.display()),
         Origin::Git(git) => format!("commit {} of {}", git.commit, git.tree.display()),
+        Origin::Prebuilt(prebuilt) => format!("kernel {}, built already", prebuilt.image.display()),
     }
 }
 

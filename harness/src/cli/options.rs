@@ -48,12 +48,43 @@ pub struct TreeArguments {
     /// PACKAGE/SUITE; or a commit, a tag, or both ends of a range A..B of the git tree in this folder
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
+    #[command(flatten)]
+    prebuilt: PrebuiltArguments,
+}
+
+/// Kernels that are built already, on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PrebuiltArguments {
+    /// A kernel that is built already, as its bzImage: /boot/vmlinuz-RELEASE (repeatable, each with its --kernel-build). Only
+    /// crashlab is built, against the build folder, which is not written to
+    #[arg(long, value_name = "FILE", requires = "kernel_build")]
+    kernel_image: Vec<PathBuf>,
+    /// The build folder of that kernel, or a distribution's headers: /lib/modules/RELEASE/build
+    #[arg(long, value_name = "DIR", requires = "kernel_image")]
+    kernel_build: Vec<PathBuf>,
+}
+
+impl PrebuiltArguments {
+    /// Makes bases of them; returns their names.
+    pub fn bases(&self, project: &Project) -> Result<Vec<String>, Failure> {
+        let Self { kernel_image: images, kernel_build: builds } = self;
+        if images.len() != builds.len() {
+            return Err(Failure::input(format!(
+                "there are {} kernels that are built already, and {} build folders\n\n\
+                 hint: --kernel-build belongs to each --kernel-image, in the same order",
+                images.len(),
+                builds.len()
+            )));
+        }
+        let bases = images.iter().zip(builds).map(|(image, build)| kernel::prebuilt_as_base(project, image, build));
+        Ok(bases.collect::<Result<_, _>>()?)
+    }
 }
 
 impl TreeArguments {
     /// Whether there are any.
     pub fn any(&self) -> bool {
-        self.tree.is_some() || !self.kernel.is_empty()
+        self.tree.is_some() || !self.kernel.is_empty() || !self.prebuilt.kernel_image.is_empty()
     }
 
     /// Makes bases of them: those of the tree, and the names of all.
@@ -66,6 +97,7 @@ impl TreeArguments {
         for kernel in &self.kernel {
             names.extend(kernel::bases_named(project, kernel, &canceller)?);
         }
+        names.extend(self.prebuilt.bases(project)?);
         Ok((tree, names))
     }
 }

@@ -23,11 +23,12 @@ use crate::session::{Asked, Catalogue, Request, Resumable, RunOutcome, TrialOpti
 #[command(
     after_help = "Examples:\n  harness run --suite quick\n  harness run --variant stock --scenario panic-alone --trials 20\n  \
                   harness run --suite quick --until decided\n  harness run --tree ~/linux --against v6.12\n  \
-                  harness run --suite quick --kconfig /boot/config-6.12.48+deb13-amd64\n  harness run --resume latest"
+                  harness run --suite quick --kconfig /boot/config-6.12.48+deb13-amd64\n  \
+                  harness run --kernel-image arch/x86/boot/bzImage --kernel-build .\n  harness run --resume latest"
 )]
 pub struct Arguments {
     /// The suite to run [default: the pack's]
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "tree", "kernel", "resume", "pack"])]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["scenario", "tree", "kernel", "kernel_image", "resume", "pack"])]
     suite: Option<String>,
     /// A scenario to run (repeatable; with --suite: only these of it)
     #[arg(long, value_name = "NAME")]
@@ -64,7 +65,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "param", "trials", "shard",
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "kernel_image", "param", "trials", "shard",
           "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::options::{BuildArguments, TrialArguments};
+use super::options::{BuildArguments, PrebuiltArguments, TrialArguments};
 use super::project::{catalogue, project, session};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
@@ -26,11 +26,13 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "stock")]
     variant: String,
     /// The base that the variant is made from [default: 6.12]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "kernel_image")]
     base: Option<String>,
     /// The kernel that it is made from, as for `run`; of a range the last
-    #[arg(long, value_name = "KERNEL", conflicts_with = "base")]
+    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["base", "kernel_image"])]
     kernel: Option<String>,
+    #[command(flatten)]
+    prebuilt: PrebuiltArguments,
     /// The value of a parameter (repeatable); the first point that has them all is run
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<ParamFilter>,
@@ -47,7 +49,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let options = arguments.trial_as.options();
     let named = match &arguments.kernel {
         Some(kernel) => kernel::bases_named(&project(global)?, kernel, &Canceller::default())?.pop(),
-        None => None,
+        None => arguments.prebuilt.bases(&project(global)?)?.pop(),
     };
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     catalogue.scenario(&arguments.scenario)?;

@@ -4,9 +4,10 @@
 //! images/agent ──cargo──> agent ─┐
 //!                                ├─> initramfs (newc cpio, uncompressed)
 //! kernel stage ──> crashlab.ko ──┘
+//!                  modules that a kernel which was built elsewhere has not built in
 //!                  bzImage, and the agent alone in an initramfs of its own: what takes over when the kernel dies
 //! ```
 
 mod initramfs;
 
-pub use initramfs::{Crash, capture_initramfs, initramfs};
+pub use initramfs::{Content, Crash, Module, capture_initramfs, initramfs};

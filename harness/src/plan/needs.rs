@@ -23,13 +23,16 @@ pub fn missing_requirement(needs: &Needs, kernel: &KernelFacts) -> Option<String
     }
     let named = |kind: &str, names: &[String], has: &dyn Fn(&str) -> bool| {
         let missing: Vec<&str> = names.iter().map(String::as_str).filter(|name| !has(name)).collect();
-        (!missing.is_empty()).then(|| format!("the kernel has no {kind} {}", missing.join(", ")))
+        let why =
+            if kernel.knows_symbols() { "the kernel has no" } else { "it is not known whether the kernel has the" };
+        (!missing.is_empty()).then(|| format!("{why} {kind} {}", missing.join(", ")))
     };
     lacking.extend(named("function", &needs.functions, &|name| kernel.has_function(name)));
     lacking.extend(named("symbol", &needs.symbols, &|name| kernel.has_symbol(name)));
-    lacking.extend(
-        needs.config.iter().filter(|option| !kernel.is_set(option)).map(|option| format!("{option} is not set")),
-    );
+    lacking.extend(needs.config.iter().filter(|option| !kernel.is_set(option)).map(|option| {
+        let what = if kernel.is_module(option) { "a module, which guests do not load" } else { "not set" };
+        format!("{option} is {what}")
+    }));
     if kernel.is_set("CONFIG_PREEMPT_RT") {
         let slept = |lock: &Lock| {
             format!("the lock {} is slept for (CONFIG_PREEMPT_RT), and no CPU can be kept by it", lock.word())
@@ -63,7 +66,7 @@ not a line
     const CONFIG: &str = "# CONFIG_KEXEC is not set\nCONFIG_PSTORE=y\nCONFIG_PSTORE_RAM=m\nCONFIG_HZ=1000\n";
 
     fn kernel(version: &str) -> KernelFacts {
-        KernelFacts::new(version.parse().unwrap(), MAP, CONFIG)
+        KernelFacts::new(version.parse().unwrap(), Some(MAP), CONFIG)
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -110,19 +113,36 @@ not a line
     }
 
     #[test]
-    fn options_are_built_in_or_a_module() {
+    fn without_symbols_nothing_that_is_needed_is_known_to_be_there() {
+        let kernel = KernelFacts::new("6.12".parse().unwrap(), None, CONFIG);
+        let needs = Needs { functions: names(&["panic"]), symbols: names(&["psinfo"]), ..Needs::default() };
+        assert_eq!(
+            missing_requirement(&needs, &kernel).as_deref(),
+            Some(
+                "it is not known whether the kernel has the function panic; it is not known whether the kernel has the \
+                 symbol psinfo"
+            )
+        );
+        assert_eq!(missing_requirement(&Needs::default(), &kernel), None);
+    }
+
+    /// Guests load no modules but those that come with a kernel that is built already.
+    #[test]
+    fn options_are_built_in() {
         let of = |config: &[&str]| {
             missing_requirement(&Needs { config: names(config), ..Needs::default() }, &kernel("6.12.117"))
                 .unwrap_or_default()
         };
-        assert_eq!(of(&["CONFIG_PSTORE", "CONFIG_PSTORE_RAM", "CONFIG_HZ"]), "");
+        assert_eq!(of(&["CONFIG_PSTORE", "CONFIG_HZ"]), "");
         assert_eq!(of(&["CONFIG_KEXEC", "CONFIG_X"]), "CONFIG_KEXEC is not set; CONFIG_X is not set");
+        assert_eq!(of(&["CONFIG_PSTORE_RAM"]), "CONFIG_PSTORE_RAM is a module, which guests do not load");
     }
 
     #[test]
     fn a_lock_that_is_slept_for_keeps_no_cpu() {
         let needs = Needs { spinning: vec![Lock::UartPort], ..Needs::default() };
-        let of = |config: &str| missing_requirement(&needs, &KernelFacts::new("6.12".parse().unwrap(), MAP, config));
+        let of =
+            |config: &str| missing_requirement(&needs, &KernelFacts::new("6.12".parse().unwrap(), Some(MAP), config));
         assert_eq!(of(CONFIG), None);
         assert_eq!(
             of("CONFIG_PREEMPT_RT=y\n").as_deref(),

@@ -79,9 +79,9 @@ pub struct KernelFiles {
 }
 
 impl KernelFiles {
-    /// Reads those of a kernel.
-    pub fn read(kernel: &Kernel) -> Result<Self, ProbesError> {
-        let (path, module) = (kernel.vmlinux(), kernel.crashlab());
+    /// Reads those of a kernel, whose `vmlinux` is at `path`.
+    pub fn read(kernel: &Kernel, path: PathBuf) -> Result<Self, ProbesError> {
+        let module = kernel.crashlab();
         let stamp = open(&module)?.function(STAMP);
         let stamp = stamp.map_err(|_| ProbesError::NoFunction { path: module, name: STAMP })?;
         Ok(Self { vmlinux: open(&path)?, path, stamp, version: kernel.record.release.parse().ok() })

@@ -174,8 +174,11 @@ pub struct KernelInfo {
     pub compiler: String,
     /// The kernel's release, as `uname -r` has it in the guest.
     pub release: String,
-    /// The GNU build id of `vmlinux`, hexadecimal.
+    /// The GNU build id of `vmlinux`, hexadecimal; empty if the kernel came without a `vmlinux`.
     pub build_id: String,
+    /// Digest of its image, if it was built elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// A file that was read, and its digest.

@@ -102,6 +102,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             compiler: "gcc (Debian 12.2.0-14) 12.2.0".into(),
             release: "6.12.117".into(),
             build_id: "0123456789abcdef".into(),
+            image: None,
         }],
         scenarios: vec![FileDigest { name: "panic-alone".into(), sha256: sha256('e') }],
         suite: Some("quick".into()),

@@ -1,7 +1,7 @@
 //! The rig that sessions use: kernels from the store, guests of this machine's QEMU.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use super::options::TrialOptions;
 use super::rig::{NoKernel, Rig};
 use crate::failure::Failure;
 use crate::guest::{Accelerator, Machine, Time};
-use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Store};
+use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Lack, Store, Symbols, Without};
 use crate::model::KernelName;
 use crate::model::consoles::FurtherConsoles;
 use crate::model::pstore::Backend;
@@ -135,7 +135,6 @@ impl QemuRig {
             let Guest { command_line, consoles, crash_boot, program, .. } = &instance.guest;
             let consoles = consoles.clone();
             let machine = Machine { cpus, memory_mib, pstore, consoles, crashkernel_mib, ..self.machine.clone() };
-            let crash_kernel = crash_kernel.as_ref().map(Kernel::bzimage);
             let options = GuestSourceOptions {
                 cache: self.project.cache(),
                 agent: &agent,
@@ -144,7 +143,7 @@ impl QemuRig {
                 tracer: self.tracer.as_ref(),
                 waits: &self.waits,
                 command_line,
-                crash_kernel: crash_kernel.as_deref(),
+                crash_kernel: crash_kernel.as_ref(),
                 crash_boot,
                 program: program.as_ref().map(|program| program.path.as_path()),
             };
@@ -196,6 +195,9 @@ impl Rig for QemuRig {
             Err(error) if error.fault() == Fault::Input => return Ok(Err(error.into())),
             Err(error) => return Err(error.into()),
         };
+        for note in notes(&kernel) {
+            self.events.note(&note);
+        }
         let crash_kernel = match &self.options.crash_kernel {
             // Named with a base of its own it is the same for all.
             Some(variant) => Some(self.kernel(catalogue, &KernelName::parse(variant, &kernel.base)).await??),
@@ -226,6 +228,7 @@ impl Rig for QemuRig {
             compiler: record.tools.compiler.clone(),
             release: record.release.clone(),
             build_id: record.build_id.clone(),
+            image: record.prebuilt.as_ref().map(|prebuilt| prebuilt.image.clone()),
         }
     }
 
@@ -252,6 +255,11 @@ impl Rig for QemuRig {
             .map_err(|error| Failure::host(format!("read {kernel}'s config: {error}", kernel = kernel.name())))?;
         let room = if smp == "n" { 1 } else { cpus.parse().unwrap_or(u32::MAX) };
         let words = [kernel.command_line.as_slice(), &instance.guest.command_line].concat();
+        if instance.guest.crashkernel_mib.is_some()
+            && let Some(lacks) = lacks(kernel, Without::CrashKernel)
+        {
+            return Ok(Some(format!("the kernel lacks what a crash kernel needs: {lacks}")));
+        }
         if let Some(reason) = instance.is_cut_off(online(instance.guest.cpus.min(room), &words)) {
             return Ok(Some(reason));
         }
@@ -280,6 +288,34 @@ impl Rig for QemuRig {
         let guest_sources = self.guest_sources(pairs, templates).await?;
         Ok(guest_sources.into_iter().map(|guests| guests as Arc<dyn RunTrial>).collect())
     }
+}
+
+/// What a kernel that was built elsewhere lacks of that; none if it lacks nothing.
+fn lacks(kernel: &Kernel, without: Without) -> Option<String> {
+    let lacks = kernel.record.prebuilt.iter().flat_map(|prebuilt| &prebuilt.lacks);
+    let lacks =
+        lacks.filter(|lack| lack.without == without).map(|Lack { option, got, .. }| format!("{option} is {got}"));
+    let lacks: Vec<String> = lacks.collect();
+    (!lacks.is_empty()).then(|| lacks.join(", "))
+}
+
+/// What is not possible on a kernel that was built elsewhere, and why.
+fn notes(kernel: &Kernel) -> Vec<String> {
+    let Some(prebuilt) = &kernel.record.prebuilt else { return Vec::new() };
+    let name = kernel.name();
+    let mut notes = Vec::new();
+    match &prebuilt.symbols {
+        Symbols::All => {}
+        Symbols::Map(why) => notes.push(format!("{name}: no timelines: {why}")),
+        Symbols::None(why) => notes.push(format!(
+            "{name}: no timelines, no functions by name in hangs and dumps, hangs are recognised by the deadline alone, and \
+             scenarios that need a function or a symbol are skipped: {why}"
+        )),
+    }
+    let without: BTreeSet<Without> = prebuilt.lacks.iter().map(|lack| lack.without).collect();
+    let note = |without| Some(format!("{name}: {}: {}", Without::consequence(without), lacks(kernel, without)?));
+    notes.extend(without.into_iter().filter_map(note));
+    notes
 }
 
 impl From<KernelError> for NoKernel {

@@ -47,14 +47,14 @@ struct Variables {
 #[derive(Debug)]
 pub(super) struct Dumps {
     variables: Variables,
-    /// The kernel's.
+    /// The kernel's; empty if it is not known.
     pub build_id: String,
 }
 
 impl Dumps {
-    /// For a kernel whose `System.map` this is.
-    pub fn new(map: &str, build_id: &str) -> Self {
-        Self { variables: Variables::of(map), build_id: build_id.to_owned() }
+    /// For a kernel whose `System.map` this is, if there is one.
+    pub fn new(map: Option<&str>, build_id: &str) -> Self {
+        Self { variables: Variables::of(map.unwrap_or_default()), build_id: build_id.to_owned() }
     }
 
     /// What has become of the dump of a guest that has ended so, whose kernel ran `slide` bytes above its link addresses.
@@ -184,6 +184,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.dump.without_symbols = variables.crash_notes.is_none();
         match full {
             Some(path) => self.copy(path).await,
             None => Ok(()),

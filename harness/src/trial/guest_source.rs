@@ -139,8 +139,8 @@ pub struct GuestSourceOptions<'a> {
     pub waits: &'a WaitSet,
     /// Words for the kernel's command line, behind those of the kernel's variant.
     pub command_line: &'a [String],
-    /// The crash kernel, `bzImage`, where one is loaded; the kernel itself if none is named.
-    pub crash_kernel: Option<&'a Path>,
+    /// The crash kernel, where one is loaded; the kernel itself if none is named.
+    pub crash_kernel: Option<&'a Kernel>,
     /// How it is booted.
     pub crash_boot: &'a CrashBoot,
     /// A program of the user's that lies in them.
@@ -213,16 +213,17 @@ impl GuestSource {
         let agent = read(options.agent)?;
         let crashlab = read(&kernel.crashlab())?;
         let dumps = machine.crashkernel_mib.map(|_| {
-            let map = kernel.system_map();
-            let text = std::fs::read_to_string(&map).map_err(io("read", &map))?;
-            Ok(Dumps::new(&text, &kernel.record.build_id))
+            let text = |map: PathBuf| std::fs::read_to_string(&map).map_err(io("read", &map));
+            let map = kernel.system_map().map(text).transpose()?;
+            Ok(Dumps::new(map.as_deref(), &kernel.record.build_id))
         });
         let dumps = dumps.transpose()?;
         let packing = || io("pack an initramfs with", options.agent);
         let crash = match machine.crashkernel_mib {
             Some(_) => {
-                let image = options.crash_kernel.map_or_else(|| kernel.bzimage(), Path::to_owned);
-                Some((read(&image)?, image::capture_initramfs(&agent).map_err(packing())?))
+                let crash_kernel = options.crash_kernel.unwrap_or(kernel);
+                let initramfs = image::capture_initramfs(&agent, &modules(crash_kernel)?).map_err(packing())?;
+                Some((read(&crash_kernel.bzimage())?, initramfs))
             }
             None => None,
         };
@@ -230,7 +231,8 @@ impl GuestSource {
         let line = crash_command_line(*cpus, command_line);
         let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash { kernel, initramfs, command_line: &line });
         let program = options.program.map(read).transpose()?;
-        let bytes = image::initramfs(&agent, &crashlab, crash, program.as_deref()).map_err(packing())?;
+        let content = image::Content { agent: &agent, modules: &modules(kernel)?, crashlab: &crashlab };
+        let bytes = image::initramfs(content, crash, program.as_deref()).map_err(packing())?;
         let digest = format!("{:x}", Sha256::digest(&bytes));
         let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
         if !initramfs.is_file() {
@@ -245,7 +247,8 @@ impl GuestSource {
         let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
-        let tracer = options.tracer.map(|tracer| GuestTracer::new(tracer, kernel, sleeps)).transpose();
+        let tracer = options.tracer.zip(kernel.vmlinux());
+        let tracer = tracer.map(|(tracer, vmlinux)| GuestTracer::new(tracer, kernel, vmlinux, sleeps)).transpose();
         let tracer = tracer.map_err(|source| GuestSourceError::Probes { kernel: name.clone(), source })?;
         let waits = options.waits.of(&kernel.record.source.version);
         let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();
@@ -422,6 +425,15 @@ fn template_key(
         hash.update([0]);
     }
     format!("{:x}", hash.finalize())
+}
+
+/// The modules that guests of a kernel load.
+fn modules(kernel: &Kernel) -> Result<Vec<image::Module>, GuestSourceError> {
+    let module = |path: PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(image::Module { name, file: read(&path)? })
+    };
+    kernel.modules().into_iter().map(module).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, GuestSourceError> {

@@ -122,6 +122,8 @@ pub(super) enum NotBefore {
     Watched(String),
     /// The host had no processor for it.
     Starved,
+    /// Of its kernel it cannot be told what a CPU waits for.
+    Untold,
 }
 
 /// A wait with an end.
@@ -265,6 +267,9 @@ impl fmt::Display for NotBefore {
             }
             Self::Watched(switch) => write!(f, "the watchdog of {switch} had not had its time"),
             Self::Starved => f.write_str("its vCPUs waited for processors of the host"),
+            Self::Untold => f.write_str(
+                "its kernel came without symbols or frame pointers, so it is not known what a CPU waits for",
+            ),
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::probes::{Extent, Image};
 /// A kernel's functions and its crashlab's.
 #[derive(Debug)]
 pub(super) struct KernelSymbols {
-    system_map: PathBuf,
+    /// None where the kernel's symbols are not known.
+    system_map: Option<PathBuf>,
+    frame_pointers: bool,
     crashlab: PathBuf,
     /// The variables whose addresses are wanted.
     variables: BTreeSet<String>,
@@ -33,7 +35,18 @@ struct Read {
 impl KernelSymbols {
     /// The symbols of a kernel of which these variables are wanted.
     pub fn of(kernel: &Kernel, variables: BTreeSet<String>) -> Self {
-        Self { system_map: kernel.system_map(), crashlab: kernel.crashlab(), variables, read: OnceCell::new() }
+        Self {
+            system_map: kernel.system_map(),
+            frame_pointers: kernel.has_frame_pointers(),
+            crashlab: kernel.crashlab(),
+            variables,
+            read: OnceCell::new(),
+        }
+    }
+
+    /// Whether they tell what a CPU waits for.
+    pub const fn tell_waits(&self) -> bool {
+        self.system_map.is_some() && self.frame_pointers
     }
 
     /// The kernel's functions, and crashlab's, whose code lies at `code` if that is known. The files are read the first
@@ -55,17 +68,23 @@ impl KernelSymbols {
     async fn read(&self) -> io::Result<&Read> {
         let reading = || {
             let (system_map, crashlab) = (self.system_map.clone(), self.crashlab.clone());
-            let variables = self.variables.clone();
-            off_thread(move || Read::from(&system_map, &crashlab, &variables))
+            let (variables, frame_pointers) = (self.variables.clone(), self.frame_pointers);
+            off_thread(move || Read::from(system_map.as_deref(), frame_pointers, &crashlab, &variables))
         };
         self.read.get_or_try_init(reading).await
     }
 }
 
 impl Read {
-    fn from(system_map: &Path, crashlab: &Path, variables: &BTreeSet<String>) -> io::Result<Self> {
-        let map = std::fs::read_to_string(system_map)?;
+    fn from(
+        system_map: Option<&Path>,
+        frame_pointers: bool,
+        crashlab: &Path,
+        variables: &BTreeSet<String>,
+    ) -> io::Result<Self> {
+        let map = system_map.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
         let kernel = Symbols::parse(&map);
+        let kernel = if frame_pointers { kernel } else { kernel.without_frame_pointers() };
         let variables = addresses(&map, |name| variables.contains(name));
         let image = Image::open(crashlab)?;
         let crashlab = image.functions().map(|(name, extent)| (name.to_owned(), extent)).collect();

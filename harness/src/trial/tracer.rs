@@ -26,8 +26,8 @@ pub(super) struct GuestTracer {
 impl GuestTracer {
     /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
     /// then it must not sleep.
-    pub fn new(tracer: &Tracer, kernel: &Kernel, sleeps: bool) -> Result<Self, ProbesError> {
-        let files = KernelFiles::read(kernel)?;
+    pub fn new(tracer: &Tracer, kernel: &Kernel, vmlinux: PathBuf, sleeps: bool) -> Result<Self, ProbesError> {
+        let files = KernelFiles::read(kernel, vmlinux)?;
         let linked = LinkedProbes::of(&tracer.set, &files)?;
         Ok(Self { plugin: tracer.plugin.clone(), files, linked, sleeps })
     }

@@ -158,6 +158,10 @@ impl<'a> Waiting<'a> {
                     None
                 }
                 Suspicion::Dead => Some(HungBy::Dead),
+                Suspicion::Quiet(_) | Suspicion::Busy(_) if !self.guests.symbols.tell_waits() => {
+                    not_before = NotBefore::Untold;
+                    None
+                }
                 Suspicion::Quiet(time) => Some(HungBy::Quiet(time)),
                 Suspicion::Busy(time) => Some(HungBy::Busy(time)),
             };

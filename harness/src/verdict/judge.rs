@@ -41,7 +41,7 @@ pub struct Expected<'a> {
     pub order: &'a [OrderAssertion],
     /// How long after its firing the guest should have ended.
     pub deadline: Duration,
-    /// The build id of its kernel, by which a dump of its memory is known.
+    /// The build id of its kernel, by which a dump of its memory is known; empty if it is not.
     pub build_id: &'a str,
     /// The titles of reports that are allowed, where no others are expected.
     pub splats: Option<&'a [String]>,

@@ -555,3 +555,29 @@ fn a_kernel_that_cannot_be_is_refused_before_anything_is_built() {
     assert!(refused(&["--kernel", "/nowhere"]).contains("there is no such file"));
     assert!(refused(&["--variant", "stock+build=mine"]).contains("no build `mine`"));
 }
+
+#[test]
+fn a_kernel_that_is_built_already_is_refused_before_anything_is_built() {
+    let project = Project::new();
+    project.write("build/include/config/kernel.release", "6.12.48+deb13-amd64\n");
+    let image = project.path().join("vmlinuz");
+    let path = |name: &str| project.path().join(name).display().to_string();
+    let (vmlinuz, build) = (path("vmlinuz"), path("build"));
+    let named = ["--kernel-image", vmlinuz.as_str(), "--kernel-build", build.as_str()];
+    let run = |more: &[&str]| said(&project, &[&["run", "--scenario", "panic-alone"], &named[..], more].concat());
+
+    std::fs::write(&image, harness_testdata::bzimage::bzimage("6.12.57+deb13-amd64 (a@b) #1 SMP")).unwrap();
+    insta::assert_snapshot!(run(&[]));
+    insta::assert_snapshot!(run(&["--kernel-image", &vmlinuz]));
+    std::fs::write(&image, b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0").unwrap();
+    insta::assert_snapshot!(said(&project, &[&["trial", "panic-alone"], &named[..]].concat()));
+    // The image alone says too little, and a run that is resumed has its kernels.
+    for arguments in [
+        &["run", "--suite", "quick", "--kernel-image", &vmlinuz][..],
+        &["run", "--resume", "latest", "--kernel-image", &vmlinuz, "--kernel-build", &build],
+        &["trial", "panic-alone", "--base", "6.12", "--kernel-image", &vmlinuz, "--kernel-build", &build],
+        &["bisect", "--kernel-image", &vmlinuz, "--kernel-build", &build],
+    ] {
+        assert!(said(&project, arguments).starts_with("exit code 2\nerror: "), "{arguments:?}");
+    }
+}

@@ -27,11 +27,11 @@ async fn next_boot(
 ) -> BTreeMap<String, Vec<u8>> {
     let built = project.run(&["build", "stock"]);
     let kernel = PathBuf::from(text(&built.stdout).split_whitespace().nth(1).unwrap());
-    let agent = parts::build(&Checkout::at(root()), &cache_dir(), &parts::AGENT).unwrap();
+    let agent = std::fs::read(parts::build(&Checkout::at(root()), &cache_dir(), &parts::AGENT).unwrap()).unwrap();
     let crashlab = std::fs::read(kernel.join("crashlab.ko")).unwrap();
     let initramfs = project.path().join("initramfs");
-    std::fs::write(&initramfs, image::initramfs(&std::fs::read(agent).unwrap(), &crashlab, None, None).unwrap())
-        .unwrap();
+    let content = image::Content { agent: &agent, modules: &[], crashlab: &crashlab };
+    std::fs::write(&initramfs, image::initramfs(content, None, None).unwrap()).unwrap();
     let workdir = tempfile::tempdir().unwrap();
     let machine = Machine {
         qemu: "qemu-system-x86_64".into(),

@@ -22,6 +22,7 @@ mod kdump;
 mod kernel_build;
 mod old_run;
 mod packs;
+mod prebuilt;
 mod skipped;
 mod splats;
 mod timelines;

@@ -163,6 +163,7 @@ impl Rig for Free {
             compiler: String::new(),
             release: String::new(),
             build_id: String::new(),
+            image: None,
         }
     }
 

@@ -6,21 +6,20 @@
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use harness_protocol::capture::{Greeting, MAX_PIECE, Request};
 
 const VMCORE: &str = "/proc/vmcore";
 const PORT: &str = "/dev/vport0p1";
+/// How often the port is looked for: for five seconds.
+const PORT_POLLS: u32 = 2500;
 
 /// Serves requests until the machine is switched off.
 pub fn serve() -> Result<Infallible, String> {
-    let mut port = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(PORT)
-        .map_err(|e| format!("open the host's port {PORT}: {e}"))?;
+    let mut port = open_port().map_err(|e| format!("open the host's port {PORT}: {e}"))?;
     let (vmcore, greeting) = match File::open(VMCORE) {
         Ok(vmcore) => (Some(vmcore), Greeting::Vmcore { free_kib: available() }),
         Err(error) => (None, Greeting::None(format!("open {VMCORE}: {error}"))),
@@ -38,6 +37,18 @@ pub fn serve() -> Result<Infallible, String> {
         port.write_all(&length)
             .and_then(|()| port.write_all(&buffer[..found]))
             .map_err(|e| told("answer the host", e))?;
+    }
+}
+
+/// Opens the host's port. If its driver was only just loaded, it may not be there yet.
+fn open_port() -> std::io::Result<File> {
+    let mut polls = 0;
+    loop {
+        match OpenOptions::new().read(true).write(true).open(PORT) {
+            Err(error) if error.kind() == ErrorKind::NotFound && polls < PORT_POLLS => polls += 1,
+            opened => return opened,
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

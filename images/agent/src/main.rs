@@ -9,6 +9,7 @@
 mod capture;
 mod crash_kernel;
 mod host;
+mod modules;
 mod workload;
 
 use std::fs::{self, File, OpenOptions};
@@ -70,7 +71,7 @@ impl Files {
 
 fn main() {
     if std::env::args().any(|word| word == image::CAPTURE_WORD) {
-        let Err(error) = mount_all().and_then(|()| capture::serve());
+        let Err(error) = mount_all().and_then(|()| modules::load()).and_then(|()| capture::serve());
         eprintln!("agent: {error}");
         wait_for_the_end();
     }
@@ -99,6 +100,7 @@ fn prepare() -> Result<Host, String> {
 }
 
 fn serve(host: &mut Host) -> Result<(), String> {
+    modules::load()?;
     crash_kernel::load()?;
     let module = File::open(image::CRASHLAB).map_err(|e| format!("open {}: {e}", image::CRASHLAB))?;
     rustix::system::finit_module(&module, c"", 0).map_err(|e| format!("load crashlab: {e}"))?;

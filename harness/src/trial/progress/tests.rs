@@ -247,6 +247,7 @@ fn it_is_said_how_it_was_recognised() {
         ),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Watched("softlockup_panic".to_owned())),
         HungBy::Deadline(Duration::from_secs(30), NotBefore::Starved),
+        HungBy::Deadline(Duration::from_secs(30), NotBefore::Untold),
     ];
     insta::assert_snapshot!(shown.map(|by| by.to_string()).join("\n"), @"
     all halted: nothing can wake a CPU any more
@@ -257,5 +258,6 @@ fn it_is_said_how_it_was_recognised() {
     deadline 30s: a CPU was in purgatory, which takes a limited time
     deadline 30s: the watchdog of softlockup_panic had not had its time
     deadline 30s: its vCPUs waited for processors of the host
+    deadline 30s: its kernel came without symbols or frame pointers, so it is not known what a CPU waits for
     ");
 }

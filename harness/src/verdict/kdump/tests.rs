@@ -37,6 +37,7 @@ fn dump(panicked: bool) -> Dump {
         log: Some(ring.raw()),
         cpus: saved.map(cpu).into(),
         panic_cpu: Some(2),
+        without_symbols: false,
         pieces: std::collections::BTreeMap::new(),
     }
 }
@@ -89,6 +90,15 @@ fn a_dump_that_is_not_as_it_should_be_is_bad_whatever_its_log_has() {
     let anonymous = Core::parse(&CoreBuilder::new("X=y\n").segment(TEXT, 0, 4096).head()).unwrap();
     let anonymous = Dump { core: anonymous, cpus: Vec::new(), ..dump(true) };
     assert_eq!(bad(&anonymous, &due([])), "it does not tell its kernel's build id");
+}
+
+/// Nobody looked for what its CPUs saved, and nobody knows its build id.
+#[test]
+fn of_a_kernel_without_symbols_the_log_is_judged() {
+    let anybody = ExpectedDump { build_id: String::new(), ..due([]) };
+    let unseen = Dump { cpus: Vec::new(), panic_cpu: None, without_symbols: true, ..dump(true) };
+    assert_eq!(judged(&unseen, &anybody, &tail()), (ChannelOutcome::Saved, String::new()));
+    assert_eq!(judged(&Dump { without_symbols: false, ..unseen }, &anybody, &tail()).0, ChannelOutcome::VmcoreBad);
 }
 
 #[test]

@@ -176,7 +176,7 @@ impl Fake {
 
     /// What a kernel consists of, as its `vmlinux` says.
     pub fn code(kernel: &Kernel) -> String {
-        let vmlinux = fs::read(kernel.vmlinux()).unwrap();
+        let vmlinux = fs::read(kernel.vmlinux().unwrap()).unwrap();
         String::from_utf8(vmlinux[elf().len()..].to_vec()).unwrap()
     }
 }
@@ -193,6 +193,24 @@ fn elf() -> Vec<u8> {
     elf.extend(b"GNU\0");
     elf.extend([0xb1; 20]);
     elf
+}
+
+/// Every file of a folder with its content.
+pub fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                all.push((path.clone(), fs::read(path).unwrap()));
+            }
+        }
+    }
+    all.sort();
+    all
 }
 
 /// Copies a folder with everything in it, times included.

@@ -1,13 +1,12 @@
 //! A git tree as it lies there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use harness::kernel::{Canceller, Fault, KernelError, TreeBases, bases_named, kept_inputs};
 use harness::model::KernelName;
 use insta::assert_snapshot;
 
-use super::fake::{Fake, PATCHED_CODE, STOCK_CODE};
+use super::fake::{Fake, PATCHED_CODE, STOCK_CODE, everything};
 
 /// A tree with one commit on top of `good`, which changes a file.
 fn tree() -> Fake {
@@ -31,24 +30,6 @@ fn refused(fake: &Fake, against: Option<&str>) -> String {
     let error = of(fake, against).unwrap_err();
     assert_eq!(error.fault(), Fault::Input);
     error.to_string().replace(&fake.path("").display().to_string(), "ROOT/")
-}
-
-/// Every file of a folder with its content.
-fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                all.push((path.clone(), fs::read(path).unwrap()));
-            }
-        }
-    }
-    all.sort();
-    all
 }
 
 #[test]
