@@ -4,7 +4,10 @@ use std::io;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpriority_process, kill_process_group, setpriority_pgrp};
+
+/// How far builds stand back behind guests, which run beside them: as much as what nice(1) starts.
+const NICE: i32 = 10;
 
 /// Ends the builds of one [`Store`](super::Store), now and later; may be cloned and sent to a signal handler's thread.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +36,8 @@ impl Canceller {
         self.lock().cancelled
     }
 
-    /// Starts a program unless cancelled (`None`). No cancellation can fall between the start and the note of it.
+    /// Starts a program unless cancelled (`None`), at a lower priority than this one. No cancellation can fall between the start
+    /// and the note of it.
     pub(super) fn start(&self, command: &mut Command) -> io::Result<Option<(Child, Pid)>> {
         let mut running = self.lock();
         if running.cancelled {
@@ -41,6 +45,8 @@ impl Canceller {
         }
         let child = command.spawn()?;
         let group = Pid::from_child(&child);
+        // If it is not nice it is a build all the same.
+        let _ = getpriority_process(None).and_then(|own| setpriority_pgrp(Some(group), own + NICE));
         running.groups.push(group);
         Ok(Some((child, group)))
     }

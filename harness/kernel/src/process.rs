@@ -276,6 +276,15 @@ mod tests {
     }
 
     #[test]
+    fn a_build_stands_back_behind_what_else_runs() {
+        let own = rustix::process::getpriority_process(None).unwrap();
+        // It may look before it was told.
+        let script = format!("for i in $(seq 500); do [ $(nice) != {own} ] && break; sleep 0.02; done; nice");
+        let answer = ask(program("sh").args(["-c", &script]), &Canceller::default(), "x").unwrap();
+        assert_eq!(answer.lines, [(own + 10).min(19).to_string()]);
+    }
+
+    #[test]
     fn a_warning_is_no_part_of_an_answer() {
         let script = "echo warning: ambiguous >&2; echo one; echo two; exit 3";
         let answer = ask(program("sh").args(["-c", script]), &Canceller::default(), "x").unwrap();

@@ -7,7 +7,7 @@ use super::{Failure, Global, Output, print, print_json};
 use crate::bench::{Bench, BenchError, Bisections};
 use crate::guest::Time;
 use crate::model::{KernelName, Params, Phase};
-use crate::session::{AskedAccelerator, Rig as _, TrialOptions};
+use crate::session::{AskedAccelerator, Preparation, Rig as _, TrialOptions};
 
 /// Measure how fast trials are, beside the least that they could cost.
 ///
@@ -64,7 +64,9 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
     let kernel = session.rig.build(&session.catalogue, &name).await?.map_err(|why| why.failure)?;
     let guests = async |cold, trace| {
         let rig = session.rig.with(TrialOptions { cold, trace, ..session.options.clone() });
-        let guest_sources = rig.guest_sources(&[(&kernel, &instance)], 0..1).await?;
+        let mut preparation = Preparation::default();
+        let guest_sources = rig.guest_sources(&mut preparation, &[(&kernel, &instance)], 0..1).await?;
+        preparation.finish(&session.events, &session.cancellation).await?;
         guest_sources.into_iter().next().ok_or_else(|| Failure::host("no guest was prepared"))
     };
     let restored = guests(false, false).await?;

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
+use super::guests::Preparation;
 use super::kernels::Kernels;
 use super::rig::Rig;
 use crate::failure::Failure;
-use crate::model::{CellKey, Expectation};
+use crate::model::{CellKey, Expectation, KernelName};
 use crate::plan::{Plan, PlannedTrial};
 use crate::run::{RunTrial, Work};
 use crate::scenario::{Instance, Knob};
@@ -68,9 +69,15 @@ impl Cells {
         memory.max().unwrap_or(0)
     }
 
-    /// Marks those cells of the plan as skipped that have no kernel, or whose kernel or guest is not fit for them.
-    pub fn skip<R: Rig>(&self, rig: &R, kernels: &Kernels<R::Kernel>, plan: &mut Plan) -> Result<(), Failure> {
-        plan.skip(|position, _| self.unfit(rig, kernels, position))
+    /// Marks those cells of the plan as skipped that are for the kernel of this name, and for which there is none, or which it or
+    /// their guest is not fit for.
+    pub fn skip<R: Rig>(
+        &self,
+        rig: &R,
+        (kernels, name): (&Kernels<R::Kernel>, &KernelName),
+        plan: &mut Plan,
+    ) -> Result<(), Failure> {
+        plan.skip(|position, cell| if cell.kernel() == *name { self.unfit(rig, kernels, position) } else { Ok(None) })
     }
 
     /// Why the cell at `position` cannot be run; `None` if it can.
@@ -92,34 +99,37 @@ impl Cells {
         rig.missing_requirement(kernel, instance)
     }
 
-    /// Prepares the guests of all cells that the plan runs.
+    /// Begins to prepare the guests of the cells that the plan runs on this kernel.
     pub async fn prepare<R: Rig>(
         &self,
         rig: &R,
-        kernels: &Kernels<R::Kernel>,
+        preparation: &mut Preparation,
+        (name, kernel): (&KernelName, &R::Kernel),
         plan: &Plan,
         (settings, templates): (TrialSettings, Range<u32>),
     ) -> Result<ReadyCells, Failure> {
         let run = self.0.iter().enumerate().filter(|(position, _)| plan.skipped(*position).is_none());
-        let wanted: Vec<(usize, &R::Kernel, &Instance)> = run
-            .filter_map(|(position, cell)| {
-                Some((position, kernels.of(&cell.key.kernel())?, &**cell.instance.as_ref().ok()?))
-            })
-            .collect();
-        let pairs: Vec<_> = wanted.iter().map(|(_, kernel, instance)| (*kernel, *instance)).collect();
-        let guests = rig.prepare(&pairs, templates).await?;
-        let mut ready = BTreeMap::new();
-        for ((position, kernel, instance), guests) in wanted.into_iter().zip(guests) {
+        let of_kernel = run.filter(|(_, cell)| cell.key.kernel() == *name);
+        let wanted: Vec<(usize, &Instance)> =
+            of_kernel.filter_map(|(position, cell)| Some((position, &**cell.instance.as_ref().ok()?))).collect();
+        let pairs: Vec<_> = wanted.iter().map(|(_, instance)| (kernel, *instance)).collect();
+        let guests = rig.prepare(preparation, &pairs, templates).await?;
+        let ready = wanted.into_iter().zip(guests).map(|((position, instance), guests)| {
             let mut instance = instance.clone();
             // None of the variant's own settings is one of the scenario's: such a cell is skipped.
             instance.knobs.splice(0..0, rig.knobs(kernel));
-            ready.insert(position, ReadyCell { instance, settings, guests });
-        }
-        Ok(ReadyCells(ready))
+            (position, ReadyCell { instance, settings, guests })
+        });
+        Ok(ReadyCells(ready.collect()))
     }
 }
 
 impl ReadyCells {
+    /// These too.
+    pub fn add(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
     /// A trial, ready to be run; `None` if its cell is not.
     pub fn work(&self, trial: &PlannedTrial, attempt: u32) -> Option<Work> {
         let ReadyCell { instance, settings, guests } = self.0.get(&trial.position)?;

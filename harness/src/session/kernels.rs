@@ -19,6 +19,8 @@ pub struct Kernels<K> {
     pub missing: BTreeMap<KernelName, String>,
     /// Whether something that was asked for could not be built.
     pub failed: bool,
+    /// Why, in full, as long as nobody was told.
+    failures: Vec<Failure>,
 }
 
 /// The kernels of these names, built or taken from the cache, but for those whose variant is not meant for its base.
@@ -40,41 +42,42 @@ pub async fn kernels_to_pack(
 }
 
 impl<K> Kernels<K> {
-    /// Builds the kernels of these names, or takes them from the cache. One that cannot be built does not keep the others
-    /// from being run, if there are any.
-    pub async fn build<R: Rig<Kernel = K>>(
+    /// Builds the kernel of this name, or takes it from the cache. That there can be none is noted.
+    pub async fn add<R: Rig<Kernel = K>>(
+        &mut self,
         rig: &R,
         catalogue: &Catalogue,
-        names: &[KernelName],
-        events: &Events,
-    ) -> Result<Self, Failure> {
-        let mut kernels = Self { built: Vec::new(), missing: BTreeMap::new(), failed: false };
-        let mut failures = Vec::new();
-        for name in names {
-            match rig.build(catalogue, name).await? {
-                Ok(kernel) => kernels.built.push((name.clone(), kernel)),
-                Err(NoKernel { reason, not_for_base, failure }) => {
-                    kernels.missing.insert(name.clone(), reason);
-                    kernels.failed |= !not_for_base;
-                    failures.push(failure);
-                }
+        name: &KernelName,
+    ) -> Result<(), Failure> {
+        match rig.build(catalogue, name).await? {
+            Ok(kernel) => self.built.push((name.clone(), kernel)),
+            Err(NoKernel { reason, not_for_base, failure }) => {
+                self.missing.insert(name.clone(), reason);
+                self.failed |= !not_for_base;
+                self.failures.push(failure);
             }
         }
-        let last = if kernels.built.is_empty() { failures.pop() } else { None };
-        for failure in &failures {
-            events.send(&Event::Failed(failure));
+        Ok(())
+    }
+
+    /// Says why some could not be built, which does not keep the others from being run; if there are no others, the last of
+    /// these reasons is an error.
+    pub fn report(&mut self, events: &Events) -> Result<(), Failure> {
+        let last = if self.built.is_empty() { self.failures.pop() } else { None };
+        for failure in self.failures.drain(..) {
+            events.send(&Event::Failed(&failure));
         }
-        last.map_or(Ok(kernels), Err)
+        last.map_or(Ok(()), Err)
     }
 
     /// One kernel alone.
     pub fn only(name: KernelName, kernel: K) -> Self {
-        Self { built: vec![(name, kernel)], missing: BTreeMap::new(), failed: false }
+        Self { built: vec![(name, kernel)], ..Self::none() }
     }
 
     /// None yet.
     pub fn none() -> Self {
-        Self { built: Vec::new(), missing: BTreeMap::new(), failed: false }
+        Self { built: Vec::new(), missing: BTreeMap::new(), failed: false, failures: Vec::new() }
     }
 
     /// The kernel of this name, if it could be built.

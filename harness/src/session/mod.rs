@@ -1,8 +1,8 @@
 //! What the subcommands have in common: the way from a selection to a run's reports, told in [`Session::run`].
 //!
 //! ```text
-//! Catalogue ─┐                        ┌─> Kernels ─> Cells ─> ReadyCells ─┐
-//! Rig ───────┴─> Session ── Plan ─────┴─> Recording ──────────────────────┴─> Schedule <─> run::execute ─> RunOutcome
+//! Catalogue ─┐                        ┌─> Kernels ─> Booting ─> ReadyCells ─┐
+//! Rig ───────┴─> Session ── Plan ─────┴─> Recording ────────────────────────┴─> Schedule <─> run::execute ─> RunOutcome
 //!                   └─> Events ─> Reporter
 //! ```
 //!
@@ -12,6 +12,7 @@
 mod accelerator;
 mod asked;
 pub mod bisect;
+mod boot;
 mod cancellation;
 mod catalogue;
 mod cells;
@@ -43,6 +44,7 @@ pub use self::asked::Asked;
 pub use self::cancellation::Cancellation;
 pub use self::catalogue::Catalogue;
 pub use self::event::{Event, Events, Reporter};
+pub use self::guests::Preparation;
 pub use self::kernels::{Kernels, kernels_to_pack};
 pub use self::options::{TrialOptions, TrialsOfACell};
 pub use self::qemu::{BuiltKernel, QemuRig, kernel, machine};
@@ -124,13 +126,13 @@ impl<R: Rig> Session<R> {
         let Request { selection, suite, shard, until } = request;
         let mut plan = plan::plan(selection, &self.catalogue.known(), self.options.seed, shard)?;
         let cells = Cells::of(&self.catalogue, &plan)?;
-        let kernels = Kernels::build(&self.rig, &self.catalogue, &selection.kernels, &self.events).await?;
-        self.skip(&cells, &kernels, &mut plan)?;
         let templates = self.templates(until.map_or(TrialsOfACell::exactly(selection.trials), |until| TrialsOfACell {
             likely: TRIALS_TO_DECIDE,
             at_most: until.at_most,
         }));
-        let ready = cells.prepare(&self.rig, &kernels, &plan, (self.settings(), 0..templates)).await?;
+        let (kernels, booting) = self.build_and_boot(&selection.kernels, &cells, &mut plan, 0..templates).await?;
+        self.note_skipped(&plan);
+        let ready = self.booted(booting).await?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         let recording = self.begin(&RunInputs {
             plan: &plan,
@@ -210,15 +212,13 @@ impl<R: Rig> Session<R> {
         Ok(run::execute(work, jobs, sink, self.cancellation.watch(), told).await?)
     }
 
-    /// Leaves out the cells that cannot be run, and says how many these are.
-    fn skip(&self, cells: &Cells, kernels: &Kernels<R::Kernel>, plan: &mut Plan) -> Result<(), Failure> {
-        cells.skip(&self.rig, kernels, plan)?;
+    /// Says how many cells of the plan cannot be run.
+    fn note_skipped(&self, plan: &Plan) {
         let (all, run) = (plan.cells().len(), plan.cells_to_run().len());
         if run < all {
             self.events
                 .note(&format!("skipped: {} of {all} cells, which their kernel or guest is not fit for", all - run));
         }
-        Ok(())
     }
 
     /// The number of templates of each guest. If fewer are made than were asked for, that is said.

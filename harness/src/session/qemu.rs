@@ -9,7 +9,7 @@ use super::accelerator::{Chosen, choose};
 use super::cancellation::Cancellation;
 use super::catalogue::Catalogue;
 use super::event::{Event, Events};
-use super::guests::{Key, make_templates};
+use super::guests::Preparation;
 use super::options::TrialOptions;
 use super::rig::{NoKernel, Rig};
 use crate::failure::Failure;
@@ -116,6 +116,7 @@ impl QemuRig {
     /// As [`Rig::prepare`]: what the trials of each pair start from.
     pub async fn guest_sources(
         &self,
+        preparation: &mut Preparation,
         pairs: &[(&BuiltKernel, &Instance)],
         templates: Range<u32>,
     ) -> Result<Vec<Arc<GuestSource>>, Failure> {
@@ -123,7 +124,8 @@ impl QemuRig {
         let building = tokio::task::spawn_blocking(move || parts::build(&project, project.cache(), &parts::AGENT));
         let agent = self.cancellation.unless("the guests' agent was being built", building).await?;
         let agent = agent.map_err(Failure::host)?.map_err(Failure::host)?;
-        let mut guest_sources: BTreeMap<Key, Arc<GuestSource>> = BTreeMap::new();
+        // Guests are told apart by their kernel and their shape.
+        let mut guest_sources: BTreeMap<(KernelName, Guest), Arc<GuestSource>> = BTreeMap::new();
         let mut of_pairs = Vec::with_capacity(pairs.len());
         for (BuiltKernel { kernel, crash_kernel }, instance) in pairs {
             let key = (kernel.name(), instance.guest.clone());
@@ -148,12 +150,14 @@ impl QemuRig {
                 program: program.as_ref().map(|program| program.path.as_path()),
             };
             let guests = Arc::new(GuestSource::prepare(machine, kernel, options)?);
+            if !self.options.cold {
+                preparation.add(&key.0, templates.clone(), |number| {
+                    let guests = Arc::clone(&guests);
+                    async move { Ok(guests.add_template(number).await?) }
+                });
+            }
             guest_sources.insert(key, Arc::clone(&guests));
             of_pairs.push(guests);
-        }
-        if !self.options.cold {
-            let making = make_templates(&guest_sources, templates, &self.events);
-            self.cancellation.unless("guests were being prepared", making).await??;
         }
         Ok(of_pairs)
     }
@@ -282,10 +286,11 @@ impl Rig for QemuRig {
 
     async fn prepare(
         &self,
+        preparation: &mut Preparation,
         pairs: &[(&BuiltKernel, &Instance)],
         templates: Range<u32>,
     ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
-        let guest_sources = self.guest_sources(pairs, templates).await?;
+        let guest_sources = self.guest_sources(preparation, pairs, templates).await?;
         Ok(guest_sources.into_iter().map(|guests| guests as Arc<dyn RunTrial>).collect())
     }
 }

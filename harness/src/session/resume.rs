@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use super::cells::Cells;
-use super::kernels::Kernels;
 use super::record::{Recording, RunInputs};
 use super::rig::Rig;
 use super::{Ready, RunOutcome, Session};
@@ -75,9 +74,9 @@ impl<R: Rig> Session<R> {
         let keys = info.cells.iter().map(|cell| cell.key.clone());
         let mut plan = Plan::again(keys, info.trials_per_cell, info.seed, info.shard);
         let cells = Cells::of(&self.catalogue, &plan)?;
-        let kernels = Kernels::build(&self.rig, &self.catalogue, &names, &self.events).await?;
-        self.skip(&cells, &kernels, &mut plan)?;
         let templates = info.qemu.templates;
+        let (kernels, booting) = self.build_and_boot(&names, &cells, &mut plan, 0..templates).await?;
+        self.note_skipped(&plan);
         let inputs = RunInputs {
             plan: &plan,
             cells: &cells,
@@ -97,7 +96,7 @@ impl<R: Rig> Session<R> {
                 run.id()
             )));
         }
-        let ready = cells.prepare(&self.rig, &kernels, &plan, (self.settings(), 0..templates)).await?;
+        let ready = self.booted(booting).await?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         self.events.note(&format!("resuming {}: {} trials are recorded", run.id(), finished.len()));
         let recording = Recording { run, info, log };

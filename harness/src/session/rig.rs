@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::catalogue::Catalogue;
+use super::guests::Preparation;
 use crate::failure::Failure;
 use crate::model::KernelName;
 use crate::results::{KernelInfo, QemuInfo};
@@ -38,10 +39,11 @@ pub trait Rig {
     /// What the kernel lacks of what the instance needs, in words.
     fn missing_requirement(&self, kernel: &Self::Kernel, instance: &Instance) -> Result<Option<String>, Failure>;
 
-    /// Prepares guests for each pair of a kernel and an instance, in their order, with the templates of these numbers. Pairs
-    /// whose guests are alike share them.
+    /// Begins to prepare guests for each pair of a kernel and an instance, in their order, with the templates of these numbers.
+    /// Pairs whose guests are alike share them. No trial may begin before the preparation is finished.
     fn prepare(
         &self,
+        preparation: &mut Preparation,
         pairs: &[(&Self::Kernel, &Instance)],
         templates: Range<u32>,
     ) -> impl Future<Output = Result<Vec<Arc<dyn RunTrial>>, Failure>>;

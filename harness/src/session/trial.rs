@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::Session;
 use super::cells::Cells;
-use super::kernels::Kernels;
 use super::record::{Recording, RunInputs};
 use super::rig::Rig;
 use crate::failure::Failure;
@@ -28,17 +27,17 @@ impl<R: Rig> Session<R> {
         let seed = self.options.seed;
         let selected = plan::plan(selection, &self.catalogue.known(), seed, None)?;
         let first = selected.cells().first().ok_or_else(|| Failure::host("the plan is empty"))?;
-        let plan = Plan::again([CellKey::clone(first)], 1, seed, None);
+        let mut plan = Plan::again([CellKey::clone(first)], 1, seed, None);
         let mut trial = plan.trial(0).ok_or_else(|| Failure::host("the plan is empty"))?;
         // Here a seed is the trial's own, as `trials.jsonl` and `junit.xml` show it, so that any trial can be repeated.
         (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
         let cells = Cells::of(&self.catalogue, &plan)?;
-        let kernels = Kernels::build(&self.rig, &self.catalogue, &[trial.cell.kernel()], &self.events).await?;
-        if let Some(reason) = cells.unfit(&self.rig, &kernels, 0)? {
+        let templates = template..template.saturating_add(1);
+        let (kernels, booting) = self.build_and_boot(&[trial.cell.kernel()], &cells, &mut plan, templates).await?;
+        if let Some(reason) = plan.skipped(0) {
             return Err(Failure::input(format!("{} cannot be run: {reason}", trial.cell)));
         }
-        let templates = template..template.saturating_add(1);
-        let ready = cells.prepare(&self.rig, &kernels, &plan, (self.settings(), templates)).await?;
+        let ready = self.booted(booting).await?;
         let work = ready.work(&trial, 0).ok_or_else(|| Failure::host("no guest was prepared"))?;
         let Recording { run, log, .. } = self.begin(&RunInputs {
             plan: &plan,

@@ -30,8 +30,11 @@ pub fn trials_of_a_node(at_most: u32) -> TrialsOfACell {
     TrialsOfACell { likely: TRIALS_TO_DECIDE, at_most }
 }
 
+/// A node's kernel, or the reason why there is none.
+pub type Built<R> = Result<Kernels<<R as Rig>::Kernel>, String>;
+
 /// A bisection that goes on.
-pub struct Search<'a, R> {
+pub struct Search<'a, R: Rig> {
     pub session: &'a Session<R>,
     pub recording: Recording,
     pub plan: Plan,
@@ -44,6 +47,8 @@ pub struct Search<'a, R> {
     pub bisection: Bisection,
     /// By node: how many trials of it were begun.
     pub begun: Vec<u32>,
+    /// The kernel of a node that was built before its turn.
+    pub ahead: Option<(usize, Built<R>)>,
     /// Where the log goes, besides the run's folder.
     pub log_file: Option<PathBuf>,
 }
@@ -110,9 +115,12 @@ impl<R: Rig> Search<'_, R> {
                 Next::Done(conclusion) => return Ok(Some(conclusion)),
                 Next::Try { commit, trials } => (commit, trials),
             };
+            // Trials of the bad end are sure to follow those of the good one.
+            let bad = self.bisection.history().bad();
+            let ahead = (node == 0 && !ready.contains_key(&bad)).then_some(bad);
             let cells = match ready.entry(node) {
                 Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(place) => match self.prepare(node, spent).await? {
+                Entry::Vacant(place) => match self.prepare(node, ahead, spent).await? {
                     Ok(cells) => place.insert(cells),
                     Err(reason) => {
                         self.skip(node, reason)?;
@@ -150,9 +158,43 @@ impl<R: Rig> Search<'_, R> {
         ordinals.filter_map(|ordinal| self.plan.trial_of(node, ordinal)).collect()
     }
 
-    /// Builds a node's kernel and prepares its guests. The inner error is the reason why it is passed over.
-    async fn prepare(&mut self, node: usize, spent: &mut TimeSpent) -> Result<Result<ReadyCells, String>, Failure> {
-        let Some(cell) = self.plan.cells().get(node).cloned() else { return Ok(Err("there is none".to_owned())) };
+    /// Builds a node's kernel and prepares its guests, while the kernel of the node `ahead` is built, if there is one. The inner error
+    /// is the reason why it is passed over.
+    async fn prepare(
+        &mut self,
+        node: usize,
+        ahead: Option<usize>,
+        spent: &mut TimeSpent,
+    ) -> Result<Result<ReadyCells, String>, Failure> {
+        let built = match self.ahead.take() {
+            Some((known, built)) if known == node => built,
+            _ => self.build(node, spent).await?,
+        };
+        let kernels = match built {
+            Ok(kernels) => kernels,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for (_, kernel) in &kernels.built {
+            self.note(self.session.rig.describe_kernel(kernel))?;
+        }
+        let (began, builds) = (Instant::now(), spent.builds);
+        let mut built_ahead = None;
+        let meanwhile = async {
+            if let Some(node) = ahead {
+                built_ahead = Some((node, self.build(node, spent).await?));
+            }
+            Ok(())
+        };
+        let ready = self.session.ready((&self.plan, &self.cells), (node, &kernels), self.templates, meanwhile).await?;
+        self.ahead = built_ahead;
+        spent.guests += began.elapsed().saturating_sub(spent.builds - builds);
+        spent.kernels += 1;
+        Ok(ready)
+    }
+
+    /// Builds a node's kernel. The inner error is the reason why it is passed over.
+    async fn build(&self, node: usize, spent: &mut TimeSpent) -> Result<Built<R>, Failure> {
+        let Some(cell) = self.plan.cells().get(node) else { return Ok(Err("there is none".to_owned())) };
         let Session { catalogue, rig, .. } = self.session;
         if let (SearchSpace::Commits { tree }, [good, ..], Some(commit)) =
             (&self.bisected.between, self.bisected.nodes.as_slice(), self.bisected.nodes.get(node))
@@ -162,17 +204,7 @@ impl<R: Rig> Search<'_, R> {
         let began = Instant::now();
         let built = rig.build(catalogue, &cell.kernel()).await?;
         spent.builds += began.elapsed();
-        let kernel = match built {
-            Ok(kernel) => kernel,
-            Err(NoKernel { reason, .. }) => return Ok(Err(reason)),
-        };
-        self.note(rig.describe_kernel(&kernel))?;
-        let began = Instant::now();
-        let kernels = Kernels::only(cell.kernel(), kernel);
-        let ready = self.session.ready(&self.plan, &self.cells, (node, &kernels), self.templates).await?;
-        spent.guests += began.elapsed();
-        spent.kernels += 1;
-        Ok(ready)
+        Ok(built.map(|kernel| Kernels::only(cell.kernel(), kernel)).map_err(|NoKernel { reason, .. }| reason))
     }
 
     /// Writes down which kernel it was; one that was another before does not belong to the same bisection.
@@ -259,31 +291,5 @@ impl<R: Rig> Search<'_, R> {
             std::fs::write(path, text).map_err(|e| Failure::host(format!("write the log {}: {e}", path.display())))?;
         }
         Ok(())
-    }
-}
-
-impl<R: Rig> Session<R> {
-    /// Prepares the guests of one cell's kernel. The inner error is why trials of it cannot be run.
-    pub(super) async fn ready(
-        &self,
-        plan: &Plan,
-        cells: &Cells,
-        (position, kernels): (usize, &Kernels<R::Kernel>),
-        templates: u32,
-    ) -> Result<Result<ReadyCells, String>, Failure> {
-        if let Some(reason) = cells.unfit(&self.rig, kernels, position)? {
-            return Ok(Err(reason));
-        }
-        let prepare = || cells.prepare(&self.rig, kernels, plan, (self.settings(), 0..templates));
-        // Once more: it may have been the host, which was busy.
-        let mut prepared = prepare().await;
-        if prepared.as_ref().is_err_and(Failure::is_input) {
-            prepared = prepare().await;
-        }
-        match prepared {
-            Ok(ready) => Ok(Ok(ready)),
-            Err(failure) if failure.is_input() => Ok(Err(failure.first_line())),
-            Err(failure) => Err(failure),
-        }
     }
 }

@@ -72,7 +72,7 @@ impl<R: Rig> Session<R> {
         let cells = Cells::of(&self.catalogue, &plan)?;
         let templates = self.templates(trials_of_a_node(*at_most));
         let kernels = Kernels::only(name.clone(), built);
-        let ready = match self.ready(&plan, &cells, (0, &kernels), templates).await? {
+        let ready = match self.ready((&plan, &cells), (0, &kernels), templates, async { Ok(()) }).await? {
             Ok(ready) => ready,
             Err(reason) => return Ok(Stepped::Skipped(reason)),
         };

@@ -294,6 +294,21 @@ async fn each_bisection_ends_as_its_row_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Neither the good end's guests boot nor the bad end is built before both have begun.
+#[tokio::test]
+async fn guests_of_the_good_end_boot_while_the_bad_one_is_built() {
+    let bed = Bed::new();
+    let row = row("ahead");
+    let world = Arc::into_inner(of_row(&row, &bed)).unwrap();
+    let meeting = Meeting::of((Place::Boot, "n0"), (Place::Build, "n9"));
+    let world = Arc::new(World { meeting, ..world });
+    let session = bed.session(&world, options());
+    let searched = tokio::time::timeout(std::time::Duration::from_secs(60), session.bisect(asked(&row))).await;
+    let searched = searched.expect("they wait for each other").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(ended(&searched), "found 5");
+    assert_eq!(seen(&world).built[..2], ["n0", "n9"]);
+}
+
 /// A program kills the kernel in one of 25 trials since one of the changes, with words that tell; one in a hundred dies of
 /// something else on every side. Nothing is injected.
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod asked;
 mod bisections;
+mod boots;
 mod broken;
 mod resumed;
 mod rig;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use self::rig::{Act, Build, Seen, Table, World};
+use self::rig::{Act, Build, Meeting, Place, Seen, Table, World};
 use super::*;
 use crate::guest::Time;
 use crate::model::ChannelOutcome::{Lost, Saved};
@@ -127,6 +128,7 @@ fn world() -> World {
         trial: Box::new(|_, _| Act::Is(saved())),
         knobs: Vec::new(),
         key: String::new(),
+        meeting: Meeting::default(),
         seen: Mutex::default(),
     }
 }

@@ -10,7 +10,7 @@ use crate::guest::Watch;
 use crate::results::{KernelInfo, QemuInfo};
 use crate::run::{RunTrial, TrialFuture};
 use crate::scenario::{Instance, Knob};
-use crate::session::{Catalogue, NoKernel, Rig};
+use crate::session::{Catalogue, NoKernel, Preparation, Rig};
 use crate::trial::Assignment;
 
 /// What becomes of a trial.
@@ -38,6 +38,8 @@ pub enum Build {
     HostFails,
     /// It is built, and does not boot.
     DoesNotBoot,
+    /// It is built, and nobody knows whether it boots.
+    BootsForEver,
     /// It is built, and the host fails to prepare guests of it.
     GuestsFail,
     /// It is built, and lacks something.
@@ -57,8 +59,38 @@ pub struct World {
     pub knobs: Vec<Knob>,
     /// A part of every kernel's key.
     pub key: String,
+    /// What waits for what.
+    pub meeting: Meeting,
     /// What was asked for.
     pub seen: Mutex<Seen>,
+}
+
+/// Where something is done to a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is built.
+    Build,
+    /// Guests of it boot.
+    Boot,
+}
+
+/// Two things neither of which ends before both have begun.
+#[derive(Default)]
+pub struct Meeting(Option<([(Place, &'static str); 2], watch::Sender<[bool; 2]>)>);
+
+impl Meeting {
+    /// Of these two.
+    pub fn of(one: (Place, &'static str), other: (Place, &'static str)) -> Self {
+        Self(Some(([one, other], watch::Sender::default())))
+    }
+
+    async fn at(&self, place: Place, variant: &str) {
+        let Some((both, begun)) = &self.0 else { return };
+        if let Some(one) = both.iter().position(|it| *it == (place, variant)) {
+            begun.send_modify(|begun| begun[one] = true);
+            begun.subscribe().wait_for(|begun| *begun == [true; 2]).await.unwrap();
+        }
+    }
 }
 
 /// What a [`Table`] was asked for.
@@ -77,8 +109,21 @@ pub struct Seen {
     pub most_busy: u32,
     /// Whether what guests start from was looked after.
     pub looked_after: u32,
+    /// Templates that were made.
+    pub booted: u32,
+    /// Guests that were killed while they booted.
+    pub killed: u32,
     /// Seeds of the trials.
     pub seeds: BTreeSet<u64>,
+}
+
+/// A guest that boots, and is killed when this is dropped.
+struct Killed(Arc<World>);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.seen.lock().unwrap().killed += 1;
+    }
 }
 
 /// The rig.
@@ -98,6 +143,7 @@ impl Rig for Table {
 
     async fn build(&self, _: &Catalogue, name: &KernelName) -> Result<Result<KernelName, NoKernel>, Failure> {
         self.0.seen.lock().unwrap().built.push(name.variant.clone());
+        self.0.meeting.at(Place::Build, &name.variant).await;
         let no = |not_for_base| {
             let reason = format!("{name} cannot be built");
             Ok(Err(NoKernel { failure: Failure::input(&reason), reason, not_for_base }))
@@ -106,7 +152,7 @@ impl Rig for Table {
             Build::Broken => no(false),
             Build::NotForBase => no(true),
             Build::HostFails => Err(Failure::host("the disk is full")),
-            Build::Good | Build::DoesNotBoot | Build::GuestsFail | Build::Lacks => Ok(Ok(name.clone())),
+            Build::Good | Build::DoesNotBoot | Build::BootsForEver | Build::GuestsFail | Build::Lacks => Ok(Ok(name.clone())),
         }
     }
 
@@ -131,17 +177,32 @@ impl Rig for Table {
 
     async fn prepare(
         &self,
+        preparation: &mut Preparation,
         pairs: &[(&KernelName, &Instance)],
         templates: Range<u32>,
     ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
         let mut guests: Vec<Arc<dyn RunTrial>> = Vec::new();
         for (name, _) in pairs {
             self.0.seen.lock().unwrap().prepared.push((name.variant.clone(), templates.clone()));
-            match (self.0.build)(&name.variant) {
-                Build::DoesNotBoot => return Err(Failure::input(format!("kernel {name} does not boot"))),
-                Build::GuestsFail => return Err(Failure::host("no room for a template")),
-                _ => guests.push(Arc::new(Guests { world: Arc::clone(&self.0) })),
-            }
+            preparation.add(name, templates.clone(), |_| {
+                let (world, name) = (Arc::clone(&self.0), (*name).clone());
+                async move {
+                    world.meeting.at(Place::Boot, &name.variant).await;
+                    match (world.build)(&name.variant) {
+                        Build::DoesNotBoot => Err(Failure::input(format!("kernel {name} does not boot"))),
+                        Build::GuestsFail => Err(Failure::host("no room for a template")),
+                        Build::BootsForEver => {
+                            let _killed = Killed(Arc::clone(&world));
+                            std::future::pending().await
+                        }
+                        _ => {
+                            world.seen.lock().unwrap().booted += 1;
+                            Ok(())
+                        }
+                    }
+                }
+            });
+            guests.push(Arc::new(Guests { world: Arc::clone(&self.0) }));
         }
         Ok(guests)
     }
