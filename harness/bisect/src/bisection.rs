@@ -29,7 +29,7 @@ const TRIFLE: f64 = 0.15;
 /// Trials of each end, at least, before anything is said of them: a prior alone should not.
 const LEAST_ENDS: u32 = 5;
 
-/// The commits of which no trial so far told one from another.
+/// The commits of which no trial so far told one from another; those that cannot be the one are apart.
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     /// One of them.
@@ -51,6 +51,8 @@ pub struct Bisection {
     options: Options,
     tallies: Vec<Tally>,
     by_template: Vec<Tallies>,
+    /// Of each node, the one of the same kernel whose trials are all of that kernel's; itself where no other is known to have it.
+    same_as: Vec<usize>,
     /// What a trial of each node counts for.
     pub(super) weights: Vec<f64>,
     /// All trials, as independent ones.
@@ -74,35 +76,27 @@ impl Bisection {
             prior.into_iter().map(|weight| if weight.is_finite() { weight.max(0.0) } else { 0.0 }).collect();
         prior.resize(nodes, 0.0);
         prior[0] = 0.0;
-        let mut total: f64 = prior.iter().sum();
-        if total <= 0.0 {
+        if prior.iter().sum::<f64>() <= 0.0 {
             prior[1..].fill(1.0);
-            total = prior.iter().sum();
         }
-        for weight in &mut prior {
-            *weight *= (1.0 - NONE) / total;
-        }
-        let grid = Grid::new(0);
-        let weighed = Weighed::default();
-        let marginal = grid.one_change(weighed, weighed);
-        let (old, new) = (Tally::default(), Tally::default());
-        let all = Class { member: nodes - 1, prior: 1.0 - NONE, old, new, weighed: [weighed; 2], marginal };
-        let posterior = Posterior { commits: prior.clone(), none: NONE };
-        Self {
+        let mut bisection = Self {
             skips: Skips::none(&history),
             prior,
             options,
             tallies: vec![Tally::default(); nodes],
             by_template: vec![Tallies::default(); nodes],
+            same_as: (0..nodes).collect(),
             weights: vec![1.0; nodes],
-            weighed,
-            grid,
+            weighed: Weighed::default(),
+            grid: Grid::new(0),
             class_of: vec![0; nodes],
-            classes: vec![all],
+            classes: Vec::new(),
             same: 0.5,
-            posterior,
+            posterior: Posterior { commits: vec![0.0; nodes], none: NONE },
             history,
-        }
+        };
+        bisection.share_out();
+        bisection
     }
 
     /// Adds trials of a node that counted.
@@ -112,15 +106,12 @@ impl Bisection {
         if tally.trials == 0 {
             return;
         }
+        let commit = self.same_as[commit];
         if self.tallies[commit].trials == 0 {
             self.split(commit);
         }
         self.tallies[commit].add(tally);
         self.by_template[commit].add(more);
-        for class in &mut self.classes {
-            let side = if self.history.has(commit, class.member) { &mut class.new } else { &mut class.old };
-            side.add(tally);
-        }
         let all = self.all();
         if !self.grid.is_for(all.trials) {
             self.grid = Grid::new(all.trials);
@@ -131,7 +122,44 @@ impl Bisection {
     /// A node that cannot be tried: it does not build, does not boot, or its trials never count. What was counted of it
     /// stays; it is not tried again.
     pub fn skip(&mut self, commit: usize) {
-        self.skips.add(&self.history, commit);
+        let kernel = self.same_as[commit];
+        for commit in (0..self.history.len()).filter(|&commit| self.same_as[commit] == kernel) {
+            self.skips.add(&self.history, commit);
+        }
+    }
+
+    /// A node has the same kernel, byte for byte, as another one. The trials of one are those of the other too, and of the two only
+    /// one is tried from now on: the other one, unless this one is an end. No commit that only one of them contains can have made a
+    /// difference: of such commits nothing is left, and the rest share what they had, as if the range had been without them from
+    /// the beginning. Returns whether that was not known.
+    pub fn same_kernel(&mut self, commit: usize, other: usize) -> bool {
+        let (one, other) = (self.same_as[commit], self.same_as[other]);
+        if one == other {
+            return false;
+        }
+        let ends = [0, self.history.bad()];
+        let kept = ends.into_iter().find(|end| [one, other].contains(end)).unwrap_or(other);
+        let gone = if kept == one { other } else { one };
+        self.same_as.iter_mut().filter(|of| **of == gone).for_each(|of| *of = kept);
+        for change in 1..self.history.len() {
+            if self.history.has(one, change) != self.history.has(other, change) {
+                self.prior[change] = 0.0;
+            }
+        }
+        let (tally, by_template) =
+            (std::mem::take(&mut self.tallies[gone]), std::mem::take(&mut self.by_template[gone]));
+        self.tallies[kept].add(tally);
+        self.by_template[kept].add(by_template);
+        if self.skips.has(one) || self.skips.has(other) {
+            self.skip(kept);
+        }
+        self.share_out();
+        true
+    }
+
+    /// Whether trials of a node are taken; those of any other of the same kernel are trials of this one.
+    pub(super) fn is_tried(&self, commit: usize) -> bool {
+        self.same_as[commit] == commit && !self.skips.has(commit)
     }
 
     /// What is known so far.
@@ -155,6 +183,9 @@ impl Bisection {
             return Next::Done(Conclusion::EndSkipped { good: self.skips.has(0) });
         }
         let left = self.options.at_most.saturating_sub(self.all().trials);
+        if self.prior.iter().all(|&prior| prior <= 0.0) {
+            return Next::Done(self.no_difference());
+        }
         if !self.has_begun() {
             return self.next_end(left, costs);
         }
@@ -198,13 +229,45 @@ impl Bisection {
         all
     }
 
+    /// Shares out what is not "none" among the commits that can be the one, by their weights, and sorts them anew.
+    fn share_out(&mut self) {
+        let total: f64 = self.prior.iter().sum();
+        if total > 0.0 {
+            self.prior.iter_mut().for_each(|prior| *prior *= (1.0 - NONE) / total);
+        }
+        let possible = |change: &usize| self.prior[*change] > 0.0;
+        let nothing = Weighed::default();
+        let class = |member| Class {
+            member,
+            prior: 0.0,
+            old: Tally::default(),
+            new: Tally::default(),
+            weighed: [nothing; 2],
+            marginal: self.grid.one_change(nothing, nothing),
+        };
+        let bad = self.history.bad();
+        let changes = || 1..self.history.len();
+        let impossible = changes().rfind(|change| !possible(change));
+        self.classes = [changes().rfind(possible).or(Some(bad)), impossible].into_iter().flatten().map(class).collect();
+        self.class_of = (0..=bad).map(|change| usize::from(!possible(&change))).collect();
+        for node in self.tried() {
+            self.split(node);
+        }
+        self.weigh();
+    }
+
+    /// The nodes of which there are trials.
+    fn tried(&self) -> Vec<usize> {
+        (0..self.tallies.len()).filter(|&node| self.tallies[node].trials > 0).collect()
+    }
+
     /// Trials of a node are about to tell its contents from the rest.
     fn split(&mut self, commit: usize) {
         let mut halves: Vec<Option<usize>> = vec![None; self.classes.len()];
         let has_member: Vec<bool> = self.classes.iter().map(|class| self.history.has(commit, class.member)).collect();
         for change in 1..self.history.len() {
             let of = self.class_of[change];
-            if self.history.has(commit, change) == has_member[of] {
+            if self.prior[change] <= 0.0 || self.history.has(commit, change) == has_member[of] {
                 continue;
             }
             let half = *halves[of].get_or_insert_with(|| {
@@ -222,12 +285,15 @@ impl Bisection {
     /// Makes the posterior of the counts.
     fn weigh(&mut self) {
         self.weights = weights(&self.by_template);
-        let tried: Vec<usize> = (0..self.tallies.len()).filter(|&node| self.tallies[node].trials > 0).collect();
+        let tried = self.tried();
         let mut classes = std::mem::take(&mut self.classes);
         for class in &mut classes {
-            class.weighed = [Weighed::default(); 2];
+            (class.old, class.new, class.weighed) = Default::default();
             for &node in &tried {
-                class.weighed[usize::from(self.history.has(node, class.member))].add(self.weighed(node));
+                let has = self.history.has(node, class.member);
+                let side = if has { &mut class.new } else { &mut class.old };
+                side.add(self.tallies[node]);
+                class.weighed[usize::from(has)].add(self.weighed(node));
             }
             class.marginal = self.grid.one_change(class.weighed[0], class.weighed[1]);
         }
@@ -241,7 +307,9 @@ impl Bisection {
         let ln_none = NONE.ln() + ln_same;
         let most = self.classes.iter().map(|class| class.prior.ln() + class.marginal.ln).fold(ln_none, f64::max);
         let none = (ln_none - most).exp();
-        let classes: Vec<f64> = self.classes.iter().map(|class| (class.marginal.ln - most).exp()).collect();
+        // Counts that a commit which cannot be the one would explain far better than the others must not be infinity times 0.
+        let likelihood = |class: &Class| if class.prior > 0.0 { (class.marginal.ln - most).exp() } else { 0.0 };
+        let classes: Vec<f64> = self.classes.iter().map(likelihood).collect();
         let total = none + self.classes.iter().zip(&classes).map(|(class, weight)| class.prior * weight).sum::<f64>();
         self.posterior.none = none / total;
         for (change, probability) in self.posterior.commits.iter_mut().enumerate().skip(1) {
@@ -345,7 +413,9 @@ impl Bisection {
     }
 
     fn indeterminate(&self, why: Why, costs: &Costs<'_>) -> Conclusion {
-        let mut leading: Vec<(usize, f64)> = self.posterior.commits.iter().copied().enumerate().skip(1).collect();
+        let possible = |(commit, _): &(usize, f64)| self.prior[*commit] > 0.0;
+        let mut leading: Vec<(usize, f64)> =
+            self.posterior.commits.iter().copied().enumerate().filter(possible).collect();
         leading.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         leading.truncate(10);
         let (old, new) = self.rates(leading.first().map_or(self.history.bad(), |&(commit, _)| commit));
@@ -360,9 +430,9 @@ impl Bisection {
     fn is_contradicted(&self) -> bool {
         /// ln 100.
         const CLEARLY: f64 = 4.6;
-        let tried = (0..self.tallies.len()).filter(|&node| self.tallies[node].trials > 0);
-        let own: f64 = tried.map(|node| self.grid.one_rate(self.weighed(node)).0).sum();
-        let changes = self.classes.iter().map(|class| class.marginal.ln).fold(f64::NEG_INFINITY, f64::max);
+        let own: f64 = self.tried().into_iter().map(|node| self.grid.one_rate(self.weighed(node)).0).sum();
+        let classes = self.classes.iter().filter(|class| class.prior > 0.0);
+        let changes = classes.map(|class| class.marginal.ln).fold(f64::NEG_INFINITY, f64::max);
         own - changes > CLEARLY
     }
 

@@ -139,7 +139,7 @@ fn candidates(bisection: &Bisection, costs: &Costs<'_>) -> Vec<Candidate> {
         let ready_s = (costs.ready_s)(commit).max(0.0);
         (nats > NOTHING).then_some(Candidate { commit, ready_s, chance, nats, ejs })
     };
-    sums.iter().enumerate().filter(|(commit, _)| !bisection.skips.has(*commit)).filter_map(candidate).collect()
+    sums.iter().enumerate().filter(|(commit, _)| bisection.is_tried(*commit)).filter_map(candidate).collect()
 }
 
 /// The entropy of an outcome of this probability, in nats.

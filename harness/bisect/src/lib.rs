@@ -4,10 +4,10 @@
 //! its confidence means stands in `docs/bisect.md`.
 //!
 //! ```text
-//!  History, prior ──> Bisection ──next(Costs)──> Try ──> (caller: kernel, trials) ──record(Tallies), skip┐
-//!                      ^   │                                                                             │
-//!                      │   └──next──> Done(Conclusion)                                                   │
-//!                      └─────────────────────────────────────────────────────────────────────────────────┘
+//!  History, prior ──> Bisection ──next(Costs)──> Try ──> (caller: kernel, trials) ──record(Tallies), skip, same_kernel┐
+//!                      ^   │                                                                                          │
+//!                      │   └──next──> Done(Conclusion)                                                                │
+//!                      └──────────────────────────────────────────────────────────────────────────────────────────────┘
 //!
 //!  inside:  tallies ──> templates (what a trial counts for) ──> rates (marginal likelihood per class of commits) ──> posterior ──> choice (information per second)
 //! ```
@@ -63,7 +63,8 @@ pub struct Costs<'a> {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Trials of a commit. If its kernel is unavailable, or no trial of it counts: [`Bisection::skip`].
+    /// Trials of a commit. If its kernel is unavailable, or no trial of it counts: [`Bisection::skip`]; if it is the kernel of
+    /// another one: [`Bisection::same_kernel`].
     Try {
         /// The node.
         commit: usize,

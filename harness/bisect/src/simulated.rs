@@ -29,7 +29,9 @@ pub struct World {
     pub again: bool,
     /// Every eight commits the last four come by a merge of a branch.
     pub merges: bool,
-    /// Each commit's own rate differs from its side's by up to this share of it, whatever it touches.
+    /// Commits that change no byte of the kernel, as a share of all that are no merges and no cause.
+    pub unchanged: f64,
+    /// Each kernel's own rate differs from its side's by up to this share of it, whatever it touches.
     pub jitter: f64,
     /// The number of templates of each commit, and the correlation of two trials of one template. None: trials are
     /// independent.
@@ -48,6 +50,7 @@ impl World {
             second: None,
             again: false,
             merges: false,
+            unchanged: 0.0,
             jitter: 0.0,
             templates: None,
         }
@@ -95,6 +98,8 @@ struct Truth {
     /// The rate of the event at each node.
     rates: Vec<f64>,
     broken: Vec<bool>,
+    /// Of each node, the first one with the same kernel.
+    kernels: Vec<usize>,
     /// The commits of which each raises the rate.
     causes: Vec<usize>,
 }
@@ -126,13 +131,24 @@ impl Truth {
         for rate in &mut rates {
             *rate = rate.clamp(0.0, 1.0);
         }
+        let mut kernels: Vec<usize> = (0..nodes).collect();
+        for node in 1..nodes {
+            if world.unchanged > 0.0
+                && let [parent] = history.parents(node)
+                && !causes.contains(&node)
+                && taken_back.start != node
+                && rng.f64() < world.unchanged
+            {
+                (kernels[node], rates[node]) = (kernels[*parent], rates[*parent]);
+            }
+        }
         let mut broken = vec![false; nodes];
         for node in 1..last {
             if rng.f64() < world.broken {
                 broken.iter_mut().take(last).skip(node).take(world.broken_for).for_each(|broken| *broken = true);
             }
         }
-        Self { history, rates, broken, causes }
+        Self { history, rates, broken, kernels, causes }
     }
 
     fn trials(&self, node: usize, trials: u32, uncounted: f64, rng: &mut fastrand::Rng) -> Tally {
@@ -201,6 +217,8 @@ fn by_harness(truth: &Truth, world: &World, options: Options, rng: &mut fastrand
     let costs = Costs { ready_s: &|_| 0.0, trial_s: 1.0, at_once: 2 };
     let mut taken = 0;
     let mut so_far = vec![Tallies::default(); nodes];
+    // Of each kernel the first node that was built.
+    let mut built: Vec<Option<usize>> = vec![None; nodes];
     loop {
         let (named, confident) = match bisection.next(&costs) {
             Next::Try { commit, .. } if truth.broken[commit] => {
@@ -208,6 +226,10 @@ fn by_harness(truth: &Truth, world: &World, options: Options, rng: &mut fastrand
                 continue;
             }
             Next::Try { commit, trials } => {
+                let first = *built[truth.kernels[commit]].get_or_insert(commit);
+                if first != commit && bisection.same_kernel(commit, first) {
+                    continue;
+                }
                 taken += trials;
                 let tallies = match world.templates {
                     Some(templates) => truth.alike(commit, trials, templates, &mut so_far[commit], rng),

@@ -165,6 +165,8 @@ fn the_right_commit_is_named_whatever_goes_wrong() {
         ("fixed, and back again", World { again: true, ..plain }),
         ("merges", World { merges: true, ..plain }),
         ("rates that jitter", World { rates: [0.05, 0.5], jitter: 0.4, ..plain }),
+        ("most commits change no byte", World { unchanged: 0.7, ..plain }),
+        ("and there are merges", World { unchanged: 0.7, merges: true, ..plain }),
     ];
     for (name, world) in worlds {
         let row = simulated(name, world);
@@ -246,4 +248,98 @@ fn halving_names_the_wrong_commit_where_the_loss_is_a_matter_of_luck() {
         let row = row(rule, &world, Options::default(), 500, 1);
         assert!(row.right < most, "{row:?}");
     }
+}
+
+/// A range of six commits of which the second, the fourth and the fifth change no byte.
+fn with_equal_kernels(tried: [(usize, Tally); 4]) -> Bisection {
+    let mut bisection = Bisection::new(History::chain(6), vec![0.0, 1.0, 8.0, 2.0, 1.0, 8.0, 3.0], Options::default());
+    let (before, after) = tried.split_at(2);
+    before.iter().for_each(|&(node, tally)| bisection.record(node, tally));
+    assert!(bisection.same_kernel(2, 1) && bisection.same_kernel(4, 3) && bisection.same_kernel(5, 4));
+    after.iter().for_each(|&(node, tally)| bisection.record(node, tally));
+    bisection
+}
+
+/// As if they were not there.
+#[test]
+fn commits_that_change_no_byte_are_out_of_the_range() {
+    let mut without = Bisection::new(History::chain(3), vec![0.0, 1.0, 2.0, 3.0], Options::default());
+    for (node, tally) in [(0, tally(20, 0)), (1, tally(11, 1)), (2, tally(17, 4)), (3, tally(20, 9))] {
+        without.record(node, tally);
+    }
+    // Whichever of the equal kernels was tried, and whenever it was known that they are.
+    for [one, other] in [[1, 3], [2, 5], [1, 4], [2, 3]] {
+        let trials = [(0, tally(20, 0)), (one, tally(11, 1)), (other, tally(17, 4)), (6, tally(20, 9))];
+        for turned in 0..4 {
+            let mut tried = trials;
+            tried.rotate_left(turned);
+            let bisection = with_equal_kernels(tried);
+            let ours = bisection.posterior();
+            let commits = [0, 1, 3, 6].map(|node| ours.commits[node]);
+            for (ours, theirs) in commits.iter().zip(&without.posterior().commits) {
+                assert!((ours - theirs).abs() < 1e-12, "{ours} {theirs}");
+            }
+            assert!((ours.none - without.posterior().none).abs() < 1e-12);
+            assert_eq!([2, 4, 5].map(|node| ours.commits[node]), [0.0; 3]);
+            let Next::Try { commit, trials } = bisection.next(&FREE) else { panic!("it ended") };
+            let Next::Try { commit: theirs, trials: as_many } = without.next(&FREE) else { panic!("it ended") };
+            assert_eq!((commit, trials), ([0, 1, 3, 6][theirs], as_many));
+        }
+    }
+}
+
+/// What was changed and changed back has the kernel of before; what lies between cannot be what is still there.
+#[test]
+fn what_is_taken_back_is_not_the_one() {
+    let mut bisection = chain(4);
+    for (node, events) in [(0, 0), (1, 15), (2, 0), (4, 15)] {
+        bisection.record(node, tally(30, events));
+    }
+    assert!(bisection.same_kernel(2, 0));
+    assert!(!bisection.same_kernel(0, 2), "it is known");
+    assert_eq!(bisection.posterior().commits[..3], [0.0; 3]);
+    assert_eq!(bisection.tallies()[0], tally(60, 0));
+    assert_eq!(bisection.tallies()[2], tally(0, 0));
+}
+
+#[test]
+fn ends_of_one_kernel_do_not_differ() {
+    let mut bisection = chain(4);
+    bisection.same_kernel(4, 0);
+    assert!(matches!(done(&bisection), Conclusion::NoDifference { reversed: false, .. }));
+    assert!((bisection.posterior().none - 1.0).abs() < 1e-12);
+}
+
+/// The kernel of another one that does not boot does not either.
+#[test]
+fn a_kernel_that_cannot_be_tried_is_passed_over_wherever_it_is() {
+    for told_first in [true, false] {
+        let mut bisection = chain(6);
+        if told_first {
+            bisection.same_kernel(4, 3);
+        }
+        bisection.skip(3);
+        if !told_first {
+            bisection.same_kernel(4, 3);
+        }
+        for (node, events) in [(0, 0), (2, 0), (5, 18), (6, 17)] {
+            bisection.record(node, tally(30, events));
+        }
+        let Conclusion::Candidates { mut commits, .. } = done(&bisection) else { panic!("no candidates") };
+        commits.sort_unstable();
+        assert_eq!(commits, [3, 5]);
+    }
+}
+
+/// Kernels of which trials would tell nothing new are not tried: with most commits changing nothing it takes fewer trials.
+#[test]
+fn commits_that_change_no_byte_save_trials() {
+    let trials = |unchanged| {
+        let world = World { commits: 64, unchanged, ..World::plain([0.05, 0.3]) };
+        let row = row(Rule::Harness, &world, Options::default(), 100, 1);
+        assert!(row.right_of_named >= 0.85, "{row:?}");
+        row.mean_trials
+    };
+    let (all, few) = (trials(0.0), trials(0.9));
+    assert!(few < all, "{few} {all}");
 }

@@ -1,6 +1,6 @@
 //! The door of this stage: variants in, kernels out.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -105,6 +105,17 @@ impl Kernel {
     /// The fault-injection module, built against this kernel.
     pub fn crashlab(&self) -> PathBuf {
         self.dir.join(MODULE)
+    }
+
+    /// A digest of what a guest executes of it, SHA-256 in hex: its image and the fault-injection module. Nothing of a build gets into
+    /// them that does not follow from what they are made of, so that kernels of two sources are equal if these mean the same.
+    pub fn image_digest(&self) -> Result<String, KernelError> {
+        let mut digests = String::new();
+        for path in [self.bzimage(), self.crashlab()] {
+            let digest = File::open(&path).and_then(|mut file| files::sha256_of(&mut file, &mut |_| ()));
+            digests.push_str(&digest.map_err(KernelError::io("reading", &path))?);
+        }
+        Ok(files::sha256(digests.as_bytes()))
     }
 
     /// What the build said.

@@ -107,6 +107,9 @@ pub struct Node {
     /// Trials of another bisection's log that were taken over.
     #[serde(default, skip_serializing_if = "Tally::is_empty")]
     pub earlier: Tally,
+    /// The node of which it has the kernel, byte for byte, if it was seen to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<usize>,
 }
 
 impl Bisected {

@@ -138,6 +138,7 @@ mod tests {
             parents: Vec::new(),
             weight: 1.0,
             earlier: crate::bisect::Tally::default(),
+            same_as: None,
         };
         let nodes = vec![
             node("0123456789abcdef0123456789abcdef01234567", "v6.12"),

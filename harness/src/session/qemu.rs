@@ -233,7 +233,13 @@ impl Rig for QemuRig {
             release: record.release.clone(),
             build_id: record.build_id.clone(),
             image: record.prebuilt.as_ref().map(|prebuilt| prebuilt.image.clone()),
+            image_digest: None,
         }
+    }
+
+    fn image_digest(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> Result<String, Failure> {
+        let digests = [Some(kernel), crash_kernel.as_ref()].into_iter().flatten().map(Kernel::image_digest);
+        Ok(digests.collect::<Result<Vec<String>, _>>()?.join(" "))
     }
 
     fn knobs(&self, BuiltKernel { kernel, .. }: &BuiltKernel) -> Vec<Knob> {

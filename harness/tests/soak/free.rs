@@ -20,7 +20,8 @@ use harness::results::{KernelInfo, QemuInfo, Run};
 use harness::run::{RunTrial, TrialFuture};
 use harness::scenario::{Instance, Knob, PointFilter};
 use harness::session::{
-    AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Reporter, Request, Resumable, Rig, Session,
+    AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Preparation, Reporter, Request, Resumable, Rig,
+    Session,
     TrialOptions, harness_info,
 };
 use harness::trial::Assignment;
@@ -164,7 +165,12 @@ impl Rig for Free {
             release: String::new(),
             build_id: String::new(),
             image: None,
+            image_digest: None,
         }
+    }
+
+    fn image_digest(&self, name: &KernelName) -> Result<String, Failure> {
+        Ok(name.to_string())
     }
 
     fn knobs(&self, _: &KernelName) -> Vec<Knob> {
@@ -181,6 +187,7 @@ impl Rig for Free {
 
     async fn prepare(
         &self,
+        _: &mut Preparation,
         pairs: &[(&KernelName, &Instance)],
         _: Range<u32>,
     ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {

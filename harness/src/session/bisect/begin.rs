@@ -88,6 +88,11 @@ pub fn core(bisected: &Bisected, info: &RunInfo) -> Result<Bisection, Failure> {
     let weights = bisected.nodes.iter().map(|node| node.weight).collect();
     let Bisected { confidence, at_most, .. } = *bisected;
     let mut bisection = Bisection::new(history, weights, Options { confidence, at_most, ..Options::default() });
+    for (node, known) in bisected.nodes.iter().enumerate() {
+        if let Some(other) = known.same_as.filter(|other| *other < bisected.nodes.len()) {
+            bisection.same_kernel(node, other);
+        }
+    }
     for (node, earlier) in bisected.nodes.iter().map(|node| node.earlier).enumerate() {
         bisection.record(node, earlier);
     }

@@ -15,6 +15,8 @@ pub const FILE: &str = "bisect.log";
 
 /// What a line of trials begins with. For git it is a comment.
 const TRIALS: &str = "# harness: trials ";
+/// What a line of two nodes with the same kernel begins with.
+const SAME: &str = "# harness: same ";
 /// What a line of a node that was passed over begins with.
 const SKIPPED: &str = "# harness: skipped ";
 
@@ -40,6 +42,9 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
         let (id, subject) = (&known.id, &known.subject);
         if tally.trials > 0 {
             let _ = writeln!(text, "{TRIALS}{id} {} of {}", tally.events, tally.trials);
+        }
+        if let Some(other) = known.same_as.and_then(|other| bisected.nodes.get(other)) {
+            let _ = writeln!(text, "{SAME}{id} as {}", other.id);
         }
         let verdict = if node == 0 || before.contains(&node) {
             "good"
@@ -101,6 +106,15 @@ fn read(text: &str, bisected: &mut Bisected) -> Result<BTreeMap<usize, String>, 
             if let Some(node) = bisected.nodes.get_mut(node) {
                 node.earlier = tally;
             }
+        } else if let Some(rest) = line.strip_prefix(SAME) {
+            let same = bisected.nodes.iter().enumerate().find_map(|(node, known)| {
+                let other = rest.strip_prefix(&known.id)?.strip_prefix(" as ")?;
+                Some((node, find(bisected, other)?))
+            });
+            let (node, other) = same.ok_or_else(|| wrong("nothing of this range is called so"))?;
+            if let Some(node) = bisected.nodes.get_mut(node) {
+                node.same_as = Some(other);
+            }
         } else if let Some(rest) = line.strip_prefix(SKIPPED) {
             // Ids may have blanks, and one may begin like another.
             let nodes = bisected.nodes.iter().enumerate();
@@ -131,8 +145,11 @@ mod tests {
             parents: position.checked_sub(1).into_iter().collect(),
             weight: 1.0,
             earlier: Tally::default(),
+            same_as: None,
         };
-        let nodes = ["v6.12", "mm: a", "does not build", "panic: b", "the last"].iter().enumerate().map(node).collect();
+        let nodes = ["v6.12", "mm: a", "does not build", "panic: b", "the last"].iter().enumerate().map(node);
+        let mut nodes: Vec<Node> = nodes.collect();
+        nodes[1].same_as = Some(0);
         let (between, criterion) =
             (SearchSpace::Commits { tree: "/src/linux".into() }, Criterion::Channel(Channel::Pstore));
         Bisected { between, criterion, fixed: false, confidence: 0.95, at_most: 100, nodes }
@@ -141,6 +158,7 @@ mod tests {
     fn written() -> (Bisected, String) {
         let bisected = bisected();
         let mut bisection = Bisection::new(History::chain(4), vec![1.0; 5], Options::default());
+        bisection.same_kernel(1, 0);
         for (node, trials, events) in [(0, 40, 0), (1, 30, 0), (3, 20, 9), (4, 20, 11)] {
             bisection.record(node, Tally { trials, events });
         }
@@ -160,10 +178,10 @@ mod tests {
         insta::assert_snapshot!(written().1, @"
         git bisect start
         # harness: pstore: not saved, run 20261122-050607-00ab: the first cell is stock0@6.12 panic-alone
-        # harness: trials 0000000000000000000000000000000000000000 0 of 40
+        # harness: trials 0000000000000000000000000000000000000000 0 of 70
         # good: [0000000000000000000000000000000000000000] v6.12
         git bisect good 0000000000000000000000000000000000000000
-        # harness: trials 0000000000000000000000000000000000000001 0 of 30
+        # harness: same 0000000000000000000000000000000000000001 as 0000000000000000000000000000000000000000
         # good: [0000000000000000000000000000000000000001] mm: a
         git bisect good 0000000000000000000000000000000000000001
         # harness: skipped 0000000000000000000000000000000000000002 building stock: mm/slub.c:1: no
@@ -180,11 +198,13 @@ mod tests {
     #[test]
     fn it_is_read_again() {
         let (mut bisected, text) = written();
+        bisected.nodes[1].same_as = None;
         let skipped = read(&text, &mut bisected).unwrap();
         assert_eq!(skipped, BTreeMap::from([(2, "building stock: mm/slub.c:1: no".to_owned())]));
         let earlier: Vec<(u32, u32)> =
             bisected.nodes.iter().map(|node| (node.earlier.events, node.earlier.trials)).collect();
-        assert_eq!(earlier, [(0, 40), (0, 30), (0, 0), (9, 20), (11, 20)]);
+        assert_eq!(earlier, [(0, 70), (0, 0), (0, 0), (9, 20), (11, 20)]);
+        assert_eq!(bisected.nodes[1].same_as, Some(0));
     }
 
     #[test]
@@ -200,7 +220,12 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_are_told() {
-        for line in ["# harness: trials abc 1 of 2", "# harness: trials x", "# harness: skipped abc no"] {
+        for line in [
+            "# harness: trials abc 1 of 2",
+            "# harness: trials x",
+            "# harness: skipped abc no",
+            "# harness: same abc as abd",
+        ] {
             let (number, cause) = read(&format!("git bisect start\n{line}\n"), &mut bisected()).unwrap_err();
             assert!(number == 2 && cause.contains(line), "{cause}");
         }

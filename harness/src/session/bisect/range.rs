@@ -172,6 +172,6 @@ impl Range {
     }
 
     fn add(&mut self, id: String, subject: String, parents: Vec<usize>, weight: f64) {
-        self.nodes.push(Node { id, subject, parents, weight, earlier: crate::bisect::Tally::default() });
+        self.nodes.push(Node { id, subject, parents, weight, earlier: crate::bisect::Tally::default(), same_as: None });
     }
 }

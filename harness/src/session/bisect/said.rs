@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::search::Searched;
-use crate::bisect::{Conclusion, Rate, Tally, Why};
+use crate::bisect::{Conclusion, History, Rate, Tally, Why};
 use crate::compare::{Point, Side};
 use crate::failure::Failure;
 use crate::kernel::{Canceller, Commits};
 use crate::model::KernelName;
-use crate::model::bisection::SearchSpace;
+use crate::model::bisection::{Bisected, SearchSpace};
 use crate::reporter::{bars, percent, short};
 use crate::stats::Interval;
 use crate::text::shell_word;
@@ -58,7 +58,8 @@ impl Searched {
                 } else {
                     "nothing between the ends was built"
                 };
-                format!("the ends do not differ: {}\n  good {}\n  bad  {}\n", hint, shares(good), shares(bad))
+                let (good, bad) = (shares(good), shares(bad));
+                format!("the ends do not differ: {hint}\n  good {good}\n  bad  {bad}\n{}", self.skipped())
             }
             Conclusion::EndSkipped { good } => {
                 let end = if *good { "good" } else { "bad" };
@@ -172,13 +173,17 @@ impl Searched {
         words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
+    /// What was passed over, and which kernels were known by others.
     fn skipped(&self) -> String {
         let cells = self.info.cells.iter().enumerate();
         let line = |(node, cell): (usize, &crate::results::PlannedCell)| {
             let reason = cell.skipped.as_ref()?;
             Some(format!("passed over: {}: {reason}\n", self.named(node)))
         };
-        cells.filter_map(line).collect()
+        let nodes = self.bisected.nodes.iter().enumerate();
+        let same = nodes.filter_map(|(node, known)| Some((node, known.same_as?)));
+        let same = same.map(|pair| format!("{}\n", same_kernel(&self.bisected, self.bisection.history(), pair)));
+        cells.filter_map(line).chain(same).collect()
     }
 
     /// For programs.
@@ -227,6 +232,7 @@ impl Searched {
             json!({
                 "id": known.id, "subject": known.subject, "probability": posterior.commits.get(position),
                 "trials": tally.trials, "events": tally.events,
+                "same_as": known.same_as.and_then(|other| self.bisected.nodes.get(other)).map(|other| &other.id),
                 "skipped": self.info.cells.get(position).and_then(|cell| cell.skipped.clone()),
             })
         });
@@ -234,6 +240,20 @@ impl Searched {
             "run_id": self.run.id(), "conclusion": conclusion, "no_change": posterior.none,
             "nodes": nodes.collect::<Vec<_>>(), "time": self.spent.json(),
         })
+    }
+}
+
+/// What it means that two nodes have the same kernel, in a sentence.
+pub fn same_kernel(bisected: &Bisected, history: &History, (one, other): (usize, usize)) -> String {
+    let (before, after) = (one.min(other), one.max(other));
+    let id = |node: usize| bisected.nodes.get(node).map_or("", |node| short(&node.id));
+    let (from, to) = (id(before), id(after));
+    if history.parents(after) == [before] {
+        format!("{to} changed no byte of this kernel (same as {from})")
+    } else if history.has(after, before) {
+        format!("all after {from} up to {to} together changed no byte of this kernel")
+    } else {
+        format!("{from} and {to} are the same kernel, byte for byte")
     }
 }
 

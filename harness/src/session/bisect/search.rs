@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::log;
+use super::said::same_kernel;
 use super::spent::TimeSpent;
 use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::failure::Failure;
 use crate::kernel;
-use crate::model::TrialOutcome;
+use crate::model::{KernelName, TrialOutcome};
 use crate::model::bisection::{Bisected, SearchSpace};
 use crate::plan::{Plan, PlannedTrial};
 use crate::results::{Difference, KernelInfo, Run, RunInfo, kernel_difference};
@@ -51,6 +52,16 @@ pub struct Search<'a, R: Rig> {
     pub ahead: Option<(usize, Built<R>)>,
     /// Where the log goes, besides the run's folder.
     pub log_file: Option<PathBuf>,
+}
+
+/// What became of a node.
+enum Prepared {
+    /// Trials of it can be run.
+    Ready(ReadyCells),
+    /// It has the kernel of another node, of which trials are run in its place.
+    Known,
+    /// It is passed over, for this reason.
+    Unfit(String),
 }
 
 /// A bisection that has ended, or was interrupted.
@@ -121,8 +132,9 @@ impl<R: Rig> Search<'_, R> {
             let cells = match ready.entry(node) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(place) => match self.prepare(node, ahead, spent).await? {
-                    Ok(cells) => place.insert(cells),
-                    Err(reason) => {
+                    Prepared::Ready(cells) => place.insert(cells),
+                    Prepared::Known => continue,
+                    Prepared::Unfit(reason) => {
                         self.skip(node, reason)?;
                         continue;
                     }
@@ -158,24 +170,31 @@ impl<R: Rig> Search<'_, R> {
         ordinals.filter_map(|ordinal| self.plan.trial_of(node, ordinal)).collect()
     }
 
-    /// Builds a node's kernel and prepares its guests, while the kernel of the node `ahead` is built, if there is one. The inner error
-    /// is the reason why it is passed over.
+    /// Builds a node's kernel and prepares its guests, while the kernel of the node `ahead` is built, if there is one.
     async fn prepare(
         &mut self,
         node: usize,
         ahead: Option<usize>,
         spent: &mut TimeSpent,
-    ) -> Result<Result<ReadyCells, String>, Failure> {
+    ) -> Result<Prepared, Failure> {
         let built = match self.ahead.take() {
             Some((known, built)) if known == node => built,
             _ => self.build(node, spent).await?,
         };
         let kernels = match built {
             Ok(kernels) => kernels,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Prepared::Unfit(reason)),
         };
+        spent.kernels += 1;
         for (_, kernel) in &kernels.built {
-            self.note(self.session.rig.describe_kernel(kernel))?;
+            let rig = &self.session.rig;
+            let image_digest = Some(rig.image_digest(kernel)?);
+            if let Some(other) = self.note(KernelInfo { image_digest, ..rig.describe_kernel(kernel) })?
+                && self.bisection.same_kernel(node, other)
+            {
+                self.note_same(node, other)?;
+                return Ok(Prepared::Known);
+            }
         }
         let (began, builds) = (Instant::now(), spent.builds);
         let mut built_ahead = None;
@@ -188,8 +207,7 @@ impl<R: Rig> Search<'_, R> {
         let ready = self.session.ready((&self.plan, &self.cells), (node, &kernels), self.templates, meanwhile).await?;
         self.ahead = built_ahead;
         spent.guests += began.elapsed().saturating_sub(spent.builds - builds);
-        spent.kernels += 1;
-        Ok(ready)
+        Ok(ready.map_or_else(Prepared::Unfit, Prepared::Ready))
     }
 
     /// Builds a node's kernel. The inner error is the reason why it is passed over.
@@ -207,19 +225,35 @@ impl<R: Rig> Search<'_, R> {
         Ok(built.map(|kernel| Kernels::only(cell.kernel(), kernel)).map_err(|NoKernel { reason, .. }| reason))
     }
 
-    /// Writes down which kernel it was; one that was another before does not belong to the same bisection.
-    fn note(&mut self, now: KernelInfo) -> Result<(), Failure> {
+    /// Writes down which kernel it was; one that was another before does not belong to the same bisection. Returns another node
+    /// with the same kernel, if one is known.
+    fn note(&mut self, now: KernelInfo) -> Result<Option<usize>, Failure> {
         let Recording { run, info, .. } = &mut self.recording;
-        let is = |known: &&KernelInfo| known.variant == now.variant && known.base == now.base;
-        let Some(before) = info.kernels.iter().find(is) else {
+        let name = |kernel: &KernelInfo| KernelName { variant: kernel.variant.clone(), base: kernel.base.clone() };
+        let own = name(&now);
+        let other = info.kernels.iter().find(|it| it.image_digest == now.image_digest && name(it) != own).map(name);
+        let other = other.and_then(|name| info.cells.iter().position(|cell| cell.key.kernel() == name));
+        let Some(before) = info.kernels.iter().find(|known| name(known) == own) else {
             info.kernels.push(now);
-            return Ok(run.write_info(info)?);
+            run.write_info(info)?;
+            return Ok(other);
         };
-        let Some(Difference { what, here, there }) = kernel_difference(before, &now) else { return Ok(()) };
+        let Some(Difference { what, here, there }) = kernel_difference(before, &now) else { return Ok(other) };
         Err(Failure::input(format!(
             "bisection {}: {what} was {here} and is now {there}\n\nhint: put it back as it was, or begin anew with --replay",
             run.id()
         )))
+    }
+
+    /// Writes down that a node has the kernel of another one.
+    fn note_same(&mut self, node: usize, other: usize) -> Result<(), Failure> {
+        if let Some(known) = self.bisected.nodes.get_mut(node) {
+            known.same_as = Some(other);
+        }
+        self.session.events.note(&same_kernel(&self.bisected, self.bisection.history(), (node, other)));
+        let Recording { run, info, .. } = &mut self.recording;
+        info.bisected = Some(self.bisected.clone());
+        Ok(run.write_info(info)?)
     }
 
     fn skip(&mut self, node: usize, reason: String) -> Result<(), Failure> {

@@ -18,6 +18,8 @@ struct Row {
     /// The share of trials in which the log is lost, by node.
     rate: fn(usize) -> f64,
     build: fn(&str) -> Build,
+    /// The first node with a node's kernel.
+    kernel: fn(usize) -> usize,
     /// What a trial does, by node, ordinal and attempt; `None` as the rate says.
     act: fn(usize, u32, u32) -> Option<Act>,
     at_most: u32,
@@ -34,6 +36,7 @@ fn row(name: &'static str) -> Row {
         parents: Vec::new(),
         rate: |node| if node >= 5 { 1.0 } else { 0.0 },
         build: |_| Build::Good,
+        kernel: |node| node,
         act: |_, _, _| None,
         at_most: 400,
         fixed: false,
@@ -177,6 +180,37 @@ fn rows() -> Vec<Row> {
         },
         Row { stop_at: Some(3), ends: "interrupted", ..row("the user may end it") },
         Row {
+            kernel: |node| if node < 5 { 0 } else { 5 },
+            rate: |node| if node >= 5 { 0.5 } else { 0.0 },
+            and: |searched, seen| {
+                let prepared: BTreeSet<&str> = seen.prepared.iter().map(|(variant, _)| variant.as_str()).collect();
+                assert_eq!(prepared, ["n0", "n9"].into(), "no kernel is tried twice");
+                let nodes = &searched.bisected.nodes;
+                let known = nodes.iter().filter(|node| node.same_as.is_some()).count();
+                assert!(known >= 2 && known == seen.built.len() - 2, "{known} of {:?}", seen.built);
+                assert_eq!((nodes[4].same_as, nodes[5].same_as), (Some(0), Some(9)));
+                assert_eq!(searched.info.bisected.as_ref(), Some(&searched.bisected));
+            },
+            ..row("commits that change no byte of the kernel are not tried")
+        },
+        Row {
+            kernel: |_| 0,
+            ends: "no difference",
+            and: |_, seen| assert_eq!((seen.built.len(), seen.begun.len()), (2, 2)),
+            ..row("ends that are one kernel do not differ")
+        },
+        Row {
+            kernel: |node| if node == 4 { 3 } else { node },
+            build: |name| if [3, 4].contains(&node(name)) { Build::DoesNotBoot } else { Build::Good },
+            rate: |node| if node >= 4 { 0.5 } else { 0.0 },
+            ends: "one of 3 5",
+            and: |_, seen| {
+                let booted = seen.prepared.iter().filter(|(variant, _)| [3, 4].contains(&node(variant))).count();
+                assert!(booted <= 2, "tried twice, the one or the other: {:?}", seen.prepared);
+            },
+            ..row("a kernel that does not boot does not boot as that of another commit")
+        },
+        Row {
             parents: merge(),
             rate: |node| if [4, 5, 6].contains(&node) { 1.0 } else { 0.0 },
             ends: "found 4",
@@ -219,6 +253,7 @@ fn asked(row: &Row) -> Bisect {
         parents,
         weight: 1.0,
         earlier: Tally::default(),
+        same_as: None,
     });
     let nodes: Vec<Node> = nodes.collect();
     let kernels = (0..nodes.len()).map(|node| KernelName::parse(&format!("n{node}"), "6.12")).collect();
@@ -248,7 +283,9 @@ fn of_row(row: &Row, bed: &Bed) -> Arc<World> {
             Act::Is(if happens { lost() } else { saved() })
         })
     };
-    Arc::new(World { build: Box::new(row.build), trial: Box::new(trial), ..world() })
+    let kernel = row.kernel;
+    let image = Box::new(move |variant: &str| kernel(node(variant)).to_string());
+    Arc::new(World { build: Box::new(row.build), trial: Box::new(trial), image, ..world() })
 }
 
 fn ended(searched: &Searched) -> String {
@@ -357,6 +394,43 @@ async fn a_bisection_is_resumed() {
     let again = seen(&second).begun.keys().filter(|index| seen(&first).begun.contains_key(index)).count();
     assert_eq!(again, 0, "no trial is run twice");
     assert_eq!(records(&bed.results()), before + seen(&second).begun.len());
+}
+
+/// What is known of kernels that are the same is still known when it is resumed.
+#[tokio::test]
+async fn no_kernel_is_tried_twice_although_it_is_resumed() {
+    let bed = Bed::new();
+    // Of two changes the second one changes no byte.
+    let kernel = |node: usize| if node == CHANGES { node } else { node.saturating_sub(1) / 2 * 2 };
+    let mut searched = None;
+    // As often as it takes: a trial more each time.
+    for stop_at in 1..40 {
+        let stop_at = Some(stop_at);
+        let row = Row { kernel, rate: |node| if node >= 5 { 0.5 } else { 0.0 }, stop_at, ..row("resumed") };
+        let world = of_row(&row, &bed);
+        let session = bed.session(&world, options());
+        let ended = match searched.take() {
+            None => session.bisect(asked(&row)).await,
+            Some(Searched { run, .. }) => {
+                let resumable = opened(|| ResumableBisection::open(&bed.catalogue(), run.clone())).unwrap();
+                session.resume_bisection(resumable, None).await
+            }
+        };
+        bed.stop.send_replace(Stop::No);
+        let ended = ended.unwrap_or_else(|e| panic!("{e}"));
+        let is_over = ended.conclusion.is_some();
+        searched = Some(ended);
+        if is_over {
+            break;
+        }
+    }
+    let searched = searched.unwrap();
+    assert_eq!(ended(&searched), "found 5");
+    let records = searched.run.trials().unwrap().map(Result::unwrap);
+    let tried: BTreeSet<usize> = records.map(|record| node(&record.cell.variant)).collect();
+    let kernels: BTreeSet<usize> = tried.iter().map(|&node| kernel(node)).collect();
+    assert_eq!(tried.len(), kernels.len(), "{tried:?}");
+    assert!(searched.bisected.nodes.iter().any(|node| node.same_as.is_some()));
 }
 
 #[tokio::test]

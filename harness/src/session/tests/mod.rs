@@ -128,6 +128,7 @@ fn world() -> World {
         trial: Box::new(|_, _| Act::Is(saved())),
         knobs: Vec::new(),
         key: String::new(),
+        image: Box::new(str::to_owned),
         meeting: Meeting::default(),
         seen: Mutex::default(),
     }

@@ -59,6 +59,8 @@ pub struct World {
     pub knobs: Vec<Knob>,
     /// A part of every kernel's key.
     pub key: String,
+    /// What a variant's kernel is: variants with the same one have the same kernel.
+    pub image: Box<dyn Fn(&str) -> String + Send + Sync>,
     /// What waits for what.
     pub meeting: Meeting,
     /// What was asked for.
@@ -160,6 +162,10 @@ impl Rig for Table {
         let known = info(Vec::new()).kernels.remove(0);
         let key = format!("{name} {}", self.0.key);
         KernelInfo { variant: name.variant.clone(), base: name.base.clone(), key, ..known }
+    }
+
+    fn image_digest(&self, name: &KernelName) -> Result<String, Failure> {
+        Ok((self.0.image)(&name.variant))
     }
 
     fn knobs(&self, _: &KernelName) -> Vec<Knob> {
