@@ -3,7 +3,8 @@
 //! ```text
 //! project (guest-kernel/, scenarios/) ─┐
 //! parts (agent, tracer) ───────────────┼─> pack ──(another machine)──> cache/packs/<digest>/ ─> Project, sealed
-//! kernels/<key>/ ──────────────────────┘
+//! kernels/<key>/, and what of the ─────┤
+//!   cache they are called by ──────────┘
 //! ```
 //!
 //! A pack is a newc cpio archive, compressed by gzip, whose first file is `pack.json`.
@@ -23,14 +24,14 @@ use sha2::{Digest, Sha256};
 
 use crate::embedded::{appear, write_new};
 use crate::failure::Failure;
-use crate::kernel::{Kernel, SEAL};
+use crate::kernel::{Asked, CustomBuild, Kernel, SEAL, seal};
 use crate::parts;
 use crate::project::{PREBUILT, Project};
 
 /// The file that says what the rest is.
 const HEAD: &str = "pack.json";
 /// Raised whenever a pack is something else than it was.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// No honest head is longer.
 const HEAD_BYTES: u64 = 64 << 10;
 
@@ -89,7 +90,7 @@ fn content<W: Write>(
 ) -> io::Result<W> {
     archive = entry(archive, Path::new(HEAD), &serde_json::to_vec_pretty(head)?)?;
     archive = entry(archive, Path::new("project").join(HEAD).as_path(), &serde_json::to_vec_pretty(head)?)?;
-    archive = entry(archive, Path::new("cache").join(SEAL).as_path(), b"")?;
+    archive = entry(archive, Path::new("cache").join(SEAL).as_path(), seal(kernels).as_bytes())?;
     let mut folders = vec![
         (project.guest_kernel(), PathBuf::from("project/guest-kernel")),
         (project.scenarios(), PathBuf::from("project/scenarios")),
@@ -98,10 +99,15 @@ fn content<W: Write>(
     let mut of_this_machine = BTreeSet::new();
     for kernel in kernels {
         folders.push((kernel.dir.clone(), Path::new("cache/kernels").join(&kernel.key)));
-        let plain = kernel.variant.split(['+', '~']).next().unwrap_or_default();
+        let plain = Asked::of(&kernel.variant).name;
         of_this_machine.insert((project.scratch_variants().join(plain), Path::new("cache/variants").join(plain)));
-        let commit = format!("{}.yaml", kernel.base);
-        of_this_machine.insert((project.commits().join(&commit), Path::new("cache/commits").join(&commit)));
+        if let Some((build, folder)) = CustomBuild::kept(project, &kernel.variant) {
+            of_this_machine.insert((folder, Path::new("cache/builds").join(build)));
+        }
+        // What is not committed is kept with each run.
+        for commit in ["yaml", "diff"].map(|kind| format!("{}.{kind}", kernel.base)) {
+            of_this_machine.insert((project.commits().join(&commit), Path::new("cache/commits").join(&commit)));
+        }
     }
     folders.extend(of_this_machine);
     let mut there = BTreeSet::new();

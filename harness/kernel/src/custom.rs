@@ -65,10 +65,15 @@ impl CustomBuild {
         if own { variant.to_owned() } else { format!("{variant}{build}") }
     }
 
-    /// The name and the configuration of a way to build that a setting names.
-    pub(super) fn config_of<'a>(project: &Project, setting: &'a str) -> Option<(&'a str, PathBuf)> {
-        let name = build_of(setting).filter(|name| is_plain_name(name))?;
-        Some((name, project.builds().join(name).join(CONFIG)))
+    /// The name of the way in which a variant is built, and the configuration that it may have.
+    pub(super) fn config_of<'a>(project: &Project, variant: &'a str) -> Option<(&'a str, PathBuf)> {
+        Self::kept(project, variant).map(|(name, folder)| (name, folder.join(CONFIG)))
+    }
+
+    /// The name of the way in which a variant is built, if it is not the project's own, and the folder in which that is kept.
+    pub fn kept<'a>(project: &Project, variant: &'a str) -> Option<(&'a str, PathBuf)> {
+        let name = Asked::of(variant).settings.into_iter().find_map(build_of).filter(|name| is_plain_name(name))?;
+        Some((name, project.builds().join(name)))
     }
 
     /// What was kept by that name.

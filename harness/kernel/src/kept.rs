@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::{Asked, CustomBuild, KernelError, base};
+use super::{CustomBuild, KernelError, base};
 use harness_model::KernelName;
 use harness_project::Project;
 
@@ -16,8 +16,7 @@ pub fn kept_inputs<'a>(
     let mut kept = BTreeMap::new();
     for KernelName { variant, base } in kernels {
         let difference = base::difference_of(project, base);
-        let config = Asked::of(variant).settings.iter().find_map(|setting| CustomBuild::config_of(project, setting));
-        let config = config.map(|(name, path)| (format!("{name}.config"), path));
+        let config = CustomBuild::config_of(project, variant).map(|(name, path)| (format!("{name}.config"), path));
         for (name, path) in [(format!("{base}.diff"), difference)].into_iter().chain(config) {
             if path.is_file() && !kept.contains_key(&name) {
                 let content = fs::read(&path).map_err(KernelError::io("reading what kernels are made from", &path))?;

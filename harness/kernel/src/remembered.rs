@@ -27,8 +27,6 @@ pub(super) enum Known {
     Digest(String),
     /// By what it is called: a package, or a tarball.
     Name(String),
-    /// By the name of its base, as in a pack, which has one source of that name.
-    Base(String),
     /// Not at all: what a commit's name stands for may have changed.
     Unknown,
 }
@@ -39,11 +37,12 @@ impl Missing {
     pub(super) fn known_by(&self, base: &Base) -> Known {
         use KernelError as Error;
         match (&self.error, &self.source, &base.origin) {
-            (Error::NotPacked { .. }, ..) => Known::Base(base.name.clone()),
+            (Error::NotPacked { .. }, None, _) => Known::Unknown,
             (error, ..)
                 if !matches!(
                     error,
-                    Error::ToolMissing { .. }
+                    Error::NotPacked { .. }
+                        | Error::ToolMissing { .. }
                         | Error::PackageMissing { .. }
                         | Error::PackageNotFetched { .. }
                         | Error::TarballMissing { .. }
@@ -64,7 +63,6 @@ impl Known {
         match self {
             Self::Digest(digest) => record.source.digest == *digest,
             Self::Name(name) => record.source.name == *name,
-            Self::Base(base) => record.base == *base,
             Self::Unknown => false,
         }
     }

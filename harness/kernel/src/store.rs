@@ -1,5 +1,6 @@
 //! The door of this stage: variants in, kernels out.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,12 +30,19 @@ use harness_project::Project;
 pub struct Store {
     cache: PathBuf,
     canceller: Canceller,
-    /// Whether it has all that it will ever have, as a pack's: nothing is built.
-    sealed: bool,
+    /// Where it has all that it will ever have, as a pack's, and nothing is built: the digest of each base's source.
+    sealed: Option<BTreeMap<String, String>>,
 }
 
 /// The file of a cache that says that nothing is to be built in it.
 pub const SEAL: &str = "sealed";
+
+/// What stands in the seal of a cache with these kernels: which source their bases are. A kernel may have been built first for
+/// another base of the same source, and its record names only that.
+pub fn seal<'a>(kernels: impl IntoIterator<Item = &'a Kernel>) -> String {
+    let sources = kernels.into_iter().map(|kernel| (&*kernel.base, &*kernel.record.source.digest));
+    serde_json::json!(sources.collect::<BTreeMap<&str, &str>>()).to_string()
+}
 
 /// A kernel that can be booted, and how its variant wants it to be.
 #[derive(Debug, Clone)]
@@ -129,7 +137,10 @@ impl Store {
     pub fn open(cache: &Path) -> Result<Self, KernelError> {
         let fail = KernelError::io("opening the build cache", cache);
         fs::create_dir_all(cache.join("kernels")).map_err(&fail)?;
-        let sealed = cache.join(SEAL).exists();
+        let sealed = match fs::read(cache.join(SEAL)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            sources => Some(serde_json::from_slice(&sources.map_err(&fail)?).map_err(|error| fail(error.into()))?),
+        };
         Ok(Self { cache: std::path::absolute(cache).map_err(&fail)?, canceller: Canceller::default(), sealed })
     }
 
@@ -282,8 +293,9 @@ impl Store {
         (variant, base): (&Variant, &Base),
         report: &mut dyn FnMut(BuildEvent),
     ) -> Result<(ToolRecord, Source), Missing> {
-        if self.sealed {
-            return Err(Missing { error: KernelError::NotPacked { kernel: name.clone() }, source: None });
+        if let Some(sources) = &self.sealed {
+            let source = sources.get(&base.name).cloned();
+            return Err(Missing { error: KernelError::NotPacked { kernel: name.clone() }, source });
         }
         let tools = toolchain::identify(variant.make_arguments(), &self.canceller);
         match (tools, Source::identify(base, &self.cache, &self.canceller, report)) {

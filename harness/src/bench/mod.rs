@@ -72,14 +72,16 @@ pub struct Figures {
     pub capacity_trials_per_s: f64,
     /// How many guests ran at a time.
     pub jobs: u32,
+    /// What executed them: `tcg` or `kvm`.
+    pub accelerator: &'static str,
     /// Where a guest's time goes, one at a time, medians.
     pub phases: Phases,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, phases, .. } = self;
-        writeln!(f, "trials      {trials_per_s:7.2} /s, {jobs} guests at a time")?;
+        let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, accelerator, phases, .. } = self;
+        writeln!(f, "trials      {trials_per_s:7.2} /s, {jobs} guests at a time, {accelerator}")?;
         if let (Some(traced_per_s), Some(ratio)) = (self.traced_per_s, self.tracing_ratio) {
             writeln!(f, "traced      {traced_per_s:7.2} /s: {ratio:.3} of trials that are not")?;
         }

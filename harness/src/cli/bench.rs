@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Guests at a time [default: as `harness run`]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// What executes the guests
+    #[arg(long = "accel", value_enum, default_value_t)]
+    accelerator: AskedAccelerator,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -60,7 +63,7 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         .at(&Params::new())
         .cloned()
         .ok_or_else(|| Failure::input(format!("scenario {SCENARIO} has parameters, and the benchmark none")))?;
-    let session = session(global, catalogue, options(arguments.jobs)).await?;
+    let session = session(global, catalogue, options(arguments)).await?;
     let kernel = session.rig.build(&session.catalogue, &name).await?.map_err(|why| why.failure)?;
     let guests = async |cold, trace| {
         let rig = session.rig.with(TrialOptions { cold, trace, ..session.options.clone() });
@@ -84,11 +87,11 @@ pub async fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
 }
 
 /// As `harness run` has them, in real time.
-fn options(jobs: Option<u32>) -> TrialOptions {
+fn options(&Arguments { jobs, accelerator, .. }: &Arguments) -> TrialOptions {
     TrialOptions {
         seed: 1,
         jobs,
-        accelerator: AskedAccelerator::Auto,
+        accelerator,
         time: Time::Real,
         cold: false,
         templates: None,

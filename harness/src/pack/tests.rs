@@ -43,7 +43,7 @@ fn a_pack_is_unpacked_once_and_tells_its_suite() {
 fn what_is_no_pack_of_this_version_is_refused() {
     let other = pack(&[(HEAD, &head(FORMAT, "9.8.7"))]);
     insta::assert_snapshot!(refused(other.path()), @"
-    [PACK] was packed by harness 9.8.7 (format 1), and this is 0.1.0 (format 1)
+    [PACK] was packed by harness 9.8.7 (format 2), and this is 0.1.0 (format 2)
 
     hint: pack it again with this one, or run it with that one
     ");
@@ -65,6 +65,59 @@ fn a_pack_writes_nowhere_else() {
         let said = refused(pack(&[(HEAD, &good), (name, b"x")]).path());
         assert!(said.contains(&format!("it has a file {name}, which is elsewhere")), "{said}");
     }
+}
+
+/// A kernel of a commit, with what is not committed, built by a configuration of the user's.
+#[test]
+fn what_kernels_are_called_by_goes_with_them() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str| write_new(&root.path().join(path), path.as_bytes()).unwrap();
+    let of_kernel = [
+        "cache/builds/config-1a/config",
+        "cache/builds/config-1a/make-arguments",
+        "cache/commits/12ab+dirty-3c.diff",
+        "cache/commits/12ab+dirty-3c.yaml",
+        "cache/kernels/0f/bzImage",
+        "cache/variants/series/variant.yaml",
+    ];
+    of_kernel.into_iter().for_each(write);
+    ["cache/builds/other/config", "cache/commits/56cd.yaml", "cache/kernels/ff/bzImage"].into_iter().for_each(write);
+    let record = serde_json::json!({
+        "key": "0f", "variant": "series", "base": "before", "patches": [], "config": "", "release": "", "build_id": "",
+        "source": {"kind": "git", "name": "", "digest": "d1", "version": "6.12.7"},
+        "tools": {"compiler": "", "linker": ""},
+        "durations": {"unpack_ms": 0, "patch_ms": 0, "configure_ms": 0, "compile_ms": 0, "module_ms": 0},
+        "sizes": {"image": 0, "vmlinux": 0, "module": 0},
+    });
+    let kernel = Kernel {
+        dir: root.path().join("cache/kernels/0f"),
+        key: "0f".to_owned(),
+        variant: "series~1+build=config-1a".to_owned(),
+        base: "12ab+dirty-3c".to_owned(),
+        command_line: Vec::new(),
+        knobs: Vec::new(),
+        guest: crate::model::GuestChange::default(),
+        record: serde_json::from_value(record).unwrap(),
+    };
+    let project = Project::with_cache(root.path(), root.path().join("cache"));
+    let head = Head { format: FORMAT, harness: String::new(), suite: String::new(), kernels: Vec::new() };
+    let archive = content(Vec::new(), &project, &head, &[kernel], &root.path().join("parts")).unwrap();
+    let mut there = std::collections::BTreeMap::new();
+    let mut archive = archive.as_slice();
+    loop {
+        let mut reader = newc::Reader::new(archive).unwrap();
+        if reader.entry().is_trailer() {
+            break;
+        }
+        let name = reader.entry().name().to_owned();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        there.insert(name, text);
+        archive = reader.finish().unwrap();
+    }
+    assert_eq!(there.remove("cache/sealed").as_deref(), Some(r#"{"12ab+dirty-3c":"d1"}"#));
+    there.retain(|name, _| name.starts_with("cache/"));
+    assert_eq!(there, of_kernel.map(|path| (path.to_owned(), path.to_owned())).into());
 }
 
 #[test]
