@@ -164,3 +164,18 @@ fn ends_that_do_not_differ_are_told_before_anything_is_built_between_them() {
     assert_eq!(said["conclusion"]["kind"], "no-difference", "{said}");
     assert_eq!(said["conclusion"]["good"]["events"], 0);
 }
+
+/// An option that makes build something beside the kernel.
+#[test]
+fn a_kernel_that_is_the_same_byte_for_byte_is_not_tried_again() {
+    let project = project();
+    project.write("good.config", "# Nothing.\n");
+    project.write("bad.config", "CONFIG_HEADERS_INSTALL=y\n");
+    let arguments = ["bisect", "--config", "good.config", "bad.config", "--scenario", "panic-alone"];
+    let output = project.run(&[&arguments[..], &["--channel", "pstore"], &SURE].concat());
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
+    assert!(said.contains("the ends do not differ: ") && said.contains("  bad  no trial\n"), "{said}");
+    let same = "CONFIG_HEADERS_INSTALL changed no byte of this kernel (same as good.config)\n";
+    assert!(said.contains(same) && text(&output.stderr).contains(same), "{said}{}", text(&output.stderr));
+}
