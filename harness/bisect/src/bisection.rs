@@ -249,7 +249,7 @@ impl Bisection {
         let changes = || 1..self.history.len();
         let impossible = changes().rfind(|change| !possible(change));
         self.classes = [changes().rfind(possible).or(Some(bad)), impossible].into_iter().flatten().map(class).collect();
-        self.class_of = (0..=bad).map(|change| usize::from(!possible(&change))).collect();
+        self.class_of = (0..=bad).map(|change| usize::from(change > 0 && !possible(&change))).collect();
         for node in self.tried() {
             self.split(node);
         }

@@ -254,9 +254,13 @@ fn halving_names_the_wrong_commit_where_the_loss_is_a_matter_of_luck() {
 fn with_equal_kernels(tried: [(usize, Tally); 4]) -> Bisection {
     let mut bisection = Bisection::new(History::chain(6), vec![0.0, 1.0, 8.0, 2.0, 1.0, 8.0, 3.0], Options::default());
     let (before, after) = tried.split_at(2);
-    before.iter().for_each(|&(node, tally)| bisection.record(node, tally));
+    for &(node, tally) in before {
+        bisection.record(node, tally);
+    }
     assert!(bisection.same_kernel(2, 1) && bisection.same_kernel(4, 3) && bisection.same_kernel(5, 4));
-    after.iter().for_each(|&(node, tally)| bisection.record(node, tally));
+    for &(node, tally) in after {
+        bisection.record(node, tally);
+    }
     bisection
 }
 
@@ -280,7 +284,7 @@ fn commits_that_change_no_byte_are_out_of_the_range() {
                 assert!((ours - theirs).abs() < 1e-12, "{ours} {theirs}");
             }
             assert!((ours.none - without.posterior().none).abs() < 1e-12);
-            assert_eq!([2, 4, 5].map(|node| ours.commits[node]), [0.0; 3]);
+            assert!([2, 4, 5].iter().all(|&node| ours.commits[node] <= 0.0));
             let Next::Try { commit, trials } = bisection.next(&FREE) else { panic!("it ended") };
             let Next::Try { commit: theirs, trials: as_many } = without.next(&FREE) else { panic!("it ended") };
             assert_eq!((commit, trials), ([0, 1, 3, 6][theirs], as_many));
@@ -297,7 +301,7 @@ fn what_is_taken_back_is_not_the_one() {
     }
     assert!(bisection.same_kernel(2, 0));
     assert!(!bisection.same_kernel(0, 2), "it is known");
-    assert_eq!(bisection.posterior().commits[..3], [0.0; 3]);
+    assert!(bisection.posterior().commits[..3].iter().all(|&probability| probability <= 0.0));
     assert_eq!(bisection.tallies()[0], tally(60, 0));
     assert_eq!(bisection.tallies()[2], tally(0, 0));
 }

@@ -73,7 +73,7 @@ pub(super) struct Found<'a> {
     of: &'a Prebuilt,
     image: BzImage,
     /// SHA-256 of the image.
-    image_digest: String,
+    binary_digest: String,
     /// What `uname -r` says in it.
     release: String,
     version: Version,
@@ -124,11 +124,11 @@ impl Prebuilt {
             Some(version) => version,
             None => release.parse().map_err(|cause: String| self.wrong(cause, IMAGE))?,
         };
-        let image_digest = files::sha256(&bytes);
+        let binary_digest = files::sha256(&bytes);
         let parts = [config.as_bytes(), &symbols, release.as_bytes()].map(files::sha256).concat();
         let mut found = Found {
-            digest: files::sha256(format!("{image_digest}{parts}").as_bytes()),
-            image_digest,
+            digest: files::sha256(format!("{binary_digest}{parts}").as_bytes()),
+            binary_digest,
             vmlinux: first_file(&self.places(VMLINUX, &release)),
             map: self.map(&release),
             of: self,

@@ -117,7 +117,7 @@ impl Kernel {
 
     /// A digest of what a guest executes of it, SHA-256 in hex: its image and the fault-injection module. Nothing of a build gets into
     /// them that does not follow from what they are made of, so that kernels of two sources are equal if these mean the same.
-    pub fn image_digest(&self) -> Result<String, KernelError> {
+    pub fn binary_digest(&self) -> Result<String, KernelError> {
         let mut digests = String::new();
         for path in [self.bzimage(), self.crashlab()] {
             let digest = File::open(&path).and_then(|mut file| files::sha256_of(&mut file, &mut |_| ()));
@@ -237,22 +237,14 @@ impl Store {
             return Err(KernelError::NothingToBuild { variant, what, base });
         }
         // What it was when it was named is here, whatever has become of its files.
-        let named = built.digest.as_ref().and_then(|digest| self.find(&prebuilt::key(digest, module)));
-        let packed = || -> Result<Option<BuildRecord>, KernelError> {
-            let is_it = |record: &BuildRecord| {
-                record.base == base.name && prebuilt::key(&record.source.digest, module) == record.key
-            };
-            Ok(self.records()?.into_iter().map(|(_, record)| record).find(is_it))
-        };
-        let known = match named {
-            None if self.sealed => packed()?,
-            named => named,
-        };
+        let packed = self.sealed.as_ref().and_then(|sources| sources.get(&base.name));
+        let mut digests = [built.digest.as_ref(), packed].into_iter().flatten();
+        let known = digests.find_map(|digest| self.find(&prebuilt::key(digest, module)));
         if let Some(record) = known {
             report(BuildEvent::Cached);
             return Ok(record);
         }
-        if self.sealed {
+        if self.sealed.is_some() {
             let kernel = KernelName { variant: variant.name.clone(), base: base.name.clone() };
             return Err(KernelError::NotPacked { kernel });
         }

@@ -80,7 +80,8 @@ pub struct Figures {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, accelerator, phases, .. } = self;
+        let Self { trials_per_s, floor_per_s, ratio_floor, cold_per_s, ratio_cold, jobs, accelerator, phases, .. } =
+            self;
         writeln!(f, "trials      {trials_per_s:7.2} /s, {jobs} guests at a time, {accelerator}")?;
         if let (Some(traced_per_s), Some(ratio)) = (self.traced_per_s, self.tracing_ratio) {
             writeln!(f, "traced      {traced_per_s:7.2} /s: {ratio:.3} of trials that are not")?;
@@ -202,6 +203,7 @@ impl Bench {
             guest_private_mib: phases.private_mib,
             capacity_trials_per_s,
             jobs: self.jobs,
+            accelerator: self.guests.machine.accelerator.name(),
             phases,
         })
     }

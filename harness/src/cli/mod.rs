@@ -197,7 +197,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
-        Command::Bisect(arguments) => bisect::main(&global, *arguments).await,
+        Command::Bisect(arguments) => Box::pin(bisect::main(&global, *arguments)).await,
         Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Report(arguments) => report::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),

@@ -84,7 +84,7 @@ fn what_kernels_are_called_by_goes_with_them() {
     ["cache/builds/other/config", "cache/commits/56cd.yaml", "cache/kernels/ff/bzImage"].into_iter().for_each(write);
     let record = serde_json::json!({
         "key": "0f", "variant": "series", "base": "before", "patches": [], "config": "", "release": "", "build_id": "",
-        "source": {"kind": "git", "name": "", "digest": "d1", "version": "6.12.7"},
+        "source": {"kind": "git", "name": "", "digest": "d1", "version": {"major": 6, "minor": 12, "full": "6.12.7"}},
         "tools": {"compiler": "", "linker": ""},
         "durations": {"unpack_ms": 0, "patch_ms": 0, "configure_ms": 0, "compile_ms": 0, "module_ms": 0},
         "sizes": {"image": 0, "vmlinux": 0, "module": 0},

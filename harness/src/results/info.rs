@@ -181,7 +181,7 @@ pub struct KernelInfo {
     pub image: Option<String>,
     /// Digest of what its guests execute, in a bisection: of `bzImage` and `crashlab.ko`, and of another crash kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_digest: Option<String>,
+    pub binary_digest: Option<String>,
 }
 
 /// A file that was read, and its digest.

@@ -103,7 +103,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
             release: "6.12.117".into(),
             build_id: "0123456789abcdef".into(),
             image: None,
-            image_digest: None,
+            binary_digest: None,
         }],
         scenarios: vec![FileDigest { name: "panic-alone".into(), sha256: sha256('e') }],
         suite: Some("quick".into()),

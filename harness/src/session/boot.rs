@@ -67,7 +67,7 @@ impl<R: Rig> Session<R> {
             for (name, _) in &kernels.built {
                 booting.add(self, cells, (kernels, name), plan, 0..templates).await?;
             }
-            Ok(booting)
+            Ok::<_, Failure>(booting)
         };
         let booting = boot().await?;
         meanwhile.await?;

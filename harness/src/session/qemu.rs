@@ -233,12 +233,12 @@ impl Rig for QemuRig {
             release: record.release.clone(),
             build_id: record.build_id.clone(),
             image: record.prebuilt.as_ref().map(|prebuilt| prebuilt.image.clone()),
-            image_digest: None,
+            binary_digest: None,
         }
     }
 
-    fn image_digest(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> Result<String, Failure> {
-        let digests = [Some(kernel), crash_kernel.as_ref()].into_iter().flatten().map(Kernel::image_digest);
+    fn binary_digest(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> Result<String, Failure> {
+        let digests = [Some(kernel), crash_kernel.as_ref()].into_iter().flatten().map(Kernel::binary_digest);
         Ok(digests.collect::<Result<Vec<String>, _>>()?.join(" "))
     }
 

@@ -31,7 +31,7 @@ pub trait Rig {
     fn describe_kernel(&self, kernel: &Self::Kernel) -> KernelInfo;
 
     /// A digest of what its guests execute, crashlab included: two kernels with the same one are the same, byte for byte.
-    fn image_digest(&self, kernel: &Self::Kernel) -> Result<String, Failure>;
+    fn binary_digest(&self, kernel: &Self::Kernel) -> Result<String, Failure>;
 
     /// What the kernel's variant sets at run time, before each trial.
     fn knobs(&self, kernel: &Self::Kernel) -> Vec<Knob>;

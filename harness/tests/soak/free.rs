@@ -21,8 +21,7 @@ use harness::run::{RunTrial, TrialFuture};
 use harness::scenario::{Instance, Knob, PointFilter};
 use harness::session::{
     AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Preparation, Reporter, Request, Resumable, Rig,
-    Session,
-    TrialOptions, harness_info,
+    Session, TrialOptions, harness_info,
 };
 use harness::trial::Assignment;
 
@@ -165,11 +164,11 @@ impl Rig for Free {
             release: String::new(),
             build_id: String::new(),
             image: None,
-            image_digest: None,
+            binary_digest: None,
         }
     }
 
-    fn image_digest(&self, name: &KernelName) -> Result<String, Failure> {
+    fn binary_digest(&self, name: &KernelName) -> Result<String, Failure> {
         Ok(name.to_string())
     }
 

@@ -75,9 +75,21 @@ impl<R: Rig> Session<R> {
         run.write_info(info)?;
         let bisection = core(&bisected, &recording.info)?;
         let begun = vec![0; bisected.nodes.len()];
-        Search { session: self, recording, plan, cells, jobs, templates, bisected, bisection, begun, ahead: None, log_file }
-            .go()
-            .await
+        Search {
+            session: self,
+            recording,
+            plan,
+            cells,
+            jobs,
+            templates,
+            bisected,
+            bisection,
+            begun,
+            ahead: None,
+            log_file,
+        }
+        .go()
+        .await
     }
 }
 

@@ -37,7 +37,9 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
     let before: &[usize] = found.and_then(|node| bisected.nodes.get(node)).map_or(&[], |node| &node.parents);
     let mut bad = Vec::new();
     for (node, known) in bisected.nodes.iter().enumerate() {
-        let tally = bisection.tallies().get(node).copied().unwrap_or_default();
+        let trials_of = |node: usize| bisection.tallies().get(node).copied().unwrap_or_default();
+        let tally = trials_of(node);
+        let is_known = tally.trials > 0 || known.same_as.is_some_and(|other| trials_of(other).trials > 0);
         let skipped = info.cells.get(node).and_then(|cell| cell.skipped.as_ref());
         let (id, subject) = (&known.id, &known.subject);
         if tally.trials > 0 {
@@ -50,7 +52,7 @@ pub fn text(info: &RunInfo, bisected: &Bisected, bisection: &Bisection) -> Strin
             "good"
         } else if node == last || found == Some(node) {
             "bad"
-        } else if tally.trials == 0 {
+        } else if !is_known {
             ""
         } else {
             match brought(node) {

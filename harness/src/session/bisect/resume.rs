@@ -90,8 +90,20 @@ impl<R: Rig> Session<R> {
         let cells = Cells::of(&self.catalogue, &plan)?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         let templates = info.qemu.templates;
-        Search { session: self, recording, plan, cells, jobs, templates, bisected, bisection, begun, ahead: None, log_file }
-            .go()
-            .await
+        Search {
+            session: self,
+            recording,
+            plan,
+            cells,
+            jobs,
+            templates,
+            bisected,
+            bisection,
+            begun,
+            ahead: None,
+            log_file,
+        }
+        .go()
+        .await
     }
 }

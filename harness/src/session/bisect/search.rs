@@ -12,8 +12,8 @@ use super::spent::TimeSpent;
 use crate::bisect::{Bisection, Conclusion, Costs, Next, Tallies};
 use crate::failure::Failure;
 use crate::kernel;
-use crate::model::{KernelName, TrialOutcome};
 use crate::model::bisection::{Bisected, SearchSpace};
+use crate::model::{KernelName, TrialOutcome};
 use crate::plan::{Plan, PlannedTrial};
 use crate::results::{Difference, KernelInfo, Run, RunInfo, kernel_difference};
 use crate::run::{Sink, Stop, Work};
@@ -171,12 +171,7 @@ impl<R: Rig> Search<'_, R> {
     }
 
     /// Builds a node's kernel and prepares its guests, while the kernel of the node `ahead` is built, if there is one.
-    async fn prepare(
-        &mut self,
-        node: usize,
-        ahead: Option<usize>,
-        spent: &mut TimeSpent,
-    ) -> Result<Prepared, Failure> {
+    async fn prepare(&mut self, node: usize, ahead: Option<usize>, spent: &mut TimeSpent) -> Result<Prepared, Failure> {
         let built = match self.ahead.take() {
             Some((known, built)) if known == node => built,
             _ => self.build(node, spent).await?,
@@ -188,8 +183,8 @@ impl<R: Rig> Search<'_, R> {
         spent.kernels += 1;
         for (_, kernel) in &kernels.built {
             let rig = &self.session.rig;
-            let image_digest = Some(rig.image_digest(kernel)?);
-            if let Some(other) = self.note(KernelInfo { image_digest, ..rig.describe_kernel(kernel) })?
+            let binary_digest = Some(rig.binary_digest(kernel)?);
+            if let Some(other) = self.note(KernelInfo { binary_digest, ..rig.describe_kernel(kernel) })?
                 && self.bisection.same_kernel(node, other)
             {
                 self.note_same(node, other)?;
@@ -206,7 +201,7 @@ impl<R: Rig> Search<'_, R> {
         };
         let ready = self.session.ready((&self.plan, &self.cells), (node, &kernels), self.templates, meanwhile).await?;
         self.ahead = built_ahead;
-        spent.guests += began.elapsed().saturating_sub(spent.builds - builds);
+        spent.guests += began.elapsed().saturating_sub(spent.builds.saturating_sub(builds));
         Ok(ready.map_or_else(Prepared::Unfit, Prepared::Ready))
     }
 
@@ -231,7 +226,7 @@ impl<R: Rig> Search<'_, R> {
         let Recording { run, info, .. } = &mut self.recording;
         let name = |kernel: &KernelInfo| KernelName { variant: kernel.variant.clone(), base: kernel.base.clone() };
         let own = name(&now);
-        let other = info.kernels.iter().find(|it| it.image_digest == now.image_digest && name(it) != own).map(name);
+        let other = info.kernels.iter().find(|it| it.binary_digest == now.binary_digest && name(it) != own).map(name);
         let other = other.and_then(|name| info.cells.iter().position(|cell| cell.key.kernel() == name));
         let Some(before) = info.kernels.iter().find(|known| name(known) == own) else {
             info.kernels.push(now);

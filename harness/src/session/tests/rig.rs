@@ -78,19 +78,21 @@ pub enum Place {
 
 /// Two things neither of which ends before both have begun.
 #[derive(Default)]
-pub struct Meeting(Option<([(Place, &'static str); 2], watch::Sender<[bool; 2]>)>);
+pub struct Meeting {
+    of: Vec<(Place, &'static str)>,
+    begun: watch::Sender<[bool; 2]>,
+}
 
 impl Meeting {
     /// Of these two.
     pub fn of(one: (Place, &'static str), other: (Place, &'static str)) -> Self {
-        Self(Some(([one, other], watch::Sender::default())))
+        Self { of: vec![one, other], begun: watch::Sender::default() }
     }
 
     async fn at(&self, place: Place, variant: &str) {
-        let Some((both, begun)) = &self.0 else { return };
-        if let Some(one) = both.iter().position(|it| *it == (place, variant)) {
-            begun.send_modify(|begun| begun[one] = true);
-            begun.subscribe().wait_for(|begun| *begun == [true; 2]).await.unwrap();
+        if let Some(one) = self.of.iter().position(|it| *it == (place, variant)) {
+            self.begun.send_modify(|begun| begun[one] = true);
+            self.begun.subscribe().wait_for(|begun| *begun == [true; 2]).await.unwrap();
         }
     }
 }
@@ -154,7 +156,9 @@ impl Rig for Table {
             Build::Broken => no(false),
             Build::NotForBase => no(true),
             Build::HostFails => Err(Failure::host("the disk is full")),
-            Build::Good | Build::DoesNotBoot | Build::BootsForEver | Build::GuestsFail | Build::Lacks => Ok(Ok(name.clone())),
+            Build::Good | Build::DoesNotBoot | Build::BootsForEver | Build::GuestsFail | Build::Lacks => {
+                Ok(Ok(name.clone()))
+            }
         }
     }
 
@@ -164,7 +168,7 @@ impl Rig for Table {
         KernelInfo { variant: name.variant.clone(), base: name.base.clone(), key, ..known }
     }
 
-    fn image_digest(&self, name: &KernelName) -> Result<String, Failure> {
+    fn binary_digest(&self, name: &KernelName) -> Result<String, Failure> {
         Ok((self.0.image)(&name.variant))
     }
 

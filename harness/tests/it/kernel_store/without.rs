@@ -54,7 +54,10 @@ fn in_a_sealed_cache_nothing_is_built() {
 fn a_kernel_of_two_bases_is_found_by_either() {
     let fake = Fake::new();
     let first = fake.kernel("stock");
-    fake.write("guest-kernel/bases.yaml", "bases:\n  mine: { tarball: ../linux.tar }\n  \"6.1\": { tarball: ../x.tar }\n");
+    fake.write(
+        "guest-kernel/bases.yaml",
+        "bases:\n  mine: { tarball: ../linux.tar }\n  \"6.1\": { tarball: ../x.tar }\n",
+    );
     let mine = fake.kernel("stock@mine");
     assert_eq!((mine.base.as_str(), &mine.record), ("mine", &first.record));
     fs::write(fake.cache().join(SEAL), seal([&mine])).unwrap();

@@ -69,12 +69,12 @@ fn a_tree_that_has_gone_does_not_take_the_result_with_it() {
 fn kernels_that_are_the_same_are_told() {
     let (_results, mut searched) = searched();
     searched.bisected.nodes[1].same_as = Some(0);
-    let line = "000000000001 changed no byte of this kernel (same as 000000000000)\n";
+    let line = "\n000000000000 changed no byte of this kernel (same as 000000000000)\n";
     assert!(searched.text(&how()).contains(line), "{}", searched.text(&how()));
     assert_eq!(searched.json(&how())["nodes"][1]["same_as"], "0".repeat(40));
     searched.bisected.nodes[1].same_as = None;
     searched.bisected.nodes[2].same_as = Some(0);
-    let line = "all after 000000000000 up to 000000000002 together changed no byte of this kernel\n";
+    let line = "\nall after 000000000000 up to 000000000000 together changed no byte of this kernel\n";
     assert!(searched.text(&how()).contains(line), "{}", searched.text(&how()));
 }
 
