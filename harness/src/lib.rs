@@ -24,6 +24,7 @@ pub mod plan;
 pub mod preflight;
 pub mod probes;
 mod procfs;
+pub mod read;
 pub mod report;
 pub mod reporter;
 pub mod results;

@@ -28,13 +28,22 @@ const DMESG_Z: Guid = Guid::new(0x4f11_8707, 0x04dd, 0x4055, [0xb5, 0xdd, 0x95, 
 const MCE: Guid = Guid::new(0xfe08_ffbe, 0x95e4, 0x4be7, [0xbc, 0x73, 0x40, 0x96, 0x04, 0x4a, 0x38, 0xfc]);
 
 /// A GUID in EFI's mixed-endian byte order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Guid([u8; 16]);
 
 impl Guid {
-    const fn new(a: u32, b: u16, c: u16, d: [u8; 8]) -> Self {
+    /// All zeros: nobody's.
+    pub(crate) const ZERO: Self = Self([0; 16]);
+
+    /// By its parts, as it is written.
+    pub(crate) const fn new(a: u32, b: u16, c: u16, d: [u8; 8]) -> Self {
         let ([a0, a1, a2, a3], [b0, b1], [c0, c1]) = (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
         Self([a0, a1, a2, a3, b0, b1, c0, c1, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]])
+    }
+
+    /// The one whose bytes are at `at`.
+    pub(crate) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        array(bytes, at).map(Self)
     }
 }
 
@@ -197,11 +206,11 @@ impl Fields {
             validation: u32_at(bytes, 16)?,
             record_length: u32_at(bytes, 20)?,
             timestamp: u64_at(bytes, 24)?,
-            creator: Guid(array(bytes, 64)?),
+            creator: Guid::at(bytes, 64)?,
             id: u64_at(bytes, 96)?,
             section_offset: u32_at(bytes, HEADER)?,
             section_length: u32_at(bytes, HEADER + 4)?,
-            section_type: Guid(array(bytes, HEADER + 16)?),
+            section_type: Guid::at(bytes, HEADER + 16)?,
         })
     }
 

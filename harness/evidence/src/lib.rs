@@ -10,6 +10,7 @@
 //! serial file ────────────────────────────> console ─> Console
 //! network card's frames ─> netconsole ────> console ─> Netconsole
 //! ERST file ─> erst ─> cper ─> inflate ─> pstore ────> Pstore
+//! flash with EFI variables ─> efi_store ─> inflate ─> pstore ─> Pstore
 //! memory of ramoops ─> ramoops ─> inflate ─> pstore ─> Pstore, and the console's output
 //! shared page ────────────────────────────> stamps ──> Stamps ─> model::ActorStamps
 //! monitor's registers, System.map ────────> registers ─> where each vCPU of a hung guest stands
@@ -30,6 +31,7 @@ mod bytes;
 pub mod console;
 pub mod cper;
 mod decode;
+pub mod efi_store;
 pub mod erst;
 pub mod inflate;
 pub mod netconsole;

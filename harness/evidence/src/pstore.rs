@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::cper::{self, CperError, Section};
+use crate::efi_store::{self, DumpName, LINUX_CRASH, State};
 use crate::erst::{self, ErstError, Slot};
 use crate::inflate::{self, Stop};
 use crate::ranges;
@@ -96,6 +97,8 @@ pub struct Part {
     pub number: u32,
     /// The record's id in the storage.
     pub record_id: u64,
+    /// When it was written, in Unix seconds by the dying kernel's clock, if its back end keeps that.
+    pub written: Option<u64>,
     /// Its text without the header line; not UTF-8 is replaced, nothing else is cleaned.
     pub text: String,
     /// Why the text is not all that was written.
@@ -163,6 +166,17 @@ pub struct Pstore {
     pub storage_fault: Option<ErstError>,
 }
 
+impl Pstore {
+    /// What another back end holds comes behind.
+    fn add(&mut self, other: Self) {
+        let Self { dumps, undecodable, problems, storage_fault } = other;
+        self.dumps.extend(dumps);
+        self.undecodable += undecodable;
+        self.problems.extend(problems);
+        self.storage_fault = self.storage_fault.or(storage_fault);
+    }
+}
+
 /// Reads the backing file of QEMU's `acpi-erst`. Takes any bytes. Records that the guest cleared are not evidence and
 /// are left out, as the guest's own `/sys/fs/pstore` would.
 pub fn from_erst_file(file: &[u8]) -> Pstore {
@@ -190,9 +204,148 @@ pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> P
         // `dmesg-erst-7712104902735659009`, `dmesg-ramoops-0.enc.z` (`pstore_mkfile()`).
         let Some((_, id)) = name.strip_prefix("dmesg-").and_then(|rest| rest.split_once('-')) else { continue };
         let id = id.split('.').next().and_then(|id| id.parse().ok()).unwrap_or_default();
-        reader.dump(name, Raw { boot: 0, id, deflated: false, payload: bytes });
+        reader.dump(name, Raw { boot: 0, id, written: None, deflated: false, payload: bytes });
     }
     reader.finish()
+}
+
+/// A file of `/sys/fs/pstore`, or a copy of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredFile<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// When it was last changed, in Unix seconds: of a file in `/sys/fs/pstore` when its record was written.
+    pub modified: Option<u64>,
+    /// What is in it.
+    pub bytes: &'a [u8],
+}
+
+/// Reads a folder of such files, of one boot or of several; those that are no dumps are passed over. Takes any names and
+/// bytes. Unlike [`from_files`] it inflates what the kernel could not (`.enc.z`).
+pub fn from_folder<'a>(files: impl IntoIterator<Item = StoredFile<'a>>) -> Pstore {
+    let mut backends: BTreeMap<&str, Vec<(u64, StoredFile<'a>)>> = BTreeMap::new();
+    for file in files {
+        if let Some((backend, id)) = backend_and_id(file.name) {
+            backends.entry(backend).or_default().push((id, file));
+        }
+    }
+    let mut all = Pstore::default();
+    for (backend, mut files) in backends {
+        let mut reader = Reader::default();
+        let is_efi = backend.starts_with("efi");
+        let is_erst = backend == "erst";
+        files.sort_by_key(|(id, file)| (if is_efi || is_erst { None } else { file.modified }, *id));
+        let mut runs = Runs::default();
+        for (order, (id, file)) in files.iter().enumerate() {
+            let (boot, written) = if is_efi {
+                let record = efi_id(*id);
+                (runs.of(&record), Some(record.seconds))
+            } else if is_erst {
+                (boot_of(*id), file.modified)
+            } else {
+                // Each is a zone with one part, of whatever boot.
+                (order as u64, file.modified)
+            };
+            let deflated = file.name.ends_with(".enc.z");
+            reader.dump(file.name, Raw { boot, id: *id, written, deflated, payload: file.bytes });
+        }
+        all.add(reader.finish());
+    }
+    all
+}
+
+/// Of `dmesg-efi_pstore-176430945300201` the back end and the id (`pstore_mkfile()`).
+pub fn backend_and_id(name: &str) -> Option<(&str, u64)> {
+    let (backend, id) = name.strip_prefix("dmesg-")?.rsplit_once('-')?;
+    Some((backend, id.split('.').next().unwrap_or_default().parse().ok()?))
+}
+
+/// Reads the dumps of the kernel in an image of flash. Takes any bytes. Those that the next boot would not be shown are
+/// told, and not read.
+pub fn from_efi_image(image: &efi_store::Image<'_>) -> Pstore {
+    let store = &image.store;
+    let problems = image.problems.iter().chain(&store.problems).cloned().collect();
+    let mut reader = Reader { problems, ..Reader::default() };
+    let shown: Vec<usize> = store.shown().map(|variable| variable.at).collect();
+    let (mut runs, mut deleted) = (Runs::default(), 0);
+    for variable in &store.variables {
+        let is_shown = shown.binary_search(&variable.at).is_ok();
+        let place = if variable.name.is_empty() { "a variable without its name" } else { &variable.name };
+        let place = format!("{:#x}: {place}", variable.at);
+        let is_dump = variable.vendor == LINUX_CRASH;
+        match variable.state {
+            _ if is_shown && is_dump => reader.variable(&place, &variable.name, variable.data, &mut runs),
+            _ if is_shown => {}
+            State::Deleted => deleted += usize::from(is_dump),
+            // Whose it was going to be is not known of one whose header is not there.
+            State::Begun => reader.problem(&place, variable.state, true),
+            _ if !is_dump => {}
+            _ if variable.is_cut => reader.problem(&place, "the store ends before its data does", true),
+            State::HeaderValid => {
+                let (there, of) = (variable.written(), variable.data_size);
+                reader.problem(&place, format_args!("{}: {there} of {of} bytes are there", variable.state), true);
+            }
+            State::Added | State::Replaced if variable.is_reached => {
+                reader.problem(&place, "another one of this name counts", false);
+            }
+            State::Added | State::Replaced => {
+                reader.problem(&place, "it lies behind the place where the firmware stops reading", true);
+            }
+            State::Unknown(_) => reader.problem(&place, variable.state, true),
+        }
+    }
+    if deleted > 0 {
+        reader.problems.push(format!("dumps that were deleted, and whose room was not reclaimed: {deleted}"));
+    }
+    reader.finish()
+}
+
+/// Reads variables by name and value, as efivarfs has them but for the attributes. Takes any names and bytes.
+pub fn from_efi_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Pstore {
+    let mut named: Vec<_> = variables.into_iter().map(|(name, data)| (DumpName::parse(name), name, data)).collect();
+    // In what order they were written their names tell: one dump after the other, each from part 1 on.
+    named.sort_by_key(|(parsed, ..)| parsed.map(|name| (name.seconds, name.count, name.part)));
+    let (mut reader, mut runs) = (Reader::default(), Runs::default());
+    for (_, name, data) in named {
+        reader.variable(name, name, data, &mut runs);
+    }
+    reader.finish()
+}
+
+/// What `efi_pstore_write()` makes a record's id of (`efi_generic_id()`): `(seconds * 100 + part) * 1000 + count`.
+fn efi_id(id: u64) -> DumpName {
+    let within = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    DumpName {
+        kind: DumpName::DMESG,
+        part: within(id / 1000 % 100),
+        count: within(id % 1000),
+        seconds: id / 100_000,
+        deflated: false,
+    }
+}
+
+/// Tells dumps from each other whose parts come in the order in which they were written. Their names alone do not: counts
+/// begin anew with each boot, and a slow write takes seconds, so that parts of one dump differ in theirs.
+#[derive(Default)]
+struct Runs {
+    number: u64,
+    last: Option<DumpName>,
+}
+
+impl Runs {
+    /// Between two parts of one dump less time passes, in seconds: one takes half a second where flash is slow.
+    const PAUSE: u64 = 60;
+
+    /// The number of the dump that the next part is of.
+    fn of(&mut self, name: &DumpName) -> u64 {
+        let goes_on = self.last.is_some_and(|last| {
+            let passed = name.seconds.checked_sub(last.seconds);
+            last.count == name.count && last.part < name.part && passed.is_some_and(|passed| passed < Self::PAUSE)
+        });
+        self.number += u64::from(!goes_on);
+        self.last = Some(*name);
+        self.number
+    }
 }
 
 /// A dump's place among the others: the boot that wrote it, then its count. Boots must be told apart because the count
@@ -215,6 +368,8 @@ pub(super) struct Raw<'a> {
     pub boot: u64,
     /// The record's id in the storage.
     pub id: u64,
+    /// When it was written, in Unix seconds, if that is known.
+    pub written: Option<u64>,
     /// Whether the payload is a raw deflate stream.
     pub deflated: bool,
     /// What is stored.
@@ -250,7 +405,7 @@ impl Reader {
             Section::DmesgPlain => false,
             Section::DmesgDeflate => true,
         };
-        self.dump(&place, Raw { boot: boot_of(id), id, deflated, payload: record.payload });
+        self.dump(&place, Raw { boot: boot_of(id), id, written: record.timestamp, deflated, payload: record.payload });
     }
 
     /// Reads the part that the record at `place` holds.
@@ -273,11 +428,26 @@ impl Reader {
             self.problem(place, "no header line `<reason>#<count> Part<part>`", true);
             return;
         };
-        let part = Part { number: header.part, record_id: raw.id, text: text.to_owned(), damage };
+        let part = Part { number: header.part, record_id: raw.id, written: raw.written, text: text.to_owned(), damage };
         if damage.is_none() && !part.is_whole() {
             self.problem(place, format_args!("{header} ends within a line"), false);
         }
         self.dumps.entry((raw.boot, header.count, header.reason)).or_default().push(part);
+    }
+
+    /// Reads the part that an EFI variable of the kernel's holds.
+    fn variable(&mut self, place: &str, name: &str, data: &[u8], runs: &mut Runs) {
+        match DumpName::parse(name) {
+            Some(parsed) if parsed.kind == DumpName::DMESG => {
+                let DumpName { part, count, seconds, deflated, .. } = parsed;
+                let id = seconds.saturating_mul(100).saturating_add(part.into()).saturating_mul(1000);
+                let id = id.saturating_add(count.into());
+                self.dump(place, Raw { boot: runs.of(&parsed), id, written: Some(seconds), deflated, payload: data });
+            }
+            // A machine check or the like.
+            Some(_) => {}
+            None => self.problem(place, "no name of a dump", true),
+        }
     }
 
     pub(super) fn finish(mut self) -> Pstore {

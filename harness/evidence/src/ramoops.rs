@@ -14,6 +14,7 @@ mod zone;
 pub use ecc::Corrections;
 pub use zone::{Contents, ZoneError};
 
+use crate::printk::Line;
 use crate::pstore::{Pstore, Raw, Reader};
 use harness_model::pstore::Ramoops;
 
@@ -75,6 +76,90 @@ pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
     Reading { pstore, corrections, console, pmsg }
 }
 
+/// A zone that was found by its signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundZone {
+    /// Where it begins.
+    pub at: usize,
+    /// How many bytes there are to the next one, or to the end.
+    pub bytes: usize,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// What a zone is for, by what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing is in it.
+    Empty,
+    /// A dump.
+    Dump,
+    /// The console's output: text with the kernel's prefix.
+    Console,
+    /// Something else: what user space wrote, or what ftrace did.
+    Other,
+}
+
+/// More zones than these are not looked at.
+const MAX_ZONES: usize = 1024;
+
+/// Looks for zones by their signature, where their sizes are not known, in any memory: the kernel puts them at multiples
+/// of their sizes, which are powers of two. Takes any bytes. What is in a zone tells what it is for; one that was never
+/// initialised, or whose header is damaged, is not found. None if there is not one.
+pub fn find(memory: &[u8], parity: usize) -> Option<(Vec<FoundZone>, Reading)> {
+    let is_zone = |at: &usize| memory.get(*at..*at + 4) == Some(&zone::SIGNATURE.to_le_bytes()[..]);
+    let starts: Vec<usize> = (0..memory.len()).step_by(MIN_ZONE).filter(is_zone).take(MAX_ZONES).collect();
+    let ends = starts.iter().skip(1).copied().chain([memory.len()]);
+    let (mut zones, mut corrections) = (Vec::new(), Vec::new());
+    let (mut console, mut pmsg) = (None, None);
+    let mut reader = Reader::default();
+    let mut dumps = 0;
+    for (at, end) in starts.iter().copied().zip(ends) {
+        // Other memory may follow the last one.
+        let bytes = (end - at).min(MAX_ZONE);
+        let zone = memory.get(at..at + bytes).unwrap_or_default();
+        // Where it is not known where the last one ends, nor is where its parity is.
+        let Ok(contents) = zone::read(zone, parity).or_else(|_| zone::read(zone, 0)) else { continue };
+        let role = role(&contents.bytes);
+        let place = if role == Role::Dump { format!("dmesg zone {dumps}") } else { format!("zone at {at:#x}") };
+        zones.push(FoundZone { at, bytes, role });
+        if let Some(what) = contents.corrections.damage() {
+            reader.problem(&place, what, false);
+        }
+        if matches!(role, Role::Dump | Role::Empty) {
+            if role == Role::Dump {
+                dump(&mut reader, &place, dumps, &contents.bytes);
+            }
+            dumps += 1;
+            corrections.push(contents.corrections);
+        } else if role == Role::Console && console.is_none() {
+            console = Some(Ok(contents));
+        } else if pmsg.is_none() {
+            pmsg = Some(Ok(contents));
+        } else {
+            reader.problem(&place, "it is neither a dump nor the first of its kind", false);
+        }
+    }
+    (!zones.is_empty()).then(|| (zones, Reading { pstore: reader.finish(), corrections, console, pmsg }))
+}
+
+/// `ramoops_probe()` makes sizes powers of two; no machine has smaller ones.
+const MIN_ZONE: usize = 1024;
+/// No machine has larger ones.
+const MAX_ZONE: usize = 4 << 20;
+
+fn role(contents: &[u8]) -> Role {
+    if contents.is_empty() {
+        return Role::Empty;
+    }
+    if Header::split(contents).is_some() {
+        return Role::Dump;
+    }
+    let text = String::from_utf8_lossy(contents.get(..contents.len().min(4096)).unwrap_or_default());
+    let stamped = text.lines().filter(|line| Line::parse(line).micros.is_some()).count();
+    if stamped > 0 { Role::Console } else { Role::Other }
+}
+
 impl Corrections {
     /// What could not be corrected, in words.
     pub fn damage(&self) -> Option<String> {
@@ -91,7 +176,7 @@ impl Corrections {
 fn dump(reader: &mut Reader, place: &str, id: u64, contents: &[u8]) {
     match Header::split(contents) {
         Some((Header { micros, deflated }, payload)) => {
-            reader.dump(place, Raw { boot: micros, id, deflated, payload });
+            reader.dump(place, Raw { boot: micros, id, written: Some(micros / 1_000_000), deflated, payload });
         }
         None => reader.problem(place, "no header line `====<seconds>.<microseconds>-<C|D>`", true),
     }

@@ -21,6 +21,7 @@ mod outcome;
 mod pack;
 mod project;
 mod quickstart;
+mod read;
 mod report;
 mod run;
 mod timeline;
@@ -125,6 +126,8 @@ enum Command {
     Timeline(timeline::Arguments),
     /// Show in which order variants go through the steps of dying
     Order(order::Arguments),
+    /// Show what a machine left when it died, whatever kept it
+    Read(read::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
     /// Find which commit, patch or option lost your log, though by chance
@@ -196,6 +199,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
+        Command::Read(arguments) => read::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::Bisect(arguments) => Box::pin(bisect::main(&global, *arguments)).await,
         Command::Curve(arguments) => curve::main(&global, &arguments),

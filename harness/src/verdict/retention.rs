@@ -228,7 +228,7 @@ mod tests {
         let log = of_panic();
         let truth = ReferenceLog::of(&log, &tail()).unwrap();
         let dump = |reason, text: String| {
-            let part = Part { number: 1, record_id: 1, text, damage: None };
+            let part = Part { number: 1, record_id: 1, written: None, text, damage: None };
             Pstore { dumps: vec![Dump { reason, count: 1, parts: vec![part] }], ..Pstore::default() }
         };
         let syslog = |log: &Log| format!("\n{}", log.to_string().trim_end()).replace('\n', "\n<6>") + "\n";

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::return_self_not_must_use, reason = "for tests")]
 
 pub mod bzimage;
+pub mod efi;
 pub mod printk_ring;
 pub mod records;
 pub mod timelines;

@@ -41,6 +41,45 @@ fn files_of_the_next_boot() {
 }
 
 #[test]
+fn a_folder_with_records_of_several_boots_and_back_ends() {
+    let file = |name, modified, bytes| StoredFile { name, modified: Some(modified), bytes };
+    let stored = deflate(b"Panic#1 Part1\ndeflated\n");
+    let pstore = from_folder([
+        // The same dump of two boots, by their time; one that the kernel could not inflate.
+        file("dmesg-ramoops-0", 20, b"Panic#1 Part1\nlater\n"),
+        file("dmesg-ramoops-1", 10, b"Panic#1 Part1\nearlier\n"),
+        file("dmesg-ramoops-2.enc.z", 30, &stored),
+        // Two parts within a second or two, then another boot's.
+        file("dmesg-efi_pstore-176450000102001", 0, b"Panic#1 Part2\nold\n"),
+        file("dmesg-efi_pstore-176450000001001", 0, b"Panic#1 Part1\nnew\n"),
+        file("dmesg-efi_pstore-176459999901001", 0, b"Panic#1 Part1\nnext boot\n"),
+        file("dmesg-erst-7712104902735659009", 0, b"Oops#1 Part1\nerst\n"),
+        file("console-ramoops-0", 0, b"no dump"),
+    ]);
+    let texts: Vec<_> = pstore.dumps.iter().map(Dump::text).collect();
+    assert_eq!(texts, ["old\nnew\n", "next boot\n", "erst\n", "earlier\n", "later\n", "deflated\n"]);
+    let written: Vec<_> = pstore.dumps.iter().map(|dump| dump.parts[0].written).collect();
+    let times = [1_764_500_001, 1_764_599_999, 0, 10, 20, 30].map(Some);
+    assert_eq!(written, times);
+    assert_eq!(pstore.problems, Vec::<String>::new());
+}
+
+#[test]
+fn efi_variables_are_dumps_by_their_names() {
+    let pstore = from_efi_variables([
+        ("dump-type0-1-2-1764500001-D", &b"Panic#2 Part1\npanic\n"[..]),
+        ("dump-type0-2-1-1764500001-D", b"Oops#1 Part2\nold\n"),
+        ("dump-type0-1-1-1764500000-D", b"Oops#1 Part1\nnew\n"),
+        ("dump-type1-1-1-1764500000-D", b"a machine check"),
+        ("dump-type0-1-1-1764600000-D", b"Oops#1 Part1\nnext boot\n"),
+        ("dump-x", b""),
+    ]);
+    let texts: Vec<_> = pstore.dumps.iter().map(Dump::text).collect();
+    assert_eq!(texts, ["old\nnew\n", "panic\n", "next boot\n"]);
+    assert_eq!(pstore.problems, ["dump-x: no name of a dump"]);
+}
+
+#[test]
 fn header_lines() {
     let header = |reason, count, part| Some(DumpHeader { reason, count, part });
     for (line, want) in [

@@ -210,3 +210,31 @@ proptest! {
         prop_assert_eq!(contents.bytes.len(), writes.concat().len().min(capacity));
     }
 }
+
+#[test]
+fn zones_are_found_whose_sizes_are_not_known() {
+    for ecc in [0, 16] {
+        let zones = Ramoops { pmsg: 4096, ecc, ..ZONES };
+        let memory = [vec![0x5a; 8192], memory(&zones), vec![0; 4096]].concat();
+        let (found, reading) = find(&memory, ecc as usize).unwrap();
+        let roles: Vec<_> = found.iter().map(|zone| (zone.at, zone.role)).collect();
+        let at = |zone: usize| 8192 + zone * 4096;
+        assert_eq!(roles, [(at(0), Role::Empty), (at(1), Role::Dump), (at(2), Role::Console), (at(3), Role::Other)]);
+        // Of the last one it is not known where it ends, so that its parity is not where it is looked for.
+        let of_others = |reading: Reading| (reading.pstore.dumps, reading.console);
+        assert_eq!(of_others(reading), of_others(decode(&memory[8192..], &zones)));
+    }
+    assert_eq!(find(&[0; 65536], 0), None);
+    assert_eq!(find(b"DBGC", 0), None);
+}
+
+proptest! {
+    #[test]
+    fn zones_in_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..3000), header in prop::array::uniform3(any::<u16>())) {
+        let _ = find(&bytes, 0);
+        let mut zone = b"DBGC".to_vec();
+        zone.extend(header.iter().take(2).flat_map(|number| u32::from(*number).to_le_bytes()));
+        zone.extend(&bytes);
+        let _ = find(&zone, usize::from(header[2] % 65));
+    }
+}

@@ -10,7 +10,7 @@ use crate::bytes::u32_at;
 const HEADER: usize = 12;
 
 /// `PERSISTENT_RAM_SIG`: `DBGC`.
-const SIGNATURE: u32 = 0x4347_4244;
+pub(super) const SIGNATURE: u32 = 0x4347_4244;
 
 /// What a zone holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
