@@ -29,8 +29,7 @@ use crate::cper::Guid;
 pub const LINUX_CRASH: Guid = Guid::new(0xcfc8_fc79, 0xbe2e, 0x4ddc, [0x97, 0xf0, 0x9f, 0x98, 0xbf, 0xe2, 0x98, 0xa0]);
 
 /// `gEfiAuthenticatedVariableGuid`
-const AUTHENTICATED: Guid =
-    Guid::new(0xaaf3_2c78, 0x947b, 0x439a, [0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92]);
+const AUTHENTICATED: Guid = Guid::new(0xaaf3_2c78, 0x947b, 0x439a, [0xa1, 0x80, 0x2e, 0x14, 0x4e, 0xc3, 0x77, 0x92]);
 /// `gEfiVariableGuid`
 const PLAIN: Guid = Guid::new(0xddcf_3616, 0x3275, 0x4164, [0x98, 0xb6, 0xfe, 0x85, 0x70, 0x7f, 0xfe, 0x7d]);
 
@@ -219,7 +218,9 @@ pub fn decode(image: &[u8]) -> Result<Image<'_>, EfiStoreError> {
         let spare = stores.get(1).filter(|_| spare_complete);
         problems.push(match spare {
             Some((at, ..)) => format!("the firmware was rewriting the store: the next boot takes the copy at {at:#x}"),
-            None if spare_complete => "the firmware was rewriting the store, and the copy of it is not there".to_owned(),
+            None if spare_complete => {
+                "the firmware was rewriting the store, and the copy of it is not there".to_owned()
+            }
             None => "the firmware was about to rewrite the store: the next boot keeps the old one".to_owned(),
         });
         taken = spare.map_or(taken, |(at, format, _)| (*at, *format));
@@ -281,7 +282,9 @@ fn store(image: &[u8], at: usize, format: Format) -> Store<'_> {
     let torn = rest.len() - rest.iter().rev().take_while(|byte| **byte == ERASED).count();
     if torn > 0 {
         let words = if torn <= format.header() { "a variable was being begun" } else { "something else is" };
-        store.problems.push(format!("{words} at {next:#x}, where the firmware stops reading: {torn} bytes are not erased"));
+        store
+            .problems
+            .push(format!("{words} at {next:#x}, where the firmware stops reading: {torn} bytes are not erased"));
         behind(&mut store, area, next, next + torn);
     }
     store

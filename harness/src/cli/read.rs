@@ -14,9 +14,11 @@ use crate::reporter;
 /// with its parts, who panicked, the kernel's reports, and what is lost; shows the logs; and where several are of one
 /// crash, line by line who has which. Needs no project, no kernel and no QEMU.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 all was read; 2 something is not known, or bad usage; 3 the host failed.\n\nExamples:\n  \
+#[command(
+    after_help = "Exit codes: 0 all was read; 2 something is not known, or bad usage; 3 the host failed.\n\nExamples:\n  \
                   harness read /sys/fs/pstore\n  harness read OVMF_VARS.fd console.log\n  harness read ramoops.bin --zones \
-                  record=65536,console=65536 --ecc 16")]
+                  record=65536,console=65536 --ecc 16"
+)]
 pub struct Arguments {
     /// Files and folders
     #[arg(required = true, value_name = "FILE|FOLDER")]

@@ -77,7 +77,8 @@ fn candidates(sources: &[SourceReading]) -> Vec<Candidate<'_>> {
     for source in sources {
         let mut dumps = source.logs.iter().filter(|log| log.of == LogOf::Dump);
         let dump = dumps.clone().rfind(|log| log.is_panic()).or_else(|| dumps.next_back());
-        let others = source.logs.iter().filter(|log| matches!(log.of, LogOf::ConsoleZone | LogOf::Memory | LogOf::Console));
+        let others =
+            source.logs.iter().filter(|log| matches!(log.of, LogOf::ConsoleZone | LogOf::Memory | LogOf::Console));
         for log in dump.into_iter().chain(others) {
             let lines = last_crash(&log.text);
             if !lines.is_empty() {
@@ -102,7 +103,8 @@ fn last_crash(text: &str) -> Vec<(Key<'_>, &str)> {
             boot.push(((micros, message), shown));
         }
     }
-    let panicked = |boot: &&Vec<(Key<'_>, &str)>| boot.iter().any(|((_, message), _)| message.starts_with(crash::PANIC));
+    let panicked =
+        |boot: &&Vec<(Key<'_>, &str)>| boot.iter().any(|((_, message), _)| message.starts_with(crash::PANIC));
     let at = boots.iter().rposition(|boot| panicked(&boot)).unwrap_or(boots.len() - 1);
     boots.swap_remove(at)
 }
@@ -136,8 +138,11 @@ fn of(compared: &[Candidate<'_>], apart: Vec<String>) -> Difference {
     }
     let differs = columns.iter().any(|column| column.lines < rows.len());
     let line = |row: &Row<'_>| {
-        let mut line: String =
-            letters.iter().enumerate().map(|(column, letter)| if row.has & 1 << column == 0 { '.' } else { *letter }).collect();
+        let mut line: String = letters
+            .iter()
+            .enumerate()
+            .map(|(column, letter)| if row.has & 1 << column == 0 { '.' } else { *letter })
+            .collect();
         line.extend([" ", row.shown, "\n"]);
         line
     };
@@ -226,7 +231,8 @@ mod tests {
 
     #[test]
     fn each_line_tells_who_has_it() {
-        let zone = "<6>[    3.000000] b\n<6>[    3.500000] only here\n<0>[    4.000000] Kernel panic - not syncing: x\n";
+        let zone =
+            "<6>[    3.000000] b\n<6>[    3.500000] only here\n<0>[    4.000000] Kernel panic - not syncing: x\n";
         let found = difference(&[source("z", LogOf::ConsoleZone, zone), source("c", LogOf::Console, LOG)]).unwrap();
         assert_eq!(
             found.text.unwrap(),
@@ -275,7 +281,9 @@ mod tests {
     #[test]
     fn of_a_console_of_many_boots_the_last_that_panicked_counts() {
         let before = LOG.replace(" a\n", " earlier\n");
-        let console = format!("SeaBIOS\n{before}SeaBIOS\n{LOG}SeaBIOS\n[    0.000000] Linux version 6.12\n[    2.000000] later\n");
+        let console = format!(
+            "SeaBIOS\n{before}SeaBIOS\n{LOG}SeaBIOS\n[    0.000000] Linux version 6.12\n[    2.000000] later\n"
+        );
         let lines: Vec<_> = last_crash(&console).into_iter().map(|(_, shown)| shown).collect();
         assert_eq!(lines.join("\n"), format!("{LOG}SeaBIOS"));
         assert_eq!(last_crash("x\n").len(), 1);
@@ -284,7 +292,8 @@ mod tests {
 
     #[test]
     fn lines_before_all_that_is_known_are_put_before_it() {
-        let early = format!("[    0.500000] early\n{}", LOG.split_once('\n').unwrap().1.split_once("[    5").unwrap().0);
+        let early =
+            format!("[    0.500000] early\n{}", LOG.split_once('\n').unwrap().1.split_once("[    5").unwrap().0);
         let found = difference(&[source("c", LogOf::Console, LOG), source("m", LogOf::Memory, &early)]).unwrap();
         let text = found.text.unwrap();
         let at = |line: &str| text.lines().position(|shown| shown.ends_with(line)).unwrap();

@@ -144,7 +144,9 @@ pub(super) fn of(bytes: &dyn Bytes) -> Result<Kind, String> {
 /// Whether it is text but for some damage.
 fn is_text(head: &[u8]) -> bool {
     let odd = |text: &str| {
-        text.chars().filter(|c| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !"\n\r\t\x1b".contains(*c))).count()
+        text.chars()
+            .filter(|c| *c == char::REPLACEMENT_CHARACTER || (c.is_control() && !"\n\r\t\x1b".contains(*c)))
+            .count()
     };
     let text = String::from_utf8_lossy(head);
     !head.is_empty() && odd(&text) * 10 <= text.chars().count()

@@ -106,7 +106,9 @@ impl Class {
         };
         if name.starts_with("dump-type") && name.ends_with(&efi_store::LINUX_CRASH.to_string()) {
             Self::Variable
-        } else if pstore::backend_and_id(&name).is_some() || ["console-", "pmsg-", "ftrace-", "mce-"].into_iter().any(is_zone) {
+        } else if pstore::backend_and_id(&name).is_some()
+            || ["console-", "pmsg-", "ftrace-", "mce-"].into_iter().any(is_zone)
+        {
             Self::Record
         } else {
             Self::Other

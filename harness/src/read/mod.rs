@@ -334,17 +334,20 @@ fn zones(mut memory: Vec<u8>, options: &Options) -> Result<Found, String> {
     let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
     let reading = match options.zones {
         Some(sizes) => {
-            let zones = sizes.of(memory.len(), options.ecc).ok_or_else(|| {
-                format!("the zones that were named have more than its {} bytes", memory.len())
-            })?;
-            found.about.push(format!("{} for dumps, by the sizes that were given", plural(bytes(zones.records), "zone")));
+            let zones = sizes
+                .of(memory.len(), options.ecc)
+                .ok_or_else(|| format!("the zones that were named have more than its {} bytes", memory.len()))?;
+            found
+                .about
+                .push(format!("{} for dumps, by the sizes that were given", plural(bytes(zones.records), "zone")));
             // The one of ftrace lies between the console's and pmsg's.
             let at = bytes(zones.record) * bytes(zones.records) + bytes(zones.console);
             memory.drain(at..at + bytes(sizes.ftrace));
             ramoops::decode(&memory, &zones)
         }
         None => {
-            let (zones, reading) = ramoops::find(&memory, bytes(options.ecc)).ok_or("there is no zone of ramoops in it")?;
+            let (zones, reading) =
+                ramoops::find(&memory, bytes(options.ecc)).ok_or("there is no zone of ramoops in it")?;
             let with = |role: Role| zones.iter().filter(|zone| zone.role == role).count();
             found.about.push(format!(
                 "{} found: {} with a dump, {} empty",
@@ -361,7 +364,8 @@ fn zones(mut memory: Vec<u8>, options: &Options) -> Result<Found, String> {
         found.about.push(format!("dmesg zone {id}: {bytes} bytes were corrected by their parity"));
     }
     // Why a zone cannot be read is among the problems.
-    let readable = |zone: Option<Result<Contents, ZoneError>>| zone.and_then(Result::ok).filter(|zone| !zone.bytes.is_empty());
+    let readable =
+        |zone: Option<Result<Contents, ZoneError>>| zone.and_then(Result::ok).filter(|zone| !zone.bytes.is_empty());
     if let Some(contents) = readable(console) {
         found.log(LogOf::ConsoleZone, ConsoleZone::from(contents).console.text);
     }
@@ -423,7 +427,8 @@ fn log(bytes: &dyn Bytes) -> Result<Found, String> {
 /// Files of `/sys/fs/pstore`.
 fn records(files: &[NamedFile]) -> Found {
     let mut found = Found::default();
-    let stored = files.iter().map(|NamedFile { name, modified, bytes }| StoredFile { name, modified: *modified, bytes });
+    let stored =
+        files.iter().map(|NamedFile { name, modified, bytes }| StoredFile { name, modified: *modified, bytes });
     found.add(pstore::from_folder(stored));
     for NamedFile { name, bytes, .. } in files.iter().filter(|file| pstore::backend_and_id(&file.name).is_none()) {
         let of = match name.split('-').next() {
@@ -448,7 +453,9 @@ fn variables(files: &[NamedFile]) -> Found {
         let name = file.name.strip_suffix(&format!("-{}", efi_store::LINUX_CRASH)).unwrap_or(&file.name);
         match file.bytes.get(ATTRIBUTES..) {
             Some(value) => values.push((name, value)),
-            None => found.lost.push(format!("{}: {} bytes are too few for its attributes", file.name, file.bytes.len())),
+            None => {
+                found.lost.push(format!("{}: {} bytes are too few for its attributes", file.name, file.bytes.len()))
+            }
         }
     }
     found.add(pstore::from_efi_variables(values));

@@ -82,9 +82,13 @@ fn a_reading_is_told_in_text() {
 
 #[test]
 fn what_is_not_known_is_refused_with_what_it_looks_like() {
-    let refused = |bytes: &[u8]| read(&[source("x", bytes.to_vec())], &Options::default()).refused.remove(0).to_string();
+    let refused =
+        |bytes: &[u8]| read(&[source("x", bytes.to_vec())], &Options::default()).refused.remove(0).to_string();
     for (bytes, looks) in [
-        (&b"\x1f\x8b\x08\x00"[..], "read x: it is compressed by gzip: decompress it first (gunzip); its first bytes are 1f 8b 08 00 (\\x1f\\x8b\\x08\\x00); known are: "),
+        (
+            &b"\x1f\x8b\x08\x00"[..],
+            "read x: it is compressed by gzip: decompress it first (gunzip); its first bytes are 1f 8b 08 00 (\\x1f\\x8b\\x08\\x00); known are: ",
+        ),
         (b"KDUMP   \x06\0\0\0", "read x: it is a vmcore in makedumpfile's compressed format, which is not read here: "),
         (b"", "read x: it is empty; known are: "),
         (&[0; 64], "read x: it is nothing but zeros; its first bytes are 00 "),
@@ -113,7 +117,10 @@ fn zones_of_ramoops_may_be_named() {
     let read = |memory: &[u8]| read(&[source("x", memory.to_vec())], &Options { zones: Some(zones), ecc: 16 });
     let reading = read(&memory);
     let logs = &reading.sources[0].logs;
-    assert_eq!(logs.iter().map(FoundLog::title).collect::<Vec<_>>(), ["Panic#1", "pstore's console", "pmsg, by user space"]);
+    assert_eq!(
+        logs.iter().map(FoundLog::title).collect::<Vec<_>>(),
+        ["Panic#1", "pstore's console", "pmsg, by user space"]
+    );
     assert_eq!((&*logs[0].text, &*logs[2].text), (TEXT, "from user space"));
     assert_eq!(reading.sources[0].about, ["2 zones for dumps, by the sizes that were given"]);
     assert_eq!(read(&[1; 64]).refused[0].why, "the zones that were named have more than its 64 bytes");
@@ -191,7 +198,10 @@ fn folders_are_looked_through() {
     assert!(reading.refused.is_empty());
     let [efi, pstore, ..] = &reading.sources[..] else { panic!() };
     assert_eq!((efi.kind, &*efi.logs[0].text), (Kind::EfiVariables, TEXT));
-    assert_eq!(pstore.logs.iter().map(|log| log.of).collect::<Vec<_>>(), [LogOf::Dump, LogOf::ConsoleZone, LogOf::Pmsg]);
+    assert_eq!(
+        pstore.logs.iter().map(|log| log.of).collect::<Vec<_>>(),
+        [LogOf::Dump, LogOf::ConsoleZone, LogOf::Pmsg]
+    );
     assert_eq!(pstore.logs[0].text, format!("<6>[    0.100000][    T1] old\n{TEXT}"));
     // Named one by one, as a shell does it, they are the same source; one alone has its own name.
     let folder = "/pstore/7712104902735659";

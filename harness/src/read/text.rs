@@ -79,7 +79,10 @@ fn dump_text(text: &mut String, dump: &DumpOf) {
     let _ = write!(text, "    {} ({})", plural(dump.parts.len(), "part"), numbers.join(", "));
     if let Some(time) = dump.written.and_then(|time| i64::try_from(time).ok()) {
         let time = chrono::DateTime::from_timestamp(time, 0);
-        let time = time.map_or_else(|| "at an impossible time".to_owned(), |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+        let time = time.map_or_else(
+            || "at an impossible time".to_owned(),
+            |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        );
         let _ = write!(text, ", written {time}");
     }
     if let Some(missing) = &dump.missing {
@@ -101,7 +104,11 @@ fn difference_text(text: &mut String, difference: &Difference, with_logs: bool) 
         let _ = writeln!(text, "{letter}  {name}: {has} of {lines}{lost}");
     }
     for name in apart {
-        let _ = writeln!(text, "{name} has no line in common with {}: another crash?", columns.first().map_or("them", |of| &of.name));
+        let _ = writeln!(
+            text,
+            "{name} has no line in common with {}: another crash?",
+            columns.first().map_or("them", |of| &of.name)
+        );
     }
     match shown {
         Some(shown) if with_logs => {

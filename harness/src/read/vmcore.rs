@@ -20,7 +20,10 @@ pub(super) fn read(bytes: &dyn Bytes) -> Result<Found, String> {
     match ring(bytes, &core).and_then(|raw| printk_ring::decode(&raw).map_err(|error| error.to_string())) {
         Ok(log) => {
             if log.without_text > 0 {
-                found.lost.push(format!("{} have no text", plural(usize::try_from(log.without_text).unwrap_or(usize::MAX), "record")));
+                found.lost.push(format!(
+                    "{} have no text",
+                    plural(usize::try_from(log.without_text).unwrap_or(usize::MAX), "record")
+                ));
             }
             let unfinished = log.unfinished.len();
             if unfinished > 0 {

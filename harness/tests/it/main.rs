@@ -11,4 +11,5 @@ mod cli;
 mod evidence_corpus;
 mod kernel_store;
 mod old_run;
+mod read;
 mod scale;

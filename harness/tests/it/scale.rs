@@ -16,12 +16,12 @@ const TRIALS: u64 = 50_000;
 const CELLS: u64 = 40;
 /// Recorded as a harness does it, each on the disk; the others would take a slow disk minutes.
 const APPENDED: u64 = 200;
-const LIMIT_KIB: u64 = 64 << 10;
+pub const LIMIT_KIB: u64 = 64 << 10;
 /// Set for the process that is measured.
 const CHILD: &str = "SCALE_CHILD";
 
 /// The most memory that was ever resident, in KiB.
-fn peak_kib() -> u64 {
+pub fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()

@@ -8,8 +8,7 @@ use crate::bytes::u64_at;
 use crate::cper::Guid;
 
 /// `gEdkiiWorkingBlockSignatureGuid`
-const WORKING_BLOCK: Guid =
-    Guid::new(0x9e58_292b, 0x7c68, 0x497d, [0xa0, 0xce, 0x65, 0x00, 0xfd, 0x9f, 0x1b, 0x95]);
+const WORKING_BLOCK: Guid = Guid::new(0x9e58_292b, 0x7c68, 0x497d, [0xa0, 0xce, 0x65, 0x00, 0xfd, 0x9f, 0x1b, 0x95]);
 /// `EFI_FAULT_TOLERANT_WORKING_BLOCK_HEADER`
 const BLOCK_HEADER: usize = 32;
 /// `EFI_FAULT_TOLERANT_WRITE_HEADER`: flags, caller, number of writes, bytes of the caller's own data.

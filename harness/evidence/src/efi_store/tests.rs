@@ -26,7 +26,8 @@ fn names<'a>(store: &'a Store<'_>) -> Vec<&'a str> {
 #[test]
 fn both_formats_are_read_back() {
     for authenticated in [true, false] {
-        let flash = EfiFlash::new(8 << 10, authenticated).with(ADDED, GLOBAL, "Boot\u{f6}", b"abc").with_dump(NAME, b"data");
+        let flash =
+            EfiFlash::new(8 << 10, authenticated).with(ADDED, GLOBAL, "Boot\u{f6}", b"abc").with_dump(NAME, b"data");
         let image = flash.bytes();
         let found = decode(&image).unwrap();
         assert_eq!(found.problems, Vec::<String>::new());
@@ -48,9 +49,10 @@ fn both_formats_are_read_back() {
 #[test]
 fn what_the_next_boot_is_shown_goes_by_the_states() {
     let with = |states: &[u8]| {
-        let flash = states.iter().zip(["0", "1", "2", "3"]).fold(flash(), |flash, (state, data)| {
-            flash.with(*state, GLOBAL, "x", data.as_bytes())
-        });
+        let flash = states
+            .iter()
+            .zip(["0", "1", "2", "3"])
+            .fold(flash(), |flash, (state, data)| flash.with(*state, GLOBAL, "x", data.as_bytes()));
         let image = flash.bytes();
         let store = decode(&image).unwrap().store;
         store.shown().map(|variable| char::from(variable.data[0])).collect::<String>()
@@ -99,7 +101,10 @@ fn a_dump_is_read_and_what_was_torn_is_told() {
     assert_eq!(torn(0xff, 20), ["0x64: a variable without its name: its header was being written"]);
     assert_eq!(
         torn(0x7f, header + 56 + 10),
-        [format!("0x64: dump-type0-2-1-1764500000-C: its data was being written: 10 of {} bytes are there", text.len())]
+        [format!(
+            "0x64: dump-type0-2-1-1764500000-C: its data was being written: 10 of {} bytes are there",
+            text.len()
+        )]
     );
 }
 
