@@ -177,7 +177,9 @@ fn merged<'a>(
                 row.has |= bit;
             }
             if !is_placed {
-                new.iter_mut().for_each(|(at, ..)| *at = place);
+                for (at, ..) in &mut new {
+                    *at = place;
+                }
                 is_placed = true;
             }
             behind = place + 1;

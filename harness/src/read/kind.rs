@@ -122,6 +122,10 @@ pub(super) fn of(bytes: &dyn Bytes) -> Result<Kind, String> {
     if let Some((_, looks)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(unknown(looks));
     }
+    // Before text, which a zone of the console's is for the most part.
+    if ramoops::find(&head, 0).is_some() {
+        return Ok(Kind::Ramoops);
+    }
     if is_text(&head) {
         return Ok(Kind::Log);
     }

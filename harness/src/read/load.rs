@@ -67,7 +67,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Source>, LoadError> {
         }
         let parent = path.parent().unwrap_or(Path::new("")).to_owned();
         let read = named_file(path)?;
-        match named.iter_mut().find(|(of, known, _)| (&*of, *known) == (&parent, class)) {
+        match named.iter_mut().find(|(of, known, _)| (of, *known) == (&parent, class)) {
             Some((.., files)) => files.push(read),
             None => named.push((parent, class, vec![read])),
         }

@@ -332,31 +332,25 @@ fn frames(pcap: &[u8]) -> Found {
 fn zones(mut memory: Vec<u8>, options: &Options) -> Result<Found, String> {
     let mut found = Found::default();
     let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
-    let reading = match options.zones {
-        Some(sizes) => {
-            let zones = sizes
-                .of(memory.len(), options.ecc)
-                .ok_or_else(|| format!("the zones that were named have more than its {} bytes", memory.len()))?;
-            found
-                .about
-                .push(format!("{} for dumps, by the sizes that were given", plural(bytes(zones.records), "zone")));
-            // The one of ftrace lies between the console's and pmsg's.
-            let at = bytes(zones.record) * bytes(zones.records) + bytes(zones.console);
-            memory.drain(at..at + bytes(sizes.ftrace));
-            ramoops::decode(&memory, &zones)
-        }
-        None => {
-            let (zones, reading) =
-                ramoops::find(&memory, bytes(options.ecc)).ok_or("there is no zone of ramoops in it")?;
-            let with = |role: Role| zones.iter().filter(|zone| zone.role == role).count();
-            found.about.push(format!(
-                "{} found: {} with a dump, {} empty",
-                plural(zones.len(), "zone"),
-                with(Role::Dump),
-                with(Role::Empty)
-            ));
-            reading
-        }
+    let reading = if let Some(sizes) = options.zones {
+        let zones = sizes
+            .of(memory.len(), options.ecc)
+            .ok_or_else(|| format!("the zones that were named have more than its {} bytes", memory.len()))?;
+        found.about.push(format!("{} for dumps, by the sizes that were given", plural(bytes(zones.records), "zone")));
+        // The one of ftrace lies between the console's and pmsg's.
+        let at = bytes(zones.record) * bytes(zones.records) + bytes(zones.console);
+        memory.drain(at..at + bytes(sizes.ftrace));
+        ramoops::decode(&memory, &zones)
+    } else {
+        let (zones, reading) = ramoops::find(&memory, bytes(options.ecc)).ok_or("there is no zone of ramoops in it")?;
+        let with = |role: Role| zones.iter().filter(|zone| zone.role == role).count();
+        found.about.push(format!(
+            "{} found: {} with a dump, {} empty",
+            plural(zones.len(), "zone"),
+            with(Role::Dump),
+            with(Role::Empty)
+        ));
+        reading
     };
     let ramoops::Reading { pstore, corrections, console, pmsg } = reading;
     found.add(pstore);
@@ -454,7 +448,7 @@ fn variables(files: &[NamedFile]) -> Found {
         match file.bytes.get(ATTRIBUTES..) {
             Some(value) => values.push((name, value)),
             None => {
-                found.lost.push(format!("{}: {} bytes are too few for its attributes", file.name, file.bytes.len()))
+                found.lost.push(format!("{}: {} bytes are too few for its attributes", file.name, file.bytes.len()));
             }
         }
     }

@@ -52,6 +52,7 @@ fn core() -> Vec<u8> {
 #[test]
 fn each_kind_is_known_by_its_bytes() {
     let ramoops = Zone::new(4096, 0).with_dump(1, "Panic#1 Part1", TEXT).bytes();
+    let console = Zone::new(4096, 0).with(TEXT.repeat(20).as_bytes()).bytes();
     let efi = EfiFlash::new(8192, true)
         .with_dump("dump-type0-1-1-1764500000-C", &deflate(format!("Panic#1 Part1\n{TEXT}").as_bytes()))
         .bytes();
@@ -59,6 +60,7 @@ fn each_kind_is_known_by_its_bytes() {
         (Kind::Erst, erst(), LogOf::Dump),
         (Kind::EfiStore, efi, LogOf::Dump),
         (Kind::Ramoops, ramoops, LogOf::Dump),
+        (Kind::Ramoops, console, LogOf::ConsoleZone),
         (Kind::Vmcore, core(), LogOf::Memory),
         (Kind::Log, TEXT.as_bytes().to_vec(), LogOf::Console),
     ] {
@@ -75,7 +77,42 @@ fn each_kind_is_known_by_its_bytes() {
 fn a_reading_is_told_in_text() {
     let console = TEXT.replace("<6>", "").replace("<0>", "").replace("<4>", "") + "[    3.000000][   T47] behind\n";
     let reading = read(&[source("erst.bin", erst()), source("console.log", console.into_bytes())], &Options::default());
-    insta::assert_snapshot!(reading_text(&reading, true), @"");
+    insta::assert_snapshot!(reading_text(&reading, true), @"
+    erst.bin: storage of QEMU's acpi-erst, 64 KiB
+      Panic#1: 4 lines, from [    0.500000] to [    2.000001]
+        2 parts (1, 3), written 2026-11-22 00:00:00 UTC; missing: part 2
+        panic: x
+        panicked on CPU 1 by task 47 (victim)
+      lost or damaged:
+        Panic#1 lacks part 2
+
+    console.log: log, 189 bytes
+      log: 4 lines, from [    1.000000] to [    3.000000]
+        panic: x
+        panicked on CPU 1 by task 47 (victim)
+
+    --- erst.bin: Panic#1
+    <6>[    0.500000][    T1] early
+    <6>[    1.000000][   T47] up
+    <0>[    2.000000][   T47] Kernel panic - not syncing: x
+    <4>[    2.000001][   T47] CPU: 1 UID: 0 PID: 47 Comm: victim Not tainted 6.12.1 #1
+
+    --- console.log: log
+    [    1.000000][   T47] up
+    [    2.000000][   T47] Kernel panic - not syncing: x
+    [    2.000001][   T47] CPU: 1 UID: 0 PID: 47 Comm: victim Not tainted 6.12.1 #1
+    [    3.000000][   T47] behind
+
+    --- compared from [    0.500000] on: 5 lines
+    a  erst.bin: Panic#1: 4 of 5; first lost: [    3.000000][   T47] behind
+    b  console.log: log: 4 of 5; first lost: <6>[    0.500000][    T1] early
+
+    a. <6>[    0.500000][    T1] early
+    ab <6>[    1.000000][   T47] up
+    ab <0>[    2.000000][   T47] Kernel panic - not syncing: x
+    ab <4>[    2.000001][   T47] CPU: 1 UID: 0 PID: 47 Comm: victim Not tainted 6.12.1 #1
+    .b [    3.000000][   T47] behind
+    ");
     let short = reading_text(&reading, false);
     assert!(!short.contains("\n--- erst.bin") && short.contains("--- compared from"), "{short}");
 }

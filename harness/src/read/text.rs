@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{Column, Crash, Difference, DumpOf, FoundLog, PartOf, Reading, SourceReading};
-use crate::text::plural;
+use crate::text::{clipped, plural};
+
+/// At most this many characters of a lost line are shown.
+const MAX_SHOWN: usize = 80;
 
 /// What was found, what is lost, the logs themselves (if `with_logs`), and how they differ.
 pub fn reading_text(reading: &Reading, with_logs: bool) -> String {
@@ -68,7 +71,8 @@ fn log_text(text: &mut String, log: &FoundLog) {
         let task = task.as_ref().map_or_else(String::new, |task| format!(" by task {} ({})", task.pid, task.name));
         let _ = writeln!(text, "    {}{cpu}{task}", if panic.is_some() { "panicked" } else { "last report" });
     }
-    for splat in &log.splats {
+    // A panic that no report led to is told already.
+    for splat in log.splats.iter().filter(|splat| !splat.title.starts_with("kernel panic: ")) {
         let module = splat.module.as_ref().map_or_else(String::new, |module| format!(" [{module}]"));
         let _ = writeln!(text, "    {}{module}", splat.title);
     }
@@ -100,7 +104,8 @@ fn difference_text(text: &mut String, difference: &Difference, with_logs: bool) 
     let from = from_us.map_or_else(String::new, |from| format!(" from {} on", seconds(from)));
     let _ = writeln!(text, "--- compared{from}: {}", plural(*lines, "line"));
     for Column { letter, name, lines: has, first_lost } in columns {
-        let lost = first_lost.as_ref().map_or_else(String::new, |lost| format!("; first lost: {lost}"));
+        let lost =
+            first_lost.as_ref().map_or_else(String::new, |lost| format!("; first lost: {}", clipped(lost, MAX_SHOWN)));
         let _ = writeln!(text, "{letter}  {name}: {has} of {lines}{lost}");
     }
     for name in apart {
