@@ -116,7 +116,7 @@ fn child() {
         }
         drop(file);
         std::os::unix::fs::FileExt::write_all_at(&File::options().write(true).open(&path).unwrap(), head, 0).unwrap();
-        let reading = read(&load(&[path.clone()]).unwrap(), &Options::default());
+        let reading = read(&load(std::slice::from_ref(&path)).unwrap(), &Options::default());
         assert_eq!(reading.sources.len() + reading.refused.len(), 1);
         let peak = peak_kib();
         assert!(peak <= LIMIT_KIB, "{}: {peak} KiB were resident", head.escape_ascii());

@@ -224,7 +224,7 @@ fn zones_are_found_whose_sizes_are_not_known() {
         let of_others = |reading: Reading| (reading.pstore.dumps, reading.console);
         assert_eq!(of_others(reading), of_others(decode(&memory[8192..], &zones)));
     }
-    assert_eq!(find(&[0; 65536], 0), None);
+    assert_eq!(find(&[0; 8192], 0), None);
     assert_eq!(find(b"DBGC", 0), None);
 }
 
