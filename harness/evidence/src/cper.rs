@@ -32,7 +32,7 @@ const MCE: Guid = Guid::new(0xfe08_ffbe, 0x95e4, 0x4be7, [0xbc, 0x73, 0x40, 0x96
 pub struct Guid([u8; 16]);
 
 impl Guid {
-    /// All zeros: nobody's.
+    /// All zeros.
     pub(crate) const ZERO: Self = Self([0; 16]);
 
     /// By its parts, as it is written.

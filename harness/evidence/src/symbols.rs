@@ -14,7 +14,7 @@ pub struct Symbols {
     slide: u64,
     /// A module's functions by their first and behind last address, if they are known.
     module: Vec<(u64, u64, String)>,
-    /// Whether RBP is a register like any other, and leads to nobody's caller.
+    /// Whether RBP is a register like any other, and does not lead to a caller.
     no_frame_pointers: bool,
 }
 

@@ -73,7 +73,7 @@ pub(super) struct Found<'a> {
     of: &'a Prebuilt,
     image: BzImage,
     /// SHA-256 of the image.
-    binary_digest: String,
+    image_digest: String,
     /// What `uname -r` says in it.
     release: String,
     version: Version,
@@ -124,11 +124,11 @@ impl Prebuilt {
             Some(version) => version,
             None => release.parse().map_err(|cause: String| self.wrong(cause, IMAGE))?,
         };
-        let binary_digest = files::sha256(&bytes);
+        let image_digest = files::sha256(&bytes);
         let parts = [config.as_bytes(), &symbols, release.as_bytes()].map(files::sha256).concat();
         let mut found = Found {
-            digest: files::sha256(format!("{binary_digest}{parts}").as_bytes()),
-            binary_digest,
+            digest: files::sha256(format!("{image_digest}{parts}").as_bytes()),
+            image_digest,
             vmlinux: first_file(&self.places(VMLINUX, &release)),
             map: self.map(&release),
             of: self,
@@ -235,11 +235,13 @@ impl Found<'_> {
     /// Sorts what the kernel lacks of what the harness needs: what guests can load, what can be done without, and what cannot.
     fn check(&mut self, project: &Project) -> Result<(), KernelError> {
         let files = self.module_files();
+        let module_of = |Lacking { required, got }: &Lacking| {
+            MODULES.iter().find(|(option, _)| got == "m" && *option == required.option)
+        };
         let mut fatal = Vec::new();
         for lacking in lacking_in(project, &self.config, Some(&self.version))? {
             let Lacking { required, got } = &lacking;
-            let module = MODULES.iter().find(|(option, _)| got == "m" && *option == required.option);
-            match (module, without(&required.option)) {
+            match (module_of(&lacking), without(&required.option)) {
                 (Some(module), _) if files.as_ref().is_some_and(|files| files.has(module.1)) => {
                     self.modules.push(*module);
                 }
@@ -252,9 +254,10 @@ impl Found<'_> {
         if fatal.is_empty() {
             return Ok(());
         }
-        let lines = fatal.iter().map(|Lacking { required, got }| {
-            let module = MODULES.iter().find(|(option, _)| got == "m" && *option == required.option);
-            let missing = module.map(|(_, name)| format!(", and no {name}.ko was found")).unwrap_or_default();
+        let lines = fatal.iter().map(|lacking| {
+            let Lacking { required, got } = lacking;
+            let missing =
+                module_of(lacking).map(|(_, name)| format!(", and no {name}.ko was found")).unwrap_or_default();
             format!("\n  {} (it is {got}{missing}): {}", required.line().trim_end(), required.reason)
         });
         let cause = format!("nothing is possible on it, it lacks{}", lines.collect::<String>());

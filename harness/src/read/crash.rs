@@ -7,7 +7,7 @@ use crate::evidence::splats;
 
 /// How `panic()` begins its message (`kernel/panic.c`).
 pub(super) const PANIC: &str = "Kernel panic - not syncing";
-/// The kernel tells who it was within so many lines behind the message.
+/// How many lines behind the message are searched for the one that names the task.
 const NEAR: usize = 40;
 
 /// Who died, and why; nothing where the log does not tell.

@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What is known here, for whoever has something else.
+/// The kinds that are known, for the error about any other.
 const KNOWN: &str = "known are: a file of QEMU's acpi-erst (ERSTSTOR); flash with edk2's EFI variables (_FVH), as OVMF_VARS.fd; \
                      memory with zones of ramoops (DBGC); a vmcore that is an ELF core of x86-64; a pcap file of \
                      netconsole; the text of a log; files or folders of /sys/fs/pstore, /var/lib/systemd/pstore and \

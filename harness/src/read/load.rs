@@ -60,9 +60,9 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Source>, LoadError> {
         if !meta.is_file() {
             return Err(LoadError::Special(path.clone()));
         }
-        let (class, file) = (Class::of(path), path.clone());
+        let class = Class::of(path);
         if class == Class::Other {
-            sources.push(Source { name: path.display().to_string(), content: Content::File(Box::new(open(&file)?)) });
+            sources.push(Source { name: path.display().to_string(), content: Content::File(Box::new(open(path)?)) });
             continue;
         }
         let parent = path.parent().unwrap_or(Path::new("")).to_owned();

@@ -397,7 +397,7 @@ impl FromStr for ZoneSizes {
 }
 
 impl ZoneSizes {
-    /// The zones of so many bytes of memory, but for the one of ftrace; what is not for others is for dumps
+    /// The zones of a memory of this many bytes, without the one of ftrace. Whatever the other zones leave is for dumps
     /// (`ramoops_probe()`).
     fn of(self, memory: usize, ecc: u32) -> Option<Ramoops> {
         let memory = u32::try_from(memory).ok()?;

@@ -34,7 +34,7 @@ const WORKING_BLOCK: [u8; 16] =
     [0x2b, 0x29, 0x58, 0x9e, 0x68, 0x7c, 0x7d, 0x49, 0xa0, 0xce, 0x65, 0x00, 0xfd, 0x9f, 0x1b, 0x95];
 
 impl EfiFlash {
-    /// An empty one, with room for so many bytes of variables, which have the fields of signed ones or not.
+    /// An empty store with room for this many bytes of variables, authenticated or plain.
     pub fn new(room: usize, authenticated: bool) -> Self {
         let size = STORE_HEADER + room;
         let working = (VOLUME_HEADER + size).next_multiple_of(4096);

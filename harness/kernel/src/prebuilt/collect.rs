@@ -165,7 +165,7 @@ impl Found<'_> {
             durations: Durations { module_ms: milliseconds(took), ..Durations::default() },
             sizes: Sizes { image: size(IMAGE)?, vmlinux: vmlinux.unwrap_or_default(), module: size(MODULE)? },
             prebuilt: Some(PrebuiltRecord {
-                image: self.binary_digest.clone(),
+                image: self.image_digest.clone(),
                 symbols,
                 lacks: self.lacks.clone(),
                 loaded: self.modules.iter().map(|(option, _)| (*option).to_owned()).collect(),
