@@ -128,6 +128,7 @@ impl From<KernelError> for Failure {
             | Error::ToolMissing { .. }
             | Error::Tool { .. }
             | Error::NoB4 { .. }
+            | Error::NotFetched { .. }
             | Error::PackageMissing { .. }
             | Error::PackageNotFetched { .. }
             | Error::Io { .. }

@@ -89,6 +89,17 @@ pub enum KernelError {
         /// The mail's `Message-ID`.
         id: String,
     },
+    /// The archive of the mailing lists has no such thread, or is out of reach.
+    #[error(
+        "fetching the thread of <{id}>: b4 failed: {said}\n\n\
+         hint: `b4 mbox {id}` tells more; a thread that was saved otherwise is read with --from"
+    )]
+    NotFetched {
+        /// The mail's `Message-ID`.
+        id: String,
+        /// The last line that b4 said.
+        said: String,
+    },
     /// A pack has the kernels of one suite.
     #[error("the pack has no kernel {kernel}\n\nhint: it has those of its suite; harness pack makes one of another")]
     NotPacked {
@@ -369,6 +380,7 @@ impl KernelError {
             | Self::SourceCorrupt { .. }
             | Self::DiskFull { .. }
             | Self::NoB4 { .. }
+            | Self::NotFetched { .. }
             | Self::ToolMissing { .. }
             | Self::Tool { .. }
             | Self::NoModuleSources { .. }
@@ -466,7 +478,7 @@ pub enum PatchFault {
         number: usize,
         /// How many hunks the patch has for this file.
         of: usize,
-        /// The hunk itself, from its `@@` line.
+        /// The hunk itself, from its `@@` line; of a long one the beginning.
         hunk: String,
         /// What can be said about it.
         reason: RejectReason,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::process::{ended, program, run_quiet};
+use super::process::{program, run_quiet};
 use super::thread::{Chosen, Refusal};
 use super::{Canceller, KernelError, mailbox};
 
@@ -31,12 +31,9 @@ pub(super) fn read(id: &str, scratch: &Path, canceller: &Canceller) -> Result<Ch
         error => error,
     })?;
     if !status.success() {
-        return Err(KernelError::Tool {
-            doing,
-            program: "b4".to_owned(),
-            status: ended(status),
-            said: said.trim().to_owned(),
-        });
+        // Above it may stand a trace of its own calls.
+        let said = said.trim().lines().last().unwrap_or("it does not say why").to_owned();
+        return Err(KernelError::NotFetched { id: id.to_owned(), said });
     }
     mailbox::read(&scratch.join("thread.mbx"), Some(id)).map_err(|error| match error {
         KernelError::Series { cause, hint, .. } => KernelError::refused(&from, Refusal { cause, hint }),

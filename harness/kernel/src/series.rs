@@ -13,6 +13,9 @@ use super::process::{program, run_quiet};
 use super::subject::Subject;
 use super::{Canceller, KernelError, PatchFault, PatchRecord, files};
 
+/// A hunk of a patch that adds a file may have thousands.
+const HUNK_LINES: usize = 24;
+
 /// A patch of a series: where it was, and what it says.
 #[derive(Debug, Clone)]
 pub(super) struct Patch {
@@ -157,7 +160,7 @@ impl Overlay {
             file: section.name(),
             number,
             of: section.hunks.len(),
-            hunk: section.hunks.get(number.saturating_sub(1)).cloned().unwrap_or_default(),
+            hunk: section.hunks.get(number.saturating_sub(1)).map(|hunk| beginning(hunk)).unwrap_or_default(),
             reason,
         }
     }
@@ -182,6 +185,17 @@ struct Run {
     offsets: Vec<String>,
     /// What it said, if it failed.
     failed: Option<String>,
+}
+
+/// A hunk as far as it is shown.
+fn beginning(hunk: &str) -> String {
+    let mut shown: Vec<&str> = hunk.lines().take(HUNK_LINES).collect();
+    let left = hunk.lines().count() - shown.len();
+    let more = format!("… {left} more lines");
+    if left > 0 {
+        shown.push(&more);
+    }
+    shown.join("\n")
 }
 
 /// The first hunk that failed, and its file. The program says `patching file F`, then `Hunk #N FAILED at L.` for each

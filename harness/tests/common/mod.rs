@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod memory;
 pub mod processes;
 mod turn;
 

@@ -1,5 +1,6 @@
 //! What the program says to bad input, and its exit codes: nothing here needs a kernel or a guest.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::SystemTime;
 
 use crate::common::{Project, root, text};
@@ -38,6 +39,25 @@ fn a_thread_cannot_be_fetched_without_b4() {
     let said = text(&output.stderr);
     assert!(said.contains("fetching the thread of <1@example.org>: there is no program `b4`"), "{said}");
     assert!(said.contains("https://lore.kernel.org/all/1@example.org/t.mbox.gz"), "{said}");
+}
+
+#[test]
+fn a_thread_that_b4_does_not_get_is_told_by_its_last_word() {
+    let project = Project::new();
+    let path = tempfile::tempdir().unwrap();
+    let b4 = "#!/bin/sh\necho 'Traceback (most recent call last):' >&2\necho \"no such thread: $7\" >&2\nexit 1\n";
+    std::fs::write(path.path().join("b4"), b4).unwrap();
+    std::fs::set_permissions(path.path().join("b4"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut harness = project.harness(&["variant", "add", "fix", "--lore", "1@example.org"]);
+    let folders = [path.path().to_owned(), "/usr/bin".into(), "/bin".into()];
+    let output = harness.env("PATH", std::env::join_paths(folders).unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("fetching the thread of <1@example.org>: b4 failed: no such thread: 1@example.org\n"),
+        "{said}"
+    );
+    assert!(said.contains("--from") && !said.contains("Traceback"), "{said}");
 }
 
 #[test]

@@ -5,14 +5,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::common::memory::{LIMIT_KIB, is_alone, peak_kib, run_alone};
 use crate::common::{root, text};
-use crate::scale::{LIMIT_KIB, peak_kib};
 use harness::evidence::console;
 use harness::evidence::pstore::{Dump, from_erst_file};
 use harness::read::{Options, load, read};
 
-/// Set for the process that is measured.
-const CHILD: &str = "READ_CHILD";
 const MIB: usize = 1 << 20;
 
 /// The program in a folder without a project, with nothing to be found in `PATH`.
@@ -89,17 +87,13 @@ fn the_zones_of_a_guests_ramoops_are_found() {
 
 #[test]
 fn memory_does_not_grow_with_what_is_read() {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "read::child", "--nocapture"]).env(CHILD, "");
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "the child is the one test that ran: {}", text(&output.stdout));
+    run_alone("read::child");
 }
 
 /// The part of the test that has a process of its own: 100 MB that are nothing, and that begin as each kind does.
 #[test]
 fn child() {
-    if std::env::var_os(CHILD).is_none() {
+    if !is_alone() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

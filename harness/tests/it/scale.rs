@@ -1,46 +1,31 @@
 //! Memory of a run of 50,000 trials, in a process of its own, so that other tests' memory does not count.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::process::Command;
 use std::time::SystemTime;
 
 use harness::model::TrialRecord;
 use harness::report::{Junit, TAIL_BYTES, TrialNotes, junit};
 use harness::results::{Parts, Run, judge};
 
-use crate::common::text;
+use crate::common::memory::{LIMIT_KIB, is_alone, peak_kib, run_alone};
 use crate::simulated::{info, record};
 
 const TRIALS: u64 = 50_000;
 const CELLS: u64 = 40;
 /// Recorded as a harness does it, each on the disk; the others would take a slow disk minutes.
 const APPENDED: u64 = 200;
-pub const LIMIT_KIB: u64 = 64 << 10;
-/// Set for the process that is measured.
-const CHILD: &str = "SCALE_CHILD";
-
-/// The most memory that was ever resident, in KiB.
-pub fn peak_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
-}
 
 #[test]
 fn memory_does_not_grow_with_the_trials() {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "scale::child", "--nocapture"]).env(CHILD, "");
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "the child is the one test that ran: {}", text(&output.stdout));
+    run_alone("scale::child");
 }
 
 /// The part of the test that has a process of its own: records, resumes, counts, judges, reports and merges within the
 /// limit, which does not hold once all records are held.
 #[test]
 fn child() {
-    if std::env::var_os(CHILD).is_none() {
+    if !is_alone() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -111,6 +111,13 @@ fn a_hunk_that_does_not_fit_is_shown() {
 }
 
 #[test]
+fn of_a_long_hunk_the_beginning_is_shown() {
+    let lines: String = (1..=100).map(|line| format!("+line {line};\n")).collect();
+    let said = Bench::new().error(&[&format!("--- a/dir/f.c\n+++ b/dir/f.c\n@@ -1 +1,100 @@\n-line one;\n{lines}")]);
+    assert!(said.contains("+line 22;\n… 78 more lines\n\nhint: "), "{said}");
+}
+
+#[test]
 fn fuzz_is_refused() {
     let other_context = replace(10, 10).replace(" line 9;", " line nine;");
     assert_snapshot!(Bench::new().error(&[&other_context]), @"

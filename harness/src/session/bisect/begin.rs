@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::log;
 use super::point::Point;
 use super::range::Range;
-use super::search::{Search, Searched};
+use super::resume::ResumableBisection;
+use super::search::Searched;
 use crate::bisect::{Bisection, History, Options};
 use crate::failure::Failure;
 use crate::model::bisection::{Bisected, Criterion};
@@ -75,21 +76,7 @@ impl<R: Rig> Session<R> {
         run.write_info(info)?;
         let bisection = core(&bisected, &recording.info)?;
         let begun = vec![0; bisected.nodes.len()];
-        Search {
-            session: self,
-            recording,
-            plan,
-            cells,
-            jobs,
-            templates,
-            bisected,
-            bisection,
-            begun,
-            ahead: None,
-            log_file,
-        }
-        .go()
-        .await
+        self.resume_bisection(ResumableBisection { recording, bisected, bisection, begun }, log_file).await
     }
 }
 

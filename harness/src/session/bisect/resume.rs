@@ -16,11 +16,11 @@ use crate::session::{Catalogue, Rig, Session};
 
 /// A bisection that is to be resumed. Nobody else writes to its run for as long as this lives.
 pub struct ResumableBisection {
-    recording: Recording,
-    bisected: Bisected,
-    bisection: Bisection,
+    pub(super) recording: Recording,
+    pub(super) bisected: Bisected,
+    pub(super) bisection: Bisection,
     /// By node: how many trials of it were begun.
-    begun: Vec<u32>,
+    pub(super) begun: Vec<u32>,
 }
 
 impl ResumableBisection {
