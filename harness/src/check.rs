@@ -118,8 +118,8 @@ impl Kind {
             _ => {
                 let source = Source::read(path)?;
                 Self::of_content(source.text()).ok_or_else(|| {
-                    let hint = "a scenario has `actors`, a suite `trials`, a variant a `claim`, a set of probes `steps`, and \
-                                others `bases`, `axes` or `watchdogs`";
+                    let hint = "a scenario has `actors` or a `workload`, a suite `trials`, a variant a `claim`, a set of \
+                                probes `steps`, and others `bases`, `axes` or `watchdogs`";
                     InputError::of_file(path, "nothing in it tells what it is to be").hinted(hint)
                 })
             }
@@ -129,7 +129,7 @@ impl Kind {
     /// By the keys that only files of one kind have, also where the rest is no YAML.
     fn of_content(text: &str) -> Option<Self> {
         text.lines().find_map(|line| match line.split_once(':')?.0 {
-            "actors" => Some(Self::Scenario),
+            "actors" | "workload" => Some(Self::Scenario),
             "trials" | "variants" => Some(Self::Suite),
             "claim" | "series" => Some(Self::Variant),
             "bases" => Some(Self::Bases),
@@ -282,6 +282,8 @@ mod tests {
             bed.write(path, &text.replace("title", "titel").replace("x: {", "x/: {").replace("cpus: {", "c/: {"));
             assert!(bed.said(&[path]).contains(":2:"), "{path}: {}", bed.said(&[path]));
         }
+        // A program of the user's may be all that is done.
+        assert!(matches!(Kind::of_content("name: mine\nworkload: { program: mine }\n"), Some(Kind::Scenario)));
         bed.write("a/what.yaml", "name: what\n");
         assert_eq!(bed.said(&["a/what.yaml"]), "a/what.yaml: nothing in it tells what it is to be\n1 files");
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::diagnose::Diagnosis;
+use super::process::package_of;
 use super::thread::Refusal;
 use super::{Version, files};
 use harness_model::KernelName;
@@ -290,14 +291,14 @@ pub enum KernelError {
         free: u64,
     },
     /// A program that the build needs is not installed.
-    #[error("{doing}: there is no program `{program}`\n\nhint: apt install {package}")]
+    #[error("{doing}: there is no program `{program}`\n\nhint: {hint}")]
     ToolMissing {
         /// What was being done.
         doing: String,
         /// The program.
         program: String,
-        /// The package that has it on Debian and Ubuntu.
-        package: &'static str,
+        /// What to do about it.
+        hint: String,
     },
     /// A program failed in a way that has no better name.
     #[error(
@@ -394,6 +395,15 @@ impl KernelError {
         let hint =
             "a series is a mail, a mailbox, a Maildir, a folder of patches, a list of quilt's, or a range of commits";
         Self::Series { from: from.to_owned(), cause: cause.to_owned(), hint }
+    }
+
+    /// A program is not there.
+    pub(super) fn tool_missing(doing: &str, program: String) -> Self {
+        let hint = match package_of(&program) {
+            Some(package) => format!("apt install {package}"),
+            None => "install it, or name one that is on PATH".to_owned(),
+        };
+        Self::ToolMissing { doing: doing.to_owned(), program, hint }
     }
 
     /// This tree cannot be tried.

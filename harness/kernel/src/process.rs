@@ -77,8 +77,7 @@ impl Drop for Group<'_> {
 fn not_started(command: &Command, doing: &str, error: io::Error) -> KernelError {
     let program = name_of(command);
     if error.kind() == io::ErrorKind::NotFound {
-        let package = package_of(&program);
-        KernelError::ToolMissing { doing: doing.to_owned(), program, package }
+        KernelError::tool_missing(doing, program)
     } else {
         KernelError::io(format!("{doing}: starting"), program.as_ref())(error)
     }
@@ -88,24 +87,18 @@ fn name_of(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
-/// The Debian package that has a program.
-pub(super) fn package_of(program: &str) -> &'static str {
-    match program {
+/// The Debian package that has a program, if that is known.
+pub(super) fn package_of(program: &str) -> Option<&str> {
+    Some(match program {
+        "gcc" | "make" => "build-essential",
         "ld" | "as" | "objcopy" | "nm" => "binutils",
-        "tar" => "tar",
         "xz" => "xz-utils",
-        "bzip2" => "bzip2",
-        "zstd" => "zstd",
-        "patch" => "patch",
-        "git" => "git",
-        "flex" => "flex",
-        "bison" => "bison",
-        "bc" => "bc",
-        "clang" => "clang",
         "ld.lld" => "lld",
-        "ccache" => "ccache",
-        _ => "build-essential",
-    }
+        "tar" | "bzip2" | "zstd" | "patch" | "git" | "flex" | "bison" | "bc" | "clang" | "ccache" => program,
+        // Compilers of one version are in packages of their name.
+        _ if program.starts_with("gcc-") || program.starts_with("clang-") => program,
+        _ => return None,
+    })
 }
 
 /// Runs a program and hands over each line of what it says, on either channel, as it says it.
@@ -305,12 +298,16 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_told_with_its_package() {
-        let error = run_quiet(&mut program("bison-that-nobody-has"), &Canceller::default(), "building").unwrap_err();
-        assert!(matches!(error, KernelError::ToolMissing { .. }), "{error}");
-        insta::assert_snapshot!(error, @"
+        let said = |name| run_quiet(&mut program(name), &Canceller::default(), "building").unwrap_err().to_string();
+        insta::assert_snapshot!(said("gcc-99"), @"
+        building: there is no program `gcc-99`
+
+        hint: apt install gcc-99
+        ");
+        insta::assert_snapshot!(said("bison-that-nobody-has"), @"
         building: there is no program `bison-that-nobody-has`
 
-        hint: apt install build-essential
+        hint: install it, or name one that is on PATH
         ");
     }
 

@@ -1,6 +1,6 @@
 //! The tools that decide what a kernel's code is, and those without which there is none.
 
-use super::process::{ask, package_of, program};
+use super::process::{ask, program};
 use super::{Canceller, KernelError, ToolRecord};
 
 /// What a kernel's build runs, besides the compiler and the linker.
@@ -82,11 +82,7 @@ pub(super) fn check() -> Result<(), KernelError> {
     let there = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     match NEEDED.iter().find(|program| !there(program)) {
         None => Ok(()),
-        Some(program) => Err(KernelError::ToolMissing {
-            doing: "building a kernel".to_owned(),
-            program: (*program).to_owned(),
-            package: package_of(program),
-        }),
+        Some(program) => Err(KernelError::tool_missing("building a kernel", (*program).to_owned())),
     }
 }
 

@@ -76,6 +76,9 @@ impl<'a> Tree<'a> {
     /// The tree that `folder` lies in. One in the middle of a merge with conflicts is refused.
     fn at(folder: &Path, canceller: &'a Canceller) -> Result<Self, KernelError> {
         let wrong = |cause: String, hint: &str| KernelError::tree(folder, cause, hint);
+        if !folder.is_dir() {
+            return Err(wrong("there is no such folder".to_owned(), "name the folder of a git tree of Linux"));
+        }
         let show = ask(git_in(folder).args(["rev-parse", "--show-toplevel"]), canceller, "reading a git tree")?;
         if !show.status.success() {
             let pack = "without git nothing says what is changed: pack it (tar -cf linux.tar FOLDER) and name that, --kernel linux.tar";

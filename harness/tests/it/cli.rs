@@ -572,6 +572,7 @@ fn a_kernel_that_cannot_be_is_refused_before_anything_is_built() {
     assert!(refused(&["--kconfig", &config]).contains("is for arm64"));
     assert!(refused(&["--make-arg", "bzImage"]).contains("write it as NAME=VALUE"));
     assert!(refused(&["--tree", "/"]).contains("not a git repository"));
+    assert!(refused(&["--tree", "/nowhere"]).contains("there is no such folder"));
     assert!(refused(&["--kernel", "/nowhere"]).contains("there is no such file"));
     assert!(refused(&["--variant", "stock+build=mine"]).contains("no build `mine`"));
 }
