@@ -14,9 +14,10 @@ const SUITE: &str = "quick";
 /// What must not be there.
 const ABSENT: [&str; 4] = ["cargo", "gcc", "cc", "make"];
 
-/// In the root, by an ordinary user: everything that is to work there.
+/// In the root, by an ordinary user: everything that is to work there. The suite's variants break the order on purpose, so that
+/// its run may end with 1, an expectation that failed.
 const DOES: &str = "cd ~ && harness --version && harness list suites && harness explain panic-alone && \
-                    harness doctor --pack /pack && harness run --pack /pack --trials 2 --seed 7 && \
+                    harness doctor --pack /pack && { harness run --pack /pack --trials 2 --seed 7; test $? -le 1; } && \
                     harness new scenario mine && test -f scenarios/mine.yaml && harness check scenarios/mine.yaml";
 
 /// Makes the root and tries it.
