@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::compare;
+use crate::firmware::FirmwareError;
 use crate::kernel::KernelError;
 use crate::plan::SelectError;
 use crate::results;
@@ -135,6 +136,14 @@ impl From<KernelError> for Failure {
             | Error::Cancelled => Self::host(error),
             _ => Self::input(error),
         }
+    }
+}
+
+impl From<FirmwareError> for Failure {
+    /// A scenario that asks for too much is input.
+    fn from(error: FirmwareError) -> Self {
+        let message = with_hint(&error, Some(error.hint()));
+        if error.is_input() { Self::input(message) } else { Self::host(message) }
     }
 }
 

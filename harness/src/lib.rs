@@ -13,6 +13,7 @@ pub mod cli;
 pub mod compare;
 pub mod embedded;
 pub mod failure;
+pub mod firmware;
 pub mod guest;
 pub mod image;
 mod locked;

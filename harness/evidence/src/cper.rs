@@ -36,9 +36,14 @@ impl Guid {
     pub(crate) const ZERO: Self = Self([0; 16]);
 
     /// By its parts, as it is written.
-    pub(crate) const fn new(a: u32, b: u16, c: u16, d: [u8; 8]) -> Self {
+    pub const fn new(a: u32, b: u16, c: u16, d: [u8; 8]) -> Self {
         let ([a0, a1, a2, a3], [b0, b1], [c0, c1]) = (a.to_le_bytes(), b.to_le_bytes(), c.to_le_bytes());
         Self([a0, a1, a2, a3, b0, b1, c0, c1, d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]])
+    }
+
+    /// As it is stored.
+    pub(crate) const fn bytes(self) -> [u8; 16] {
+        self.0
     }
 
     /// The one whose bytes are at `at`.

@@ -71,6 +71,13 @@ pub enum RawPstore<'a> {
     Erst(&'a [u8]),
     /// The memory of ramoops, with the sizes of its zones.
     Ramoops(&'a Ramoops, &'a [u8]),
+    /// Flash with EFI variables.
+    Efi {
+        /// An image of it.
+        image: &'a [u8],
+        /// Where in it what the guest itself has written begins.
+        since: usize,
+    },
 }
 
 /// What is known of a guest beside the bytes that it left.
@@ -187,13 +194,13 @@ impl Evidence {
             Ok(Timeline { online: online.filter(|online| !online.iter().copied().eq(0..*cpus)).cloned(), ..timeline })
         });
         let ramoops::Reading { pstore, corrections, console, pmsg } = match raw.pstore {
-            RawPstore::Erst(file) => ramoops::Reading {
-                pstore: pstore::from_erst_file(file),
-                corrections: Vec::new(),
-                console: None,
-                pmsg: None,
-            },
+            RawPstore::Erst(file) => {
+                ramoops::Reading { pstore: pstore::from_erst_file(file), ..ramoops::Reading::default() }
+            }
             RawPstore::Ramoops(zones, memory) => ramoops::decode(memory, zones),
+            RawPstore::Efi { image, since } => {
+                ramoops::Reading { pstore: pstore::from_efi_flash(image, since), ..ramoops::Reading::default() }
+            }
         };
         let dumped_log = match &facts.capture {
             Some(Capture::Read(dump)) => Some(dump.log.as_ref().ok_or("it has no log").map_err(str::to_owned)),

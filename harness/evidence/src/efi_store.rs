@@ -17,6 +17,9 @@
 //! their room, at the latest when it boots.
 
 mod ftw;
+mod writer;
+
+pub use self::writer::{NoRoom, Writer};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -71,11 +74,13 @@ pub enum State {
 }
 
 impl State {
+    const ADDED: u8 = 0x3f;
+
     const fn of(byte: u8) -> Self {
         match byte {
             0xff => Self::Begun,
             0x7f => Self::HeaderValid,
-            0x3f => Self::Added,
+            Self::ADDED => Self::Added,
             0x3e => Self::Replaced,
             0x3d | 0x3c => Self::Deleted,
             other => Self::Unknown(other),
@@ -343,6 +348,11 @@ fn name(bytes: &[u8]) -> String {
 }
 
 impl<'a> Store<'a> {
+    /// Where in the image the next variable goes.
+    pub const fn end(&self) -> usize {
+        self.at + STORE_HEADER + self.used
+    }
+
     /// The variables that the next boot is shown, in its order.
     pub fn shown(&self) -> impl Iterator<Item = &Variable<'a>> {
         let mut chosen: BTreeMap<(Guid, &str), &Variable<'a>> = BTreeMap::new();

@@ -4,11 +4,18 @@
 //! oldest, and within a part the lines stand in order. Each part begins with its own line `<Reason>#<count>
 //! Part<part>`; `count` starts at 1 with each boot and goes up with each dump, whatever its reason.
 
+mod efi;
+mod next_boot;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::efi::{from_efi_flash, from_efi_image, from_efi_variables};
+pub use self::next_boot::{Differences, compare};
+
+use self::efi::{Runs, Torn, efi_id};
 use crate::cper::{self, CperError, Section};
-use crate::efi_store::{self, DumpName, LINUX_CRASH, State};
+use crate::efi_store::EfiStoreError;
 use crate::erst::{self, ErstError, Slot};
 use crate::inflate::{self, Stop};
 use crate::ranges;
@@ -162,17 +169,35 @@ pub struct Pstore {
     pub undecodable: usize,
     /// What was found wrong, one line each.
     pub problems: Vec<String>,
+    /// What became of records that are not among the dumps, where their storage tells: they were being written, or were
+    /// deleted. In words, few of them.
+    pub gone: Vec<String>,
     /// Why the storage could not be read at all. A guest cannot do that: the host or the harness did.
-    pub storage_fault: Option<ErstError>,
+    pub storage_fault: Option<StorageFault>,
+}
+
+/// Why a storage cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub enum StorageFault {
+    /// The file of QEMU's `acpi-erst`.
+    Erst(#[from] ErstError),
+    /// Flash with EFI variables.
+    Efi(#[from] EfiStoreError),
 }
 
 impl Pstore {
+    fn unreadable(fault: StorageFault) -> Self {
+        Self { problems: vec![fault.to_string()], storage_fault: Some(fault), ..Self::default() }
+    }
+
     /// What another back end holds comes behind.
     fn add(&mut self, other: Self) {
-        let Self { dumps, undecodable, problems, storage_fault } = other;
+        let Self { dumps, undecodable, problems, gone, storage_fault } = other;
         self.dumps.extend(dumps);
         self.undecodable += undecodable;
         self.problems.extend(problems);
+        self.gone.extend(gone);
         self.storage_fault = self.storage_fault.or(storage_fault);
     }
 }
@@ -182,9 +207,7 @@ impl Pstore {
 pub fn from_erst_file(file: &[u8]) -> Pstore {
     let store = match erst::decode(file) {
         Ok(store) => store,
-        Err(fault) => {
-            return Pstore { problems: vec![fault.to_string()], storage_fault: Some(fault), ..Pstore::default() };
-        }
+        Err(fault) => return Pstore::unreadable(fault.into()),
     };
     let mut reader = Reader { problems: store.problems, ..Reader::default() };
     for slot in &store.slots {
@@ -260,94 +283,6 @@ pub fn backend_and_id(name: &str) -> Option<(&str, u64)> {
     Some((backend, id.split('.').next().unwrap_or_default().parse().ok()?))
 }
 
-/// Reads the dumps of the kernel in an image of flash. Takes any bytes. Those that the next boot would not be shown are
-/// told, and not read.
-pub fn from_efi_image(image: &efi_store::Image<'_>) -> Pstore {
-    let store = &image.store;
-    let problems = image.problems.iter().chain(&store.problems).cloned().collect();
-    let mut reader = Reader { problems, ..Reader::default() };
-    let shown: Vec<usize> = store.shown().map(|variable| variable.at).collect();
-    let (mut runs, mut deleted) = (Runs::default(), 0);
-    for variable in &store.variables {
-        let is_shown = shown.binary_search(&variable.at).is_ok();
-        let place = if variable.name.is_empty() { "a variable without its name" } else { &variable.name };
-        let place = format!("{:#x}: {place}", variable.at);
-        let is_dump = variable.vendor == LINUX_CRASH;
-        match variable.state {
-            _ if is_shown && is_dump => reader.variable(&place, &variable.name, variable.data, &mut runs),
-            _ if is_shown => {}
-            State::Deleted => deleted += usize::from(is_dump),
-            // Whose it was going to be is not known of one whose header is not there.
-            State::Begun => reader.problem(&place, variable.state, true),
-            _ if !is_dump => {}
-            _ if variable.is_cut => reader.problem(&place, "the store ends before its data does", true),
-            State::HeaderValid => {
-                let (there, of) = (variable.written(), variable.data_size);
-                reader.problem(&place, format_args!("{}: {there} of {of} bytes are there", variable.state), true);
-            }
-            State::Added | State::Replaced if variable.is_reached => {
-                reader.problem(&place, "another one of this name counts", false);
-            }
-            State::Added | State::Replaced => {
-                reader.problem(&place, "it lies behind the place where the firmware stops reading", true);
-            }
-            State::Unknown(_) => reader.problem(&place, variable.state, true),
-        }
-    }
-    if deleted > 0 {
-        reader.problems.push(format!("dumps that were deleted, and whose room was not reclaimed: {deleted}"));
-    }
-    reader.finish()
-}
-
-/// Reads variables by name and value, as efivarfs has them but for the attributes. Takes any names and bytes.
-pub fn from_efi_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Pstore {
-    let mut named: Vec<_> = variables.into_iter().map(|(name, data)| (DumpName::parse(name), name, data)).collect();
-    // In what order they were written their names tell: one dump after the other, each from part 1 on.
-    named.sort_by_key(|(parsed, ..)| parsed.map(|name| (name.seconds, name.count, name.part)));
-    let (mut reader, mut runs) = (Reader::default(), Runs::default());
-    for (_, name, data) in named {
-        reader.variable(name, name, data, &mut runs);
-    }
-    reader.finish()
-}
-
-/// What `efi_pstore_write()` makes a record's id of (`efi_generic_id()`): `(seconds * 100 + part) * 1000 + count`.
-fn efi_id(id: u64) -> DumpName {
-    let within = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    DumpName {
-        kind: DumpName::DMESG,
-        part: within(id / 1000 % 100),
-        count: within(id % 1000),
-        seconds: id / 100_000,
-        deflated: false,
-    }
-}
-
-/// Tells dumps from each other whose parts come in the order in which they were written. Their names alone do not: counts
-/// begin anew with each boot, and a slow write takes seconds, so that parts of one dump differ in theirs.
-#[derive(Default)]
-struct Runs {
-    number: u64,
-    last: Option<DumpName>,
-}
-
-impl Runs {
-    /// Between two parts of one dump less time passes, in seconds: one takes half a second where flash is slow.
-    const PAUSE: u64 = 60;
-
-    /// The number of the dump that the next part is of.
-    fn of(&mut self, name: &DumpName) -> u64 {
-        let goes_on = self.last.is_some_and(|last| {
-            let passed = name.seconds.checked_sub(last.seconds);
-            last.count == name.count && last.part < name.part && passed.is_some_and(|passed| passed < Self::PAUSE)
-        });
-        self.number += u64::from(!goes_on);
-        self.last = Some(*name);
-        self.number
-    }
-}
-
 /// A dump's place among the others: the boot that wrote it, then its count. Boots must be told apart because the count
 /// starts anew with each.
 type DumpKey = (u64, u32, Reason);
@@ -358,6 +293,8 @@ pub(super) struct Reader {
     dumps: BTreeMap<DumpKey, Vec<Part>>,
     undecodable: usize,
     problems: Vec<String>,
+    gone: Vec<String>,
+    torn: Vec<Torn>,
     text_bytes: usize,
 }
 
@@ -435,22 +372,8 @@ impl Reader {
         self.dumps.entry((raw.boot, header.count, header.reason)).or_default().push(part);
     }
 
-    /// Reads the part that an EFI variable of the kernel's holds.
-    fn variable(&mut self, place: &str, name: &str, data: &[u8], runs: &mut Runs) {
-        match DumpName::parse(name) {
-            Some(parsed) if parsed.kind == DumpName::DMESG => {
-                let DumpName { part, count, seconds, deflated, .. } = parsed;
-                let id = seconds.saturating_mul(100).saturating_add(part.into()).saturating_mul(1000);
-                let id = id.saturating_add(count.into());
-                self.dump(place, Raw { boot: runs.of(&parsed), id, written: Some(seconds), deflated, payload: data });
-            }
-            // A machine check or the like.
-            Some(_) => {}
-            None => self.problem(place, "no name of a dump", true),
-        }
-    }
-
     pub(super) fn finish(mut self) -> Pstore {
+        efi::tell_torn(&mut self);
         let mut dumps = Vec::new();
         for ((_, count, reason), mut parts) in self.dumps {
             parts.sort_by_key(|part| (std::cmp::Reverse(part.number), part.record_id));
@@ -467,7 +390,8 @@ impl Reader {
             }
             dumps.push(dump);
         }
-        Pstore { dumps, undecodable: self.undecodable, problems: self.problems, storage_fault: None }
+        let Self { undecodable, problems, gone, .. } = self;
+        Pstore { dumps, undecodable, problems, gone, storage_fault: None }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::pstore::{Pstore, Raw, Reader};
 use harness_model::pstore::Ramoops;
 
 /// What the memory of ramoops holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
     /// The dumps. Each zone holds one, and only its newest part: the kernel drops the others.
     pub pstore: Pstore,

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::entries;
 use super::knob::{Knob, Parameter, Sysctl};
 use super::{KernelError, Variant};
-use harness_model::pstore::{Backend, Ramoops};
+use harness_model::pstore::Backend;
 use harness_project::Project;
 use harness_yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
@@ -63,7 +63,7 @@ impl fmt::Display for Setting {
             Self::Sysctl(name) => write!(f, "the sysctl {name}"),
             Self::CommandLine(word) => write!(f, "{word}= on the kernel's command line"),
             Self::Guest(GuestAxis::Cpus) => f.write_str("the guest's CPUs"),
-            Self::Guest(GuestAxis::Pstore) => f.write_str("what the guest's pstore writes to: erst, ramoops"),
+            Self::Guest(GuestAxis::Pstore) => f.write_str("what the guest's pstore writes to: erst, ramoops, efi"),
         }
     }
 }
@@ -191,11 +191,10 @@ impl Variant {
                 _ => return Err(wrong("a guest has 1 to 8 CPUs".to_owned(), "write a number")),
             },
             Setting::Guest(GuestAxis::Pstore) => {
-                self.guest.pstore = Some(match value {
-                    "erst" => Backend::Erst,
-                    "ramoops" => Backend::Ramoops(Ramoops::default()),
-                    _ => return Err(UnknownName::new("back end", value, ["erst", "ramoops"]).into()),
-                });
+                let Some(backend) = Backend::named(value) else {
+                    return Err(UnknownName::new("back end", value, Backend::NAMES).into());
+                };
+                self.guest.pstore = Some(backend);
             }
         }
         self.name = full;

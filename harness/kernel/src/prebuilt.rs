@@ -35,9 +35,11 @@ const IMAGE: &str =
     "it is arch/x86/boot/bzImage in a build folder, and /boot/vmlinuz-RELEASE of a distribution's kernel";
 
 /// A module for each option that the harness needs and that may be one.
-const MODULES: [(&str, &str); 4] = [
+const MODULES: [(&str, &str); 6] = [
     ("CONFIG_FW_CFG_SYSFS", "qemu_fw_cfg"),
     ("CONFIG_PSTORE_RAM", "ramoops"),
+    ("CONFIG_EFI_VARS_PSTORE", "efi_pstore"),
+    ("CONFIG_EFIVAR_FS", "efivarfs"),
     ("CONFIG_VIRTIO_PCI", "virtio_pci"),
     ("CONFIG_VIRTIO_CONSOLE", "virtio_console"),
 ];

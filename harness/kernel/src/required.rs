@@ -66,6 +66,8 @@ pub enum Without {
     Pstore,
     /// There is no pstore by ramoops, or not all of it.
     Ramoops,
+    /// There is no pstore by EFI variables, or user space cannot reach them.
+    EfiVariables,
     /// There is no crash kernel.
     CrashKernel,
 }
@@ -81,13 +83,14 @@ impl Without {
             Self::Exports => "crashlab may not build",
             Self::Pstore => "channel pstore keeps nothing",
             Self::Ramoops => "scenarios with ramoops that need it are skipped",
+            Self::EfiVariables => "scenarios with EFI variables that need it are skipped",
             Self::CrashKernel => "scenarios with a crash kernel are skipped",
         }
     }
 }
 
 /// The options that the harness can do without, of a kernel that is built already.
-const DISPENSABLE: [(&str, Without); 21] = [
+const DISPENSABLE: [(&str, Without); 25] = [
     ("CONFIG_PRINTK_TIME", Without::LinePrefix),
     ("CONFIG_PRINTK_CALLER", Without::LinePrefix),
     ("CONFIG_UNWINDER_FRAME_POINTER", Without::FramePointers),
@@ -98,6 +101,10 @@ const DISPENSABLE: [(&str, Without); 21] = [
     ("CONFIG_PSTORE_RAM", Without::Ramoops),
     ("CONFIG_PSTORE_CONSOLE", Without::Ramoops),
     ("CONFIG_PSTORE_PMSG", Without::Ramoops),
+    ("CONFIG_EFI", Without::EfiVariables),
+    ("CONFIG_EFI_STUB", Without::EfiVariables),
+    ("CONFIG_EFI_VARS_PSTORE", Without::EfiVariables),
+    ("CONFIG_EFIVAR_FS", Without::EfiVariables),
     ("CONFIG_KEXEC", Without::CrashKernel),
     ("CONFIG_KEXEC_FILE", Without::CrashKernel),
     ("CONFIG_KEXEC_SIG_FORCE", Without::CrashKernel),

@@ -85,7 +85,7 @@ pub struct Step {
 }
 
 /// The steps that a timeline may have, in the order in which a panic reaches them; details last.
-pub const STEPS: [Step; 33] = [
+pub const STEPS: [Step; 34] = [
     Step::several(Event::ACTOR),
     Step::point("oops_begin"),
     Step::point("oops_end"),
@@ -113,6 +113,7 @@ pub const STEPS: [Step; 33] = [
     Step::section("console_flush_on_panic"),
     Step::point("emergency_restart"),
     Step::point(Event::PRINTK),
+    Step::section("firmware"),
     Step::point("nmi"),
     Step::point(Event::CPU_DOWN),
     Step::point(Event::CPU_UP),

@@ -118,6 +118,7 @@ impl Floor {
             kernel: &template.kernel,
             initramfs: &template.initramfs,
             erst: &erst,
+            flash: None,
             directives: &told,
             state: Some(&devices),
             ram: Ram::CopyOnWrite(&ram),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::project::{host_options, project};
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::{Accelerator, Time};
-use crate::preflight::{self, Status};
+use crate::preflight::{self, Options, Status};
 use crate::session::machine;
 use crate::tracer::{Tracer, finding};
 
@@ -25,9 +25,9 @@ pub struct Arguments {
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let project = project(global)?;
-    let options = host_options(global, &project);
+    let options = Options { looks_for_firmware: true, ..host_options(global, &project) };
     let mut report = preflight::check(&options).await;
-    if arguments.install && report.status() == Status::Fail {
+    if arguments.install && report.status() != Status::Ok {
         report = preflight::mended(&options, report, arguments.yes).await.map_err(Failure::host)?;
     }
     if let Ok((machine, _)) = machine(&report, Accelerator::Tcg, Time::Real) {

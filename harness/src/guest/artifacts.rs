@@ -63,6 +63,8 @@ pub struct Artifacts {
     pub erst: Vec<u8>,
     /// The zones of ramoops, if its pstore wrote there.
     pub ramoops: Option<RamoopsMemory>,
+    /// The flash with its EFI variables, if it has EFI firmware.
+    pub vars: Option<EfiVars>,
     /// The page shared with crashlab.
     pub page: Vec<u8>,
     /// The memory shared with the tracer; empty without one.
@@ -90,6 +92,15 @@ impl WorkloadLog {
         let room = Workload::OUTPUT_BYTES.saturating_sub(self.output.len());
         self.output.extend(bytes.iter().take(room));
     }
+}
+
+/// Flash with EFI variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EfiVars {
+    /// An image of it.
+    pub bytes: Vec<u8>,
+    /// Where in it what the guest itself has written begins: all before that was there when it began.
+    pub since: usize,
 }
 
 /// The memory of ramoops, and what was told to the kernel of it.

@@ -98,8 +98,9 @@ impl Confinement {
     pub fn new(program: &Path, files: &Files<'_>, workdir: &Path) -> Self {
         let read = BitFlags::from(AccessFs::ReadFile) | AccessFs::ReadDir;
         let write = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-        let inputs =
-            [files.kernel, files.initramfs, files.directives].into_iter().chain(files.tracer).chain(files.state);
+        let code = files.flash.map(|flash| flash.code);
+        let inputs = [files.kernel, files.initramfs, files.directives];
+        let inputs = inputs.into_iter().chain(files.tracer).chain(files.state).chain(code);
         let ram = match files.ram {
             Ram::Private => None,
             Ram::Shared(ram) => Some((ram, write)),
@@ -108,7 +109,8 @@ impl Confinement {
             Ram::CopyOnWrite(ram) => Some((ram, AccessFs::ReadFile | AccessFs::WriteFile)),
         };
         let folder = write | AccessFs::ReadDir | AccessFs::MakeReg;
-        let trials = [(files.erst, write), (workdir, folder)].into_iter().chain(ram);
+        let vars = files.flash.map(|flash| (flash.vars, write));
+        let trials = [(files.erst, write), (workdir, folder)].into_iter().chain(vars).chain(ram);
         let own = own_files(program).into_iter().map(|path| (path, read | AccessFs::Execute));
         let given = inputs.map(|path| (path, read)).chain(trials).map(|(path, access)| (path.to_owned(), access));
         Self { files: own.chain(given).collect(), saves: matches!(files.ram, Ram::Shared(_)) }

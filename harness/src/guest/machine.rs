@@ -10,7 +10,7 @@ use harness_protocol::{directive, page};
 use serde::{Deserialize, Serialize};
 
 use crate::model::consoles::{FurtherConsole, FurtherConsoles, RECEIVER, SENDER};
-use crate::model::pstore::{Backend, Ramoops};
+use crate::model::pstore::{Backend, Efi, Ramoops};
 
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ const ICOUNT_SHIFT: u32 = 5;
 /// inherits them: a `udelay(1)` lasts 0.75 us on one CPU and 1 us on another.
 const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
 
+/// The machine, without the devices of a q35 that no guest uses.
+const MACHINE: &str = "q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=off,vmport=off";
+
 /// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = page::SIZE as u64;
 /// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
@@ -98,6 +101,8 @@ pub struct Machine {
     pub memory_mib: u32,
     /// What the kernel's pstore is told to write to; the ERST is there in any case.
     pub pstore: Backend,
+    /// The firmware of a machine whose pstore writes EFI variables; others have QEMU's own.
+    pub firmware: Option<Firmware>,
     /// The consoles that its kernel has beside `ttyS0`.
     pub consoles: FurtherConsoles,
     /// How much memory its kernel reserves for a crash kernel, in MiB, if it has one; then it has a port for what that
@@ -106,6 +111,26 @@ pub struct Machine {
     /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
     /// way.
     pub loads_by_name: bool,
+}
+
+/// The code of EFI firmware, an image of flash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Firmware {
+    /// Where it is.
+    pub code: PathBuf,
+    /// SHA-256 of it, in hexadecimal.
+    pub digest: String,
+}
+
+/// Flash with firmware in it, whose sizes the firmware knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flash<'a> {
+    /// The code, which is only read.
+    pub code: &'a Path,
+    /// The variables.
+    pub vars: &'a Path,
+    /// Whether the guest cannot write them.
+    pub read_only: bool,
 }
 
 /// Where the guest's RAM is.
@@ -128,6 +153,8 @@ pub struct Files<'a> {
     pub initramfs: &'a Path,
     /// Backing file of the ERST, `ERST_BYTES` long.
     pub erst: &'a Path,
+    /// The flash of a machine with EFI firmware.
+    pub flash: Option<Flash<'a>>,
     /// The directives for the agent.
     pub directives: &'a Path,
     /// The saved state of a machine that is restored, where QEMU opens it by its name.
@@ -191,11 +218,11 @@ pub fn crash_command_line(cpus: u32, words: &[String]) -> String {
 /// - `capture`: for its agent.
 /// - `console=ttyS1`: the dead kernel's console is its own; what is printed before there is a console shows that the
 ///   crash kernel was entered (`earlycon`).
-/// - `erst_disable`: what pstore holds is the dead kernel's.
+/// - `erst_disable`, `efi=noruntime`: what pstore holds is the dead kernel's.
 /// - `nokaslr`: where it hangs is looked up by the addresses that it is linked to.
 /// - `panic=-1`: one that dies as well ends the guest.
 const CRASH_COMMAND_LINE: &str = "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 erst_disable \
-                                  no_timer_check nokaslr panic=-1";
+                                  efi=noruntime no_timer_check nokaslr panic=-1";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
@@ -214,7 +241,12 @@ impl Machine {
         // end is an event and the machine can still be looked at.
         args.words("-action panic=none,reboot=shutdown,shutdown=pause -S");
 
-        args.word("-machine").word("q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=off,vmport=off");
+        args.word("-machine");
+        match files.flash {
+            // Firmware that is to run in system management mode takes ten times as long.
+            Some(flash) => args.word(format!("{MACHINE},smm=off")).flash(flash),
+            None => args.word(MACHINE),
+        };
         args.word("-accel");
         match (self.accelerator, self.time) {
             (Accelerator::Kvm, _) => args.words("kvm -cpu host"),
@@ -246,9 +278,16 @@ impl Machine {
             line.push(' ');
             line.push_str(word);
         }
-        if let Backend::Ramoops(zones) = &self.pstore {
-            line.push(' ');
-            line.push_str(&ramoops(zones));
+        match &self.pstore {
+            Backend::Erst => {}
+            Backend::Ramoops(zones) => {
+                line.push(' ');
+                line.push_str(&ramoops(zones));
+            }
+            Backend::Efi(efi) => {
+                line.push(' ');
+                line.push_str(&efi_variables(efi));
+            }
         }
         if let Some(mib) = self.crashkernel_mib {
             line.push_str(" crashkernel=");
@@ -308,6 +347,20 @@ fn ramoops(zones: &Ramoops) -> String {
     )
 }
 
+/// The words that have the kernel's pstore write EFI variables.
+///
+/// - `erst_disable`: otherwise the ERST, which registers first, would be the one back end. `pstore.backend=` would do as well,
+///   but kernels call this one by two names: `efi` before 6.2, `efi_pstore` since.
+/// - `efi=runtime`, `efi_pstore.pstore_disable=0`: some configurations have neither by default, PREEMPT_RT's the first.
+fn efi_variables(efi: &Efi) -> String {
+    let mut words = "erst_disable efi=runtime efi_pstore.pstore_disable=0".to_owned();
+    if efi.record != Efi::RECORD {
+        words.push_str(" efi_pstore.record_size=");
+        words.push_str(&efi.record.to_string());
+    }
+    words
+}
+
 /// A command line in the making.
 #[derive(Default)]
 struct Arguments(Vec<OsString>);
@@ -333,6 +386,16 @@ impl Arguments {
     fn file_backed(&mut self, id: &str, bytes: u64, shared: bool, path: &Path) -> &mut Self {
         let share = if shared { "on" } else { "off" };
         self.word("-object").path(&format!("memory-backend-file,id={id},size={bytes},share={share},mem-path="), path)
+    }
+
+    /// Two chips side by side, of which the second has the variables.
+    fn flash(&mut self, Flash { code, vars, read_only }: Flash<'_>) -> &mut Self {
+        for (unit, read_only, image) in [(0, true, code), (1, read_only, vars)] {
+            let read_only = if read_only { "on" } else { "off" };
+            let before = format!("if=pflash,format=raw,unit={unit},readonly={read_only},file=");
+            self.word("-drive").path(&before, image);
+        }
+        self
     }
 
     fn tracer(&mut self, plugin: &Path, memory: RawFd, ram: Ram<'_>) {
@@ -388,6 +451,11 @@ mod tests {
             kernel: at,
             initramfs: Path::new("/images/1"),
             erst: Path::new("/trial/erst"),
+            flash: machine.firmware.as_ref().map(|firmware| Flash {
+                code: &firmware.code,
+                vars: Path::new("/trial/vars"),
+                read_only: machine.pstore.efi().is_some_and(|efi| efi.read_only),
+            }),
             directives: Path::new("/trial/a,b"),
             state: None,
             ram,
@@ -418,6 +486,7 @@ mod tests {
             cpus: 4,
             memory_mib: 256,
             pstore: Backend::Erst,
+            firmware: None,
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             loads_by_name: false,
@@ -439,6 +508,29 @@ mod tests {
                      ramoops.ecc=16 pstore.backend=ramoops";
         assert!(line.ends_with(words), "{line}");
         assert!(shown.contains("-device acpi-erst"), "templates are saved with it");
+    }
+
+    #[test]
+    fn the_words_and_the_flash_of_a_guest_with_efi_variables() {
+        let firmware = Firmware { code: "/ovmf/4,M".into(), digest: String::new() };
+        let with = |efi: Efi| {
+            let machine = machine(Time::Real);
+            shown(
+                &Machine { pstore: Backend::Efi(efi), firmware: Some(firmware.clone()), ..machine },
+                Ram::Private,
+                false,
+            )
+        };
+        let line = |shown: &str| shown.lines().find(|line| line.starts_with("-append ")).map(str::to_owned).unwrap();
+        let plain = with(Efi::default());
+        let words = " quiet erst_disable efi=runtime efi_pstore.pstore_disable=0";
+        assert!(line(&plain).ends_with(words), "{plain}");
+        let flash = ",vmport=off,smm=off\n-drive if=pflash,format=raw,unit=0,readonly=on,file=/ovmf/4,,M\n\
+                     -drive if=pflash,format=raw,unit=1,readonly=off,file=/trial/vars\n";
+        assert!(plain.contains(flash), "{plain}");
+        let other = with(Efi { record: 2 << 10, read_only: true, ..Efi::default() });
+        assert!(line(&other).ends_with(" efi_pstore.record_size=2048"), "{other}");
+        assert!(other.contains("unit=1,readonly=on,file=/trial/vars\n"), "{other}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
-use super::artifacts::{Artifacts, RamoopsMemory, Sample, WorkloadLog};
+use super::artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, WorkloadLog};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
@@ -23,8 +23,9 @@ use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_
 use super::monitor::{Clock, Monitor};
 use super::process::{Process, last_lines, socket_pair};
 use super::silence::{Heard, Silence};
+use super::start::OwnVars;
 use super::stream::{Captured, PipeStream, Watch};
-use super::template::{ERST, ErstPci, Template, load};
+use super::template::{ERST, ErstPci, Template, VARS, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
 use crate::blocking::off_thread;
 use crate::evidence::vmcoreinfo::VmcoreInfo;
@@ -32,7 +33,7 @@ use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 
 /// No pstore has as many records: a guest that sends more files does not tell the truth.
-const MAX_PSTORE_FILES: usize = 64;
+const MAX_PSTORE_FILES: usize = 1024;
 
 /// `IA32_MCi_STATUS` of an injected machine check: valid, uncorrected, enabled, context corrupt; a data cache error.
 const MCE_STATUS: u64 = 0xb200_0000_0000_0134;
@@ -102,6 +103,8 @@ pub struct Guest {
     log: Result<LogPlace, String>,
     /// Where the ERST's registers have to be, if the guest was restored.
     erst_pci: Option<ErstPci>,
+    /// Its flash with EFI variables, if it has any.
+    vars: Option<OwnVars>,
     /// Whether it has ended; QEMU has stopped it then.
     ended: bool,
     /// What was heard of a program of the user's.
@@ -180,10 +183,16 @@ impl Guest {
             slide: None,
             log: Err(NOT_SEARCHED.to_owned()),
             erst_pci: None,
+            vars: None,
             ended: false,
             workload: WorkloadLog::default(),
             ends_with_workload: false,
         })
+    }
+
+    /// Says which flash with EFI variables is its own.
+    pub(super) const fn set_vars(&mut self, vars: Option<OwnVars>) {
+        self.vars = vars;
     }
 
     /// Lets a guest run from its first instruction.
@@ -533,6 +542,13 @@ impl Guest {
         };
         let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
         let erst = read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await?;
+        // QEMU writes each byte through before the guest goes on.
+        let vars = match self.vars {
+            Some(OwnVars { bytes, since }) => {
+                Some(EfiVars { bytes: read_off_thread(&self.workdir.join(VARS), bytes).await?, since })
+            }
+            None => None,
+        };
         Ok(Artifacts {
             console: self.console.finish().await,
             earlycon: match &mut self.earlycon {
@@ -545,6 +561,7 @@ impl Guest {
             },
             stderr: self.process.stderr().await,
             erst,
+            vars,
             trace: match self.tracer {
                 Some(memory) => off_thread(move || memory.read()).await?,
                 None => Vec::new(),

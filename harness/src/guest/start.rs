@@ -1,6 +1,7 @@
 //! From nothing to a running guest, booted from its first instruction or restored from a template; and from a guest
 //! that has booted to a template.
 
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,25 +11,35 @@ use thiserror::Error;
 
 use super::agent::AgentMessage;
 use super::error::{DIRECTIVES_BYTES, GuestError};
-use super::machine::{ERST_BYTES, Files, Machine, Ram};
+use super::machine::{ERST_BYTES, Files, Firmware, Flash, Machine, Ram};
 use super::running::Guest;
 use super::stream::Watch;
-use super::template::{DESCRIPTION, ERST, RAM, STATE, Template};
+use super::template::{DESCRIPTION, ERST, RAM, STATE, Template, VARS};
 use super::trace::{TracerMemory, Tracing};
 use crate::blocking::off_thread;
+use crate::evidence::efi_store;
 use crate::locked::{lock, remove_if_abandoned};
+
+/// What is booted.
+#[derive(Debug, Clone, Copy)]
+pub struct Booted<'a> {
+    /// The kernel, `bzImage`.
+    pub kernel: &'a Path,
+    /// The initramfs.
+    pub initramfs: &'a Path,
+    /// Words for the kernel's command line.
+    pub append: &'a [String],
+    /// The EFI variables to begin with, an image of flash, which is copied; of a machine with EFI firmware.
+    pub vars: Option<&'a Path>,
+}
 
 /// What to start with.
 #[derive(Debug, Clone, Copy)]
 pub enum Start<'a> {
     /// From the first instruction.
     Boot {
-        /// The kernel, `bzImage`.
-        kernel: &'a Path,
-        /// The initramfs.
-        initramfs: &'a Path,
-        /// Words for the kernel's command line.
-        append: &'a [String],
+        /// What is booted.
+        of: Booted<'a>,
         /// Where its RAM is: written through to a file if the machine will be saved, copied from one if something is to
         /// lie in it beforehand.
         ram: Ram<'a>,
@@ -65,20 +76,30 @@ impl Guest {
     ) -> Result<Self, GuestError> {
         let (erst, told) = (workdir.join(ERST), workdir.join("directives"));
         let directives = padded(given.directives.unwrap_or(""))?;
-        let records = match start {
-            Start::Boot { erst, .. } => erst.map(Path::to_owned),
-            Start::Restore(template) => Some(template.erst()),
+        let (records, variables) = match start {
+            Start::Boot { of, erst, .. } => (erst.map(Path::to_owned), of.vars.map(Path::to_owned)),
+            Start::Restore(template) => (Some(template.erst()), template.vars()),
         };
-        let (to, text) = (erst.clone(), told.clone());
-        off_thread(move || own_files(records.as_deref(), &to, &directives, &text)).await?;
+        let (to, vars, text) = (erst.clone(), workdir.join(VARS), told.clone());
+        let own_vars = off_thread({
+            let vars = vars.clone();
+            move || {
+                own_files(records.as_deref(), &to, &directives, &text)?;
+                variables.map(|from| OwnVars::copied(&from, &vars)).transpose()
+            }
+        });
+        let own_vars = own_vars.await?;
         let tracer = tracing.map(|tracing| tracing.plugin);
-        let own = OwnFiles { erst: &erst, directives: &told, tracer, boot: given.boot, turn: given.turn };
+        let read_only = machine.pstore.efi().is_some_and(|efi| efi.read_only);
+        let flash = machine.firmware.as_ref().map(|Firmware { code, .. }| Flash { code, vars: &vars, read_only });
+        let own = OwnFiles { erst: &erst, flash, directives: &told, tracer, boot: given.boot, turn: given.turn };
         let restored = matches!(start, Start::Restore(_));
         let memory = tracing.map(|tracing| TracerMemory::new(tracing, restored)).transpose()?;
         match start {
-            Start::Boot { kernel, initramfs, append, ram, .. } => {
+            Start::Boot { of: Booted { kernel, initramfs, append, .. }, ram, .. } => {
                 let files = own.with(kernel, initramfs, ram);
-                let guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
+                let mut guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
+                guest.set_vars(own_vars);
                 guest.run().await?;
                 Ok(guest)
             }
@@ -93,6 +114,7 @@ impl Guest {
                 let mut guest =
                     Self::launch(machine, &files, &template.append, Some(opened.into()), workdir, watch, memory)
                         .await?;
+                guest.set_vars(own_vars);
                 guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
@@ -109,9 +131,29 @@ fn own_files(records: Option<&Path>, erst: &Path, directives: &[u8], told: &Path
     std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
 }
 
+/// A guest's own flash with EFI variables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnVars {
+    /// The size of its file.
+    pub bytes: u64,
+    /// Where what the guest writes begins.
+    pub since: usize,
+}
+
+impl OwnVars {
+    fn copied(from: &Path, to: &Path) -> Result<Self, GuestError> {
+        let reading = || format!("read the EFI variables in {}", from.display());
+        let image = std::fs::read(from).map_err(GuestError::io(&reading()))?;
+        let store = efi_store::decode(&image).map_err(|why| GuestError::io(&reading())(io::Error::other(why)))?.store;
+        std::fs::write(to, &image).map_err(GuestError::io(&format!("write {}", to.display())))?;
+        Ok(Self { bytes: image.len() as u64, since: store.end() })
+    }
+}
+
 /// What every guest has of its own.
 struct OwnFiles<'a> {
     erst: &'a Path,
+    flash: Option<Flash<'a>>,
     directives: &'a Path,
     tracer: Option<&'a Path>,
     boot: Option<u64>,
@@ -120,8 +162,8 @@ struct OwnFiles<'a> {
 
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
-        let Self { erst, directives, tracer, boot, turn } = *self;
-        Files { kernel, initramfs, erst, directives, ram, state: None, tracer, boot, turn }
+        let Self { erst, flash, directives, tracer, boot, turn } = *self;
+        Files { kernel, initramfs, erst, flash, directives, ram, state: None, tracer, boot, turn }
     }
 }
 
@@ -193,7 +235,7 @@ impl Template {
     /// from `boot`. It may be silent for as long as `patience`.
     pub async fn create(
         machine: &Machine,
-        (kernel, initramfs, append): (&Path, &Path, &[String]),
+        of: Booted<'_>,
         dir: &Path,
         boot: u64,
         patience: Duration,
@@ -211,7 +253,7 @@ impl Template {
         let _lock = lock(staged.path()).ok();
         let ram = staged.path().join(RAM);
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
-        let start = Start::Boot { kernel, initramfs, append, ram: Ram::Shared(&ram), erst: None };
+        let start = Start::Boot { of, ram: Ram::Shared(&ram), erst: None };
         let given = Given { boot: Some(boot), ..Given::default() };
         let mut guest =
             Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;
@@ -238,9 +280,9 @@ impl Template {
         let mut template = Self {
             dir: staged.path().to_owned(),
             digest: digest.chars().take(8).collect(),
-            kernel: kernel.to_owned(),
-            initramfs: initramfs.to_owned(),
-            append: append.to_owned(),
+            kernel: of.kernel.to_owned(),
+            initramfs: of.initramfs.to_owned(),
+            append: of.append.to_owned(),
             release,
             notes,
             crashlab,
@@ -248,6 +290,7 @@ impl Template {
             log,
             hooks,
             erst_pci,
+            has_vars: of.vars.is_some(),
         };
         template.name_files().map_err(failed("name the files of", staged.path()))?;
         let description = staged.path().join(DESCRIPTION);

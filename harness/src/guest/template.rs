@@ -2,11 +2,13 @@
 //!
 //! The RAM lies in a file that the guest wrote while it booted; a restored guest maps it copy-on-write, so that nothing
 //! is copied and nothing a trial does is seen by the next. The rest of the machine (some 300 kB) is a migration stream.
-//! Three things are not in it:
+//! Four things are not in it:
 //!
 //! - the `fw_cfg` item with the directives: a restored guest reads the new process's, which is how a trial gets its
 //!   own;
 //! - the ERST's file, of which every trial gets a copy as it was when the machine was saved;
+//! - the file behind flash with EFI variables, likewise. The flash itself is in the stream, and QEMU writes it to the file
+//!   when it loads that, unless the guest cannot write it;
 //! - the PCI state of `acpi-erst`, which QEMU (7.2 to 10.0, seen) does not migrate: without its BARs the guest's writes
 //!   go nowhere and every record is silently lost. They are read when saving and written back through the configuration
 //!   ports.
@@ -32,6 +34,7 @@ pub(super) const DESCRIPTION: &str = "template.json";
 pub(super) const RAM: &str = "ram";
 pub(super) const STATE: &str = "state";
 pub(super) const ERST: &str = "erst";
+pub(super) const VARS: &str = "vars";
 
 /// A saved machine, ready to be restored any number of times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ pub struct Template {
     pub hooks: Option<Hooks>,
     /// Where the guest had put the ERST's registers.
     pub(crate) erst_pci: ErstPci,
+    /// Whether it has flash with EFI variables.
+    pub(super) has_vars: bool,
 }
 
 /// Where the guest had put the ERST's registers when it was saved.
@@ -84,7 +89,7 @@ impl Template {
 
     /// Whether its files are still there.
     pub fn is_complete(&self) -> bool {
-        [self.ram(), self.state(), self.erst()].iter().all(|file| file.is_file())
+        self.kinds().all(|kind| self.file(kind).is_file())
     }
 
     pub(crate) fn ram(&self) -> PathBuf {
@@ -104,13 +109,23 @@ impl Template {
         self.file(ERST)
     }
 
+    /// The flash with EFI variables, if it has any.
+    pub(crate) fn vars(&self) -> Option<PathBuf> {
+        self.has_vars.then(|| self.file(VARS))
+    }
+
+    /// What its files are called while its guest runs.
+    fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        [RAM, STATE, ERST].into_iter().chain(self.has_vars.then_some(VARS))
+    }
+
     fn file(&self, kind: &str) -> PathBuf {
         self.dir.join(format!("{kind}-{}", self.digest))
     }
 
     /// Gives the files of a machine that has just been saved the names that follow from it.
     pub(super) fn name_files(&self) -> io::Result<()> {
-        [RAM, STATE, ERST].iter().try_for_each(|kind| std::fs::rename(self.dir.join(kind), self.file(kind)))
+        self.kinds().try_for_each(|kind| std::fs::rename(self.dir.join(kind), self.file(kind)))
     }
 }
 

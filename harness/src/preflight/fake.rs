@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Host, Options, Patience};
+use crate::firmware::Places;
 
 /// What QEMU lists.
 pub(super) const DEVICES: &str = r#"name "acpi-erst", bus PCI, desc "ACPI Error Record Serialization Table (ERST) device"
@@ -45,7 +46,8 @@ impl FakeHost {
         // Nothing here takes long; what never comes, a test waits for with less patience.
         let long = Duration::from_secs(60);
         let patience = Patience { tool: long, start: long, kvm: long, kvm_least: long, tcg: long };
-        options.host = Host { path: bin.into(), sources, root: true, landlock: Ok(6), patience };
+        options.host =
+            Host { path: bin.into(), sources, firmware: Places::default(), root: true, landlock: Ok(6), patience };
         let host = Self { folder, options };
         host.qemu("7.2.22", DEVICES, &guest_runs());
         for tool in ["as", "ld", "objcopy", "make", "flex", "bison", "bc", "awk", "gzip", "tar", "xz", "patch"] {

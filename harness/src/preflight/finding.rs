@@ -102,10 +102,11 @@ impl Report {
         self.findings.iter().map(|finding| finding.status).max().unwrap_or(Status::Ok)
     }
 
-    /// The Debian packages that mend what failed, each once, in the order of the findings.
+    /// The Debian packages that mend what is not as it should be, each once, in the order of the findings.
     pub fn missing_packages(&self) -> Vec<&str> {
         let mut missing: Vec<&str> = Vec::new();
-        for package in self.failed().flat_map(|finding| &finding.packages) {
+        let wrong = self.findings.iter().filter(|finding| finding.status != Status::Ok);
+        for package in wrong.flat_map(|finding| &finding.packages) {
             if !missing.contains(&package.as_str()) {
                 missing.push(package);
             }
@@ -149,7 +150,7 @@ impl fmt::Display for Report {
         }
         let (checks, failed, warned) = (self.findings.len(), self.count(Status::Fail), self.count(Status::Warn));
         write!(f, "{failed} of {checks} checks failed, {warned} warned")?;
-        if self.failed().any(|finding| !finding.packages.is_empty() && finding.mend.is_some()) {
+        if self.findings.iter().any(|finding| !finding.packages.is_empty() && finding.mend.is_some()) {
             write!(f, "\n\nhint: `harness doctor --install` installs what is missing")?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::Access;
 use tokio::process::Command;
 
+use crate::firmware::Places;
 use crate::guest::{die_with_parent, landlock_abi};
 
 /// What to check, and against which needs.
@@ -28,6 +29,8 @@ pub struct Options {
     pub builds_kernels: bool,
     /// Whether the guest's agent and the tracer are to be built.
     pub builds_parts: bool,
+    /// Whether EFI firmware is looked for.
+    pub looks_for_firmware: bool,
     /// The machine to look at.
     pub host: Host,
 }
@@ -45,6 +48,7 @@ impl Options {
             jobs,
             builds_kernels,
             builds_parts,
+            looks_for_firmware: false,
             host: Host::this(),
         }
     }
@@ -57,6 +61,8 @@ pub struct Host {
     pub path: OsString,
     /// Where source packages leave their tarballs.
     pub sources: PathBuf,
+    /// Where EFI firmware is looked for.
+    pub firmware: Places,
     /// Whether we are root.
     pub root: bool,
     /// The version of Landlock that the kernel has, or why it has none.
@@ -86,6 +92,7 @@ impl Host {
         Self {
             path: env::var_os("PATH").unwrap_or_default(),
             sources: PathBuf::from("/usr/src"),
+            firmware: Places::of_this_machine(),
             root: rustix::process::geteuid().is_root(),
             landlock: landlock_abi().map_err(|error| error.to_string()),
             patience: Patience {

@@ -32,7 +32,7 @@ pub struct InstallPlan {
 /// Why packages were not installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// Nothing of what failed is a matter of packages that apt could bring.
+    /// Nothing of what is not as it should be is a matter of packages that apt could bring.
     #[error("nothing that failed can be fixed with apt")]
     NothingToInstall,
     /// Nobody agreed.
@@ -66,7 +66,7 @@ pub enum InstallError {
     },
 }
 
-/// What installs the packages of everything that failed; `None` if that is not a matter of packages, or the host has no
+/// What installs the packages of everything that is not as it should be; `None` if that is not a matter of packages, or the host has no
 /// apt.
 pub fn plan(host: &Host, report: &Report) -> Option<InstallPlan> {
     let packages: Vec<String> = report.missing_packages().into_iter().map(str::to_owned).collect();

@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌─> qemu ──> accelerator (boots the probe guest, rom) ─┐
 //! Options ────┼─> toolchain (runs, compiles) ────────────────────────┼─> Report ─> InstallPlan ─> install
-//!             └─> source, resources ─────────────────────────────────┘
+//!             └─> firmware, source, resources ───────────────────────┘
 //! ```
 //!
 //! Whatever can be run is run: a program that is there may not start, a header may not compile, and a `/dev/kvm` that
@@ -14,6 +14,7 @@ mod consent;
 #[cfg(test)]
 mod fake;
 mod finding;
+mod firmware;
 mod host;
 mod install;
 mod qemu;
@@ -39,6 +40,7 @@ use crate::guest::Accelerator;
 pub async fn check(options: &Options) -> Report {
     let (guests, tools) = tokio::join!(guests(options), toolchain::check(options));
     let (qemu, accelerator, mut findings) = guests;
+    findings.extend(options.looks_for_firmware.then(|| firmware::check(options)));
     findings.extend(tools);
     findings.extend(options.source_packages.iter().map(|package| source::check(&options.host, package)));
     findings.extend(resources::check(options));
@@ -50,7 +52,7 @@ pub async fn check(options: &Options) -> Report {
     Report { findings, accelerator, qemu }
 }
 
-/// Installs what failed because a package is missing, after asking where somebody can be asked, and checks again. What
+/// Installs what is not as it should be because a package is missing, after asking where somebody can be asked, and checks again. What
 /// packages do not mend stays in the report.
 pub async fn mended(options: &Options, report: Report, yes: bool) -> Result<Report, InstallError> {
     let consent = Situation::of_this_process(yes).consent();

@@ -96,6 +96,37 @@ async fn a_kvm_that_is_slower_than_tcg_is_not_waited_for() {
     assert!(told.contains("guests run under tcg"), "{told}");
 }
 
+/// Only who asks is told of it, and who installs what is missing gets it.
+#[tokio::test]
+async fn firmware_is_looked_for_where_somebody_wants_it() {
+    let mut host = FakeHost::new();
+    host.options.looks_for_firmware = true;
+    assert_snapshot!(wrong(&host).await, @"
+    warn  EFI firmware  guests cannot write EFI variables (`pstore: efi`): there is no EFI firmware with a large store of variables
+                        hint: apt-get install -y --no-install-recommends ovmf
+
+    guests run under tcg, or with --accel kvm under kvm, faster and without timelines
+    0 of 1 checks failed, 1 warned
+
+    hint: `harness doctor --install` installs what is missing
+    ");
+    let report = check(&host.options).await;
+    assert_eq!((report.status(), report.missing_packages()), (Status::Warn, vec!["ovmf"]));
+    host.options.looks_for_firmware = false;
+    assert!(check(&host.options).await.findings.iter().all(|finding| finding.id != "efi-firmware"));
+
+    host.options.looks_for_firmware = true;
+    let (code, vars) = (host.path().join("code"), host.path().join("vars"));
+    let image = harness_testdata::efi::EfiFlash::new(255 << 10, true).bytes();
+    fs::File::create(&code).unwrap().set_len((1 << 20) - image.len() as u64).unwrap();
+    fs::write(&vars, image).unwrap();
+    host.options.host.firmware.known = vec![crate::firmware::Pair { code, vars }];
+    let report = check(&host.options).await;
+    let finding = report.findings.iter().find(|finding| finding.id == "efi-firmware").unwrap();
+    assert_eq!(finding.status, Status::Ok);
+    assert_eq!(host.redacted(&finding.detail), "no small store, large store: [HOST]/code");
+}
+
 /// Returns when the process has ended.
 async fn gone(pid: &str) {
     let ended = async {

@@ -211,6 +211,7 @@ impl Context {
             Self::BackendWrite => match pstore {
                 Backend::Erst => Some("erst_write"),
                 Backend::Ramoops(_) => Some("persistent_ram_zap"),
+                Backend::Efi(_) => Some("efi_pstore_write"),
             },
             Self::ConsoleWrite => Some("serial8250_console_write"),
             Self::Function(name) => Some(name),

@@ -23,6 +23,7 @@ use self::order::{OrderFile, StepFile};
 use super::scalar::{Scalar, Sweep, Where};
 use super::schema;
 use crate::model::consoles::FurtherConsole;
+use crate::model::pstore::{Backend, EfiStore};
 use crate::model::{Channel, ChannelOutcome, ParamValue};
 use crate::yaml::At;
 
@@ -138,7 +139,7 @@ pub(super) struct GuestFile {
     #[schemars(extend("uniqueItems" = true))]
     pub consoles: Vec<At<FurtherConsole>>,
     /// What its pstore writes to. Default: erst.
-    pub pstore: Option<PstoreFile>,
+    pub pstore: Option<At<PstoreFile>>,
     /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).
     /// Default: none. `loaded` reserves 32MiB. Or how it is loaded, in several words.
     pub kdump: Option<At<KdumpFile>>,
@@ -249,15 +250,81 @@ pub(super) struct NeedsFile {
     pub config: Vec<At<String>>,
 }
 
-/// A back end of pstore's.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(rename = "Pstore")]
+/// A back end of pstore's: by its name alone, or with what is said of it.
+#[derive(Debug)]
 pub(super) enum PstoreFile {
-    /// The firmware's record store.
-    Erst,
+    Named(String),
+    Given(PstoreGivenFile),
+}
+
+/// A back end of pstore's, with what is said of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Pstore", extend("oneOf" = schema::one_of(&["ramoops", "efi"])))]
+pub(super) struct PstoreGivenFile {
     /// A part of memory that a reset leaves alone.
-    Ramoops(RamoopsFile),
+    pub ramoops: Option<RamoopsFile>,
+    /// Variables of EFI firmware, which keeps them in flash.
+    pub efi: Option<EfiFile>,
+}
+
+impl JsonSchema for PstoreFile {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PstoreFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "enum": Backend::NAMES }, generator.subschema_for::<PstoreGivenFile>()] })
+    }
+}
+
+impl<'de> Deserialize<'de> for PstoreFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrMap;
+
+        impl<'de> Visitor<'de> for NameOrMap {
+            type Value = PstoreFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a back end of pstore's")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<PstoreFile, E> {
+                Ok(PstoreFile::Named(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PstoreFile, A::Error> {
+                PstoreGivenFile::deserialize(MapAccessDeserializer::new(map)).map(PstoreFile::Given)
+            }
+        }
+
+        deserializer.deserialize_any(NameOrMap)
+    }
+}
+
+/// The store in which firmware keeps EFI variables.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Efi")]
+pub(super) struct EfiFile {
+    /// Its size: `small`, 56KiB, or `large`, 256KiB. Default: large.
+    pub store: Option<EfiStore>,
+    /// How much of it variables of others take before the guest boots, besides those that the firmware makes. Default: 0KiB.
+    #[schemars(with = "Option<schema::ZoneSize>")]
+    pub used: Option<At<String>>,
+    /// How many dumps of earlier boots are in it. Default: 0.
+    #[schemars(range(max = 16))]
+    pub dumps: Option<At<u32>>,
+    /// How much of a dump one variable takes (`efi_pstore.record_size`). Default: 1KiB.
+    #[schemars(with = "Option<schema::ZoneSize>")]
+    pub record: Option<At<String>>,
+    /// Whether its flash cannot be written: the firmware then keeps variables in memory, and tells the kernel that all is well.
+    /// Default: false.
+    pub read_only: Option<bool>,
 }
 
 /// The sizes of ramoops' zones: powers of two.

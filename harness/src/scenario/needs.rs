@@ -3,7 +3,7 @@
 use super::file::NeedsFile;
 use super::{Action, Actor, Guest, Lock, Needs, OopsKind};
 use crate::model::order::OwnStep;
-use crate::model::pstore::Backend;
+use crate::model::pstore::{Backend, Efi};
 use crate::yaml::At;
 
 /// What is `written`, then what the steps of the scenario's own, the guest's consoles, the back end of its pstore, a crash
@@ -29,8 +29,16 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
     for option in guest.consoles.iter().flat_map(|console| console.needs()) {
         add(&mut needs.config, option);
     }
-    if guest.pstore != Backend::Erst {
-        add(&mut needs.config, "CONFIG_PSTORE_RAM");
+    match &guest.pstore {
+        Backend::Erst => {}
+        Backend::Ramoops(_) => add(&mut needs.config, "CONFIG_PSTORE_RAM"),
+        Backend::Efi(efi) => {
+            add(&mut needs.config, "CONFIG_EFI_STUB");
+            add(&mut needs.config, "CONFIG_EFI_VARS_PSTORE");
+            if efi.record != Efi::RECORD {
+                needs.since = Some(later(needs.since.take(), EFI_RECORD_SIZE_SINCE));
+            }
+        }
     }
     if guest.pstore.has_console() {
         add(&mut needs.config, "CONFIG_PSTORE_CONSOLE");
@@ -68,6 +76,15 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
         }
     }
     needs
+}
+
+/// The release of Linux with which `efi_pstore.record_size` came.
+const EFI_RECORD_SIZE_SINCE: &str = "6.2";
+
+/// The later of two releases.
+fn later(one: Option<String>, other: &str) -> String {
+    let numbers = |release: &str| release.split('.').map(|number| number.parse().unwrap_or(0)).collect::<Vec<u32>>();
+    one.filter(|one| numbers(one) > numbers(other)).unwrap_or_else(|| other.to_owned())
 }
 
 /// The variable by which crashlab finds a lock.

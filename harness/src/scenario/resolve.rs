@@ -180,9 +180,16 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
         }
         guest.command_line.push(format!("maxcpus={online}"));
     }
-    let (cpus, pstore) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
+    let (cpus, backend) = (change.cpus.unwrap_or(guest.cpus), change.pstore.unwrap_or(guest.pstore));
+    if let Some(memory) = &file.guest.memory
+        && backend.efi().is_some()
+        && guest.memory_mib < pstore::EFI_MEMORY_MIB
+    {
+        let cause = format!("a guest with EFI firmware has at least {}MiB of memory", pstore::EFI_MEMORY_MIB);
+        return Err(source.error(memory.mark, cause, None));
+    }
     let online = instance::online(cpus, &guest.command_line);
-    Ok(Guest { cpus, online, pstore, ..guest })
+    Ok(Guest { cpus, online, pstore: backend, ..guest })
 }
 
 /// A quantity as it is written.

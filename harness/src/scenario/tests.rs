@@ -7,7 +7,7 @@ use serde_json::json;
 use super::guest_text::Firing;
 use super::*;
 use crate::model::consoles::FurtherConsoles;
-use crate::model::pstore::{Backend, Ramoops};
+use crate::model::pstore::{Backend, Efi, EfiStore, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Precondition};
 use crate::yaml::InputError;
 
@@ -185,8 +185,14 @@ fn the_back_end_of_pstore() {
     let zones = Ramoops { record: 16 << 10, records: 2, console: 0, pmsg: 4 << 10, ecc: 16 };
     assert_eq!(backend(all), Backend::Ramoops(zones));
     assert_eq!(zones.bytes(), 36 << 10);
+    assert_eq!(backend("pstore: ramoops"), Backend::Ramoops(Ramoops::default()));
+    assert_eq!(backend("pstore: efi"), Backend::Efi(Efi::default()));
+    let all = "pstore: { efi: { store: small, used: 40KiB, dumps: 2, record: 2KiB, read-only: true } }";
+    let efi = Efi { store: EfiStore::Small, used: 40 << 10, dumps: 2, record: 2 << 10, read_only: true };
+    assert_eq!(backend(all), Backend::Efi(efi));
     assert!(Backend::Ramoops(Ramoops::default()).has_console());
     assert!(!backend(all).has_console() && !Backend::Erst.has_console());
+    assert!(!Backend::Ramoops(Ramoops { console: 0, ..Ramoops::default() }).has_console());
 }
 
 #[test]
@@ -200,6 +206,27 @@ fn what_ramoops_needs_and_where_its_write_begins() {
     assert_eq!(instance.needs.config, ["CONFIG_PSTORE_RAM", "CONFIG_PSTORE_CONSOLE"]);
     let text = instance.draw(0).to_guest(NONCE, 1, Firing::default());
     assert!(text.contains("arm s spin cpu=0 in=function function=persistent_ram_zap for_us=1000\n"), "{text}");
+}
+
+#[test]
+fn what_efi_variables_need_and_where_their_write_begins() {
+    let of = |efi: &str, needs: &str| {
+        let text = format!(
+            "name: one\ntitle: t\nwhy: w\nsource: s\nguest: {{ pstore: {{ efi: {efi} }} }}\n{needs}actors:\n  \
+             - spin: {{ name: s, cpu: 0, in: backend-write, for: 1ms }}\n  - panic: {{ name: p, cpu: 0, at: 0ms }}\n\
+             expect: []\n"
+        );
+        read("one", &text).unwrap().at(&Params::new()).unwrap().needs.clone()
+    };
+    let needs = of("{}", "");
+    assert_eq!(needs.functions, ["efi_pstore_write"]);
+    assert_eq!(needs.config, ["CONFIG_EFI_STUB", "CONFIG_EFI_VARS_PSTORE"]);
+    assert_eq!(needs.since, None);
+    // What tells the kernel how large a record is came with 6.2.
+    let since = |needs: &str| of("{ record: 2KiB }", needs).since.unwrap();
+    assert_eq!(since(""), "6.2");
+    assert_eq!(since("needs: { since: \"5.10\" }\n"), "6.2");
+    assert_eq!(since("needs: { since: \"6.12\" }\n"), "6.12");
 }
 
 #[test]

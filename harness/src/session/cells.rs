@@ -1,6 +1,6 @@
 //! A plan with what its trials are made from, looked up once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::model::{CellKey, Expectation, KernelName};
 use crate::plan::{Plan, PlannedTrial};
 use crate::run::{RunTrial, Work};
-use crate::scenario::{Instance, Knob};
+use crate::scenario::{Guest, Instance, Knob};
 use crate::trial::{Assignment, TrialSettings};
 
 /// The cells of a plan, by their position.
@@ -41,10 +41,14 @@ struct ReadyCell {
 }
 
 impl Cells {
-    /// Those of the plan.
-    pub fn of(catalogue: &Catalogue, plan: &Plan) -> Result<Self, Failure> {
+    /// Those of the plan, if the rig can run their guests.
+    pub fn of<R: Rig>(rig: &R, catalogue: &Catalogue, plan: &Plan) -> Result<Self, Failure> {
         let cell = |key: &Arc<CellKey>| Ok(Cell { key: Arc::clone(key), instance: catalogue.instance(key)? });
-        plan.cells().iter().map(cell).collect::<Result<_, Failure>>().map(Self)
+        let cells: Vec<Cell> = plan.cells().iter().map(cell).collect::<Result<_, Failure>>()?;
+        let guests: BTreeSet<&Guest> =
+            cells.iter().filter_map(|cell| cell.instance.as_ref().ok()).map(|instance| &instance.guest).collect();
+        guests.into_iter().try_for_each(|guest| rig.check_guest(guest))?;
+        Ok(Self(cells))
     }
 
     /// What is expected of the cell at `position`; nothing where it is not possible.

@@ -125,7 +125,7 @@ impl<R: Rig> Session<R> {
     pub async fn run(&self, request: Request<'_>) -> Result<RunOutcome, Failure> {
         let Request { selection, suite, shard, until } = request;
         let mut plan = plan::plan(selection, &self.catalogue.known(), self.options.seed, shard)?;
-        let cells = Cells::of(&self.catalogue, &plan)?;
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let templates = self.templates(until.map_or(TrialsOfACell::exactly(selection.trials), |until| TrialsOfACell {
             likely: TRIALS_TO_DECIDE,
             at_most: until.at_most,

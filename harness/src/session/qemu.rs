@@ -13,6 +13,7 @@ use super::guests::Preparation;
 use super::options::TrialOptions;
 use super::rig::{NoKernel, Rig};
 use crate::failure::Failure;
+use crate::firmware::{Pair, Places};
 use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Lack, Store, Symbols, Without};
 use crate::model::KernelName;
@@ -37,6 +38,8 @@ pub struct QemuRig {
     machine: Machine,
     qemu_version: String,
     tracer: Option<Tracer>,
+    /// Where EFI firmware is looked for.
+    places: Places,
     /// What kernels wait for by themselves.
     waits: WaitSet,
     /// Where trials have their private folders.
@@ -84,6 +87,7 @@ impl QemuRig {
             machine,
             qemu_version,
             tracer,
+            places: Places::of_this_machine(),
             scratch_dirs: Arc::default(),
             facts: Mutex::default(),
             events: events.clone(),
@@ -99,6 +103,7 @@ impl QemuRig {
             machine: self.machine.clone(),
             qemu_version: self.qemu_version.clone(),
             tracer: self.tracer.clone().filter(|_| options.trace),
+            places: self.places.clone(),
             waits: self.waits.clone(),
             scratch_dirs: Arc::clone(&self.scratch_dirs),
             facts: Mutex::default(),
@@ -111,6 +116,14 @@ impl QemuRig {
     /// Whether guests are traced.
     pub fn traces(&self) -> bool {
         self.tracer.is_some()
+    }
+
+    /// The firmware of guests that have EFI's, and the variables that they begin with.
+    fn firmware(&self, guest: &Guest) -> Result<Option<(Pair, Vec<u8>)>, Failure> {
+        let Some(efi) = guest.pstore.efi() else { return Ok(None) };
+        let pair = self.places.find(efi.store)?;
+        let vars = pair.filled(efi)?;
+        Ok(Some((pair, vars)))
     }
 
     /// As [`Rig::prepare`]: what the trials of each pair start from.
@@ -135,8 +148,11 @@ impl QemuRig {
             }
             let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = instance.guest;
             let Guest { command_line, consoles, crash_boot, program, .. } = &instance.guest;
+            let (pair, vars) = self.firmware(&instance.guest)?.unzip();
+            let firmware = pair.map(Pair::firmware).transpose()?;
             let consoles = consoles.clone();
-            let machine = Machine { cpus, memory_mib, pstore, consoles, crashkernel_mib, ..self.machine.clone() };
+            let machine =
+                Machine { cpus, memory_mib, pstore, firmware, consoles, crashkernel_mib, ..self.machine.clone() };
             let options = GuestSourceOptions {
                 cache: self.project.cache(),
                 agent: &agent,
@@ -148,6 +164,7 @@ impl QemuRig {
                 crash_kernel: crash_kernel.as_ref(),
                 crash_boot,
                 program: program.as_ref().map(|program| program.path.as_path()),
+                vars: vars.as_deref(),
             };
             let guests = Arc::new(GuestSource::prepare(machine, kernel, options)?);
             if !self.options.cold {
@@ -191,6 +208,10 @@ impl Rig for QemuRig {
             crash_kernel: crash_kernel.clone(),
             full_vmcore,
         }
+    }
+
+    fn check_guest(&self, guest: &Guest) -> Result<(), Failure> {
+        self.firmware(guest).map(drop)
     }
 
     async fn build(&self, catalogue: &Catalogue, name: &KernelName) -> Result<Result<BuiltKernel, NoKernel>, Failure> {
@@ -393,6 +414,7 @@ pub fn machine(report: &Report, accelerator: Accelerator, time: Time) -> Result<
         cpus: 0,
         memory_mib: 0,
         pstore: Backend::default(),
+        firmware: None,
         consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: (qemu.version.major, qemu.version.minor) >= (8, 2),

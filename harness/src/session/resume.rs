@@ -73,7 +73,7 @@ impl<R: Rig> Session<R> {
         let Resumable { run, info, log, finished, earlier } = resumable;
         let keys = info.cells.iter().map(|cell| cell.key.clone());
         let mut plan = Plan::again(keys, info.trials_per_cell, info.seed, info.shard);
-        let cells = Cells::of(&self.catalogue, &plan)?;
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let templates = info.qemu.templates;
         let (kernels, booting) = self.build_and_boot(&names, &cells, &mut plan, 0..templates).await?;
         self.note_skipped(&plan);

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::model::KernelName;
 use crate::results::{KernelInfo, QemuInfo};
 use crate::run::RunTrial;
-use crate::scenario::{Instance, Knob};
+use crate::scenario::{Guest, Instance, Knob};
 
 /// What kernels are built and crashed on: this machine's QEMU, or a table of outcomes in tests.
 pub trait Rig {
@@ -18,6 +18,9 @@ pub trait Rig {
 
     /// The QEMU and how it is used, for `run.json`, but for the number of templates.
     fn describe(&self) -> QemuInfo;
+
+    /// That guests of this shape can be run here, as far as that is known before their kernels are built.
+    fn check_guest(&self, guest: &Guest) -> Result<(), Failure>;
 
     /// Builds a kernel, with its crash kernel if it has another one, or takes it from the cache. The inner error is why
     /// there can be no such kernel; the host is not to blame for that.

@@ -31,7 +31,7 @@ impl<R: Rig> Session<R> {
         let mut trial = plan.trial(0).ok_or_else(|| Failure::host("the plan is empty"))?;
         // Here a seed is the trial's own, as `trials.jsonl` and `junit.xml` show it, so that any trial can be repeated.
         (trial.seed, trial.nonce) = (seed, plan::nonce(seed));
-        let cells = Cells::of(&self.catalogue, &plan)?;
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let templates = template..template.saturating_add(1);
         let (kernels, booting) = self.build_and_boot(&[trial.cell.kernel()], &cells, &mut plan, templates).await?;
         if let Some(reason) = plan.skipped(0) {

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::examine::Examined;
 use crate::evidence::vmcore::{Capture, Dump};
 use crate::evidence::{Evidence, console};
-use crate::guest::{PstoreFile, RamoopsMemory};
+use crate::guest::{EfiVars, PstoreFile, RamoopsMemory};
 use crate::model::artifacts::{CONSOLE, TIMELINE};
 use crate::model::timeline::Timeline;
 
@@ -29,9 +29,10 @@ pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) ->
         std::fs::write(folder.join("netconsole.log"), &netconsole.console.text)?;
     }
     std::fs::write(folder.join("stamps.bin"), &artifacts.page)?;
-    match &artifacts.ramoops {
-        Some(RamoopsMemory { bytes, .. }) => sparse(&folder.join("ramoops.bin"), bytes)?,
-        None => sparse(&folder.join("erst.bin"), &artifacts.erst)?,
+    match (&artifacts.ramoops, &artifacts.vars) {
+        (Some(RamoopsMemory { bytes, .. }), _) => sparse(&folder.join("ramoops.bin"), bytes)?,
+        (None, Some(EfiVars { bytes, .. })) => std::fs::write(folder.join("vars.bin"), without_erased(bytes))?,
+        (None, None) => sparse(&folder.join("erst.bin"), &artifacts.erst)?,
     }
     std::fs::write(folder.join("pstore.txt"), pstore_text(evidence))?;
     if let Some(Ok(zone)) = &evidence.pstore_console {
@@ -109,6 +110,12 @@ fn vmcore(folder: &Path, dump: &Dump) -> io::Result<()> {
     let file = File::create(path)?;
     file.set_len(dump.core.bytes())?;
     dump.pieces.iter().try_for_each(|(at, piece)| file.write_all_at(piece, *at))
+}
+
+/// Flash without the erased bytes at its end, which are half of it: room to rewrite a store.
+fn without_erased(flash: &[u8]) -> &[u8] {
+    let end = flash.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
+    flash.get(..end).unwrap_or(flash)
 }
 
 /// Writes `bytes` without the blocks of zeros at their end, which take no room on the disk: most of a record store is empty.

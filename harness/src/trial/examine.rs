@@ -1,11 +1,14 @@
 //! From what a guest left to the verdict on its trial, on a thread of its own: the one that all guests share has their
 //! consoles to read and their NMIs to inject meanwhile.
 
+use std::borrow::Cow;
+
 use super::Assignment;
 use super::hung::Hung;
 use crate::blocking::off_thread;
-use crate::evidence::{Evidence, Facts, RawEvidence, RawFrames, RawPstore, pstore};
-use crate::guest::{Artifacts, GuestError, LogMemory, PstoreFile, RamoopsMemory};
+use crate::evidence::pstore::{self, Differences};
+use crate::evidence::{Evidence, Facts, RawEvidence, RawFrames, RawPstore};
+use crate::guest::{Artifacts, EfiVars, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
 
 /// A guest's end and what it left.
@@ -42,21 +45,37 @@ pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
     .await
 }
 
-/// The verdict that takes into account what the next boot found in pstore; that it could not be asked is our failure.
-pub(super) fn after_next_boot(
-    verdict: TrialVerdict,
-    found: &Result<Vec<PstoreFile>, GuestError>,
-    tail: &Tail,
-) -> TrialVerdict {
-    match found {
-        Ok(files) => {
-            let files = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
-            verdict.after_next_boot(&pstore::from_files(files), tail)
+impl Examined {
+    /// Whether pstore has records of a trial that counts, or had.
+    pub(super) fn has_records(&self) -> bool {
+        let records = !self.evidence.pstore.dumps.is_empty() || self.evidence.pstore.undecodable > 0;
+        self.verdict.counts.is_ok() && records
+    }
+
+    /// The verdict that takes into account what the next boot found in pstore; that it could not be asked is our failure, and so
+    /// is a record that it reads and that was decoded otherwise.
+    #[must_use]
+    pub(super) fn after_next_boot(mut self, found: &Result<Vec<PstoreFile>, GuestError>, tail: &Tail) -> Self {
+        let ours = match &self.artifacts.vars {
+            // Dumps of earlier boots are there as well.
+            Some(EfiVars { bytes, .. }) => Cow::Owned(pstore::from_efi_flash(bytes, 0)),
+            None => Cow::Borrowed(&self.evidence.pstore),
+        };
+        let cause = match found {
+            Ok(files) => {
+                let files = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+                let Differences { unread, otherwise } = pstore::compare(&ours, files.clone());
+                self.verdict = self.verdict.after_next_boot(&pstore::from_files(files), &unread, tail);
+                otherwise
+                    .first()
+                    .map(|first| format!("decode what the next boot of the kernel reads of pstore: {first}"))
+            }
+            Err(error) => Some(format!("have the next boot read what pstore kept: {error}")),
+        };
+        if let Some(cause) = cause {
+            self.verdict.counts = Err(NotCounted::InfraError(cause));
         }
-        Err(error) => {
-            let cause = format!("have the next boot read what pstore kept: {error}");
-            TrialVerdict { counts: Err(NotCounted::InfraError(cause)), ..verdict }
-        }
+        self
     }
 }
 
@@ -66,9 +85,10 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
         earlycon: artifacts.earlycon.as_deref(),
         frames: artifacts.frames.as_ref().map(|frames| RawFrames { pcap: &frames.pcap, dropped: frames.dropped }),
         stamps: &artifacts.page,
-        pstore: match &artifacts.ramoops {
-            Some(RamoopsMemory { zones, bytes }) => RawPstore::Ramoops(zones, bytes),
-            None => RawPstore::Erst(&artifacts.erst),
+        pstore: match (&artifacts.ramoops, &artifacts.vars) {
+            (Some(RamoopsMemory { zones, bytes }), _) => RawPstore::Ramoops(zones, bytes),
+            (None, Some(EfiVars { bytes, since })) => RawPstore::Efi { image: bytes, since: *since },
+            (None, None) => RawPstore::Erst(&artifacts.erst),
         },
         trace: &artifacts.trace,
         capture_times: &artifacts.capture_times,
@@ -87,14 +107,18 @@ fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
 
 #[cfg(test)]
 mod tests {
+    use harness_testdata::{Erst, dmesg_record};
+
     use super::*;
     use crate::model::TrialOutcome;
     use crate::model::ends::Ends;
 
-    #[test]
-    fn that_the_next_boot_could_not_be_asked_is_our_failure() {
-        let facts = Facts::default();
-        let evidence = Evidence::decode(&RawEvidence::default(), facts);
+    /// A trial that counts, and whose ERST has one record of this text.
+    fn examined(text: &str) -> Examined {
+        let id = 0x6b02_7e3a_0000_0001;
+        let erst = Erst::new(8, 8192).with(Some(id), &dmesg_record(id, "Oops#1 Part1", text)).bytes();
+        let artifacts = Artifacts { erst, ..Artifacts::default() };
+        let evidence = Evidence::decode(&raw(&artifacts), Facts::default());
         let tail = Tail::of_panic("0123456789abcdef", 0);
         let expected = Expected {
             tail: &tail,
@@ -107,11 +131,50 @@ mod tests {
             splats: None,
         };
         let verdict = TrialVerdict { counts: Ok(()), ..judge(&evidence, &expected) };
+        Examined { artifacts, hung: None, evidence, verdict }
+    }
+
+    fn after(found: Result<Vec<PstoreFile>, GuestError>) -> TrialOutcome {
+        let tail = Tail::of_panic("0123456789abcdef", 0);
+        examined("x\n").after_next_boot(&found, &tail).verdict.outcome()
+    }
+
+    #[test]
+    fn that_the_next_boot_could_not_be_asked_is_our_failure() {
         assert_eq!(
-            after_next_boot(verdict, &Err(GuestError::Agent("no".to_owned())), &tail).outcome(),
+            after(Err(GuestError::Agent("no".to_owned()))),
             TrialOutcome::InfraError {
                 cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn a_record_that_was_decoded_otherwise_is_our_failure() {
+        let files = |text: &str| {
+            let name = format!("dmesg-erst-{}", 0x6b02_7e3a_0000_0001_u64);
+            Ok(vec![PstoreFile { name, bytes: format!("Oops#1 Part1\n{text}").into_bytes() }])
+        };
+        assert!(matches!(after(files("x\n")), TrialOutcome::Counted { .. }));
+        // The kernel's own loss is none of ours.
+        assert!(matches!(after(Ok(Vec::new())), TrialOutcome::Counted { .. }));
+        let TrialOutcome::InfraError { cause } = after(files("y\n")) else { panic!("it counts") };
+        assert_eq!(
+            cause,
+            "decode what the next boot of the kernel reads of pstore: dmesg-erst-7710718217446260737 has other text: 15 \
+             bytes, and 15 were decoded"
+        );
+    }
+
+    #[test]
+    fn only_who_has_records_is_asked() {
+        let mut examined = examined("x\n");
+        assert!(examined.has_records());
+        examined.evidence.pstore.dumps.clear();
+        assert!(!examined.has_records());
+        examined.evidence.pstore.undecodable = 1;
+        assert!(examined.has_records());
+        examined.verdict.counts = Err(NotCounted::Missed(String::new()));
+        assert!(!examined.has_records());
     }
 }

@@ -18,7 +18,7 @@ use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
-    Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing,
+    Booted, Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing,
     crash_command_line,
 };
 use crate::image;
@@ -30,7 +30,7 @@ use crate::tracer::Tracer;
 use crate::waits::{WaitSet, Waits};
 
 /// Part of every template's key: to be raised when a template made by an older harness must not be used any more.
-const RECIPE: &str = "9";
+const RECIPE: &str = "10";
 
 /// The word on a kernel's command line that has it run where it is linked to.
 const STAYS: &str = "nokaslr";
@@ -72,6 +72,15 @@ struct Boot {
     kernel: PathBuf,
     initramfs: PathBuf,
     append: Vec<String>,
+    /// The EFI variables that it begins with, if its machine has EFI firmware.
+    vars: Option<PathBuf>,
+}
+
+impl Boot {
+    fn files(&self) -> Booted<'_> {
+        let Self { kernel, initramfs, append, vars } = self;
+        Booted { kernel, initramfs, append, vars: vars.as_deref() }
+    }
 }
 
 /// Where a template is kept, and the template, which is replaced when it has gone bad.
@@ -145,6 +154,8 @@ pub struct GuestSourceOptions<'a> {
     pub crash_boot: &'a CrashBoot,
     /// A program of the user's that lies in them.
     pub program: Option<&'a Path>,
+    /// The EFI variables that they begin with, an image of flash, if their machine has EFI firmware.
+    pub vars: Option<&'a [u8]>,
 }
 
 /// Why a kernel cannot be tried.
@@ -233,18 +244,16 @@ impl GuestSource {
         let program = options.program.map(read).transpose()?;
         let content = image::Content { agent: &agent, modules: &modules(kernel)?, crashlab: &crashlab };
         let bytes = image::initramfs(content, crash, program.as_deref()).map_err(packing())?;
-        let digest = format!("{:x}", Sha256::digest(&bytes));
-        let initramfs = options.cache.join("images").join(format!("{digest}.cpio"));
-        if !initramfs.is_file() {
-            put(&initramfs, &bytes)?;
-        }
+        let images = options.cache.join("images");
+        let initramfs = kept(&images, "cpio", &bytes)?;
+        let vars = options.vars.map(|image| kept(&images, "vars", image)).transpose()?;
         let [built_in, moves] =
             kernel.options(["CONFIG_PANIC_TIMEOUT", "CONFIG_RANDOMIZE_BASE"]).map_err(io("read", &kernel.config()))?;
         let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
         let words = [&kernel.command_line, options.command_line].concat();
         let may_move = moves == "y" && !words.iter().any(|word| word == STAYS);
         let append = reset.into_iter().chain(words).collect();
-        let boot = Boot { kernel: kernel.bzimage(), initramfs, append };
+        let boot = Boot { kernel: kernel.bzimage(), initramfs, append, vars };
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.zip(kernel.vmlinux());
@@ -253,7 +262,7 @@ impl GuestSource {
         let waits = options.waits.of(&kernel.record.source.version);
         let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();
         variables.insert(PANIC_CPU.to_owned());
-        let key = template_key(&machine, &boot, tracer.as_ref(), kernel, &digest, options.qemu_version);
+        let key = template_key(&machine, &boot, tracer.as_ref(), kernel, options.qemu_version);
         Ok(Self {
             machine,
             boot,
@@ -292,10 +301,9 @@ impl GuestSource {
     }
 
     async fn make(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, GuestSourceError> {
-        let Boot { kernel, initramfs, append } = &self.boot;
         let tracing = self.tracer.as_ref().map(GuestTracer::for_boot);
         let boot = stream(u64::from(number), "", "boot");
-        let files = (&**kernel, &**initramfs, &**append);
+        let files = self.boot.files();
         let made = Template::create(&self.machine, files, dir, boot, BOOT_PATIENCE, tracing.as_ref()).await;
         let template = made.map_err(|source| GuestSourceError::Template { kernel: self.kernel.clone(), source })?;
         self.restorable(number, template)
@@ -387,16 +395,14 @@ impl GuestSource {
         }
     }
 
-    /// A boot that finds this record store, and in its RAM whatever `ram` holds.
-    pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, ram: Ram<'a>) -> Start<'a> {
-        let Boot { kernel, initramfs, append } = &self.boot;
-        Start::Boot { kernel, initramfs, append, ram, erst: Some(erst) }
+    /// A boot that finds this record store, these EFI variables, if it has any, and in its RAM whatever `ram` holds.
+    pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, vars: Option<&'a Path>, ram: Ram<'a>) -> Start<'a> {
+        Start::Boot { of: Booted { vars, ..self.boot.files() }, ram, erst: Some(erst) }
     }
 
     /// What a guest is booted from, whether trials are restored or not.
     pub(super) fn cold(&self) -> Origin<'_> {
-        let Boot { kernel, initramfs, append } = &self.boot;
-        Origin::Boot(Start::Boot { kernel, initramfs, append, ram: Ram::Private, erst: None })
+        Origin::Boot(Start::Boot { of: self.boot.files(), ram: Ram::Private, erst: None })
     }
 }
 
@@ -414,13 +420,14 @@ fn template_key(
     boot: &Boot,
     tracer: Option<&GuestTracer>,
     kernel: &Kernel,
-    image: &str,
     qemu_version: &str,
 ) -> String {
     let mut hash = Sha256::new();
     let (machine, line) = (format!("{machine:?}"), format!("{:?}", boot.append));
+    // They are called by what is in them.
+    let images = format!("{:?} {:?}", boot.initramfs.file_name(), boot.vars.as_ref().and_then(|vars| vars.file_name()));
     let asked = format!("{:?}", tracer.map(GuestTracer::asked));
-    for part in [RECIPE, &kernel.key, image, qemu_version, &machine, &line, &asked] {
+    for part in [RECIPE, &kernel.key, &images, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
@@ -438,6 +445,15 @@ fn modules(kernel: &Kernel) -> Result<Vec<image::Module>, GuestSourceError> {
 
 fn read(path: &Path) -> Result<Vec<u8>, GuestSourceError> {
     std::fs::read(path).map_err(io("read", path))
+}
+
+/// Keeps an image in a folder of the cache, under a name that follows from what is in it.
+fn kept(folder: &Path, kind: &str, bytes: &[u8]) -> Result<PathBuf, GuestSourceError> {
+    let path = folder.join(format!("{:x}.{kind}", Sha256::digest(bytes)));
+    if !path.is_file() {
+        put(&path, bytes)?;
+    }
+    Ok(path)
 }
 
 /// Writes a file of the cache so that nobody ever sees half of it.

@@ -282,9 +282,9 @@ async fn conclude(
 ) {
     let mut examined = examine(assignment, crash).await;
     let mut found = None;
-    if assignment.read_back && examined.verdict.kept_by_pstore() {
+    if assignment.read_back && examined.has_records() {
         let read = next_boot::read(guests, &examined.artifacts).await;
-        examined.verdict = examine::after_next_boot(examined.verdict, &read, &assignment.tail);
+        examined = examined.after_next_boot(&read, &assignment.tail);
         found = read.ok();
     }
     let Examined { hung, evidence, verdict, .. } = &examined;

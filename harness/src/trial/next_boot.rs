@@ -9,8 +9,8 @@ use super::BOOT_PATIENCE;
 use super::guest_source::GuestSource;
 use crate::guest::{Artifacts, Given, Guest, GuestError, PstoreFile, RAMOOPS_ADDRESS, Ram, RamoopsMemory};
 
-/// Boots a guest, from its first instruction, that has the record store and the memory of ramoops as another one left
-/// them, and has it send the files of its `/sys/fs/pstore`.
+/// Boots a guest, from its first instruction, that has the record store, the EFI variables and the memory of ramoops as another
+/// one left them, and has it send the files of its `/sys/fs/pstore`.
 pub(super) async fn read(guests: &GuestSource, artifacts: &Artifacts) -> Result<Vec<PstoreFile>, GuestError> {
     let folder = guests.scratch_dirs.folder().map_err(io("create a folder for the next boot"))?;
     let erst = folder.path().join("left-erst");
@@ -28,7 +28,11 @@ pub(super) async fn read(guests: &GuestSource, artifacts: &Artifacts) -> Result<
         }
         None => Ram::Private,
     };
-    let start = guests.next_boot(&erst, ram);
+    let vars = artifacts.vars.as_ref().map(|vars| (folder.path().join("left-vars"), &vars.bytes));
+    if let Some((path, bytes)) = &vars {
+        std::fs::write(path, bytes).map_err(io(&format!("write {}", path.display())))?;
+    }
+    let start = guests.next_boot(&erst, vars.as_ref().map(|(path, _)| path.as_path()), ram);
     let directives = directive::text(&[Directive::ReadPstore]);
     let given = Given { directives: Some(&directives), ..Given::default() };
     let mut guest = Guest::start(&guests.machine, start, given, folder.path(), None, None).await?;

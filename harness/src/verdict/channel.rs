@@ -56,6 +56,9 @@ pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
         };
         add(&mut verdict.detail, &what);
     }
+    if verdict.outcome != ChannelOutcome::Saved {
+        pstore.gone.iter().for_each(|gone| add(&mut verdict.detail, gone));
+    }
     verdict
 }
 
@@ -69,8 +72,8 @@ pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dum
 }
 
 /// Changes the verdict on what pstore kept if the next boot's kernel does not read as much of it as was decoded here:
-/// then it is unreadable. What is damaged or lost anyway stays that.
-pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail) {
+/// then it is unreadable. What is damaged or lost anyway stays that. `unread` are the records that it did not read.
+pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, unread: &[String], tail: &Tail) {
     if !matches!(verdict.outcome, ChannelOutcome::Saved | ChannelOutcome::Truncated) {
         return;
     }
@@ -81,6 +84,9 @@ pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail
     let ChannelVerdict { outcome, witnesses, of, detail, .. } = read;
     verdict.detail =
         format!("{} as it is stored, {outcome} {witnesses}/{of} as the next boot reads it: {detail}", verdict.outcome);
+    if let Some(first) = unread.first() {
+        add(&mut verdict.detail, first);
+    }
     (verdict.outcome, verdict.witnesses) = (ChannelOutcome::Unreadable, witnesses);
 }
 

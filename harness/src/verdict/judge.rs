@@ -87,17 +87,12 @@ impl TrialVerdict {
         }
     }
 
-    /// Whether pstore kept anything of the panic's log in a trial that counts.
-    pub fn kept_by_pstore(&self) -> bool {
-        let pstore = self.channels.get(&Channel::Pstore);
-        self.counts.is_ok() && pstore.is_some_and(|verdict| verdict.outcome != ChannelOutcome::Lost)
-    }
-
-    /// The verdict that takes into account what the kernel's next boot found in pstore.
+    /// The verdict that takes into account what the kernel's next boot found in pstore, and which records of those that are
+    /// there it did not read.
     #[must_use]
-    pub fn after_next_boot(mut self, found: &Pstore, tail: &Tail) -> Self {
+    pub fn after_next_boot(mut self, found: &Pstore, unread: &[String], tail: &Tail) -> Self {
         if let Some(verdict) = self.channels.get_mut(&Channel::Pstore) {
-            judge_next_boot(verdict, found, tail);
+            judge_next_boot(verdict, found, unread, tail);
         }
         self
     }
@@ -165,9 +160,9 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
     }
     meet::check(preconditions, &intervals, budgets_us).map_err(NotCounted::Missed)?;
     ends::came_true(evidence, ends, tail).map_err(NotCounted::Missed)?;
-    // QEMU keeps the file's own structure, not the guest: if that is broken, the fault is on our side.
+    // QEMU and the firmware's build keep the file's own structure, not the guest: if that is broken, the fault is on our side.
     match &evidence.pstore.storage_fault {
-        Some(fault) => Err(infra(format!("read the ERST's file: {fault}"))),
+        Some(fault) => Err(infra(format!("read what pstore wrote to: {fault}"))),
         None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::{Project, root, text};
 use harness::evidence::pstore::{self, Dump, Pstore};
 use harness::evidence::ramoops::{self, Contents, Corrections, ZoneError};
-use harness::guest::{Accelerator, Given, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
+use harness::guest::{Accelerator, Booted, Given, Guest, Machine, RAMOOPS_ADDRESS, Ram, Start, Time};
 use harness::model::ChannelOutcome;
 use harness::model::consoles::FurtherConsoles;
 use harness::model::pstore::{Backend, Ramoops};
@@ -40,11 +40,13 @@ async fn next_boot(
         cpus: 2,
         memory_mib: 128,
         pstore: backend,
+        firmware: None,
         consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: false,
     };
-    let start = Start::Boot { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], ram, erst };
+    let of = Booted { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], vars: None };
+    let start = Start::Boot { of, ram, erst };
     let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
     let mut guest = Guest::start(&machine, start, given, workdir.path(), None, None).await.unwrap();
     let files = guest.pstore_files(Duration::from_secs(300)).await.unwrap();
@@ -152,7 +154,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
         assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
         let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
         let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-        judge_next_boot(&mut verdict, &found, &tail);
+        judge_next_boot(&mut verdict, &found, &[], &tail);
         assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());
     }
 }

@@ -173,6 +173,67 @@ fn what_is_no_store_is_refused() {
 }
 
 #[test]
+fn what_the_harness_writes_is_what_the_tests_encoder_writes() {
+    for authenticated in [true, false] {
+        let mut image = EfiFlash::new(200, authenticated).with(ADDED, GLOBAL, "first", b"12345").bytes();
+        let mut writer = Writer::new(&mut image).unwrap();
+        assert_eq!(writer.overhead("x"), if authenticated { 64 } else { 36 });
+        writer.write(LINUX_CRASH, "x", b"abc").unwrap();
+        let left = 200 - decode(&image).unwrap().store.used;
+        let same = EfiFlash::new(200, authenticated).with(ADDED, GLOBAL, "first", b"12345").with_dump("x", b"abc");
+        assert_eq!(image, same.bytes());
+        let too_much = Writer::new(&mut image).unwrap().write(LINUX_CRASH, "y", &[0; 200]);
+        let bytes = if authenticated { 264 } else { 236 };
+        assert_eq!(too_much, Err(NoRoom { bytes, room: left }));
+    }
+    assert_eq!(Writer::new(&mut [0; 100]).unwrap_err(), EfiStoreError::None);
+}
+
+/// A record that was being written is told with its dump; one that may be the panic's counts as undecodable.
+#[test]
+fn what_was_being_written_is_told_with_its_dump() {
+    let name = |part: u32, count: u32| format!("dump-type0-{part}-{count}-1764500000-C");
+    let oops = |part: u32| deflate(format!("Oops#1 Part{part}\nx\n").as_bytes());
+    let begun = || flash().with_dump(&name(1, 1), &oops(1)).with_dump(&name(2, 1), &oops(2));
+    let gone = |flash: EfiFlash| {
+        let pstore = dump(&flash.bytes());
+        (pstore.gone, pstore.undecodable)
+    };
+    let torn = |flash: EfiFlash, of: &str| flash.torn(0x7f, of, &[7; 717], 60 + 2 * (of.len() + 1) + 23);
+    let of_oops = "part 3 of Oops#1 was being written: 717 bytes announced, 23 there".to_owned();
+    assert_eq!(gone(torn(begun(), &name(3, 1))), (vec![of_oops], 0));
+    // It may be the panic's first.
+    let unknown = "part 1 of a dump was being written: 717 bytes announced, 23 there".to_owned();
+    assert_eq!(gone(torn(begun(), &name(1, 2))), (vec![unknown], 1));
+    let panic = flash().with_dump(&name(1, 1), &part(1, "new\n"));
+    let of_panic = "part 2 of Panic#1 was being written: 717 bytes announced, 23 there".to_owned();
+    assert_eq!(gone(torn(panic, &name(2, 1))), (vec![of_panic], 1));
+    // Nothing of the text is there.
+    assert_eq!(gone(begun().torn(0xff, &name(3, 1), &[7; 717], 40)), (vec!["a record was being begun".to_owned()], 0));
+    let nameless = "a record was being written: 717 bytes announced, 0 there".to_owned();
+    assert_eq!(gone(begun().torn(0x7f, &name(3, 1), &[7; 717], 62)), (vec![nameless], 0));
+    let deleted = begun().with(0x3d, CRASH, &name(3, 1), &oops(3));
+    assert_eq!(gone(deleted), (vec!["records that were deleted: 1".to_owned()], 0));
+    // Of many only some are told.
+    let many = (1..=9).fold(flash(), |flash, part| flash.with(0x7f, CRASH, &name(part, 1), &[7; 20]));
+    let (told, undecodable) = gone(many);
+    assert_eq!((told.len(), undecodable, told[4].as_str()), (5, 9, "and 5 more of these"));
+}
+
+#[test]
+fn what_was_there_before_is_not_the_trials() {
+    let before = flash().with_dump(&NAME.replace("1764", "1664"), &part(1, "of an earlier boot\n"));
+    let since = decode(&before.bytes()).unwrap().store.end();
+    let before = flash().with_dump(&NAME.replace("1764", "1664"), &part(1, "of an earlier boot\n"));
+    let image = before.with_dump(NAME, &part(1, "of the trial\n")).bytes();
+    let of_trial = pstore::from_efi_flash(&image, since);
+    assert_eq!((of_trial.dumps.len(), of_trial.dumps[0].text()), (1, "of the trial\n".to_owned()));
+    assert_eq!(pstore::from_efi_flash(&image, 0).dumps.len(), 2);
+    let fault = pstore::from_efi_flash(b"", 0).storage_fault;
+    assert_eq!(fault, Some(EfiStoreError::None.into()));
+}
+
+#[test]
 fn names_of_all_kernels() {
     let name = |part, count, seconds, deflated| Some(DumpName { kind: 0, part, count, seconds, deflated });
     for (text, want) in [

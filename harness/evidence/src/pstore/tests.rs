@@ -211,7 +211,7 @@ fn cleared_records_are_no_evidence() {
 #[test]
 fn a_storage_that_cannot_be_read_is_told_apart() {
     let pstore = from_erst_file(&[0; 100]);
-    assert_eq!(pstore.storage_fault, Some(ErstError::Blank));
+    assert_eq!(pstore.storage_fault, Some(ErstError::Blank.into()));
     assert_eq!(pstore.problems.len(), 1);
 }
 

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use harness_model::pstore::{Efi, Ramoops};
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
@@ -53,6 +54,7 @@ fn a_guest_may_have_another_shape() {
     assert_eq!(guest.cpus, Some(2));
     assert_eq!(guest.pstore, Some(Backend::Ramoops(Ramoops::default())));
     assert_eq!(find("probe+pstore=erst").unwrap().guest.pstore, Some(Backend::Erst));
+    assert_eq!(find("probe+pstore=efi").unwrap().guest.pstore, Some(Backend::Efi(Efi::default())));
 }
 
 #[test]
@@ -83,10 +85,10 @@ fn what_cannot_be_set_is_told_with_what_can() {
 
     hint: write a number
     ");
-    assert_snapshot!(error("probe+pstore=efi"), @"
-    no back end `efi`
+    assert_snapshot!(error("probe+pstore=nvram"), @"
+    no back end `nvram`
 
-    hint: known: erst, ramoops
+    hint: known: erst, ramoops, efi
     ");
 }
 

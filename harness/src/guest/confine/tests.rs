@@ -130,6 +130,7 @@ impl Place {
             kernel: &kernel,
             initramfs: &initramfs,
             erst: &erst,
+            flash: None,
             directives: &directives,
             ram: if saved { Ram::Shared(&ram) } else { Ram::CopyOnWrite(&ram) },
             state: Some(&state),

@@ -171,9 +171,7 @@ fn guest(instance: &Instance) -> Vec<String> {
                 .to_owned(),
         });
     }
-    if guest.pstore != Backend::Erst {
-        sentences.push("Its pstore is ramoops, a part of memory that is read after the end.".to_owned());
-    }
+    sentences.extend(pstore(&guest.pstore));
     if let Some(mib) = guest.crashkernel_mib {
         sentences.push(format!(
             "A crash kernel is loaded, for which {mib} MiB are reserved; what it can read of the dead kernel's memory \
@@ -214,6 +212,32 @@ fn guest(instance: &Instance) -> Vec<String> {
         let quiet = words::time(instance.quiet);
         format!("It counts as hung if it makes no progress for {quiet}, or has not ended {deadline} after firing.")
     });
+    sentences
+}
+
+/// What its pstore writes to; nothing if that is the ERST.
+fn pstore(backend: &Backend) -> Vec<String> {
+    let efi = match backend {
+        Backend::Erst => return Vec::new(),
+        Backend::Ramoops(_) => {
+            return vec!["Its pstore is ramoops, a part of memory that is read after the end.".to_owned()];
+        }
+        Backend::Efi(efi) => efi,
+    };
+    let mut sentences = vec![format!(
+        "Its pstore writes EFI variables, to a {} store in the flash of its firmware, in records of {} KiB.",
+        efi.store.name(),
+        efi.record >> 10
+    )];
+    let used = (efi.used > 0).then(|| format!("{} KiB of variables of others", efi.used >> 10));
+    let dumps = (efi.dumps > 0).then(|| format!("{} dumps of earlier boots", efi.dumps));
+    let before: Vec<String> = used.into_iter().chain(dumps).collect();
+    if !before.is_empty() {
+        sentences.push(format!("Before it boots there are {} in the store.", list(&before, "and")));
+    }
+    if efi.read_only {
+        sentences.push("The flash cannot be written, which the firmware does not tell the kernel.".to_owned());
+    }
     sentences
 }
 

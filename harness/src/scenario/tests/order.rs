@@ -115,7 +115,7 @@ fn unknown_steps() {
     12 |   - before: { first: { step: actor, of: spin, edge: end }, then: { step: pnaic } }
        |                                                                          ^^^^^
 
-    hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, capture, console_unblank, console_flush_on_panic, emergency_restart, printk, nmi, cpu_down, cpu_up, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
+    hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, capture, console_unblank, console_flush_on_panic, emergency_restart, printk, firmware, nmi, cpu_down, cpu_up, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
     ");
     assert_snapshot!(with("after: panic", "after: painc"), @"
     reading scenarios/bad.yaml: no step `painc`
@@ -124,7 +124,7 @@ fn unknown_steps() {
     14 |   - stopped-before: { moment: { step: kmsg_dump, after: painc }, where: { hold: [300ms] } }
        |                                                         ^^^^^
 
-    hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, capture, console_unblank, console_flush_on_panic, emergency_restart, printk, nmi, cpu_down, cpu_up, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
+    hint: did you mean `panic`? (known: actor, oops_begin, oops_end, crash_kexec_oops, panic, nmi_panic, panic_cpu, panic_self_stop, panic_redirect, smp_send_stop, crash_smp_send_stop, stop_ipi, stop_nmi, stopped, panic_notifiers, notifier, sys_info, kmsg_dump, dumper, backend_write, crash_kexec, machine_kexec, capture, console_unblank, console_flush_on_panic, emergency_restart, printk, firmware, nmi, cpu_down, cpu_up, touch_nmi_watchdog, touch_softlockup_watchdog, bust_spinlocks)
     ");
     assert_snapshot!(with("edge: end }, then", "edge: ends }, then"), @"
     reading scenarios/bad.yaml: `order[0].before.first.edge` cannot be `ends`

@@ -50,7 +50,7 @@ impl<R: Rig> Session<R> {
             None => BTreeMap::new(),
         };
         let plan = Plan::again(kernels.into_iter().map(|kernel| point.cell(kernel)), at_most, self.options.seed, None);
-        let cells = Cells::of(&self.catalogue, &plan)?;
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         let templates = self.templates(super::search::trials_of_a_node(at_most));
         let mut recording = self.begin(&RunInputs {

@@ -87,7 +87,7 @@ impl<R: Rig> Session<R> {
         let info = &recording.info;
         let keys = info.cells.iter().map(|cell| cell.key.clone());
         let plan = Plan::again(keys, info.trials_per_cell, info.seed, None);
-        let cells = Cells::of(&self.catalogue, &plan)?;
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let jobs = self.options.jobs(cells.largest_mib(&plan));
         let templates = info.qemu.templates;
         Search {

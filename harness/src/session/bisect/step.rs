@@ -64,12 +64,12 @@ impl<R: Rig> Session<R> {
     /// Runs trials until it is clear whether a kernel is good or bad.
     pub async fn step(&self, step: &Step) -> Result<Stepped, Failure> {
         let Step { kernel: name, point, criterion, threshold, at_most } = step;
+        let plan = Plan::again([point.cell(name.clone())], *at_most, self.options.seed, None);
+        let cells = Cells::of(&self.rig, &self.catalogue, &plan)?;
         let built = match self.rig.build(&self.catalogue, name).await? {
             Ok(kernel) => kernel,
             Err(NoKernel { reason, .. }) => return Ok(Stepped::Skipped(reason)),
         };
-        let plan = Plan::again([point.cell(name.clone())], *at_most, self.options.seed, None);
-        let cells = Cells::of(&self.catalogue, &plan)?;
         let templates = self.templates(trials_of_a_node(*at_most));
         let kernels = Kernels::only(name.clone(), built);
         let ready = match self.ready((&plan, &cells), (0, &kernels), templates, async { Ok(()) }).await? {

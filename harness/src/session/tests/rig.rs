@@ -9,7 +9,7 @@ use super::*;
 use crate::guest::Watch;
 use crate::results::{KernelInfo, QemuInfo};
 use crate::run::{RunTrial, TrialFuture};
-use crate::scenario::{Instance, Knob};
+use crate::scenario::{Guest, Instance, Knob};
 use crate::session::{Catalogue, NoKernel, Preparation, Rig};
 use crate::trial::Assignment;
 
@@ -143,6 +143,10 @@ impl Rig for Table {
 
     fn describe(&self) -> QemuInfo {
         info(Vec::new()).qemu
+    }
+
+    fn check_guest(&self, guest: &Guest) -> Result<(), Failure> {
+        if guest.pstore.efi().is_none() { Ok(()) } else { Err(Failure::host("there is no EFI firmware")) }
     }
 
     async fn build(&self, _: &Catalogue, name: &KernelName) -> Result<Result<KernelName, NoKernel>, Failure> {

@@ -80,11 +80,9 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
     let (old, new) = (witnesses(1..=7), witnesses(8..=OF) + &own_panic());
     let after = |stored: ChannelOutcome, witnesses, files: &[(&str, &str)]| {
         let mut verdict = ChannelVerdict::new(stored, witnesses, OF, "as it was".to_owned());
-        judge_next_boot(
-            &mut verdict,
-            &pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes()))),
-            &tail,
-        );
+        let found = pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes())));
+        let unread: Vec<String> = files.iter().skip(1).map(|(name, _)| format!("{name} is not there")).collect();
+        judge_next_boot(&mut verdict, &found, &unread, &tail);
         (verdict.outcome, verdict.witnesses, verdict.detail)
     };
     let whole = format!("Panic#1 Part1\n{old}{new}");
@@ -108,6 +106,8 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
              1 undecodable record"
         )
     );
+    let (_, _, detail) = after(Saved, OF, &[("dmesg-erst-1", &newest), ("console-erst-1", "")]);
+    assert!(detail.ends_with("of 12; console-erst-1 is not there"), "what was not read is told: {detail}");
     // What is not sound as it is stored is not made worse.
     assert_eq!(after(Corrupt, 5, &[]), said(Corrupt, 5, "as it was"));
     assert_eq!(after(Lost, 0, &[]), said(Lost, 0, "as it was"));

@@ -223,14 +223,79 @@ fn its_pstore() {
 
     hint: give it a zone: `guest: { pstore: { ramoops: { console: 64KiB } } }`
     ");
-    assert_snapshot!(with("memory: 256MiB", "pstore: efi"), @"
-    reading scenarios/bad.yaml: `guest.pstore` cannot be `efi`
+    assert_snapshot!(with("memory: 256MiB", "pstore: nvram"), @"
+    reading scenarios/bad.yaml: no back end `nvram`
       --> scenarios/bad.yaml:5:27
       |
-    5 | guest: { cpus: 4, pstore: efi }
-      |                           ^^^
+    5 | guest: { cpus: 4, pstore: nvram }
+      |                           ^^^^^
 
-    hint: known: erst, ramoops
+    hint: known: erst, ramoops, efi
+    ");
+    assert_snapshot!(with("memory: 256MiB", "pstore: { ramoops: {}, efi: {} }"), @"
+    reading scenarios/bad.yaml: a guest's pstore has one back end
+      --> scenarios/bad.yaml:5:27
+      |
+    5 | guest: { cpus: 4, pstore: { ramoops: {}, efi: {} } }
+      |                           ^
+    ");
+    assert_snapshot!(with("memory: 256MiB", "pstore: { nvram: {} }"), @"
+    reading scenarios/bad.yaml: unknown key `nvram` in `guest.pstore`
+      --> scenarios/bad.yaml:5:29
+      |
+    5 | guest: { cpus: 4, pstore: { nvram: {} } }
+      |                             ^^^^^
+
+    hint: known: ramoops, efi
+    ");
+}
+
+#[test]
+fn its_efi_variables() {
+    let efi = |of_guest: &str| with("memory: 256MiB", of_guest);
+    assert_snapshot!(efi("memory: 64MiB, pstore: efi"), @"
+    reading scenarios/bad.yaml: a guest with EFI firmware has at least 96MiB of memory
+      --> scenarios/bad.yaml:5:27
+      |
+    5 | guest: { cpus: 4, memory: 64MiB, pstore: efi }
+      |                           ^^^^^
+    ");
+    assert_snapshot!(efi("pstore: { efi: { used: 257KiB } }"), @"
+    reading scenarios/bad.yaml: no store has more than 256KiB
+      --> scenarios/bad.yaml:5:42
+      |
+    5 | guest: { cpus: 4, pstore: { efi: { used: 257KiB } } }
+      |                                          ^^^^^^
+    ");
+    assert_snapshot!(efi("pstore: { efi: { used: 99999999999999MiB } }"), @"
+    reading scenarios/bad.yaml: no store has more than 256KiB
+      --> scenarios/bad.yaml:5:42
+      |
+    5 | guest: { cpus: 4, pstore: { efi: { used: 99999999999999MiB } } }
+      |                                          ^^^^^^^^^^^^^^^^^
+    ");
+    assert_snapshot!(efi("pstore: { efi: { dumps: 17 } }"), @"
+    reading scenarios/bad.yaml: no store has room for more than 16 dumps
+      --> scenarios/bad.yaml:5:43
+      |
+    5 | guest: { cpus: 4, pstore: { efi: { dumps: 17 } } }
+      |                                           ^^
+    ");
+    assert_snapshot!(efi("pstore: { efi: { record: 8KiB } }"), @"
+    reading scenarios/bad.yaml: a variable takes 1KiB to 4KiB of a dump
+      --> scenarios/bad.yaml:5:44
+      |
+    5 | guest: { cpus: 4, pstore: { efi: { record: 8KiB } } }
+      |                                            ^^^^
+    ");
+    assert_snapshot!(efi("pstore: { efi: { store: huge } }"), @"
+    reading scenarios/bad.yaml: `guest.pstore.efi.store` cannot be `huge`
+      --> scenarios/bad.yaml:5:43
+      |
+    5 | guest: { cpus: 4, pstore: { efi: { store: huge } } }
+      |                                           ^^^^
+
+    hint: known: small, large
     ");
 }
 
