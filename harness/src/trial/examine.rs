@@ -19,6 +19,8 @@ pub(super) struct Crash {
     pub hung: Option<Hung>,
     /// The build id of its kernel, where a dump of its memory is to be known by it.
     pub build_id: String,
+    /// The version of its kernel, major and minor.
+    pub linux: (u32, u32),
 }
 
 /// A guest's end, what it left, what that says, and what follows from it.
@@ -34,24 +36,25 @@ pub(super) struct Examined {
 pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
     let assignment = assignment.clone();
     off_thread(move || {
-        let Crash { artifacts, facts, hung, build_id } = crash;
+        let Crash { artifacts, facts, hung, build_id, linux } = crash;
         let evidence = Evidence::decode(&raw(&artifacts), facts);
-        let verdict = judge(&evidence, &expected(&assignment, &build_id));
+        let verdict = judge(&evidence, &expected(&assignment, &build_id, linux));
         Examined { artifacts, hung, evidence, verdict }
     })
     .await
 }
 
-/// The verdict that takes into account what the next boot found in pstore; that it could not be asked is our failure.
+/// The verdict that takes into account what the next boot, of the kernel `reader`, found in pstore; that it could not be asked is our failure.
 pub(super) fn after_next_boot(
     verdict: TrialVerdict,
     found: &Result<Vec<PstoreFile>, GuestError>,
+    reader: &str,
     tail: &Tail,
 ) -> TrialVerdict {
     match found {
         Ok(files) => {
             let files = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
-            verdict.after_next_boot(&pstore::from_files(files), tail)
+            verdict.after_next_boot(&pstore::from_files(files), reader, tail)
         }
         Err(error) => {
             let cause = format!("have the next boot read what pstore kept: {error}");
@@ -80,9 +83,10 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     }
 }
 
-fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
-    let Assignment { tail, preconditions, ends, budgets_us, order, splats, deadline, .. } = assignment;
-    Expected { tail, preconditions, ends, budgets_us, order, deadline: *deadline, build_id, splats: splats.as_deref() }
+fn expected<'a>(assignment: &'a Assignment, build_id: &'a str, linux: (u32, u32)) -> Expected<'a> {
+    let Assignment { tail, preconditions, ends, budgets_us, order, splats, deadline, hindrances, .. } = assignment;
+    let (deadline, splats) = (*deadline, splats.as_deref());
+    Expected { tail, preconditions, ends, budgets_us, order, deadline, build_id, splats, hindrances, linux }
 }
 
 #[cfg(test)]
@@ -90,6 +94,7 @@ mod tests {
     use super::*;
     use crate::model::TrialOutcome;
     use crate::model::ends::Ends;
+    use crate::verdict::Hindrances;
 
     #[test]
     fn that_the_next_boot_could_not_be_asked_is_our_failure() {
@@ -105,10 +110,12 @@ mod tests {
             deadline: std::time::Duration::ZERO,
             build_id: "",
             splats: None,
+            hindrances: &Hindrances::default(),
+            linux: (6, 12),
         };
         let verdict = TrialVerdict { counts: Ok(()), ..judge(&evidence, &expected) };
         assert_eq!(
-            after_next_boot(verdict, &Err(GuestError::Agent("no".to_owned())), &tail).outcome(),
+            after_next_boot(verdict, &Err(GuestError::Agent("no".to_owned())), "the next boot", &tail).outcome(),
             TrialOutcome::InfraError {
                 cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
             }

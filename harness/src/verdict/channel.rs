@@ -68,9 +68,12 @@ pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dum
         .max_by_key(|(_, verdict)| (goodness(verdict.outcome), verdict.witnesses))
 }
 
-/// Changes the verdict on what pstore kept if the next boot's kernel does not read as much of it as was decoded here:
-/// then it is unreadable. What is damaged or lost anyway stays that.
-pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail) {
+/// At most this many of the things that were wrong with what the next boot found are told.
+const MAX_PROBLEMS: usize = 3;
+
+/// Changes the verdict on what pstore kept if the next boot, of the kernel `reader`, does not read as much of it as was
+/// decoded here: then it is unreadable. What is damaged or lost anyway stays that.
+pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, reader: &str, tail: &Tail) {
     if !matches!(verdict.outcome, ChannelOutcome::Saved | ChannelOutcome::Truncated) {
         return;
     }
@@ -80,7 +83,8 @@ pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, tail: &Tail
     }
     let ChannelVerdict { outcome, witnesses, of, detail, .. } = read;
     verdict.detail =
-        format!("{} as it is stored, {outcome} {witnesses}/{of} as the next boot reads it: {detail}", verdict.outcome);
+        format!("{} as it is stored, {outcome} {witnesses}/{of} as {reader} reads it: {detail}", verdict.outcome);
+    found.problems.iter().take(MAX_PROBLEMS).for_each(|problem| add(&mut verdict.detail, problem));
     (verdict.outcome, verdict.witnesses) = (ChannelOutcome::Unreadable, witnesses);
 }
 
@@ -123,7 +127,8 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
     }
 }
 
-fn add(detail: &mut String, reason: &str) {
+/// One more reason.
+pub(super) fn add(detail: &mut String, reason: &str) {
     if !detail.is_empty() {
         detail.push_str("; ");
     }

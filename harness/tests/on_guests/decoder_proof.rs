@@ -152,7 +152,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
         assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
         let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
         let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-        judge_next_boot(&mut verdict, &found, &tail);
+        judge_next_boot(&mut verdict, &found, "the next boot", &tail);
         assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());
     }
 }

@@ -83,6 +83,7 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
         judge_next_boot(
             &mut verdict,
             &pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes()))),
+            "the next boot",
             &tail,
         );
         (verdict.outcome, verdict.witnesses, verdict.detail)
@@ -105,7 +106,7 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
             Unreadable,
             0,
             "truncated as it is stored, corrupt 0/12 as the next boot reads it: no panic dump; no other either; \
-             1 undecodable record"
+             1 undecodable record; dmesg-erst-1.enc.z: the kernel could not inflate it"
         )
     );
     // What is not sound as it is stored is not made worse.

@@ -57,6 +57,8 @@ fn judged(left: &Left) -> TrialVerdict {
         deadline: Duration::from_secs(30),
         build_id: "",
         splats: None,
+        hindrances: &Hindrances::default(),
+        linux: (6, 12),
     };
     judge(&Evidence::decode(&raw, left.facts.clone()), &expected)
 }
@@ -159,7 +161,7 @@ fn what_the_next_boot_finds_counts_too() {
     let outcome = |files: &[(&str, &[u8])]| {
         let verdict = judged(&saved);
         assert!(verdict.kept_by_pstore());
-        let verdict = verdict.after_next_boot(&pstore::from_files(files.iter().copied()), &saved.tail);
+        let verdict = verdict.after_next_boot(&pstore::from_files(files.iter().copied()), "the next boot", &saved.tail);
         match verdict.outcome() {
             TrialOutcome::Counted { channels, .. } => channels[&Channel::Pstore].outcome,
             other => panic!("{other:?}"),
@@ -226,6 +228,8 @@ proptest! {
             deadline: Duration::from_secs(30),
             build_id: "",
             splats: None,
+            hindrances: &Hindrances::default(),
+            linux: (6, 12),
         };
         let verdict = judge(&evidence, &expected);
         prop_assert_eq!(verdict.channels.contains_key(&Channel::PstoreConsole), ramoops);
