@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::evidence::{Evidence, Facts, RawEvidence};
 use harness::model::ends::{Ends, EndsBy};
-use harness::verdict::{Expected, Tail, TrialVerdict, judge};
+use harness::verdict::{Expected, Hindrances, Tail, TrialVerdict, judge};
 use harness_protocol::page as layout;
 
 /// The nonce of the trial.
@@ -23,6 +23,8 @@ pub fn examine(raw: &RawEvidence<'_>, facts: Facts) -> (Evidence, TrialVerdict) 
         deadline: Duration::from_secs(30),
         build_id: "",
         splats: None,
+        hindrances: &Hindrances::default(),
+        linux: (6, 12),
     };
     let verdict = judge(&evidence, &expected);
     // Whatever the verdict is, it can be recorded.

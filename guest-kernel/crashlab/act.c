@@ -22,15 +22,21 @@
 
 #include "crashlab.h"
 
+/* Whether this is an actor's CPU, and its time has come. */
+bool cl_is_here(const struct cl_actor *a)
+{
+	/* Pairs with the releases that make an actor live. */
+	return READ_ONCE(cl_page->fired_tsc) && smp_load_acquire(&a->live) &&
+	       (a->anywhere || raw_smp_processor_id() == a->cpu);
+}
+
 /*
  * Whether an actor that its CPU comes by is to act: once, on its own CPU, from
  * its time on.
  */
 bool cl_is_due(struct cl_actor *a)
 {
-	/* Pairs with the releases that make an actor live. */
-	return READ_ONCE(cl_page->fired_tsc) && smp_load_acquire(&a->live) &&
-	       raw_smp_processor_id() == a->cpu && !atomic_xchg(&a->taken, 1);
+	return cl_is_here(a) && !atomic_xchg(&a->taken, 1);
 }
 
 /*
@@ -274,8 +280,8 @@ static bool cl_switch_cpu(const struct cl_actor *a)
  */
 void cl_act(struct cl_actor *a, struct pt_regs *regs)
 {
-	/* The console lock is taken outside of the context: it is slept for. */
-	bool locks = a->action == CL_ACTION_HOLD && a->lock != CL_LOCK_CONSOLE;
+	/* What is slept for is taken outside of the context. */
+	bool locks = a->action == CL_ACTION_HOLD && !cl_is_slept_for(a->lock);
 
 	if (locks)
 		cl_take_lock(a);
@@ -315,6 +321,8 @@ void cl_act(struct cl_actor *a, struct pt_regs *regs)
 	case CL_ACTION_CALL:
 		smp_call_function_single(a->target, cl_answer, NULL, true);
 		break;
+	case CL_ACTION_FAIL:
+		/* The function's, see cl_fail(). */
 	case CL_ACTION_EXIT:
 		/* The agent's, see cl_await_exit(). */
 	case CL_ACTION_NMI:

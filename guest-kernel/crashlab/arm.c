@@ -3,7 +3,8 @@
  * Arming an actor:
  *
  *   arm NAME ACTION cpu=N in=CONTEXT [function=F] [lock=L] [kind=K] [how=H]
- *       [target=N] [for_us=N | for_us=ever] [count=N] [every_us=N]
+ *       [error=N] [part=N | part=any] [target=N] [for_us=N | for_us=ever]
+ *       [count=N] [every_us=N]
  *       [at_us=N | after=NAME edge=entered|left delay_us=N]
  */
 #include <linux/cpumask.h>
@@ -33,6 +34,7 @@ static const struct cl_word cl_actions[] = {
 	{ "mce", CL_ACTION_MCE },
 	{ "synchronize-rcu", CL_ACTION_SYNCHRONIZE_RCU },
 	{ "call", CL_ACTION_CALL },
+	{ "fail", CL_ACTION_FAIL },
 	{ "cpu-down", CL_ACTION_CPU_DOWN },
 	{ "cpu-up", CL_ACTION_CPU_UP },
 	{}
@@ -66,6 +68,10 @@ static const struct cl_word cl_locks[] = {
 	{ "die", CL_LOCK_DIE },
 	{ "module", CL_LOCK_MODULE },
 	{ "logbuf", CL_LOCK_LOGBUF },
+	{ "efivars", CL_LOCK_EFIVARS },
+	{ "efivars-sem", CL_LOCK_EFIVARS_SEM },
+	{ "efi-runtime", CL_LOCK_EFI_RUNTIME },
+	{ "efi-runtime-sem", CL_LOCK_EFI_RUNTIME_SEM },
 	{}
 };
 
@@ -77,6 +83,13 @@ static const struct cl_word cl_oopses[] = {
 	{ "divide", CL_OOPS_DIVIDE },
 	{ "null-call", CL_OOPS_NULL_CALL },
 	{ "stack-protector", CL_OOPS_STACK_PROTECTOR },
+	{}
+};
+
+static const struct cl_word cl_failures[] = {
+	{ "error", CL_FAILURE_ERROR },
+	{ "lies", CL_FAILURE_LIES },
+	{ "torn", CL_FAILURE_TORN },
 	{}
 };
 
@@ -125,6 +138,10 @@ static int cl_parse_word(struct cl_actor *a, const char *key, const char *value)
 		chosen = cl_choose(cl_locks, value);
 		if (chosen >= 0)
 			a->lock = chosen;
+	} else if (!strcmp(key, "kind") && a->action == CL_ACTION_FAIL) {
+		chosen = cl_choose(cl_failures, value);
+		if (chosen >= 0)
+			a->failure = chosen;
 	} else if (!strcmp(key, "kind")) {
 		chosen = cl_choose(cl_oopses, value);
 		if (chosen >= 0)
@@ -148,6 +165,10 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 	if (!value)
 		return -EINVAL;
 	*value++ = '\0';
+	if (!strcmp(option, "cpu") && !strcmp(value, "any")) {
+		a->anywhere = true;
+		return 0;
+	}
 	if (!strcmp(option, "cpu"))
 		return kstrtouint(value, 10, &a->cpu);
 	if (!strcmp(option, "target"))
@@ -162,6 +183,12 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 		return kstrtou32(value, 10, &a->count);
 	if (!strcmp(option, "every_us"))
 		return kstrtou64(value, 10, &a->every_us);
+	if (!strcmp(option, "error"))
+		return kstrtos64(value, 10, &a->error);
+	if (!strcmp(option, "part")) {
+		a->of_dump = true;
+		return strcmp(value, "any") ? kstrtou32(value, 10, &a->part) : 0;
+	}
 	if (!strcmp(option, "function"))
 		return strscpy(a->function, value, sizeof(a->function)) < 0 ? -EINVAL : 0;
 	if (!strcmp(option, "at_us") || !strcmp(option, "delay_us")) {
@@ -173,6 +200,22 @@ static int cl_parse_option(struct cl_actor *a, char *option)
 		return a->after ? 0 : -ENOENT;
 	}
 	return cl_parse_word(a, option, value);
+}
+
+/* Whether a function can fail in this way. */
+static bool cl_can_fail(const struct cl_actor *a)
+{
+	if (a->context != CL_CONTEXT_FUNCTION)
+		return false;
+	switch (a->failure) {
+	case CL_FAILURE_ERROR:
+		return a->error;
+	case CL_FAILURE_LIES:
+		return true;
+	case CL_FAILURE_TORN:
+		return a->of_dump;
+	}
+	return false;
 }
 
 /* Reads what follows an actor's name. */
@@ -189,7 +232,7 @@ static int cl_parse(struct cl_actor *a, char *args)
 		return err;
 	a->action = err;
 	a->context = CL_CONTEXT_THREAD;
-	/* Messages are without end unless they are counted. */
+	/* Messages, and calls that fail, are without end unless they are counted. */
 	a->count = a->action == CL_ACTION_OOPS ? 1 : 0;
 	while ((option = strsep(&args, " "))) {
 		err = cl_parse_option(a, option);
@@ -200,6 +243,8 @@ static int cl_parse(struct cl_actor *a, char *args)
 		return -ENXIO;
 	if (a->action == CL_ACTION_OOPS && a->count > CL_MAX_OOPSES)
 		return -ENOSPC;
+	if (a->action == CL_ACTION_FAIL && !cl_can_fail(a))
+		return -EINVAL;
 	return 0;
 }
 

@@ -299,8 +299,7 @@ void cl_act_in_context(struct cl_actor *a, u64 tsc)
 	/* Its CPU was taken down: the thread is on another one. */
 	if (raw_smp_processor_id() != a->cpu)
 		return;
-	/* This lock is slept for. */
-	if (a->lock == CL_LOCK_CONSOLE)
+	if (cl_is_slept_for(a->lock))
 		cl_take_lock(a);
 	switch (a->context) {
 	case CL_CONTEXT_IRQS_OFF:
@@ -321,6 +320,6 @@ void cl_act_in_context(struct cl_actor *a, u64 tsc)
 		cl_spin_until(tsc);
 		cl_act_with_irqs_on(a);
 	}
-	if (a->lock == CL_LOCK_CONSOLE)
+	if (cl_is_slept_for(a->lock))
 		cl_release_lock(a);
 }

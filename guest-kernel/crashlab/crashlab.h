@@ -28,6 +28,7 @@
 #include <linux/irq_work.h>
 #include <linux/kprobes.h>
 #include <linux/notifier.h>
+#include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/types.h>
@@ -65,6 +66,13 @@ enum cl_reboot {
 	CL_REBOOT_POWER_OFF,
 };
 
+/* How a function fails. */
+enum cl_failure {
+	CL_FAILURE_ERROR,	/* an error in place of what it does */
+	CL_FAILURE_LIES,	/* success in place of it */
+	CL_FAILURE_TORN,	/* half of the record that it is given */
+};
+
 enum cl_lock {
 	CL_LOCK_NONE,
 	CL_LOCK_PSTORE_BUF,
@@ -76,6 +84,10 @@ enum cl_lock {
 	CL_LOCK_DIE,
 	CL_LOCK_MODULE,
 	CL_LOCK_LOGBUF,
+	CL_LOCK_EFIVARS,
+	CL_LOCK_EFIVARS_SEM,
+	CL_LOCK_EFI_RUNTIME,
+	CL_LOCK_EFI_RUNTIME_SEM,
 };
 
 struct cl_actor {
@@ -86,22 +98,28 @@ struct cl_actor {
 	enum cl_oops oops;
 	enum cl_reboot how;
 	enum cl_lock lock;
+	enum cl_failure failure;
 	unsigned int cpu;
+	bool anywhere;		/* not on its CPU alone: on whichever comes by */
 	unsigned int target;	/* the CPU that it calls, or takes down or up */
 	u64 for_us;		/* CL_FOR_EVER; 0: no time at all */
-	u32 count;		/* of messages or oopses; 0: messages without end */
+	u32 count;		/* of messages, oopses or calls; 0: messages or calls without end */
 	u64 every_us;		/* between two of them */
 	bool timed;		/* it has a time of its own; else it is live from firing on */
 	struct cl_actor *after;	/* NULL: from firing */
 	enum cl_edge edge;
 	u64 delay_us;		/* from firing, or from the other actor's edge */
 	char function[64];
+	s64 error;		/* what the function returns */
+	bool of_dump;		/* only where it is given the record of a dump */
+	u32 part;		/* ... and of this part; 0: of any */
 
 	/* As it goes on. */
 	bool live;		/* from now on it acts when its CPU comes by */
-	atomic_t taken;		/* it has come by once */
+	atomic_t taken;		/* how often it has come by */
 	atomic_t turns;		/* which of its threads is the next */
 	arch_spinlock_t *held;	/* the lock; known once it is found */
+	struct semaphore *semaphore;	/* likewise, if it is one */
 	unsigned long argument;	/* the first one of the function that it acts in */
 
 	/* What its context needs. */
@@ -133,10 +151,12 @@ void cl_detour(void);
 void cl_arrive(struct cl_actor *a);
 
 /* act.c */
+bool cl_is_here(const struct cl_actor *a);
 bool cl_is_due(struct cl_actor *a);
 void cl_act(struct cl_actor *a, struct pt_regs *regs);
 
 /* lock.c */
+bool cl_is_slept_for(enum cl_lock lock);
 int cl_find_lock(struct cl_actor *a);
 void cl_take_lock(struct cl_actor *a);
 void cl_release_lock(struct cl_actor *a);

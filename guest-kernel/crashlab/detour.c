@@ -7,9 +7,16 @@
  * printk() and pstore take other paths in an NMI. So the handler only sends the
  * CPU on a detour, from which it returns to the function as if nothing had
  * happened.
+ *
+ * Where the function is to fail there is nothing to be done but to stamp, and
+ * the handler returns to its caller in its place.
  */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/kprobes.h>
 #include <linux/linkage.h>
+#include <linux/pstore.h>
+#include <linux/smp.h>
 
 #include "crashlab.h"
 
@@ -66,6 +73,44 @@ static int cl_divert(struct kprobe *probe, struct pt_regs *regs)
 
 NOKPROBE_SYMBOL(cl_divert);
 
+/* Whether a call, whose first argument this is, is one of those that fail. */
+static bool cl_is_to_fail(struct cl_actor *a, const struct pstore_record *record)
+{
+	if (!cl_is_here(a))
+		return false;
+	/* ramoops is given the console's lines too. */
+	if (a->of_dump && record->type != PSTORE_TYPE_DMESG)
+		return false;
+	if (a->part && record->part != a->part)
+		return false;
+	return !a->count || atomic_inc_return(&a->taken) <= a->count;
+}
+
+/* From the first call that fails to the last one an actor is in its section. */
+static int cl_fail(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct cl_actor *a = container_of(probe, struct cl_actor, probe);
+	struct pstore_record *record = (void *)regs->di;
+
+	if (!cl_is_to_fail(a, record))
+		return 0;
+	if (!a->slot->hits)
+		a->slot->cpu = raw_smp_processor_id();
+	cl_enter(a);
+	if (a->slot->hits == a->count)
+		cl_leave(a);
+	if (a->failure == CL_FAILURE_TORN) {
+		record->size /= 2;
+		return 0;
+	}
+	regs->ax = a->failure == CL_FAILURE_ERROR ? a->error : 0;
+	regs->ip = *(unsigned long *)regs->sp;
+	regs->sp += sizeof(unsigned long);
+	return 1;
+}
+
+NOKPROBE_SYMBOL(cl_fail);
+
 /*
  * Only there to keep the probe a breakpoint: an optimised probe is patched in
  * some time after it was armed, with an IPI to all CPUs, which would be one
@@ -78,7 +123,7 @@ static void cl_keep_breakpoint(struct kprobe *probe, struct pt_regs *regs, unsig
 int cl_prepare_detour(struct cl_actor *a)
 {
 	a->probe.symbol_name = a->function;
-	a->probe.pre_handler = cl_divert;
+	a->probe.pre_handler = a->action == CL_ACTION_FAIL ? cl_fail : cl_divert;
 	a->probe.post_handler = cl_keep_breakpoint;
 	return register_kprobe(&a->probe);
 }

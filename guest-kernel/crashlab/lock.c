@@ -49,10 +49,33 @@ static_assert(IS_ENABLED(CONFIG_PREEMPT_RT) || sizeof(spinlock_t) == sizeof(raw_
 /* For a notifier to take that another CPU may hold. */
 static DEFINE_RAW_SPINLOCK(cl_module_lock);
 
+/* Whether a lock is slept for: it is taken before its actor's context begins. */
+bool cl_is_slept_for(enum cl_lock lock)
+{
+	return lock == CL_LOCK_CONSOLE || lock == CL_LOCK_EFIVARS || lock == CL_LOCK_EFI_RUNTIME;
+}
+
+/* The semaphore that a lock is, or that it lies inside of. */
+static struct semaphore *cl_find_semaphore(enum cl_lock lock)
+{
+	switch (lock) {
+	case CL_LOCK_CONSOLE_SEM:
+		return cl_find_symbol("console_sem");
+	case CL_LOCK_EFIVARS:
+	case CL_LOCK_EFIVARS_SEM:
+		return cl_find_symbol("efivars_lock");
+	case CL_LOCK_EFI_RUNTIME:
+	case CL_LOCK_EFI_RUNTIME_SEM:
+		return cl_find_symbol("efi_runtime_lock");
+	default:
+		return NULL;
+	}
+}
+
 static arch_spinlock_t *cl_find_arch_lock(enum cl_lock lock)
 {
+	struct semaphore *sem = cl_find_semaphore(lock);
 	struct pstore_info **psi;
-	struct semaphore *sem;
 	struct uart_8250_port *(*get_port)(int line);
 
 	switch (lock) {
@@ -62,7 +85,8 @@ static arch_spinlock_t *cl_find_arch_lock(enum cl_lock lock)
 	case CL_LOCK_ERST:
 		return cl_find_symbol("erst_lock");
 	case CL_LOCK_CONSOLE_SEM:
-		sem = cl_find_symbol("console_sem");
+	case CL_LOCK_EFIVARS_SEM:
+	case CL_LOCK_EFI_RUNTIME_SEM:
 		return sem ? CL_ARCH_LOCK(&sem->lock) : NULL;
 	case CL_LOCK_UART_PORT:
 		get_port = cl_find_symbol("serial8250_get_port");
@@ -86,8 +110,11 @@ int cl_find_lock(struct cl_actor *a)
 {
 	if (a->action != CL_ACTION_HOLD)
 		return a->lock == CL_LOCK_NONE ? 0 : -EINVAL;
-	if (a->lock == CL_LOCK_CONSOLE)
-		return 0;
+	if (cl_is_slept_for(a->lock)) {
+		a->semaphore = cl_find_semaphore(a->lock);
+		/* console_lock() is exported. */
+		return a->semaphore || a->lock == CL_LOCK_CONSOLE ? 0 : -ENOENT;
+	}
 	if (a->lock == CL_LOCK_RAMOOPS_ZONE && !CL_KNOWS_ZONES)
 		return -ENOENT;
 	if (a->lock == CL_LOCK_RAMOOPS_ZONE)
@@ -100,6 +127,10 @@ void cl_take_lock(struct cl_actor *a)
 {
 	if (a->lock == CL_LOCK_CONSOLE) {
 		console_lock();
+		return;
+	}
+	if (a->semaphore) {
+		down(a->semaphore);
 		return;
 	}
 #if CL_KNOWS_ZONES
@@ -117,6 +148,10 @@ void cl_release_lock(struct cl_actor *a)
 {
 	if (a->lock == CL_LOCK_CONSOLE) {
 		console_unlock();
+		return;
+	}
+	if (a->semaphore) {
+		up(a->semaphore);
 		return;
 	}
 	arch_spin_unlock(a->held);

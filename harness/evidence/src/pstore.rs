@@ -23,6 +23,9 @@ use crate::ranges;
 /// More text than this in one part is no dump: a part's buffer is less than twice a record.
 pub const MAX_PART_BYTES: usize = 1 << 20;
 
+/// What the name of a file ends in that the kernel shows as it is stored, because it could not inflate it.
+const DEFLATED: &str = ".enc.z";
+
 /// More text than this in one storage is not read.
 pub const MAX_BYTES: usize = 16 << 20;
 
@@ -219,14 +222,18 @@ pub fn from_erst_file(file: &[u8]) -> Pstore {
 }
 
 /// Reads what a guest found in `/sys/fs/pstore`, each file by its name: the dumps as the kernel itself reads them. Takes
-/// any names and bytes. A record that the kernel could not inflate is there as it is stored, and its name ends in
-/// `.enc.z`.
+/// any names and bytes. A record that the kernel could not inflate is there as it is stored, with `.enc.z` at the end of its
+/// name: nothing of it can be read.
 pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Pstore {
     let mut reader = Reader::default();
     for (name, bytes) in files {
         // `dmesg-erst-7712104902735659009`, `dmesg-ramoops-0.enc.z` (`pstore_mkfile()`).
         let Some((_, id)) = name.strip_prefix("dmesg-").and_then(|rest| rest.split_once('-')) else { continue };
         let id = id.split('.').next().and_then(|id| id.parse().ok()).unwrap_or_default();
+        if name.ends_with(DEFLATED) {
+            reader.problem(name, "the kernel could not inflate it", true);
+            continue;
+        }
         reader.dump(name, Raw { boot: 0, id, written: None, deflated: false, payload: bytes });
     }
     reader.finish()
@@ -269,7 +276,7 @@ pub fn from_folder<'a>(files: impl IntoIterator<Item = StoredFile<'a>>) -> Pstor
                 // Each is a zone with one part, of whatever boot.
                 (order as u64, file.modified)
             };
-            let deflated = file.name.ends_with(".enc.z");
+            let deflated = file.name.ends_with(DEFLATED);
             reader.dump(file.name, Raw { boot, id: *id, written, deflated, payload: file.bytes });
         }
         all.add(reader.finish());

@@ -10,6 +10,7 @@ mod channel;
 pub mod consoles;
 pub mod cpus;
 pub mod ends;
+pub mod errors;
 pub mod order;
 mod precondition;
 pub mod pstore;

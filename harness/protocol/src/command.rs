@@ -59,6 +59,18 @@ words! {
 }
 
 words! {
+    /// How a function fails.
+    Failure {
+        /// It returns an error in place of what it does.
+        Error = "error",
+        /// It returns success in place of what it does.
+        Lies = "lies",
+        /// It is given half of its record.
+        Torn = "torn",
+    }
+}
+
+words! {
     /// How the machine is restarted.
     #[derive(Default)]
     Reboot {
@@ -93,6 +105,14 @@ words! {
         Module = "module",
         /// `logbuf_lock` of kernels before 5.12.
         Logbuf = "logbuf",
+        /// The semaphore `efivars_lock`, by which one call for an EFI variable keeps out another; slept for.
+        Efivars = "efivars",
+        /// The spin lock inside of `efivars_lock`.
+        EfivarsSem = "efivars-sem",
+        /// The semaphore `efi_runtime_lock`, by which one call of the firmware keeps out another; slept for.
+        EfiRuntime = "efi-runtime",
+        /// The spin lock inside of `efi_runtime_lock`.
+        EfiRuntimeSem = "efi-runtime-sem",
     }
 }
 
@@ -115,6 +135,24 @@ pub enum Stay {
     For(Duration),
     /// Until its CPU is stopped.
     Forever,
+}
+
+/// Which records of a dump are meant, where a function is given one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of them.
+    Any,
+    /// Those with this number, from 1.
+    Number(u32),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 /// When an actor acts; where it waits for its CPU to come by, from when on.
@@ -140,8 +178,8 @@ pub struct Arm<'a> {
     pub name: &'a str,
     /// What it does.
     pub action: Action,
-    /// The CPU that it does it on.
-    pub cpu: u32,
+    /// The CPU that it does it on; whichever comes by, if none is named.
+    pub cpu: Option<u32>,
     /// The context that it does it in; by default a thread.
     pub context: Option<Context>,
     /// The function at whose entry it acts: less than 64 bytes.
@@ -150,13 +188,19 @@ pub struct Arm<'a> {
     pub lock: Option<Lock>,
     /// How it oopses; by default by `BUG()`.
     pub kind: Option<OopsKind>,
+    /// How a function fails.
+    pub failure: Option<Failure>,
+    /// What a function returns that fails by an error.
+    pub error: Option<i64>,
+    /// Which records it fails for, if what it is given is one.
+    pub part: Option<Part>,
     /// How it restarts the machine; by default at once.
     pub how: Option<Reboot>,
     /// The CPU that it calls, or takes down or brings up.
     pub target: Option<u32>,
     /// How long it stays in its critical section; by default no time at all.
     pub stay: Option<Stay>,
-    /// How many times it oopses, by default once, or prints, by default without end.
+    /// How many times it oopses, by default once, or prints or has a function fail, by default without end.
     pub count: Option<u32>,
     /// The time from one oops or message to the next, in whole microseconds; by default none.
     pub every: Option<Duration>,
@@ -170,11 +214,14 @@ impl<'a> Arm<'a> {
         Self {
             name,
             action,
-            cpu,
+            cpu: Some(cpu),
             context: None,
             function: None,
             lock: None,
             kind: None,
+            failure: None,
+            error: None,
+            part: None,
             how: None,
             target: None,
             stay: None,
@@ -188,8 +235,13 @@ impl<'a> Arm<'a> {
 /// As it stands behind `arm`.
 impl fmt::Display for Arm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, action, cpu, context, function, lock, kind, how, target, stay, count, every, start } = self;
-        write!(f, "{name} {action} cpu={cpu}")?;
+        let Self { name, action, cpu, context, function, lock, kind, .. } = self;
+        let Self { failure, error, part, how, target, stay, count, every, start, .. } = self;
+        write!(f, "{name} {action} cpu=")?;
+        match cpu {
+            Some(cpu) => cpu.fmt(f)?,
+            None => f.write_str("any")?,
+        }
         if let Some(context) = context {
             write!(f, " in={context}")?;
         }
@@ -201,6 +253,15 @@ impl fmt::Display for Arm<'_> {
         }
         if let Some(kind) = kind {
             write!(f, " kind={kind}")?;
+        }
+        if let Some(failure) = failure {
+            write!(f, " kind={failure}")?;
+        }
+        if let Some(error) = error {
+            write!(f, " error={error}")?;
+        }
+        if let Some(part) = part {
+            write!(f, " part={part}")?;
         }
         if let Some(how) = how {
             write!(f, " how={how}")?;
@@ -275,5 +336,15 @@ mod tests {
         );
         let arm = Arm { stay: Some(Stay::Forever), start: Some(Start::At(us(0))), ..Arm::new("b", Action::Spin, 0) };
         assert_eq!(arm.to_string(), "b spin cpu=0 for_us=ever at_us=0");
+        let arm = Arm {
+            cpu: None,
+            failure: Some(Failure::Error),
+            error: Some(-28),
+            part: Some(Part::Number(2)),
+            ..Arm::new("f", Action::Fail, 0)
+        };
+        assert_eq!(arm.to_string(), "f fail cpu=any kind=error error=-28 part=2");
+        let arm = Arm { failure: Some(Failure::Torn), part: Some(Part::Any), ..arm };
+        assert_eq!(Arm { error: None, ..arm }.to_string(), "f fail cpu=any kind=torn part=any");
     }
 }

@@ -5,6 +5,8 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::words::words;
+
 /// The `fw_cfg` item with the directives.
 pub const ITEM: &str = "opt/harness/trial";
 
@@ -47,6 +49,8 @@ pub enum Directive {
     ReportAfter(Duration),
     /// `workload for_us=N seed=N [cpus=N,N] [ARGUMENT…]`: once the actors are fired, runs the user's program.
     Workload(Workload),
+    /// `efivars read|write cpus=N,N`: from now on to the guest's end has the EFI variables accessed.
+    Efivars(EfivarsLoad),
     /// `run-on CPU`: moves the agent to that CPU.
     RunOn(u32),
     /// `fire [after_us=N]`: writes the witness lines, sleeps, fires the actors, and waits for the guest's end.
@@ -71,6 +75,25 @@ pub struct Workload {
     pub arguments: Vec<String>,
 }
 
+words! {
+    /// What is done to EFI variables, by the file system that user space sees them in.
+    EfivarsAccess {
+        /// All of them are read.
+        Read = "read",
+        /// One of them is rewritten.
+        Write = "write",
+    }
+}
+
+/// EFI variables that are accessed over and over again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EfivarsLoad {
+    /// What is done to them.
+    pub access: EfivarsAccess,
+    /// On each of these CPUs, of which there is one at least.
+    pub cpus: Vec<u32>,
+}
+
 /// Why a line is no directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DirectiveError {
@@ -82,6 +105,8 @@ pub enum DirectiveError {
     Fire,
     /// `workload` with something else than what it takes.
     Workload,
+    /// `efivars` with something else than what it takes.
+    Efivars,
     /// Its operand is not a number.
     Number(ParseIntError),
 }
@@ -93,6 +118,7 @@ impl fmt::Display for DirectiveError {
             Self::Set => f.write_str("a path and a value are needed"),
             Self::Fire => f.write_str("after_us=N is all that may follow"),
             Self::Workload => f.write_str("for_us=N and seed=N are needed"),
+            Self::Efivars => f.write_str("`read` or `write`, and cpus=N,N, are needed"),
             Self::Number(error) => error.fmt(f),
         }
     }
@@ -113,6 +139,7 @@ impl fmt::Display for Directive {
             Self::ExitOn(cpu) => write!(f, "exit-on {cpu}"),
             Self::ReportAfter(time) => write!(f, "report-after {}", time.as_micros()),
             Self::Workload(workload) => workload.fmt(f),
+            Self::Efivars(load) => load.fmt(f),
             Self::RunOn(cpu) => write!(f, "run-on {cpu}"),
             Self::Fire { after } => match after.as_micros() {
                 0 => f.write_str("fire"),
@@ -146,6 +173,7 @@ impl FromStr for Directive {
                 Ok(Self::ReportAfter(Duration::from_micros(us)))
             }
             "workload" => Workload::parse(rest).map(Self::Workload).ok_or(DirectiveError::Workload),
+            "efivars" => EfivarsLoad::parse(rest).map(Self::Efivars).ok_or(DirectiveError::Efivars),
             "run-on" => number().map(Self::RunOn),
             "fire" if rest.is_empty() => Ok(Self::Fire { after: Duration::ZERO }),
             "fire" => {
@@ -162,10 +190,7 @@ impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lasting, seed, cpus, arguments } = self;
         write!(f, "workload for_us={} seed={seed}", lasting.as_micros())?;
-        if !cpus.is_empty() {
-            let cpus: Vec<String> = cpus.iter().map(u32::to_string).collect();
-            write!(f, " cpus={}", cpus.join(","))?;
-        }
+        write_cpus(f, cpus)?;
         // What follows is the program's, whatever it looks like.
         f.write_str(" --")?;
         arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
@@ -184,14 +209,43 @@ impl Workload {
         let mut words = own.split(' ');
         let us = words.next()?.strip_prefix("for_us=")?.parse().ok()?;
         let seed = words.next()?.strip_prefix("seed=")?.parse().ok()?;
-        let cpus = match words.next() {
-            Some(cpus) => cpus.strip_prefix("cpus=")?.split(',').map(|cpu| cpu.parse().ok()).collect::<Option<_>>()?,
-            None => Vec::new(),
-        };
+        let cpus = words.next().map_or(Some(Vec::new()), parse_cpus)?;
         let arguments = arguments.split(' ').skip(1).map(str::to_owned).collect();
         let is_all = words.next().is_none();
         is_all.then_some(Self { lasting: Duration::from_micros(us), seed, cpus, arguments })
     }
+}
+
+impl fmt::Display for EfivarsLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { access, cpus } = self;
+        write!(f, "efivars {access}")?;
+        write_cpus(f, cpus)
+    }
+}
+
+impl EfivarsLoad {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let access = words.next()?;
+        let access = EfivarsAccess::ALL.iter().copied().find(|known| known.word() == access)?;
+        let cpus = parse_cpus(words.next()?)?;
+        words.next().is_none().then_some(Self { access, cpus })
+    }
+}
+
+/// ` cpus=0,2`, or nothing if there are none.
+fn write_cpus(f: &mut fmt::Formatter<'_>, cpus: &[u32]) -> fmt::Result {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let cpus: Vec<String> = cpus.iter().map(u32::to_string).collect();
+    write!(f, " cpus={}", cpus.join(","))
+}
+
+/// What [`write_cpus`] has written, as a word.
+fn parse_cpus(word: &str) -> Option<Vec<u32>> {
+    word.strip_prefix("cpus=")?.split(',').map(|cpu| cpu.parse().ok()).collect()
 }
 
 /// The text of several directives: each on a line.
@@ -229,6 +283,11 @@ mod tests {
             ("fire", Directive::Fire { after: Duration::ZERO }),
             ("fire after_us=250", Directive::Fire { after: Duration::from_micros(250) }),
             ("read-pstore", Directive::ReadPstore),
+            ("efivars read cpus=1", Directive::Efivars(EfivarsLoad { access: EfivarsAccess::Read, cpus: vec![1] })),
+            (
+                "efivars write cpus=1,3",
+                Directive::Efivars(EfivarsLoad { access: EfivarsAccess::Write, cpus: vec![1, 3] }),
+            ),
             ("workload for_us=5000000 seed=7 --", Directive::Workload(workload(&[], &[]))),
             (
                 "workload for_us=5000000 seed=7 cpus=0,2 -- -n 3 -- --fast",
@@ -259,6 +318,11 @@ mod tests {
             "workload for_us=1 seed=2 cpus= --",
             "workload for_us=1 seed=2 --fast",
             "workload for_us=1 seed=2 cpus=1 more --",
+            "efivars",
+            "efivars read",
+            "efivars erase cpus=1",
+            "efivars read cpus=",
+            "efivars read cpus=1 more",
             "arm",
             "nonce",
             "reboot",
@@ -274,6 +338,7 @@ mod tests {
         assert_eq!(error("set /proc"), "a path and a value are needed");
         assert_eq!(error("fire now"), "after_us=N is all that may follow");
         assert_eq!(error("workload"), "for_us=N and seed=N are needed");
+        assert_eq!(error("efivars"), "`read` or `write`, and cpus=N,N, are needed");
         assert_eq!(error("witnesses many"), "invalid digit found in string");
     }
 
@@ -305,6 +370,8 @@ mod tests {
                 .prop_map(|(us, seed, cpus, arguments)| {
                     Directive::Workload(Workload { lasting: Duration::from_micros(us), seed, cpus, arguments })
                 }),
+            (prop::sample::select(EfivarsAccess::ALL), prop::collection::vec(any::<u32>(), 1..3))
+                .prop_map(|(access, cpus)| Directive::Efivars(EfivarsLoad { access, cpus })),
             Just(Directive::ReadPstore),
         ]
     }

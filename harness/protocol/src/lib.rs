@@ -22,7 +22,7 @@ pub mod message;
 pub mod page;
 pub mod witness;
 
-pub use command::{Arm, Command, Edge, Lock, OopsKind, Reboot, Start, Stay};
-pub use directive::{Directive, Workload};
+pub use command::{Arm, Command, Edge, Failure, Lock, OopsKind, Part, Reboot, Start, Stay};
+pub use directive::{Directive, EfivarsAccess, EfivarsLoad, Workload};
 pub use message::{AgentMessage, CrashlabAddresses, Exit, Note};
 pub use page::{Action, Context};

@@ -102,6 +102,8 @@ words! {
         SynchronizeRcu = "synchronize-rcu" as 14,
         /// Calls another CPU and waits for its answer.
         Call = "call" as 15,
+        /// Has a function of the kernel's fail.
+        Fail = "fail" as 16,
         /// Takes a CPU down.
         CpuDown = "cpu-down" as 20,
         /// Brings a CPU up.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use harness_protocol::{Action, Arm, Command, Context, Edge, Lock, OopsKind, Reboot, Start, Stay, page};
+use harness_protocol::{Action, Arm, Command, Context, Edge, Failure, Lock, OopsKind, Part, Reboot, Start, Stay, page};
 
 fn source(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guest-kernel/crashlab").join(name);
@@ -135,6 +135,7 @@ fn crashlab_knows_every_word() {
     same(Context::ALL, "cl_contexts", "CL_CONTEXT_");
     same(Lock::ALL, "cl_locks", "CL_LOCK_");
     same(OopsKind::ALL, "cl_oopses", "CL_OOPS_");
+    same(Failure::ALL, "cl_failures", "CL_FAILURE_");
     same(Reboot::ALL, "cl_reboots", "CL_REBOOT_");
     same(Edge::ALL, "cl_edges", "CL_EDGE_");
 }
@@ -161,6 +162,9 @@ fn crashlab_knows_every_command_and_option() {
         function: Some("f"),
         lock: Some(Lock::Die),
         kind: Some(OopsKind::Gpf),
+        failure: Some(Failure::Error),
+        error: Some(-1),
+        part: Some(Part::Any),
         how: Some(Reboot::Orderly),
         target: Some(1),
         stay: Some(Stay::Forever),
@@ -178,4 +182,6 @@ fn crashlab_knows_every_command_and_option() {
         [compared("arm.c", "option"), compared("arm.c", "key")].into_iter().flatten().collect();
     assert_eq!(there, here);
     assert!(arm.to_string().contains("for_us=ever") && compared("arm.c", "value").contains("ever"));
+    let anywhere = Arm { cpu: None, ..arm };
+    assert!(anywhere.to_string().contains("cpu=any") && compared("arm.c", "value").contains("any"));
 }

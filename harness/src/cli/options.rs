@@ -133,6 +133,9 @@ pub struct TrialArguments {
     /// After each trial of which pstore has something, boot the same kernel again and see whether it can read that
     #[arg(long)]
     read_back: bool,
+    /// Read back with another kernel than the one under test, and see whether it can read what that has written
+    #[arg(long, value_name = "NAME")]
+    read_back_kernel: Option<String>,
     /// Load a crash kernel in every guest, also where the scenario has none. What such a scenario expects is not judged:
     /// the kernel dies in another way then
     #[arg(long)]
@@ -179,7 +182,8 @@ impl TrialArguments {
             cold: self.cold,
             templates: self.templates,
             phase: self.phase,
-            read_back: self.read_back,
+            read_back: self.read_back || self.read_back_kernel.is_some(),
+            read_back_kernel: self.read_back_kernel.clone(),
             kdump: self.kdump,
             crash_kernel: self.crash_kernel.clone(),
             full_vmcore: self.full_vmcore,
@@ -210,6 +214,7 @@ pub fn words(options: &TrialOptions) -> Vec<String> {
         templates,
         phase,
         read_back,
+        read_back_kernel,
         kdump,
         crash_kernel,
         full_vmcore,
@@ -232,8 +237,10 @@ pub fn words(options: &TrialOptions) -> Vec<String> {
     if *phase != Phase::default() {
         add("--phase", Some(phase.to_string()));
     }
-    if *read_back {
-        add("--read-back", None);
+    match read_back_kernel {
+        Some(name) => add("--read-back-kernel", Some(name.clone())),
+        None if *read_back => add("--read-back", None),
+        None => {}
     }
     if *kdump {
         add("--kdump", None);
@@ -268,7 +275,7 @@ mod tests {
         let lines = [
             "--time virtual --templates 4 --phase fixed --read-back --kdump --crash-kernel stock --full-vmcore --trace off \
              --seed 7",
-            "--accel tcg --time real --cold --seed 7",
+            "--accel tcg --time real --cold --read-back-kernel stock@6.1 --seed 7",
             "--time real --seed 0",
         ];
         for line in lines {

@@ -66,7 +66,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "kernel_image", "param", "trials", "shard",
-          "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "kdump", "crash_kernel", "full_vmcore"])]
+          "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "read_back_kernel", "kdump", "crash_kernel", "full_vmcore"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)

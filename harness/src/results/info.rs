@@ -118,6 +118,9 @@ pub struct QemuInfo {
     /// Whether the next boot was asked for what pstore kept.
     #[serde(default)]
     pub read_back: bool,
+    /// The kernel of that boot, if it was not the kernel under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_back_kernel: Option<String>,
     /// Whether a crash kernel was loaded in guests whose scenario has none.
     #[serde(default)]
     pub kdump: bool,
@@ -167,6 +170,9 @@ pub struct KernelInfo {
     /// The key of the crash kernel that was loaded into it, if that was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_kernel_key: Option<String>,
+    /// The key of the kernel that read what its pstore kept, if that was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_back_key: Option<String>,
     /// Further arguments that the kernel's make had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub make_arguments: Vec<String>,

@@ -70,6 +70,7 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
     add("--phase".to_owned(), qemu.phase.to_string());
     add("--templates".to_owned(), qemu.templates.to_string());
     add("--read-back".to_owned(), qemu.read_back.to_string());
+    add("--read-back-kernel".to_owned(), qemu.read_back_kernel.clone().unwrap_or_else(|| "none".to_owned()));
     add("--kdump".to_owned(), qemu.kdump.to_string());
     add("--crash-kernel".to_owned(), qemu.crash_kernel.clone().unwrap_or_else(|| "none".to_owned()));
     add("--full-vmcore".to_owned(), qemu.full_vmcore.to_string());
@@ -92,6 +93,8 @@ fn facts_of_kernel(kernel: &KernelInfo) -> Vec<Fact> {
     add(format!("what kernel {name} asks of guests"), serde_json::to_string(&kernel.guest).unwrap_or_default());
     let crash_kernel = kernel.crash_kernel_key.clone().unwrap_or_else(|| "the same kernel".to_owned());
     add(format!("the key of the crash kernel of kernel {name}"), crash_kernel);
+    let reader = kernel.read_back_key.clone().unwrap_or_else(|| "the same kernel".to_owned());
+    add(format!("the key of the kernel that reads back kernel {name}"), reader);
     add(format!("the arguments of make of kernel {name}"), list(&kernel.make_arguments));
     add(format!("the compiler of kernel {name}"), kernel.compiler.clone());
     add(format!("the key of kernel {name}"), kernel.key.clone());

@@ -116,6 +116,7 @@ fn brings(actor: &Planned, at: &Planned, instance: &Instance) -> bool {
 
 fn may_be_one(a: &Cpu, b: &Cpu) -> bool {
     match (a, b) {
+        (Cpu::Any, _) | (_, Cpu::Any) => true,
         (Cpu::Number(a), Cpu::Number(b)) => a == b,
         (Cpu::Number(one), Cpu::AnyOf(many)) | (Cpu::AnyOf(many), Cpu::Number(one)) => many.contains(one),
         (Cpu::AnyOf(a), Cpu::AnyOf(b)) => a.iter().any(|cpu| b.contains(cpu)),
@@ -160,6 +161,7 @@ fn acting(source: &Source, instance: &Instance, written: &[(&Planned, Mark)]) ->
                 let cpu = match &last.cpu {
                     Cpu::Number(cpu) => format!("CPU {cpu}"),
                     Cpu::AnyOf(_) => "its CPU".to_owned(),
+                    Cpu::Any => "any CPU".to_owned(),
                 };
                 let cause = format!("nothing {nothing} on {cpu}, so `{}` never acts", last.name);
                 (cause, format!("put {missing} on this CPU"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub use harness_protocol::{Edge, Lock, OopsKind, Reboot};
 
-pub use self::action::{Action, PrintLimit, Stay};
+pub use self::action::{Action, Failing, PrintLimit, Stay};
 use crate::model::pstore::Backend;
 
 /// Something that is done on a CPU of the guest; armed beforehand, fired together with the others, and stamped when it
@@ -35,6 +35,8 @@ pub enum Cpu {
     Number(u32),
     /// One of these, but none that an actor before this one has drawn.
     AnyOf(Vec<u32>),
+    /// Whichever comes by.
+    Any,
 }
 
 /// A time that may have to be drawn.
@@ -121,6 +123,18 @@ pub enum Start<T = Duration> {
 }
 
 impl<C, T> Actor<C, T> {
+    /// The function at whose entry it acts, if it is one, in a guest with this back end of pstore's. What fails is the back
+    /// end's own write, which pstore calls with a record, and not what that calls in its turn.
+    pub fn function(&self, pstore: Backend) -> Option<&str> {
+        match (&self.action, &self.context) {
+            (Action::Fail { .. }, Context::BackendWrite) => Some(match pstore {
+                Backend::Erst => "erst_writer",
+                Backend::Ramoops(_) => "ramoops_pstore_write",
+            }),
+            _ => self.context.function(pstore),
+        }
+    }
+
     /// The actor on `cpu`, each of its times replaced by what `time` makes of it and of the key that it has in the file.
     pub(crate) fn map<D, U>(&self, cpu: D, mut time: impl FnMut(&'static str, &T) -> U) -> Actor<D, U> {
         let start = self.start.as_ref().map(|start| match start {
@@ -157,6 +171,7 @@ impl<C, T> Actor<C, T> {
             Action::Mce => Action::Mce,
             Action::SynchronizeRcu { stay: of } => Action::SynchronizeRcu { stay: stay(of, &mut time) },
             Action::Call { to } => Action::Call { to: *to },
+            Action::Fail { failing, part, times } => Action::Fail { failing: *failing, part: *part, times: *times },
             Action::Switch { target, up } => Action::Switch { target: *target, up: *up },
         };
         Actor { name: self.name.clone(), cpu, action, context: self.context.clone(), start }
@@ -204,7 +219,7 @@ impl Context {
     ///
     /// `ramoops_pstore_write()` takes the console's lines too; what it calls for a dump alone, before anything else, is
     /// `persistent_ram_zap()`.
-    pub fn function(&self, pstore: Backend) -> Option<&str> {
+    fn function(&self, pstore: Backend) -> Option<&str> {
         match self {
             Self::Idle => Some("tick_nohz_idle_enter"),
             Self::Dumper => Some("pstore_dump"),

@@ -66,6 +66,7 @@ impl<'a> Cast<'a> {
                 }
                 CpuFile::AllOthers => others.iter().copied().map(each).collect(),
                 CpuFile::All => (0..online).map(each).collect(),
+                CpuFile::Any => vec![role(name.value.clone(), Cpu::Any)],
                 // What it stands for was chosen.
                 CpuFile::Parameter(_) => Vec::new(),
             };

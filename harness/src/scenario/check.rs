@@ -227,6 +227,7 @@ fn longest(instance: &Instance) -> Drawn<'_> {
     let most = |cpu: &Cpu| match cpu {
         Cpu::Number(cpu) => *cpu,
         Cpu::AnyOf(cpus) => cpus.iter().copied().max().unwrap_or_default(),
+        Cpu::Any => 0,
     };
     let actor = |actor: &Planned| actor.map(most(&actor.cpu), |_, span: &Span| span.longest());
     Drawn { instance, actors: instance.actors.iter().map(actor).collect(), seed: u64::MAX }

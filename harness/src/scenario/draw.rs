@@ -28,6 +28,8 @@ impl Instance {
         let actors = self.actors.iter().map(|actor| {
             let cpu = match &actor.cpu {
                 Cpu::Number(cpu) => *cpu,
+                // If it has a thread, it is on this one.
+                Cpu::Any => 0,
                 Cpu::AnyOf(cpus) => {
                     let free: Vec<u32> = cpus.iter().copied().filter(|cpu| !drawn.contains(cpu)).collect();
                     let cpu = of_many(stream(seed, &actor.name, "cpu"), free.len() as u64);

@@ -71,6 +71,7 @@ pub(crate) fn of_actor(actor: &Planned, instance: &Instance) -> Vec<EndsBy> {
         | Action::Harvest { .. }
         | Action::SynchronizeRcu { .. }
         | Action::Call { .. }
+        | Action::Fail { .. }
         | Action::Switch { .. } => Vec::new(),
     }
 }

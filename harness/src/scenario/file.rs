@@ -20,8 +20,8 @@ use self::actor::ActorFile;
 use self::ends::EndsByFile;
 use self::meet::MeetFile;
 use self::order::{OrderFile, StepFile};
-use super::scalar::{Scalar, Sweep, Where};
-use super::schema;
+use super::scalar::{Scalar, Sweep, Swept, Where};
+use super::{EfivarsAccess, schema};
 use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::{Backend, EfiStore};
 use crate::model::{Channel, ChannelOutcome, ParamValue};
@@ -78,6 +78,8 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(length(min = 1, max = 32))]
     pub actors: Vec<ActorFile>,
+    /// What user space does from before the faults are fired to the guest's end.
+    pub background: Option<BackgroundFile>,
     /// A program of the user's that runs once the faults are fired.
     pub workload: Option<WorkloadFile>,
     /// What must have happened for a trial to count, besides that every actor entered.
@@ -91,6 +93,18 @@ pub(super) struct File {
     pub order: Vec<OrderFile>,
     /// What must be left.
     pub expect: Vec<ExpectFile>,
+}
+
+/// What user space does all the while.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Background")]
+pub(super) struct BackgroundFile {
+    /// What it does to the EFI variables, over and over again.
+    pub efivars: At<Swept<EfivarsAccess>>,
+    /// On which CPUs, a thread each.
+    #[schemars(length(min = 1), inner(range(max = 7)))]
+    pub cpus: Vec<At<u32>>,
 }
 
 /// A program of the user's.

@@ -16,9 +16,11 @@
 
 use std::time::Duration;
 
-use harness_protocol::{Arm, Directive, directive};
+use harness_protocol::{Arm, Directive, Part, directive};
 
-use super::{Action, Actor, Context, Drawn, Knob, OopsKind, PrintLimit, Reboot, Start, Stay, Workload};
+use super::{
+    Action, Actor, Context, Cpu, Drawn, Failing, Knob, OopsKind, Planned, PrintLimit, Reboot, Start, Stay, Workload,
+};
 use crate::model::pstore::Backend;
 
 /// Where and when the agent fires the faults.
@@ -41,9 +43,11 @@ impl Drawn<'_> {
         directives.extend(firing.cpu.map(Directive::RunOn));
         directives.extend(instance.knobs.iter().map(Knob::directive));
         // crashlab lets an actor wait only for one that is armed already.
-        let mut actors: Vec<&Actor> = self.actors.iter().collect();
-        actors.sort_by_key(|actor| waits_behind(actor, &self.actors));
-        directives.extend(actors.into_iter().map(|actor| arm(actor, instance.guest.pstore)));
+        let mut actors: Vec<(&Actor, &Planned)> = self.actors.iter().zip(&instance.actors).collect();
+        actors.sort_by_key(|(actor, _)| waits_behind(actor, &self.actors));
+        directives.extend(
+            actors.into_iter().map(|(actor, planned)| arm(actor, planned.cpu == Cpu::Any, instance.guest.pstore)),
+        );
         directives.extend(instance.reload_on.map(Directive::ReloadCrashKernel));
         directives.extend(instance.ends.survives().then_some(Directive::ReportAfter(instance.deadline)));
         let exits = self.actors.iter().find(|actor| actor.action == Action::Exit);
@@ -52,6 +56,7 @@ impl Drawn<'_> {
             let Workload { arguments, cpus, lasting } = workload.clone();
             Directive::Workload(harness_protocol::Workload { lasting, seed: self.seed, cpus, arguments })
         }));
+        directives.extend(instance.background.clone().map(Directive::Efivars));
         directives.push(Directive::Fire { after: firing.after });
         directive::text(&directives)
     }
@@ -67,8 +72,8 @@ fn waits_behind(actor: &Actor, all: &[Actor]) -> usize {
     std::iter::successors(awaited(&actor), awaited).take(all.len()).count()
 }
 
-/// The actor as crashlab is told of it, on a guest with this back end of pstore's.
-fn arm(actor: &Actor, pstore: Backend) -> Directive {
+/// The actor as crashlab is told of it, on a guest with this back end of pstore's; whether it acts on whichever CPU comes by.
+fn arm(actor: &Actor, anywhere: bool, pstore: Backend) -> Directive {
     let Actor { name, cpu, action, context, start } = actor;
     let (count, every) = match action {
         Action::Oops { count: 1, .. } => (None, None),
@@ -76,6 +81,7 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
             (Some(*count), Some(*every))
         }
         Action::Print { every, .. } => (None, Some(*every)),
+        Action::Fail { times, .. } => (*times, None),
         _ => (None, None),
     };
     // The host sends an NMI or a machine check when it is due, in no context that could be chosen: its CPU waits from
@@ -87,14 +93,29 @@ fn arm(actor: &Actor, pstore: Backend) -> Directive {
     let start = start.as_ref().or(woken.as_ref());
     Directive::Arm(
         Arm {
+            cpu: (!anywhere).then_some(*cpu),
             context: chosen.then(|| context.kind()),
-            function: context.function(pstore).filter(|_| chosen),
+            function: actor.function(pstore).filter(|_| chosen),
             lock: match action {
                 Action::Hold { lock, .. } => Some(*lock),
                 _ => None,
             },
             kind: match action {
                 Action::Oops { kind, .. } if *kind != OopsKind::default() => Some(*kind),
+                _ => None,
+            },
+            failure: match action {
+                Action::Fail { failing, .. } => Some(failing.kind()),
+                _ => None,
+            },
+            error: match action {
+                Action::Fail { failing: Failing::Error(error), .. } => Some(*error),
+                _ => None,
+            },
+            part: match action {
+                Action::Fail { part, .. } if *context == Context::BackendWrite => {
+                    Some(part.map_or(Part::Any, Part::Number))
+                }
                 _ => None,
             },
             how: match action {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness_protocol::Directive;
+use harness_protocol::{Directive, EfivarsLoad};
 
 use super::{Action, Actor, Context, Cpu, Lock, PrintLimit, Program, Span, Stay, Workload};
 use crate::model::consoles::FurtherConsoles;
@@ -34,6 +34,8 @@ pub struct Instance {
     pub reload_on: Option<u32>,
     /// Who does what on which CPU, before it is drawn.
     pub actors: Vec<Actor<Cpu, Span>>,
+    /// What user space does from before the faults are fired to the guest's end.
+    pub background: Option<EfivarsLoad>,
     /// How the user's program is run, if there is one; it is [`Guest::program`].
     pub workload: Option<Workload>,
     /// What the panic's line begins with behind `Kernel panic - not syncing: `, where that is not what follows from the
@@ -116,6 +118,7 @@ impl Instance {
         let on = |actor: &Planned| match &actor.cpu {
             Cpu::Number(cpu) => Some(*cpu),
             Cpu::AnyOf(cpus) => cpus.iter().copied().max(),
+            Cpu::Any => None,
         };
         let cut_off = |actor: &Planned| on(actor).filter(|cpu| *cpu >= online).map(|cpu| (actor.name.clone(), cpu));
         let (name, cpu) = self.actors.iter().find_map(cut_off)?;

@@ -18,6 +18,7 @@ pub(crate) mod ends;
 mod file;
 mod filter;
 mod guest_text;
+mod hinders;
 mod instance;
 mod needs;
 mod order;
@@ -33,14 +34,17 @@ mod workload;
 use std::path::Path;
 use std::time::Duration;
 
+pub use harness_protocol::{EfivarsAccess, EfivarsLoad};
+
 pub use self::actor::{
-    Action, Actor, Context, Cpu, Edge, Lock, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay,
+    Action, Actor, Context, Cpu, Edge, Failing, Lock, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay,
 };
 use self::cast::Cast;
 pub use self::draw::Drawn;
 pub(crate) use self::draw::{as_double, of_many, stream};
 pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;
+pub use self::hinders::background as background_hinders;
 pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
 pub(crate) use self::instance::{Planned, at_point};
 pub(crate) use self::scalar::Where;

@@ -1,14 +1,20 @@
 //! What a kernel must have: what the file says, and what its actors cannot do without.
 
 use super::file::NeedsFile;
-use super::{Action, Actor, Guest, Lock, Needs, OopsKind};
+use super::{Action, Actor, EfivarsLoad, Guest, Lock, Needs, OopsKind};
 use crate::model::order::OwnStep;
 use crate::model::pstore::{Backend, Efi};
 use crate::yaml::At;
 
-/// What is `written`, then what the steps of the scenario's own, the guest's consoles, the back end of its pstore, a crash
-/// kernel and the actors need, each once. A step whose function had several names needs none of them: where there is none it is not seen.
-pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest, actors: &[Actor<C, T>]) -> Needs {
+/// What is `written`, then what the steps of the scenario's own, the guest's consoles, the back end of its pstore, what user
+/// space does, a crash kernel and the actors need, each once. A step whose function had several names needs none of them: where there is none it is not seen.
+pub(super) fn needs<C, T>(
+    written: &NeedsFile,
+    steps: &[OwnStep],
+    guest: &Guest,
+    background: Option<&EfivarsLoad>,
+    actors: &[Actor<C, T>],
+) -> Needs {
     let text = |written: &Option<At<String>>| written.as_ref().map(|written| written.value.clone());
     let texts = |written: &[At<String>]| written.iter().map(|written| written.value.clone()).collect();
     let NeedsFile { since, until, functions, symbols, config } = written;
@@ -43,6 +49,9 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
     if guest.pstore.has_console() {
         add(&mut needs.config, "CONFIG_PSTORE_CONSOLE");
     }
+    if background.is_some() {
+        add(&mut needs.config, "CONFIG_EFIVAR_FS");
+    }
     if guest.crashkernel_mib.is_some() {
         for option in ["CONFIG_KEXEC_FILE", "CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_VIRTIO_CONSOLE"] {
             add(&mut needs.config, option);
@@ -54,7 +63,7 @@ pub(super) fn needs<C, T>(written: &NeedsFile, steps: &[OwnStep], guest: &Guest,
         }
     }
     for actor in actors {
-        if let Some(function) = actor.context.function(guest.pstore) {
+        if let Some(function) = actor.function(guest.pstore) {
             add(&mut needs.functions, function);
         }
         match actor.action {
@@ -95,6 +104,8 @@ const fn symbol(lock: Lock) -> Option<&'static str> {
         Lock::ConsoleSem => Some("console_sem"),
         Lock::Die => Some("die_lock"),
         Lock::Logbuf => Some("logbuf_lock"),
+        Lock::Efivars | Lock::EfivarsSem => Some("efivars_lock"),
+        Lock::EfiRuntime | Lock::EfiRuntimeSem => Some("efi_runtime_lock"),
         Lock::RamoopsZone | Lock::Console | Lock::UartPort | Lock::Module => None,
     }
 }

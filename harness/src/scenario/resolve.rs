@@ -11,14 +11,15 @@ use super::file::actor::{ActorFile, CpuFile, Hold, Nmi, Stay};
 use super::file::ends::EndsByFile;
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{
-    ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, SplatsFile, Sysctl, WaitFile,
+    BackgroundFile, ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, SplatsFile, Sysctl,
+    WaitFile,
 };
 use super::instance::{self, Planned};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice, Swept};
 use super::{
-    CRASHKERNEL_MIB, CrashBoot, Guest, Instance, Knob, Parameter, PointFilter, Program, Scenario, Workload, acting,
-    check, ends, needs, order, pstore, rules, units, workload,
+    CRASHKERNEL_MIB, CrashBoot, EfivarsLoad, Guest, Instance, Knob, Parameter, PointFilter, Program, Scenario,
+    Workload, acting, check, ends, needs, order, pstore, rules, units, workload,
 };
 use crate::model::consoles::FurtherConsole;
 use crate::model::ends::Ends;
@@ -309,9 +310,10 @@ impl Point<'_> {
         let crashkernel_mib = self.crashkernel_mib()?;
         let reload_on = self.reload_on(crashkernel_mib)?;
         let guest = Guest { crashkernel_mib, ..self.guest.clone() };
+        let background = self.background()?;
         Ok(Instance {
             scenario: self.file.name.value.clone(),
-            needs: needs::needs(&self.file.needs, &steps, &guest, &actors),
+            needs: needs::needs(&self.file.needs, &steps, &guest, background.as_ref(), &actors),
             guest,
             deadline,
             quiet: self.quiet(deadline)?,
@@ -319,6 +321,7 @@ impl Point<'_> {
             knobs: self.file.knobs.iter().map(|knob| self.knob(knob)).collect::<Result<_, _>>()?,
             reload_on,
             ends,
+            background,
             workload: self.workload(deadline)?,
             preconditions,
             panic_line: self.file.panic_line.as_ref().map(|line| line.value.clone()),
@@ -359,11 +362,7 @@ impl Point<'_> {
             let hint = "let it run for longer than nothing, and give the scenario a later `deadline`".to_owned();
             return Err(self.source.error(written.lasting.mark, cause, Some(hint)));
         }
-        for cpu in &written.cpus {
-            if cpu.value >= self.guest.cpus {
-                return Err(self.source.error(cpu.mark, format!("the guest has no CPU {}", cpu.value), None));
-            }
-        }
+        let cpus = self.cpus(&written.cpus)?;
         let argument = |written: &At<Scalar>| {
             let (value, mark) = self.value(written)?;
             let text = value.to_string();
@@ -372,9 +371,32 @@ impl Point<'_> {
         };
         Ok(Some(Workload {
             arguments: written.args.iter().map(argument).collect::<Result<_, InputError>>()?,
-            cpus: written.cpus.iter().map(|cpu| cpu.value).collect(),
+            cpus,
             lasting,
         }))
+    }
+
+    /// What user space does all the while.
+    fn background(&self) -> Result<Option<EfivarsLoad>, InputError> {
+        let Some(BackgroundFile { efivars, cpus }) = &self.file.background else { return Ok(None) };
+        let access = *self.named(efivars, "what is done to EFI variables")?.0;
+        if cpus.is_empty() {
+            return Err(self.source.error(
+                efivars.mark,
+                "there are no CPUs to do that on",
+                Some("name one".to_owned()),
+            ));
+        }
+        Ok(Some(EfivarsLoad { access, cpus: self.cpus(cpus)? }))
+    }
+
+    /// CPUs that the guest has.
+    fn cpus(&self, written: &[At<u32>]) -> Result<Vec<u32>, InputError> {
+        let cpu = |written: &At<u32>| match written.value {
+            cpu if cpu < self.guest.cpus => Ok(cpu),
+            cpu => Err(self.source.error(written.mark, format!("the guest has no CPU {cpu}"), None)),
+        };
+        written.iter().map(cpu).collect()
     }
 
     fn fixed_or(&self, written: Option<&At<String>>, default: Duration) -> Result<Duration, InputError> {

@@ -3,7 +3,8 @@
 use super::file::File;
 use super::file::actor::{ActorFile, Common, ContextFile, Oops, Print};
 use super::file::meet::{EntersDuring, MeetFile};
-use super::{Action, Cast, Lock, Reboot, check};
+use super::{Action, Cast, Failing, Lock, Reboot, check};
+use crate::model::errors::MAX_ERRNO;
 use crate::yaml::{At, InputError, Mark, Source};
 
 /// Checks that the contexts and times of all actors are possible, and that the actors which they and the preconditions name
@@ -90,7 +91,7 @@ pub(super) fn in_context<T>(
         {
             wrong("sleeps, which only a thread can", "leave `in` out")
         }
-        Action::Hold { lock: Lock::Console, .. }
+        Action::Hold { lock: Lock::Console | Lock::Efivars | Lock::EfiRuntime, .. }
             if !matches!(context.value, ContextFile::Thread | ContextFile::PreemptOff | ContextFile::IrqsOff) =>
         {
             let hint = "hold it in `thread`, `preempt-off` or `irqs-off`; it is taken before these begin";
@@ -101,6 +102,19 @@ pub(super) fn in_context<T>(
             _ => wrong(
                 "cannot know which zone is meant",
                 "hold it `in: { function: persistent_ram_write }`, whose argument is the zone",
+            ),
+        },
+        Action::Fail { failing, part, .. } => match context.value {
+            ContextFile::Function(_) if part.is_some() || *failing == Failing::Torn => {
+                wrong("may be given no record there", "`part` and `kind: torn` are for `in: backend-write`")
+            }
+            ContextFile::BackendWrite if matches!(failing, Failing::Error(error) if *error < -MAX_ERRNO) => {
+                wrong("is no firmware there", "name an error of the kernel's, such as ENOSPC")
+            }
+            ContextFile::Function(_) | ContextFile::BackendWrite => Ok(()),
+            _ => wrong(
+                "is no function there",
+                "let it fail `in: backend-write`, or in a function by its name, `in: { function: NAME }`",
             ),
         },
         Action::Oops { count: 2.., .. } if !matches!(context.value, ContextFile::Thread) => {

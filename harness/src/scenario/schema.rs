@@ -89,6 +89,13 @@ words! {
     SweptNumber = json_schema!({
         "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^[$][a-z][a-z0-9_]*$" }],
     });
+    /// A whole number from 1, `forever`, or `$name` for a parameter.
+    Times = json_schema!({
+        "oneOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "string", "pattern": "^([$][a-z][a-z0-9_]*|forever)$" },
+        ],
+    });
     /// A word of the kernel's command line.
     CommandLineWord = json_schema!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": 200 });
     /// A whole number and one of the units KiB, MiB.

@@ -33,6 +33,8 @@ pub struct TrialOptions {
     pub phase: Phase,
     /// Whether the next boot is asked, after each trial, what pstore has.
     pub read_back: bool,
+    /// The kernel of that boot; the kernel under test if none is named.
+    pub read_back_kernel: Option<String>,
     /// Whether every guest has a crash kernel.
     pub kdump: bool,
     /// The variant that is the crash kernel; the kernel under test if none is named.
@@ -74,6 +76,7 @@ impl TrialOptions {
             templates: Some(templates),
             phase,
             read_back,
+            read_back_kernel: info.qemu.read_back_kernel.clone(),
             kdump,
             crash_kernel: info.qemu.crash_kernel.clone(),
             full_vmcore,
@@ -116,6 +119,7 @@ mod tests {
             templates,
             phase: Phase::Drawn,
             read_back: false,
+            read_back_kernel: None,
             kdump: false,
             crash_kernel: None,
             full_vmcore: false,

@@ -57,6 +57,8 @@ pub struct BuiltKernel {
     pub kernel: Kernel,
     /// The crash kernel that is loaded into it, where that is another one.
     pub crash_kernel: Option<Kernel>,
+    /// The kernel that reads what its pstore kept, where that is another one.
+    pub reader: Option<Kernel>,
 }
 
 impl QemuRig {
@@ -140,7 +142,7 @@ impl QemuRig {
         // Guests are told apart by their kernel and their shape.
         let mut guest_sources: BTreeMap<(KernelName, Guest), Arc<GuestSource>> = BTreeMap::new();
         let mut of_pairs = Vec::with_capacity(pairs.len());
-        for (BuiltKernel { kernel, crash_kernel }, instance) in pairs {
+        for (BuiltKernel { kernel, crash_kernel, reader }, instance) in pairs {
             let key = (kernel.name(), instance.guest.clone());
             if let Some(guests) = guest_sources.get(&key) {
                 of_pairs.push(Arc::clone(guests));
@@ -165,6 +167,7 @@ impl QemuRig {
                 crash_boot,
                 program: program.as_ref().map(|program| program.path.as_path()),
                 vars: vars.as_deref(),
+                reader: reader.as_ref(),
             };
             let guests = Arc::new(GuestSource::prepare(machine, kernel, options)?);
             if !self.options.cold {
@@ -193,7 +196,8 @@ impl Rig for QemuRig {
     type Kernel = BuiltKernel;
 
     fn describe(&self) -> QemuInfo {
-        let TrialOptions { time, cold, phase, read_back, kdump, ref crash_kernel, full_vmcore, .. } = self.options;
+        let TrialOptions { time, cold, phase, read_back, kdump, full_vmcore, .. } = self.options;
+        let TrialOptions { crash_kernel, read_back_kernel, .. } = &self.options;
         QemuInfo {
             path: self.machine.qemu.display().to_string(),
             version: self.qemu_version.clone(),
@@ -204,6 +208,7 @@ impl Rig for QemuRig {
             templates: 1,
             traced: self.traces(),
             read_back,
+            read_back_kernel: read_back_kernel.clone(),
             kdump,
             crash_kernel: crash_kernel.clone(),
             full_vmcore,
@@ -215,6 +220,13 @@ impl Rig for QemuRig {
     }
 
     async fn build(&self, catalogue: &Catalogue, name: &KernelName) -> Result<Result<BuiltKernel, NoKernel>, Failure> {
+        // Named with a base of its own it is the same for all.
+        let other = |other: &String| KernelName::parse(other, &name.base);
+        let [crash_kernel, reader] =
+            [&self.options.crash_kernel, &self.options.read_back_kernel].map(|name| name.as_ref().map(other));
+        for other in [&crash_kernel, &reader].into_iter().flatten() {
+            catalogue.known().kernel(other)?;
+        }
         let kernel = match self.kernel(catalogue, name).await? {
             Ok(kernel) => kernel,
             Err(error) if error.fault() == Fault::Input => return Ok(Err(error.into())),
@@ -223,15 +235,18 @@ impl Rig for QemuRig {
         for note in notes(&kernel) {
             self.events.note(&note);
         }
-        let crash_kernel = match &self.options.crash_kernel {
-            // Named with a base of its own it is the same for all.
-            Some(variant) => Some(self.kernel(catalogue, &KernelName::parse(variant, &kernel.base)).await??),
+        let crash_kernel = match &crash_kernel {
+            Some(name) => Some(self.kernel(catalogue, name).await??),
             None => None,
         };
-        Ok(Ok(BuiltKernel { kernel, crash_kernel }))
+        let reader = match &reader {
+            Some(name) => Some(self.kernel(catalogue, name).await??),
+            None => None,
+        };
+        Ok(Ok(BuiltKernel { kernel, crash_kernel, reader }))
     }
 
-    fn describe_kernel(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> KernelInfo {
+    fn describe_kernel(&self, BuiltKernel { kernel, crash_kernel, reader }: &BuiltKernel) -> KernelInfo {
         let record = &kernel.record;
         KernelInfo {
             variant: kernel.variant.clone(),
@@ -249,6 +264,7 @@ impl Rig for QemuRig {
             knobs: kernel.knobs.iter().map(ToString::to_string).collect(),
             guest: kernel.guest,
             crash_kernel_key: crash_kernel.as_ref().map(|crash_kernel| crash_kernel.key.clone()),
+            read_back_key: reader.as_ref().map(|reader| reader.key.clone()),
             make_arguments: record.arguments.clone(),
             compiler: record.tools.compiler.clone(),
             release: record.release.clone(),
@@ -258,8 +274,9 @@ impl Rig for QemuRig {
         }
     }
 
-    fn binary_digest(&self, BuiltKernel { kernel, crash_kernel }: &BuiltKernel) -> Result<String, Failure> {
-        let digests = [Some(kernel), crash_kernel.as_ref()].into_iter().flatten().map(Kernel::binary_digest);
+    fn binary_digest(&self, BuiltKernel { kernel, crash_kernel, reader }: &BuiltKernel) -> Result<String, Failure> {
+        let digests =
+            [Some(kernel), crash_kernel.as_ref(), reader.as_ref()].into_iter().flatten().map(Kernel::binary_digest);
         Ok(digests.collect::<Result<Vec<String>, _>>()?.join(" "))
     }
 

@@ -15,7 +15,7 @@ use crate::guest::GuestError;
 use crate::model::ends::Ends;
 use crate::model::{CellKey, Channel, ChannelOutcome, Params, Precondition, TrialOutcome};
 use crate::scenario::Knob;
-use crate::verdict::Tail;
+use crate::verdict::{Hindrances, Tail};
 
 const WITNESSES: u32 = 4;
 
@@ -114,6 +114,7 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         order: Vec::new(),
         splats: None,
         program: super::ProgramRuns::Never,
+        hindrances: Hindrances::default(),
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,
         full_vmcore: false,

@@ -9,7 +9,7 @@ use crate::blocking::off_thread;
 use crate::evidence::pstore::{self, Differences};
 use crate::evidence::{Evidence, Facts, RawEvidence, RawFrames, RawPstore};
 use crate::guest::{Artifacts, EfiVars, GuestError, LogMemory, PstoreFile, RamoopsMemory};
-use crate::verdict::{Expected, NotCounted, Tail, TrialVerdict, judge};
+use crate::verdict::{Expected, NextBoot, NotCounted, Tail, TrialVerdict, judge};
 
 /// A guest's end and what it left.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Crash {
     pub hung: Option<Hung>,
     /// The build id of its kernel, where a dump of its memory is to be known by it.
     pub build_id: String,
+    /// The version of its kernel, major and minor.
+    pub linux: (u32, u32),
 }
 
 /// A guest's end, what it left, what that says, and what follows from it.
@@ -37,9 +39,9 @@ pub(super) struct Examined {
 pub(super) async fn examine(assignment: &Assignment, crash: Crash) -> Examined {
     let assignment = assignment.clone();
     off_thread(move || {
-        let Crash { artifacts, facts, hung, build_id } = crash;
+        let Crash { artifacts, facts, hung, build_id, linux } = crash;
         let evidence = Evidence::decode(&raw(&artifacts), facts);
-        let verdict = judge(&evidence, &expected(&assignment, &build_id));
+        let verdict = judge(&evidence, &expected(&assignment, &build_id, linux));
         Examined { artifacts, hung, evidence, verdict }
     })
     .await
@@ -53,9 +55,15 @@ impl Examined {
     }
 
     /// The verdict that takes into account what the next boot found in pstore; that it could not be asked is our failure, and so
-    /// is a record that it reads and that was decoded otherwise.
+    /// is a record that it reads and that was decoded otherwise. `reader` names its kernel if that is another one, which may
+    /// read as it likes.
     #[must_use]
-    pub(super) fn after_next_boot(mut self, found: &Result<Vec<PstoreFile>, GuestError>, tail: &Tail) -> Self {
+    pub(super) fn after_next_boot(
+        mut self,
+        found: &Result<Vec<PstoreFile>, GuestError>,
+        reader: Option<&str>,
+        tail: &Tail,
+    ) -> Self {
         let ours = match &self.artifacts.vars {
             // Dumps of earlier boots are there as well.
             Some(EfiVars { bytes, .. }) => Cow::Owned(pstore::from_efi_flash(bytes, 0)),
@@ -65,10 +73,11 @@ impl Examined {
             Ok(files) => {
                 let files = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
                 let Differences { unread, otherwise } = pstore::compare(&ours, files.clone());
-                self.verdict = self.verdict.after_next_boot(&pstore::from_files(files), &unread, tail);
-                otherwise
-                    .first()
-                    .map(|first| format!("decode what the next boot of the kernel reads of pstore: {first}"))
+                let found = pstore::from_files(files);
+                let next_boot = NextBoot { found: &found, unread: &unread, reader };
+                self.verdict = self.verdict.after_next_boot(&next_boot, tail);
+                let ours = otherwise.first().filter(|_| reader.is_none());
+                ours.map(|first| format!("decode what the next boot of the kernel reads of pstore: {first}"))
             }
             Err(error) => Some(format!("have the next boot read what pstore kept: {error}")),
         };
@@ -100,9 +109,10 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
     }
 }
 
-fn expected<'a>(assignment: &'a Assignment, build_id: &'a str) -> Expected<'a> {
-    let Assignment { tail, preconditions, ends, budgets_us, order, splats, deadline, .. } = assignment;
-    Expected { tail, preconditions, ends, budgets_us, order, deadline: *deadline, build_id, splats: splats.as_deref() }
+fn expected<'a>(assignment: &'a Assignment, build_id: &'a str, linux: (u32, u32)) -> Expected<'a> {
+    let Assignment { tail, preconditions, ends, budgets_us, order, splats, deadline, hindrances, .. } = assignment;
+    let (deadline, splats) = (*deadline, splats.as_deref());
+    Expected { tail, preconditions, ends, budgets_us, order, deadline, build_id, splats, hindrances, linux }
 }
 
 #[cfg(test)]
@@ -112,6 +122,7 @@ mod tests {
     use super::*;
     use crate::model::TrialOutcome;
     use crate::model::ends::Ends;
+    use crate::verdict::Hindrances;
 
     /// A trial that counts, and whose ERST has one record of this text.
     fn examined(text: &str) -> Examined {
@@ -129,6 +140,8 @@ mod tests {
             deadline: std::time::Duration::ZERO,
             build_id: "",
             splats: None,
+            hindrances: &Hindrances::default(),
+            linux: (6, 12),
         };
         let verdict = TrialVerdict { counts: Ok(()), ..judge(&evidence, &expected) };
         Examined { artifacts, hung: None, evidence, verdict }
@@ -136,7 +149,7 @@ mod tests {
 
     fn after(found: Result<Vec<PstoreFile>, GuestError>) -> TrialOutcome {
         let tail = Tail::of_panic("0123456789abcdef", 0);
-        examined("x\n").after_next_boot(&found, &tail).verdict.outcome()
+        examined("x\n").after_next_boot(&found, None, &tail).verdict.outcome()
     }
 
     #[test]

@@ -60,10 +60,22 @@ pub struct GuestSource {
     pub(super) dumps: Option<Dumps>,
     /// Where trials have their private folders.
     pub(super) scratch_dirs: Arc<ScratchDirs>,
+    /// The version of its kernel, major and minor.
+    pub(super) linux: (u32, u32),
+    /// What the next boot is of, if not of the same kernel.
+    reader: Option<Reader>,
     /// Whether the kernel may run elsewhere than where it is linked to.
     may_move: bool,
     /// The kernel's name, for error messages.
     kernel: String,
+}
+
+/// Another kernel, which reads what pstore kept.
+#[derive(Debug)]
+struct Reader {
+    boot: Boot,
+    /// What it is called in a verdict.
+    name: String,
 }
 
 /// What a boot needs.
@@ -156,6 +168,8 @@ pub struct GuestSourceOptions<'a> {
     pub program: Option<&'a Path>,
     /// The EFI variables that they begin with, an image of flash, if their machine has EFI firmware.
     pub vars: Option<&'a [u8]>,
+    /// The kernel that reads what pstore kept; the kernel itself if none is named.
+    pub reader: Option<&'a Kernel>,
 }
 
 /// Why a kernel cannot be tried.
@@ -221,19 +235,18 @@ impl GuestSource {
         kernel: &Kernel,
         options: GuestSourceOptions<'_>,
     ) -> Result<Self, GuestSourceError> {
-        let agent = read(options.agent)?;
-        let crashlab = read(&kernel.crashlab())?;
         let dumps = machine.crashkernel_mib.map(|_| {
             let text = |map: PathBuf| std::fs::read_to_string(&map).map_err(io("read", &map));
             let map = kernel.system_map().map(text).transpose()?;
             Ok(Dumps::new(map.as_deref(), &kernel.record.build_id))
         });
         let dumps = dumps.transpose()?;
-        let packing = || io("pack an initramfs with", options.agent);
         let crash = match machine.crashkernel_mib {
             Some(_) => {
                 let crash_kernel = options.crash_kernel.unwrap_or(kernel);
-                let initramfs = image::capture_initramfs(&agent, &modules(crash_kernel)?).map_err(packing())?;
+                let packing = io("pack an initramfs with", options.agent);
+                let initramfs =
+                    image::capture_initramfs(&read(options.agent)?, &modules(crash_kernel)?).map_err(packing)?;
                 Some((read(&crash_kernel.bzimage())?, initramfs))
             }
             None => None,
@@ -242,18 +255,15 @@ impl GuestSource {
         let line = crash_command_line(*cpus, command_line);
         let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash { kernel, initramfs, command_line: &line });
         let program = options.program.map(read).transpose()?;
-        let content = image::Content { agent: &agent, modules: &modules(kernel)?, crashlab: &crashlab };
-        let bytes = image::initramfs(content, crash, program.as_deref()).map_err(packing())?;
-        let images = options.cache.join("images");
-        let initramfs = kept(&images, "cpio", &bytes)?;
-        let vars = options.vars.map(|image| kept(&images, "vars", image)).transpose()?;
-        let [built_in, moves] =
-            kernel.options(["CONFIG_PANIC_TIMEOUT", "CONFIG_RANDOMIZE_BASE"]).map_err(io("read", &kernel.config()))?;
-        let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
         let words = [&kernel.command_line, options.command_line].concat();
+        let [moves] = kernel.options(["CONFIG_RANDOMIZE_BASE"]).map_err(io("read", &kernel.config()))?;
         let may_move = moves == "y" && !words.iter().any(|word| word == STAYS);
-        let append = reset.into_iter().chain(words).collect();
-        let boot = Boot { kernel: kernel.bzimage(), initramfs, append, vars };
+        let boot = Boot::of(kernel, &options, crash, program.as_deref(), words)?;
+        let reader = options.reader.map(|reader| {
+            let words = reader.command_line.clone();
+            let boot = Boot::of(reader, &options, None, None, words)?;
+            Ok(Reader { boot, name: format!("the next boot, of {}@{},", reader.variant, reader.base) })
+        });
         let name = format!("{}@{}", kernel.variant, kernel.base);
         let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.zip(kernel.vmlinux());
@@ -274,6 +284,8 @@ impl GuestSource {
             waits,
             dumps,
             scratch_dirs: Arc::clone(options.scratch_dirs),
+            linux: (kernel.record.source.version.major, kernel.record.source.version.minor),
+            reader: reader.transpose()?,
             may_move,
             kernel: name,
         })
@@ -395,14 +407,44 @@ impl GuestSource {
         }
     }
 
-    /// A boot that finds this record store, these EFI variables, if it has any, and in its RAM whatever `ram` holds.
+    /// Who reads what pstore kept, in words, if that is another kernel.
+    pub(super) fn reader(&self) -> Option<&str> {
+        self.reader.as_ref().map(|reader| reader.name.as_str())
+    }
+
+    /// A boot of the kernel that reads, which finds this record store, these EFI variables, if it has any, and in its RAM whatever
+    /// `ram` holds.
     pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, vars: Option<&'a Path>, ram: Ram<'a>) -> Start<'a> {
-        Start::Boot { of: Booted { vars, ..self.boot.files() }, ram, erst: Some(erst) }
+        let boot = self.reader.as_ref().map_or(&self.boot, |reader| &reader.boot);
+        Start::Boot { of: Booted { vars, ..boot.files() }, ram, erst: Some(erst) }
     }
 
     /// What a guest is booted from, whether trials are restored or not.
     pub(super) fn cold(&self) -> Origin<'_> {
         Origin::Boot(Start::Boot { of: self.boot.files(), ram: Ram::Private, erst: None })
+    }
+}
+
+impl Boot {
+    /// What a boot of a kernel needs, with these words of variant and scenario. Images are packed, or taken from the cache.
+    fn of(
+        kernel: &Kernel,
+        options: &GuestSourceOptions<'_>,
+        crash: Option<image::Crash<'_>>,
+        program: Option<&[u8]>,
+        words: Vec<String>,
+    ) -> Result<Self, GuestSourceError> {
+        let (agent, crashlab) = (read(options.agent)?, read(&kernel.crashlab())?);
+        let content = image::Content { agent: &agent, modules: &modules(kernel)?, crashlab: &crashlab };
+        let packing = io("pack an initramfs with", options.agent);
+        let bytes = image::initramfs(content, crash, program).map_err(packing)?;
+        let images = options.cache.join("images");
+        let initramfs = kept(&images, "cpio", &bytes)?;
+        let vars = options.vars.map(|image| kept(&images, "vars", image)).transpose()?;
+        let [built_in] = kernel.options(["CONFIG_PANIC_TIMEOUT"]).map_err(io("read", &kernel.config()))?;
+        let reset = (built_in == "0" || built_in == "n").then(|| RESET_AFTER_PANIC.to_owned());
+        let append = reset.into_iter().chain(words).collect();
+        Ok(Self { kernel: kernel.bzimage(), initramfs, append, vars })
     }
 }
 

@@ -41,8 +41,8 @@ use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
 use crate::model::{CellKey, Phase, Precondition, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
-use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay};
-use crate::verdict::Tail;
+use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay, background_hinders};
+use crate::verdict::{Hindrances, Tail};
 
 pub use alive::NotAliveReason;
 use caught::caught;
@@ -136,6 +136,8 @@ pub struct Assignment {
     pub order: Vec<OrderAssertion>,
     /// The titles of reports that are allowed, where no others are expected.
     pub splats: Option<Vec<String>>,
+    /// What it does that may keep records from being written.
+    pub hindrances: Hindrances,
     /// What each channel should have kept.
     pub tail: Tail,
     /// Whether the next boot is to read what pstore kept.
@@ -157,6 +159,7 @@ impl Assignment {
         let program = instance.workload.as_ref().map(|workload| workload.lasting).unwrap_or_default();
         let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses)) + program;
         let mut cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
+        cpus.extend(instance.background.iter().flat_map(|load| &load.cpus));
         if let Some(workload) = &instance.workload {
             let all = 0..instance.guest.cpus;
             cpus.extend(all.filter(|cpu| workload.cpus.is_empty() || workload.cpus.contains(cpu)));
@@ -189,11 +192,21 @@ impl Assignment {
             budgets_us: drawn.actors.iter().map(|actor| (actor.name.clone(), actor.action.budget_us())).collect(),
             steps: instance.steps.clone(),
             order: instance.order.clone(),
+            hindrances: hindrances(instance, &drawn.actors),
             tail: tail(instance, &trial.nonce),
             splats: instance.allowed_splats.clone(),
             read_back,
             full_vmcore,
         }
+    }
+}
+
+/// What of it may keep records from being written.
+fn hindrances(instance: &Instance, actors: &[Actor]) -> Hindrances {
+    let of_actor = |actor: &Actor| Some((actor.name.clone(), actor.hinders(instance.guest.pstore)?));
+    Hindrances {
+        actors: actors.iter().filter_map(of_actor).collect(),
+        background: instance.background.as_ref().map(background_hinders),
     }
 }
 
@@ -284,7 +297,7 @@ async fn conclude(
     let mut found = None;
     if assignment.read_back && examined.has_records() {
         let read = next_boot::read(guests, &examined.artifacts).await;
-        examined = examined.after_next_boot(&read, &assignment.tail);
+        examined = examined.after_next_boot(&read, guests.reader(), &assignment.tail);
         found = read.ok();
     }
     let Examined { hung, evidence, verdict, .. } = &examined;
@@ -346,7 +359,7 @@ async fn crash(
             let host_wait = artifacts.waited.map(Waited::share);
             let facts = Facts { ending: ending(&end), host_wait, tracing, capture };
             let build_id = guests.dumps.as_ref().map(|dumps| dumps.build_id.clone()).unwrap_or_default();
-            Ok(Crash { artifacts, facts, hung, build_id })
+            Ok(Crash { artifacts, facts, hung, build_id, linux: guests.linux })
         }
         Err(error) => Err(guest.or_death(error, "its trial was under way").await),
     }

@@ -71,9 +71,24 @@ pub(super) fn best_panic<'a>(pstore: &'a Pstore, tail: &Tail) -> Option<(&'a Dum
         .max_by_key(|(_, verdict)| (goodness(verdict.outcome), verdict.witnesses))
 }
 
+/// At most this many of the things that were wrong with what the next boot found are told.
+const MAX_PROBLEMS: usize = 3;
+
+/// What the next boot made of what pstore kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NextBoot<'a> {
+    /// What it found.
+    pub found: &'a Pstore,
+    /// The records that are there and that it did not read.
+    pub unread: &'a [String],
+    /// Whose boot it is, if the kernel is another one, in words.
+    pub reader: Option<&'a str>,
+}
+
 /// Changes the verdict on what pstore kept if the next boot's kernel does not read as much of it as was decoded here:
-/// then it is unreadable. What is damaged or lost anyway stays that. `unread` are the records that it did not read.
-pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, unread: &[String], tail: &Tail) {
+/// then it is unreadable. What is damaged or lost anyway stays that.
+pub fn judge_next_boot(verdict: &mut ChannelVerdict, next_boot: &NextBoot<'_>, tail: &Tail) {
+    let NextBoot { found, unread, reader } = *next_boot;
     if !matches!(verdict.outcome, ChannelOutcome::Saved | ChannelOutcome::Truncated) {
         return;
     }
@@ -82,11 +97,17 @@ pub fn judge_next_boot(verdict: &mut ChannelVerdict, found: &Pstore, unread: &[S
         return;
     }
     let ChannelVerdict { outcome, witnesses, of, detail, .. } = read;
-    verdict.detail =
-        format!("{} as it is stored, {outcome} {witnesses}/{of} as the next boot reads it: {detail}", verdict.outcome);
-    if let Some(first) = unread.first() {
-        add(&mut verdict.detail, first);
-    }
+    verdict.detail = format!(
+        "{} as it is stored, {outcome} {witnesses}/{of} as {} reads it: {detail}",
+        verdict.outcome,
+        reader.unwrap_or("the next boot")
+    );
+    found
+        .problems
+        .iter()
+        .take(MAX_PROBLEMS)
+        .chain(unread.first())
+        .for_each(|problem| add(&mut verdict.detail, problem));
     (verdict.outcome, verdict.witnesses) = (ChannelOutcome::Unreadable, witnesses);
 }
 
@@ -129,7 +150,8 @@ const fn goodness(outcome: ChannelOutcome) -> u8 {
     }
 }
 
-fn add(detail: &mut String, reason: &str) {
+/// One more reason.
+pub(super) fn add(detail: &mut String, reason: &str) {
     if !detail.is_empty() {
         detail.push_str("; ");
     }

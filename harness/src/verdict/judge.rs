@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::channel::{judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console};
+use super::channel::{
+    NextBoot, add, judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console,
+};
 use super::ends;
+use super::hindered::{self, Circumstances, Hindrances};
 use super::kdump::{ExpectedDump, dumped, judge_kdump, with_last_words};
 use super::meet::{self, ActorInterval};
 use super::order::judge_order;
@@ -45,6 +48,10 @@ pub struct Expected<'a> {
     pub build_id: &'a str,
     /// The titles of reports that are allowed, where no others are expected.
     pub splats: Option<&'a [String]>,
+    /// What the scenario does that may keep records from being written.
+    pub hindrances: &'a Hindrances,
+    /// The kernel's version, major and minor.
+    pub linux: (u32, u32),
 }
 
 /// What is judged of a trial.
@@ -87,12 +94,11 @@ impl TrialVerdict {
         }
     }
 
-    /// The verdict that takes into account what the kernel's next boot found in pstore, and which records of those that are
-    /// there it did not read.
+    /// The verdict that takes into account what the next boot made of what pstore kept.
     #[must_use]
-    pub fn after_next_boot(mut self, found: &Pstore, unread: &[String], tail: &Tail) -> Self {
+    pub fn after_next_boot(mut self, next_boot: &NextBoot<'_>, tail: &Tail) -> Self {
         if let Some(verdict) = self.channels.get_mut(&Channel::Pstore) {
-            judge_next_boot(verdict, found, unread, tail);
+            judge_next_boot(verdict, next_boot, tail);
         }
         self
     }
@@ -103,13 +109,17 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
     let reference = evidence.log.as_ref().map_err(Clone::clone);
     let reference = reference.and_then(|log| ReferenceLog::of(log, expected.tail).map_err(|error| error.to_string()));
     let counts = counts(evidence, expected);
+    let texts = texts(evidence);
     let LogVerdicts { mut channels, difference } = judge_log(evidence, expected, reference.as_ref().ok());
+    if let Some(pstore) = channels.get_mut(&Channel::Pstore).filter(|it| it.outcome != ChannelOutcome::Saved) {
+        let log = texts.first().map(|(_, text)| text.as_ref()).unwrap_or_default();
+        hindrances(evidence, expected, log).iter().for_each(|reason| add(&mut pstore.detail, reason));
+    }
     channels.extend(counts.is_ok().then(|| order(evidence, expected)).flatten().map(|it| (Channel::Order, it)));
     if evidence.facts.ending == Ending::Survived && !expected.ends.survives() {
         // Nobody has died, and nobody has said what is to be left then.
         channels.clear();
     }
-    let texts = texts(evidence);
     let splats = reports(evidence, &texts, expected.tail, expected.splats);
     if expected.splats.is_some() && counts.is_ok() {
         channels.insert(Channel::Splats, judge_splats(&splats));
@@ -165,6 +175,23 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
         Some(fault) => Err(infra(format!("read what pstore wrote to: {fault}"))),
         None => Ok(()),
     }
+}
+
+/// Why the panic's log was not kept by pstore, as far as that is known.
+fn hindrances(evidence: &Evidence, expected: &Expected<'_>, log: &str) -> Vec<String> {
+    let timeline = evidence.timeline.as_ref().and_then(|timeline| timeline.as_ref().ok());
+    let page = evidence.stamps.as_ref().ok();
+    let stamped = page.map(stamped).unwrap_or_default();
+    let calls = page.iter().flat_map(|page| &page.actors).map(|actor| (actor.name.clone(), actor.hits)).collect();
+    hindered::reasons(&Circumstances {
+        log,
+        log_is_whole: evidence.log.is_ok(),
+        timeline,
+        actors: &timeline.map_or_else(|| stamped.clone(), |timeline| meet::intervals(timeline, &stamped)),
+        calls: &calls,
+        hindrances: expected.hindrances,
+        linux: expected.linux,
+    })
 }
 
 /// As crashlab's page tells it.

@@ -14,6 +14,7 @@
 //! Netconsole ─> channel::judge_netconsole ─┤
 //! Contents ─> channel::judge_pstore_console ─┤
 //! Pstore ──> channel::judge_pstore ──┴> tail::judge_text ─> model::ChannelVerdict
+//! log, Timeline, Stamps ─> hindered::reasons ─> why pstore has not kept it
 //! Capture ──> kdump::judge_kdump ────> tail::judge_text ─> model::ChannelVerdict, model::Dumped
 //! Log ─────> retention::ReferenceLog ──────────────> model::KeptLines, of each channel of the log
 //! Timeline ─> order::judge_order ──────> model::ChannelVerdict
@@ -25,6 +26,7 @@
 
 pub mod channel;
 mod ends;
+pub mod hindered;
 mod judge;
 pub mod kdump;
 pub mod meet;
@@ -36,7 +38,8 @@ pub mod tail;
 
 pub use harness_protocol::witness;
 
-pub use channel::{judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console};
+pub use channel::{NextBoot, judge_console, judge_netconsole, judge_next_boot, judge_pstore, judge_pstore_console};
+pub use hindered::Hindrances;
 pub use judge::{Expected, NotCounted, SLOW_HOST, TrialVerdict, judge};
 pub use kdump::{ExpectedDump, dumped, judge_kdump};
 pub use order::judge_order;

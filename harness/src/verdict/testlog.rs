@@ -1,5 +1,6 @@
-//! A guest's log as these tests need it.
+//! A guest's log and its timeline as these tests need them.
 
+use crate::model::timeline::{Event, StepEdge, Timeline};
 use crate::verdict::witness;
 
 /// The trial's nonce.
@@ -37,4 +38,22 @@ pub fn panic(text: &str) -> String {
 /// The panic line of the trial's `panic` actor.
 pub fn own_panic() -> String {
     panic(&format!("crashlab {NONCE}"))
+}
+
+/// Events a millisecond apart, the first one as the faults are fired.
+pub fn timeline(events: &str) -> Timeline {
+    let event = |(number, text): (i64, &str)| {
+        let (what, cpu) = text.split_once('@').unwrap();
+        let (what, edge) = what.strip_suffix(":end").map_or((what, StepEdge::Begin), |what| (what, StepEdge::End));
+        let (step, of) = what.split_once('/').unwrap_or((what, ""));
+        Event {
+            ns: number * 1_000_000,
+            cpu: cpu.parse().unwrap(),
+            step: step.to_owned(),
+            of: of.to_owned(),
+            edge,
+            detail: false,
+        }
+    };
+    Timeline { cpus: 4, events: (0..).zip(events.split_whitespace()).map(event).collect(), ..Timeline::default() }
 }

@@ -79,6 +79,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
             phase: Phase::Drawn,
             templates: 4,
             read_back: false,
+            read_back_kernel: None,
             kdump: false,
             crash_kernel: None,
             full_vmcore: false,

@@ -14,7 +14,7 @@ use harness::model::ChannelOutcome;
 use harness::model::consoles::FurtherConsoles;
 use harness::model::pstore::{Backend, Ramoops};
 use harness::project::{Project as Checkout, cache_dir};
-use harness::verdict::{Tail, judge_next_boot, judge_pstore, witness};
+use harness::verdict::{NextBoot, Tail, judge_next_boot, judge_pstore, witness};
 use harness::{image, parts};
 use harness_testdata as encode;
 
@@ -154,7 +154,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
         assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
         let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
         let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-        judge_next_boot(&mut verdict, &found, &[], &tail);
+        judge_next_boot(&mut verdict, &NextBoot { found: &found, unread: &[], reader: None }, &tail);
         assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());
     }
 }

@@ -25,6 +25,7 @@ mod packs;
 mod prebuilt;
 mod skipped;
 mod splats;
+mod stores;
 mod timelines;
 mod truths;
 mod variants;

@@ -8,6 +8,7 @@
 
 mod capture;
 mod crash_kernel;
+mod efivars;
 mod host;
 mod modules;
 mod workload;
@@ -130,6 +131,7 @@ fn serve(host: &mut Host) -> Result<(), String> {
             Directive::ExitOn(cpu) => exit_on = Some(cpu),
             Directive::ReportAfter(time) => report_after = Some(time),
             Directive::Workload(workload) => program = Some(workload),
+            Directive::Efivars(load) => efivars::start(&load)?,
             Directive::RunOn(cpu) => run_on(cpu)?,
             Directive::Fire { after } => {
                 write_witness_lines(&files, &nonce, witnesses, traced)?;

@@ -36,7 +36,7 @@ fn files_of_the_next_boot() {
     assert_eq!(summary(&pstore), ["Oops#1 (1 part)", "Panic#2 (2 parts)"]);
     assert_eq!(pstore.dumps[1].text(), "old\nnew\n");
     assert_eq!(pstore.dumps[1].parts[0].record_id, 7_712_104_902_735_659_010);
-    assert_eq!(pstore.problems, ["dmesg-ramoops-1.enc.z: no header line `<reason>#<count> Part<part>`"]);
+    assert_eq!(pstore.problems, ["dmesg-ramoops-1.enc.z: the kernel could not inflate it"]);
     assert_eq!(pstore.undecodable, 1);
 }
 

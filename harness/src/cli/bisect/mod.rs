@@ -81,7 +81,7 @@ pub struct Arguments {
     log: Option<PathBuf>,
     /// Resume a bisection: its id, its folder, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang", "panic",
-          "fixed", "replay", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "read_back", "kdump", "crash_kernel",
+          "fixed", "replay", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "read_back", "read_back_kernel", "kdump", "crash_kernel",
           "full_vmcore"])]
     resume: Option<String>,
     #[command(flatten)]

@@ -2,9 +2,11 @@
 
 use super::words::{capital, is_none, lasting, span};
 use crate::model::ends::EndsBy;
+use crate::model::errors::error_in_words;
 use crate::scenario::ends::{self, NMIS, which_is_set};
 use crate::scenario::{
-    Action, Context, Edge, Instance, Lock, Notifier, OopsKind, Planned, PrintLimit, Reboot, Span, Start, Stay,
+    Action, Context, Cpu, Edge, Failing, Instance, Lock, Notifier, OopsKind, Planned, PrintLimit, Reboot, Span, Start,
+    Stay,
 };
 
 /// When the actor does what, in which context; and what becomes of an oops that is not the end.
@@ -17,6 +19,9 @@ pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
     };
     if let Some(what) = injected {
         return format!("{}, QEMU {what}; `{name}` marks when it comes here.", moment(actor, instance));
+    }
+    if let Action::Fail { failing, part, times } = actor.action {
+        return fails(actor, instance, failing, part, times);
     }
     let does = does(actor);
     let mut text = match notifiers(&actor.context) {
@@ -37,6 +42,25 @@ pub(super) fn sentences(actor: &Planned, instance: &Instance) -> String {
         text.push_str(" of it: kernel.panic_on_oops is not set.");
     }
     text
+}
+
+/// Which calls fail, from when on, and how.
+fn fails(actor: &Planned, instance: &Instance, failing: Failing, part: Option<u32>, times: Option<u32>) -> String {
+    let from = from(actor, instance).unwrap_or_else(|| "after firing".to_owned());
+    let function = actor.function(instance.guest.pstore).unwrap_or_default();
+    let calls = match times {
+        Some(1) => format!("the first call of {function}()"),
+        Some(times) => format!("the first {times} calls of {function}()"),
+        None => format!("every call of {function}()"),
+    };
+    let by = if actor.cpu == Cpu::Any { "" } else { " by this CPU" };
+    let of = part.map(|part| format!(" for part {part} of a dump")).unwrap_or_default();
+    let way = match failing {
+        Failing::Error(error) => format!("return {} and do nothing", error_in_words(error)),
+        Failing::Lies => "return success and do nothing".to_owned(),
+        Failing::Torn => "be given half of the record".to_owned(),
+    };
+    format!("`{}` has {calls}{by}{of} {way}, {from}.", actor.name)
 }
 
 /// When an actor acts that does not wait for something to come by.
@@ -163,6 +187,7 @@ fn does(actor: &Planned) -> String {
             format!("waits for one grace period of RCU after the other {}", lasting(stay))
         }
         Action::Call { to } => ended(format!("calls CPU {to}{place} and waits for its answer")),
+        Action::Fail { .. } => "has calls fail".to_owned(),
         Action::Switch { target, up: false } => format!("takes CPU {target} down"),
         Action::Switch { target, up: true } => format!("brings CPU {target} up"),
     }
@@ -191,6 +216,10 @@ const fn held(lock: Lock) -> &'static str {
         Lock::Die => "die_lock, by which one oops report shuts out another,",
         Lock::Module => "a lock of crashlab's own",
         Lock::Logbuf => "logbuf_lock, the log's own,",
+        Lock::Efivars => "efivars_lock, by which one access to an EFI variable shuts out another,",
+        Lock::EfivarsSem => "the spin lock inside of efivars_lock",
+        Lock::EfiRuntime => "efi_runtime_lock, by which one call of the firmware shuts out another,",
+        Lock::EfiRuntimeSem => "the spin lock inside of efi_runtime_lock",
     }
 }
 
@@ -232,6 +261,8 @@ fn passed(name: &str, edge: Edge, instance: &Instance) -> String {
             | Action::Exit,
             Edge::Left,
         ) => "has left",
+        (Action::Fail { .. }, Edge::Entered) => "has had a call fail",
+        (Action::Fail { .. }, Edge::Left) => "has had its last call fail",
         (Action::Switch { up: false, .. }, Edge::Entered) => "has begun to take its CPU down",
         (Action::Switch { up: false, .. }, Edge::Left) => "has taken its CPU down",
         (Action::Switch { up: true, .. }, Edge::Entered) => "has begun to bring its CPU up",

@@ -64,6 +64,7 @@ const fn begins(action: &Action<Span>) -> &'static str {
         Action::Exit => "has the agent end",
         Action::SynchronizeRcu { .. } => "begins to wait for RCU",
         Action::Call { .. } => "begins its call",
+        Action::Fail { .. } => "has a call fail",
         Action::Switch { up: false, .. } => "begins to take its CPU down",
         Action::Switch { up: true, .. } => "begins to bring its CPU up",
     }
@@ -86,6 +87,7 @@ const fn inside(action: &Action<Span>) -> &'static str {
         Action::Mce => "is in its machine check",
         Action::SynchronizeRcu { .. } => "waits for RCU",
         Action::Call { .. } => "waits for its answer",
+        Action::Fail { .. } => "has calls fail",
         Action::Switch { up: false, .. } => "takes its CPU down",
         Action::Switch { up: true, .. } => "brings its CPU up",
     }

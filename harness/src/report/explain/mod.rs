@@ -19,7 +19,8 @@ use crate::model::Params;
 use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::Backend;
 use crate::scenario::{
-    Actor, Cpu, CrashBoot, Drawn, Instance, Knob, Parameter, Planned, Scenario, Span, Workload, at_point, ends,
+    Actor, Cpu, CrashBoot, Drawn, EfivarsAccess, EfivarsLoad, Instance, Knob, Parameter, Planned, Scenario, Span,
+    Workload, at_point, ends,
 };
 
 /// A scenario in sentences. As JSON it is what `harness explain --format json` prints; as text, its [`Display`].
@@ -125,8 +126,12 @@ fn sweep(scenario: &Scenario, meant: &[&Instance]) -> Vec<String> {
 
 /// As if nothing in it had to be drawn.
 fn as_planned(drawn: &Drawn) -> Vec<Planned> {
-    let fixed = |actor: &Actor| actor.map(Cpu::Number(actor.cpu), |_, time| Span::Fixed(*time));
-    drawn.actors.iter().map(fixed).collect()
+    let cpu = |actor: &Actor, planned: &Planned| match planned.cpu {
+        Cpu::Any => Cpu::Any,
+        Cpu::Number(_) | Cpu::AnyOf(_) => Cpu::Number(actor.cpu),
+    };
+    let fixed = |(actor, planned): (&Actor, &Planned)| actor.map(cpu(actor, planned), |_, time| Span::Fixed(*time));
+    drawn.actors.iter().zip(&drawn.instance.actors).map(fixed).collect()
 }
 
 /// An actor each: what of it was drawn, and what for.
@@ -260,14 +265,30 @@ fn cpus(instance: &Instance, actors: &[Planned]) -> Vec<OnCpu> {
             });
         }
     }
+    let anywhere = acts(&Cpu::Any);
     if open.is_empty() && !idle.is_empty() {
         let cpus: Vec<String> = idle.iter().map(|cpu| format!("CPU {cpu}")).collect();
         let verb = if idle.len() == 1 { "has" } else { "have" };
         sections.push(OnCpu { cpu: list(&cpus, "and"), acts: vec![format!("{verb} nothing to do.")] });
     }
     sections.append(&mut open);
+    if !anywhere.is_empty() {
+        sections.push(OnCpu { cpu: "Whichever CPU comes by".to_owned(), acts: anywhere });
+    }
+    sections.extend(instance.background.as_ref().map(background));
     sections.extend(instance.workload.as_ref().map(|workload| program(instance, workload)));
     sections
+}
+
+/// What user space does all the while.
+fn background(load: &EfivarsLoad) -> OnCpu {
+    let cpus: Vec<String> = load.cpus.iter().map(|cpu| format!("CPU {cpu}")).collect();
+    let what = match load.access {
+        EfivarsAccess::Read => "reads all EFI variables",
+        EfivarsAccess::Write => "rewrites an EFI variable",
+    };
+    let act = format!("From before all is fired, a thread of the agent's {what}, over and over again.");
+    OnCpu { cpu: list(&cpus, "and"), acts: vec![act] }
 }
 
 /// What the user's program does, as far as that is known.

@@ -87,6 +87,11 @@ actors:
   - cpu-down: { name: off, cpu: 0, target: 3, at: 2s }
   - cpu-up: { name: up, cpu: 0, target: 3, after: { actor: off, edge: left } }
   - spin: { name: then, cpu: 0, for: 1us, after: { actor: up, edge: left } }
+  - fail: { name: full, in: backend-write, error: ENOSPC, part: 2 }
+  - fail: { name: liar, cpu: 1, in: backend-write, kind: lies, times: forever, after: { actor: w, edge: left } }
+  - fail: { name: half, cpu: 1, in: backend-write, kind: torn, times: 3 }
+  - fail: { name: nvram, in: { function: virt_efi_set_variable_nb }, error: EFI_DEVICE_ERROR, at: 5ms }
+  - warn: { name: behind, cpu: 2, after: { actor: full, edge: left } }
 expect: []
 "
         )

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness_protocol::{Lock, OopsKind, Reboot};
+use harness_protocol::{Failure, Lock, OopsKind, Reboot};
 
 /// What an actor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,15 @@ pub enum Action<T = Duration> {
         /// The other one.
         to: u32,
     },
+    /// Calls of a function fail.
+    Fail {
+        /// How.
+        failing: Failing,
+        /// Only those for the record of this part of a dump, from 1.
+        part: Option<u32>,
+        /// How many; all, if that is not said.
+        times: Option<u32>,
+    },
     /// Its thread takes a CPU down, or brings it up.
     Switch {
         /// The CPU.
@@ -79,6 +88,28 @@ pub enum Action<T = Duration> {
         /// It comes up.
         up: bool,
     },
+}
+
+/// How a function fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failing {
+    /// It returns this in place of what it does.
+    Error(i64),
+    /// It returns success in place of what it does.
+    Lies,
+    /// It does what it does with half of the record that it is given.
+    Torn,
+}
+
+impl Failing {
+    /// What crashlab is told.
+    pub const fn kind(self) -> Failure {
+        match self {
+            Self::Error(_) => Failure::Error,
+            Self::Lies => Failure::Lies,
+            Self::Torn => Failure::Torn,
+        }
+    }
 }
 
 /// How long an actor stays in its critical section.
@@ -118,6 +149,7 @@ impl<T> Action<T> {
             Self::Mce => harness_protocol::Action::Mce,
             Self::SynchronizeRcu { .. } => harness_protocol::Action::SynchronizeRcu,
             Self::Call { .. } => harness_protocol::Action::Call,
+            Self::Fail { .. } => harness_protocol::Action::Fail,
             Self::Switch { up: false, .. } => harness_protocol::Action::CpuDown,
             Self::Switch { up: true, .. } => harness_protocol::Action::CpuUp,
         }
@@ -146,6 +178,7 @@ impl<T> Action<T> {
             | Self::Exit
             | Self::Mce
             | Self::Call { .. }
+            | Self::Fail { .. }
             | Self::Switch { .. }
             | Self::Print { limit: PrintLimit::Count(_), .. } => None,
         }
@@ -153,11 +186,17 @@ impl<T> Action<T> {
 
     /// Whether its section has no end: its CPU does not come back, or stays for ever.
     pub const fn never_leaves(&self) -> bool {
-        let dies = matches!(
+        let goes_on = matches!(
             self,
-            Self::Oops { .. } | Self::Panic | Self::Reboot { .. } | Self::Exhaust | Self::Exit | Self::Mce
+            Self::Oops { .. }
+                | Self::Panic
+                | Self::Reboot { .. }
+                | Self::Exhaust
+                | Self::Exit
+                | Self::Mce
+                | Self::Fail { times: None, .. }
         );
-        dies || matches!(self.stay(), Some(Stay::Forever))
+        goes_on || matches!(self.stay(), Some(Stay::Forever))
     }
 }
 
@@ -165,7 +204,8 @@ impl Action {
     /// The time it is asked to stay in its critical section, in microseconds; `u64::MAX` if that is not known
     /// beforehand, or for ever. 0 for what takes no time, and for what never comes back.
     ///
-    /// A call lasts as long as the other CPU takes, and a grace period as long as all of them.
+    /// A call lasts as long as the other CPU takes, a grace period as long as all of them, and who has calls fail waits for
+    /// the last of them.
     pub fn budget_us(&self) -> u64 {
         match self {
             Self::Oops { .. }
@@ -179,6 +219,7 @@ impl Action {
             Self::Print { limit: PrintLimit::Count(_), .. }
             | Self::SynchronizeRcu { .. }
             | Self::Call { .. }
+            | Self::Fail { .. }
             | Self::Switch { .. } => u64::MAX,
             Self::Print { .. } | Self::Spin { .. } | Self::Hold { .. } | Self::Block { .. } | Self::Harvest { .. } => {
                 match self.stay() {

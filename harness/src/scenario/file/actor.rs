@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::scenario::scalar::{Scalar, Swept};
 use crate::scenario::{Edge, Lock, OopsKind, Reboot as How, schema};
-use crate::yaml::At;
+use crate::yaml::{At, Mark};
 
 /// Something that is done on a CPU.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub(in crate::scenario) enum ActorFile {
     SynchronizeRcu(Stay),
     /// The CPU calls another one and waits for its answer.
     Call(Call),
+    /// Calls of a function of the kernel's fail.
+    Fail(Fail),
     /// A thread takes another CPU down.
     CpuDown(Switch),
     /// A thread brings another CPU up.
@@ -268,6 +270,54 @@ pub(in crate::scenario) struct Call {
     pub after: Option<After>,
 }
 
+/// A function that fails.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("not" = schema::both("at", "after"), "oneOf" = schema::one_of(&["error", "kind"])))]
+pub(in crate::scenario) struct Fail {
+    /// What the other parts of the file call it.
+    #[schemars(with = "schema::ActorName")]
+    pub name: At<String>,
+    /// The CPU whose calls fail. Default: all of them.
+    #[serde(default = "any_cpu")]
+    pub cpu: At<CpuFile>,
+    /// The function: `backend-write`, with which pstore's back end writes a record, or one by its name.
+    #[serde(rename = "in")]
+    pub context: At<Swept<ContextFile>>,
+    /// What it returns in place of what it does: an error, such as -28 or ENOSPC, or a status of EFI's, such as
+    /// EFI_DEVICE_ERROR.
+    #[schemars(with = "Option<schema::Scalar>")]
+    pub error: Option<At<Scalar>>,
+    /// How it fails otherwise.
+    pub kind: Option<At<Swept<FailureFile>>>,
+    /// Only calls for the record of this part of a dump, from 1, the newest text. Default: any.
+    #[schemars(with = "Option<schema::SweptNumber>")]
+    pub part: Option<At<Scalar>>,
+    /// How many calls fail, or `forever`. Default: 1.
+    #[schemars(with = "Option<schema::Times>")]
+    pub times: Option<At<Scalar>>,
+    /// From when on, counted from the moment all actors are fired.
+    #[schemars(with = "Option<schema::DrawnDuration>")]
+    pub at: Option<At<Scalar>>,
+    /// From when on, counted from what another actor does.
+    pub after: Option<After>,
+}
+
+fn any_cpu() -> At<CpuFile> {
+    At { value: CpuFile::Any, mark: Mark::default() }
+}
+
+/// How a function fails without an error.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Failure")]
+pub(in crate::scenario) enum FailureFile {
+    /// It returns success, and does nothing.
+    Lies,
+    /// It is given half of the record.
+    Torn,
+}
+
 /// A CPU that is taken down or brought up.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -356,6 +406,8 @@ pub(in crate::scenario) enum CpuFile {
     AllOthers,
     All,
     Parameter(String),
+    /// Whichever comes by; not written.
+    Any,
 }
 
 impl CpuFile {
@@ -452,6 +504,9 @@ impl ActorFile {
             | Self::Hold(Hold { name, cpu, context, at, after, .. })
             | Self::Print(Print { name, cpu, context, at, after, .. }) => {
                 Common { name, cpu, context: context.as_ref(), at: at.as_ref(), after: after.as_ref() }
+            }
+            Self::Fail(Fail { name, cpu, context, at, after, .. }) => {
+                Common { name, cpu, context: Some(context), at: at.as_ref(), after: after.as_ref() }
             }
             Self::Nmi(Nmi { name, cpu, at, after, .. })
             | Self::Exit(Bare { name, cpu, at, after })

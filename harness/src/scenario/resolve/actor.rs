@@ -8,14 +8,15 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::Point;
 use crate::model::ParamValue;
+use crate::model::errors::{MAX_ERRNO, error_named};
 use crate::scenario::cast::Role;
 use crate::scenario::file::actor::{
-    ActorFile, After, Call, Common, ContextFile, Hold, Oops, Print, Reboot as RebootFile, Switch,
+    ActorFile, After, Call, Common, ContextFile, Fail, FailureFile, Hold, Oops, Print, Reboot as RebootFile, Switch,
 };
 use crate::scenario::instance::Planned;
 use crate::scenario::scalar::{Scalar, Swept};
 use crate::scenario::{
-    Action, Actor, Context, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay, rules, units,
+    Action, Actor, Context, Failing, Notifier, OopsKind, PrintLimit, Reboot, Span, Start, Stay, rules, units,
 };
 use crate::yaml::{At, InputError, Mark, visible};
 
@@ -23,6 +24,8 @@ use crate::yaml::{At, InputError, Mark, visible};
 const MAX_OOPSES: u32 = 64;
 /// More messages than any guest prints before its deadline.
 const MAX_MESSAGES: u32 = 100_000_000;
+/// More parts than any dump has, and more calls than any guest makes before its deadline.
+const MAX_CALLS: u32 = 1_000_000;
 
 const NONE: Span = Span::Fixed(Duration::ZERO);
 
@@ -84,9 +87,49 @@ impl Point<'_> {
                 }
                 Action::Call { to: to.value }
             }
+            ActorFile::Fail(fail) => Action::Fail {
+                failing: self.failing(fail)?,
+                part: fail.part.as_ref().map(|part| self.count(part, MAX_CALLS)).transpose()?,
+                times: fail.times.as_ref().map_or(Ok(Some(1)), |times| self.times(times))?,
+            },
             ActorFile::CpuDown(Switch { target, .. }) => Action::Switch { target: self.target(target)?, up: false },
             ActorFile::CpuUp(Switch { target, .. }) => Action::Switch { target: self.target(target)?, up: true },
         })
+    }
+
+    fn failing(&self, Fail { name, error, kind, .. }: &Fail) -> Result<Failing, InputError> {
+        match (error, kind) {
+            (Some(error), None) => self.error(error).map(Failing::Error),
+            (None, Some(kind)) => Ok(match *self.named(kind, "a way to fail")?.0 {
+                FailureFile::Lies => Failing::Lies,
+                FailureFile::Torn => Failing::Torn,
+            }),
+            (Some(_), Some(_)) | (None, None) => {
+                let cause = format!("`{}` has to have one of `error` and `kind`", name.value);
+                let hint = "say what the function returns, as in `error: ENOSPC`, or `kind: lies` or `kind: torn`";
+                Err(self.source.error(name.mark, cause, Some(hint.to_owned())))
+            }
+        }
+    }
+
+    /// What a function returns that fails.
+    fn error(&self, written: &At<Scalar>) -> Result<i64, InputError> {
+        let (value, mark) = self.value(written)?;
+        let error = match &value {
+            ParamValue::Number(number) => Some(*number).filter(|number| (-MAX_ERRNO..0).contains(number)),
+            ParamValue::Text(name) => error_named(name),
+        };
+        error.ok_or_else(|| {
+            let cause = format!("`{}` is no error", visible(&value.to_string()));
+            let hint = format!("it is a number from -{MAX_ERRNO} to -1, or a name such as ENOSPC or EFI_DEVICE_ERROR");
+            self.source.error(mark, cause, Some(hint))
+        })
+    }
+
+    /// How many calls fail; all, if none.
+    fn times(&self, written: &At<Scalar>) -> Result<Option<u32>, InputError> {
+        let (value, _) = self.value(written)?;
+        if value.to_string() == "forever" { Ok(None) } else { self.count(written, MAX_CALLS).map(Some) }
     }
 
     /// What is named as it is written, or by the value of a parameter; and the place of whichever it is.

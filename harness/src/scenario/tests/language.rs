@@ -47,6 +47,11 @@ fn every_action() {
   - block: { name: b, cpu: 2, for: forever, at: 0ms }
   - harvest: { name: c, cpu: 2, for: 2s, at: 0ms }
   - nmi: { name: n, cpu: 0, after: { actor: p, delay: 5ms } }
+  - fail: { name: refused, in: backend-write, error: ENOSPC }
+  - fail: { name: torn, cpu: 1, in: backend-write, kind: torn, part: 2, times: forever }
+  - fail: { name: lies, in: backend-write, kind: lies, times: 3, after: { actor: w, edge: left } }
+  - fail: { name: firmware, cpu: 0, in: { function: virt_efi_set_variable_nb }, error: EFI_DEVICE_ERROR }
+  - fail: { name: number, cpu: 0, in: { function: f }, error: -4095 }
   - cpu-down: { name: off, cpu: 0, target: 3, at: 0ms }
   - cpu-up: { name: on, cpu: 0, target: 3, after: { actor: off, edge: left } }
 "), @"
@@ -61,8 +66,13 @@ fn every_action() {
     arm r reboot cpu=0 in=notifier-first
     arm b block cpu=2 in=thread for_us=ever at_us=0
     arm c harvest cpu=2 in=thread for_us=2000000 at_us=0
+    arm refused fail cpu=any in=function function=erst_writer kind=error error=-28 part=any count=1
+    arm torn fail cpu=1 in=function function=erst_writer kind=torn part=2
+    arm firmware fail cpu=0 in=function function=virt_efi_set_variable_nb kind=error error=-9223372036854775801 count=1
+    arm number fail cpu=0 in=function function=f kind=error error=-4095 count=1
     arm off cpu-down cpu=0 in=thread target=3 at_us=0
     arm n nmi cpu=0
+    arm lies fail cpu=any in=function function=erst_writer kind=lies part=any count=3 after=w edge=left delay_us=0
     arm on cpu-up cpu=0 in=thread target=3 after=off edge=left delay_us=0
     ");
 }
@@ -191,7 +201,20 @@ fn in_a_context_where_something_comes_by_an_actor_needs_no_time() {
 
 #[test]
 fn every_lock() {
-    let locks = ["pstore-buf", "erst", "console", "console-sem", "uart-port", "die", "module", "logbuf"];
+    let locks = [
+        "pstore-buf",
+        "erst",
+        "console",
+        "console-sem",
+        "uart-port",
+        "die",
+        "module",
+        "logbuf",
+        "efivars",
+        "efivars-sem",
+        "efi-runtime",
+        "efi-runtime-sem",
+    ];
     let actor = |lock| format!("  - hold: {{ name: {lock}, cpu: 0, lock: {lock}, for: 1us, at: 0ms }}\n");
     let zone =
         "  - hold: { name: zone, cpu: 0, lock: ramoops-zone, in: { function: persistent_ram_write }, for: 1us }\n";
@@ -205,6 +228,10 @@ fn every_lock() {
     arm die hold cpu=0 in=thread lock=die for_us=1 at_us=0
     arm module hold cpu=0 in=thread lock=module for_us=1 at_us=0
     arm logbuf hold cpu=0 in=thread lock=logbuf for_us=1 at_us=0
+    arm efivars hold cpu=0 in=thread lock=efivars for_us=1 at_us=0
+    arm efivars-sem hold cpu=0 in=thread lock=efivars-sem for_us=1 at_us=0
+    arm efi-runtime hold cpu=0 in=thread lock=efi-runtime for_us=1 at_us=0
+    arm efi-runtime-sem hold cpu=0 in=thread lock=efi-runtime-sem for_us=1 at_us=0
     arm zone hold cpu=0 in=function function=persistent_ram_write lock=ramoops-zone for_us=1
     ");
 }
@@ -231,6 +258,36 @@ fn what_the_actors_need_is_added_to_what_the_file_says() {
         spinning: vec![Lock::UartPort],
     };
     assert_eq!(only(&scenario).needs, expected);
+}
+
+#[test]
+fn a_back_end_fails_where_pstore_calls_it() {
+    let functions = |guest: &str| {
+        let scenario = scenario("  - fail: { name: f, in: backend-write, kind: lies }\n", guest);
+        let instance = only(&scenario);
+        (instance.needs.functions.clone(), instance.draw(0).to_guest(NONCE, 0, Firing::default()))
+    };
+    for (guest, function) in [("", "erst_writer"), ("guest: { pstore: { ramoops: {} } }\n", "ramoops_pstore_write")] {
+        let (needed, told) = functions(guest);
+        assert_eq!(needed, [function]);
+        assert!(told.contains(&format!("arm f fail cpu=any in=function function={function} ")), "{told}");
+    }
+}
+
+#[test]
+fn errors_and_ways_to_fail_may_be_parameters() {
+    let actors = "  - fail: { name: f, cpu: $cpu, in: backend-write, error: $error, times: $times, part: $part }\n";
+    let more = "params: { error: [EBUSY, -28], times: [2, forever], part: [1], cpu: [any-other] }\n";
+    let told: Vec<String> = scenario(&format!("{actors}  - oops: {{ name: o, cpu: all-others, at: 0ms }}"), more)
+        .points()
+        .iter()
+        .map(|point| {
+            let scenario = scenario(&format!("{actors}  - oops: {{ name: o, cpu: all-others, at: 0ms }}"), more);
+            let text = scenario.at(point).unwrap().draw(0).to_guest(NONCE, 0, Firing::default());
+            text.lines().find_map(|line| line.split_once("kind=error ")).unwrap().1.to_owned()
+        })
+        .collect();
+    assert_eq!(told, ["error=-16 part=1 count=2", "error=-16 part=1", "error=-28 part=1 count=2", "error=-28 part=1"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn wrong_keys() {
     2 | titel: a title
       | ^^^^^
 
-    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
+    hint: did you mean `title`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, ends-by, panic-line, params, knobs, actors, background, workload, meet, steps, order, expect)
     ");
     assert_snapshot!(with("delay: 50ms", "dealy: 50ms"), @"
     reading scenarios/bad.yaml: unknown key `dealy` in `actors[2].panic.after`
@@ -104,7 +104,7 @@ fn wrong_keys() {
     15 |   - opps: { name: oops, cpu: 1, at: 0ms }
        |     ^^^^
 
-    hint: did you mean `oops`? (known: oops, panic, warn, spin, hold, print, reboot, block, harvest, nmi, exhaust, exit, mce, synchronize-rcu, call, cpu-down, cpu-up)
+    hint: did you mean `oops`? (known: oops, panic, warn, spin, hold, print, reboot, block, harvest, nmi, exhaust, exit, mce, synchronize-rcu, call, fail, cpu-down, cpu-up)
     ");
     assert_snapshot!(with("- enters-during:", "- enters_during:"), @"
     reading scenarios/bad.yaml: `meet[0]` cannot be `enters_during`
@@ -143,7 +143,7 @@ fn missing_keys() {
     19 | expects:
        | ^^^^^^^
 
-    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, ends-by, panic-line, params, knobs, actors, workload, meet, steps, order, expect)
+    hint: did you mean `expect`? (known: name, title, why, source, tags, guest, deadline, quiet, waits, needs, ends-by, panic-line, params, knobs, actors, background, workload, meet, steps, order, expect)
     ");
 }
 

@@ -114,6 +114,7 @@ fn options() -> TrialOptions {
         templates: None,
         phase: Phase::Drawn,
         read_back: false,
+        read_back_kernel: None,
         kdump: false,
         crash_kernel: None,
         full_vmcore: false,

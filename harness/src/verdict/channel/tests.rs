@@ -82,7 +82,7 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
         let mut verdict = ChannelVerdict::new(stored, witnesses, OF, "as it was".to_owned());
         let found = pstore::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes())));
         let unread: Vec<String> = files.iter().skip(1).map(|(name, _)| format!("{name} is not there")).collect();
-        judge_next_boot(&mut verdict, &found, &unread, &tail);
+        judge_next_boot(&mut verdict, &NextBoot { found: &found, unread: &unread, reader: None }, &tail);
         (verdict.outcome, verdict.witnesses, verdict.detail)
     };
     let whole = format!("Panic#1 Part1\n{old}{new}");
@@ -103,7 +103,7 @@ fn what_the_next_boot_does_not_read_is_unreadable() {
             Unreadable,
             0,
             "truncated as it is stored, corrupt 0/12 as the next boot reads it: no panic dump; no other either; \
-             1 undecodable record"
+             1 undecodable record; dmesg-erst-1.enc.z: the kernel could not inflate it"
         )
     );
     let (_, _, detail) = after(Saved, OF, &[("dmesg-erst-1", &newest), ("console-erst-1", "")]);

@@ -57,6 +57,8 @@ fn judged(left: &Left) -> TrialVerdict {
         deadline: Duration::from_secs(30),
         build_id: "",
         splats: None,
+        hindrances: &Hindrances::default(),
+        linux: (6, 12),
     };
     judge(&Evidence::decode(&raw, left.facts.clone()), &expected)
 }
@@ -156,7 +158,9 @@ fn what_the_next_boot_finds_counts_too() {
     let mut saved = left(Ending::ByItself, 0, 1);
     saved.erst = Erst::new(8, 8192).with(Some(1), &encode::cper_record(1, encode::DMESG, log.as_bytes())).bytes();
     let outcome = |files: &[(&str, &[u8])]| {
-        let verdict = judged(&saved).after_next_boot(&pstore::from_files(files.iter().copied()), &[], &saved.tail);
+        let found = pstore::from_files(files.iter().copied());
+        let next_boot = NextBoot { found: &found, unread: &[], reader: None };
+        let verdict = judged(&saved).after_next_boot(&next_boot, &saved.tail);
         match verdict.outcome() {
             TrialOutcome::Counted { channels, .. } => channels[&Channel::Pstore].outcome,
             other => panic!("{other:?}"),
@@ -222,6 +226,8 @@ proptest! {
             deadline: Duration::from_secs(30),
             build_id: "",
             splats: None,
+            hindrances: &Hindrances::default(),
+            linux: (6, 12),
         };
         let verdict = judge(&evidence, &expected);
         prop_assert_eq!(verdict.channels.contains_key(&Channel::PstoreConsole), ramoops);

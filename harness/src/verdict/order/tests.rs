@@ -4,30 +4,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::timeline::AbsentStep;
 use crate::model::timeline::STEPS;
+use crate::verdict::testlog::timeline;
 
 /// Stock 6.12 with four CPUs; CPU 1 has oopsed and dumped before CPU 0 panics.
 const STOCK: &str = "kmsg_dump@1 kmsg_dump:end@1 actor/panic@0 panic@0 panic_cpu@0 crash_kexec@0 crash_kexec:end@0 \
     smp_send_stop@0 stop_ipi@1 stopped@1 stop_ipi@3 stopped@3 stop_ipi@2 stopped@2 smp_send_stop:end@0 \
     panic_notifiers@0 notifier/a@0 notifier/a:end@0 notifier/b@0 notifier/b:end@0 sys_info@0 sys_info:end@0 \
     kmsg_dump@0 dumper/pstore_dump@0 dumper/pstore_dump:end@0 kmsg_dump:end@0 console_unblank@0 emergency_restart@0";
-
-/// Events a millisecond apart, the first one as the faults are fired.
-fn timeline(events: &str) -> Timeline {
-    let event = |(number, text): (i64, &str)| {
-        let (what, cpu) = text.split_once('@').unwrap();
-        let (what, edge) = what.strip_suffix(":end").map_or((what, StepEdge::Begin), |what| (what, StepEdge::End));
-        let (step, of) = what.split_once('/').unwrap_or((what, ""));
-        Event {
-            ns: number * 1_000_000,
-            cpu: cpu.parse().unwrap(),
-            step: step.to_owned(),
-            of: of.to_owned(),
-            edge,
-            detail: false,
-        }
-    };
-    Timeline { cpus: 4, events: (0..).zip(events.split_whitespace()).map(event).collect(), ..Timeline::default() }
-}
 
 /// `notifier/a:end after panic`
 fn moment(text: &str) -> Moment {

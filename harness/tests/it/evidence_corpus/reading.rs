@@ -9,7 +9,7 @@ use harness::evidence::stamps::Stamps;
 use harness::evidence::{Evidence, Facts, RawEvidence, RawPstore, console};
 use harness::model::Channel;
 use harness::model::ends::Ends;
-use harness::verdict::{Expected, NotCounted, TrialVerdict, judge};
+use harness::verdict::{Expected, Hindrances, NotCounted, TrialVerdict, judge};
 
 use super::case::Case;
 
@@ -36,6 +36,8 @@ pub fn reading(case: &Case) -> String {
         deadline: Duration::from_secs(30),
         build_id: "",
         splats: None,
+        hindrances: &Hindrances::default(),
+        linux: (6, 12),
     };
     let verdict = judge(&evidence, &expected);
     let mut out = String::new();

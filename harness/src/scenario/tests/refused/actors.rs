@@ -173,6 +173,63 @@ fn cpus_that_cannot_be_switched() {
 }
 
 #[test]
+fn what_cannot_fail_or_not_so() {
+    let choose = "say what the function returns, as in `error: ENOSPC`, or `kind: lies` or `kind: torn`";
+    let error = "it is a number from -4095 to -1, or a name such as ENOSPC or EFI_DEVICE_ERROR";
+    let named = "let it fail `in: backend-write`, or in a function by its name, `in: { function: NAME }`";
+    for (fail, cause, hint) in [
+        ("in: backend-write", "`x` has to have one of `error` and `kind`", choose),
+        ("in: backend-write, error: -5, kind: lies", "`x` has to have one of `error` and `kind`", choose),
+        ("in: backend-write, error: 5", "`5` is no error", error),
+        ("in: backend-write, error: 0", "`0` is no error", error),
+        ("in: backend-write, error: -4096", "`-4096` is no error", error),
+        ("in: backend-write, error: enospc", "`enospc` is no error", error),
+        (
+            "in: backend-write, error: EFI_NOT_READY",
+            "`x` is no firmware there",
+            "name an error of the kernel's, such as ENOSPC",
+        ),
+        ("in: backend-write, kind: error", "`error` cannot be a way to fail", ""),
+        ("in: thread, kind: lies, at: 0ms", "`x` is no function there", named),
+        ("in: dumper, kind: lies", "`x` is no function there", named),
+        (
+            "in: { function: f }, kind: torn",
+            "`x` may be given no record there",
+            "`part` and `kind: torn` are for `in: backend-write`",
+        ),
+        (
+            "in: { function: f }, error: -5, part: 1",
+            "`x` may be given no record there",
+            "`part` and `kind: torn` are for `in: backend-write`",
+        ),
+        ("in: backend-write, error: -5, times: 0", "`0` cannot be a count", "it is a whole number from 1 to 1000000"),
+        ("in: backend-write, error: -5, part: 0", "`0` cannot be a count", "it is a whole number from 1 to 1000000"),
+        (
+            "cpu: 2, in: backend-write, error: -5",
+            "nothing dumps the log on CPU 2, so `x` never acts",
+            "put an `oops` or a `panic` on this CPU",
+        ),
+    ] {
+        let said = with("  - panic: { name", &format!("  - fail: {{ name: x, {fail} }}\n  - panic: {{ name"));
+        assert_eq!(in_short(&said), (cause.to_owned(), hint.to_owned()), "{fail}");
+    }
+}
+
+#[test]
+fn locks_that_are_slept_for() {
+    for lock in ["console", "efivars", "efi-runtime"] {
+        let hold = format!(
+            "  - hold: {{ name: x, cpu: 2, lock: {lock}, in: hardirq, for: 1ms, at: 0ms }}\n  - panic: {{ name"
+        );
+        assert_eq!(
+            in_short(&with("  - panic: { name", &hold)).0,
+            "`x` may have to sleep until it has the lock, which only a thread can",
+            "{lock}"
+        );
+    }
+}
+
+#[test]
 fn its_pstore() {
     let zones = |zones: &str| with("memory: 256MiB", &format!("pstore: {{ ramoops: {{ {zones} }} }}"));
     assert_snapshot!(zones("record: 48KiB"), @"
