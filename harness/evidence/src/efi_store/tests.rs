@@ -220,6 +220,33 @@ fn what_was_being_written_is_told_with_its_dump() {
     assert_eq!((told.len(), undecodable, told[4].as_str()), (5, 9, "and 5 more of these"));
 }
 
+/// As seen on a busy host: the ACPI timer began anew while a panic was dumped, some seconds after its oops.
+#[test]
+fn a_clock_that_goes_back_makes_no_other_dump() {
+    let parts = [("Oops", 1, 1, 75), ("Oops", 1, 2, 76), ("Panic", 2, 1, 78), ("Panic", 2, 2, 80), ("Panic", 2, 3, 75)];
+    let variable = |(reason, count, part, seconds): (&str, u32, u32, u64)| {
+        let name = format!("dump-type0-{part}-{count}-{}-D", 1_796_073_700 + seconds);
+        (name, format!("{reason}#{count} Part{part}\n{part}\n").into_bytes())
+    };
+    let variables = parts.map(variable);
+    let image = variables.iter().fold(flash(), |flash, (name, data)| flash.with_dump(name, data)).bytes();
+    let want = [
+        ("Oops#1 (2 parts)".to_owned(), "2\n1\n".to_owned()),
+        ("Panic#2 (3 parts)".to_owned(), "3\n2\n1\n".to_owned()),
+    ];
+    let shown = |pstore: Pstore| pstore.dumps.iter().map(|dump| (dump.to_string(), dump.text())).collect::<Vec<_>>();
+    assert_eq!(shown(dump(&image)), want);
+    // By their names alone, too.
+    assert_eq!(
+        shown(pstore::from_efi_variables(variables.iter().map(|(name, data)| (name.as_str(), &data[..])))),
+        want
+    );
+    // The next boot's counts begin anew, within the same minute.
+    let again = variable(("Oops", 1, 1, 99));
+    let two = variables.iter().chain([&again]).map(|(name, data)| (name.as_str(), &data[..]));
+    assert_eq!(shown(pstore::from_efi_variables(two))[2].0, "Oops#1 (1 part)");
+}
+
 #[test]
 fn what_was_there_before_is_not_the_trials() {
     let before = flash().with_dump(&NAME.replace("1764", "1664"), &part(1, "of an earlier boot\n"));

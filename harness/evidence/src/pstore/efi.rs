@@ -1,5 +1,7 @@
 //! Dumps in EFI variables: which of a store's variables belong together, and what became of those that are not there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Pstore, Raw, Reader, Reason};
 use crate::efi_store::{self, DumpName, LINUX_CRASH, State};
 
@@ -88,26 +90,39 @@ pub(super) fn efi_id(id: u64) -> DumpName {
     }
 }
 
-/// Tells dumps from each other whose parts come in the order in which they were written. Their names alone do not: counts
-/// begin anew with each boot, and a slow write takes seconds, so that parts of one dump differ in theirs.
+/// Tells dumps from each other by the names of their parts. Those alone say little: counts begin anew with each boot, and parts
+/// of one dump differ in their times where the write is slow. Their clock may even go back, because nobody keeps the time any
+/// more: the ACPI timer begins anew after 4.7 seconds.
 #[derive(Default)]
 pub(super) struct Runs {
     number: u64,
-    last: Option<DumpName>,
+    /// The last dump of each count.
+    last: BTreeMap<u32, Run>,
+}
+
+/// A dump, as far as its parts have come.
+struct Run {
+    number: u64,
+    parts: BTreeSet<u32>,
+    /// When the last of them was written, in Unix seconds.
+    seconds: u64,
 }
 
 impl Runs {
     /// Between two parts of one dump less time passes, in seconds: one takes half a second where flash is slow.
     const PAUSE: u64 = 60;
 
-    /// The number of the dump that the next part is of.
+    /// The number of the dump that the next part is of: the last one of its count, if that does not have such a part yet.
     pub(super) fn of(&mut self, name: &DumpName) -> u64 {
-        let goes_on = self.last.is_some_and(|last| {
-            let passed = name.seconds.checked_sub(last.seconds);
-            last.count == name.count && last.part < name.part && passed.is_some_and(|passed| passed < Self::PAUSE)
-        });
-        self.number += u64::from(!goes_on);
-        self.last = Some(*name);
+        let DumpName { part, count, seconds, .. } = *name;
+        let goes_on = |run: &&mut Run| run.seconds.abs_diff(seconds) < Self::PAUSE && !run.parts.contains(&part);
+        if let Some(run) = self.last.get_mut(&count).filter(goes_on) {
+            run.parts.insert(part);
+            run.seconds = seconds;
+            return run.number;
+        }
+        self.number += 1;
+        self.last.insert(count, Run { number: self.number, parts: [part].into(), seconds });
         self.number
     }
 }
