@@ -130,6 +130,7 @@ impl<C, T> Actor<C, T> {
             (Action::Fail { .. }, Context::BackendWrite) => Some(match pstore {
                 Backend::Erst => "erst_writer",
                 Backend::Ramoops(_) => "ramoops_pstore_write",
+                Backend::Efi(_) => "efi_pstore_write",
             }),
             _ => self.context.function(pstore),
         }

@@ -14,7 +14,6 @@ use super::order::judge_order;
 use super::retention::{ReferenceLog, text_of_dump, text_of_pstore};
 use super::splats::{first_panic, judge_splats, reports, texts};
 use super::tail::Tail;
-use crate::evidence::pstore::Pstore;
 use crate::evidence::stamps::{Action, Actor, Stamps};
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Evidence, place_console};

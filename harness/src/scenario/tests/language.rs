@@ -267,7 +267,11 @@ fn a_back_end_fails_where_pstore_calls_it() {
         let instance = only(&scenario);
         (instance.needs.functions.clone(), instance.draw(0).to_guest(NONCE, 0, Firing::default()))
     };
-    for (guest, function) in [("", "erst_writer"), ("guest: { pstore: { ramoops: {} } }\n", "ramoops_pstore_write")] {
+    for (guest, function) in [
+        ("", "erst_writer"),
+        ("guest: { pstore: { ramoops: {} } }\n", "ramoops_pstore_write"),
+        ("guest: { pstore: efi }\n", "efi_pstore_write"),
+    ] {
         let (needed, told) = functions(guest);
         assert_eq!(needed, [function]);
         assert!(told.contains(&format!("arm f fail cpu=any in=function function={function} ")), "{told}");
