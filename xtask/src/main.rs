@@ -90,7 +90,8 @@ fn test() -> Result<()> {
     set_up()?;
     lint()?;
     // Tests that crash guests build their kernels themselves, in the cache. Those that need neither come before them.
-    step("tests", cargo(&["test", "--workspace", "--locked"]))
+    // Here no program that reads the harness's reports may be missing.
+    step("tests", cargo(&["test", "--workspace", "--locked"]).env("HARNESS_READERS", "all"))
 }
 
 /// Unit tests and the integration tests of `it`: what needs a kernel or a guest is in another binary, `on_guests`.
@@ -153,9 +154,13 @@ fn soak(arguments: &[String]) -> Result<()> {
 const FOR_TESTS: [(&str, &str); 4] =
     [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
 
+/// Packages that only the tests need and that have no program: by these GitLab and others read JUnit.
+const LIBRARIES_FOR_TESTS: [&str; 2] = ["ruby-activesupport", "python3-junitparser"];
+
 /// Installs what tests need, and what the harness needs.
 fn set_up() -> Result<()> {
     need(&FOR_TESTS)?;
+    install(&LIBRARIES_FOR_TESTS.into_iter().filter(|package| !is_installed(package)).collect::<Vec<_>>())?;
     // With the features that the tests ask for, so that nothing is compiled once more for them.
     step("build", cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
     let harness = std::env::current_exe().context("find the harness beside this program")?.with_file_name("harness");
@@ -166,11 +171,16 @@ fn set_up() -> Result<()> {
 fn need(programs: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> =
         programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    install(&missing)
+}
+
+/// Installs packages, if there are any.
+fn install(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
     step("package lists", &mut apt(&["update"]))?;
-    let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
+    let install = [&["install", "-y", "--no-install-recommends"][..], missing].concat();
     step(&missing.join(", "), &mut apt(&install))
 }
 
@@ -182,6 +192,13 @@ fn preflight(mut harness: Command) -> Result<()> {
 /// Whether there is such a program: not all of them know `--version`.
 fn is_there(program: &str) -> bool {
     Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether a package is installed.
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat", "${db:Status-Status}", package]);
+    query.output().is_ok_and(|output| output.stdout == b"installed")
 }
 
 /// apt-get, by sudo unless we are root.

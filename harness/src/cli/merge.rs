@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::project::{project, results};
+use super::reports::ReportArguments;
 use super::{Failure, Global, outcome};
 use crate::results::{MergeError, Parts, Run};
 use crate::session::{RunOutcome, command_line, write_reports};
@@ -18,6 +19,8 @@ pub struct Arguments {
     /// The runs: their folders, or their ids
     #[arg(required = true, value_name = "DIR")]
     runs: Vec<String>,
+    #[command(flatten)]
+    reported: ReportArguments,
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -29,7 +32,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let runs = arguments.runs.iter().map(open).collect::<Result<_, _>>().map_err(MergeError::Read)?;
     let parts = Parts::read(runs)?;
     let merged = parts.merge(&results, SystemTime::now(), command_line())?;
-    let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
+    let (summary, judged, _) =
+        write_reports(merged.run(), merged.info(), merged.place(), &arguments.reported.options())?;
     let run = merged.publish()?;
     let (planned, finished) = (parts.planned(), parts.recorded());
     let merged = RunOutcome { run, summary, judged, planned, finished, failed: false };

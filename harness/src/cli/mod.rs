@@ -23,6 +23,7 @@ mod project;
 mod quickstart;
 mod read;
 mod report;
+mod reports;
 mod run;
 mod timeline;
 mod trial;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::compare::show;
 use super::options::{BuildArguments, TreeArguments, TrialArguments};
 use super::project::{catalogue, project, results, session};
+use super::reports::ReportArguments;
 use super::{FOUND, Failure, Global, Output, outcome};
 use crate::compare::{self, Side};
 use crate::kernel::{self, TreeBases};
@@ -78,6 +79,8 @@ pub struct Arguments {
     built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
+    #[command(flatten)]
+    reported: ReportArguments,
 }
 
 /// When a run has enough trials.
@@ -97,7 +100,7 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let (outcome, tree) = match &arguments.resume {
-        Some(name) => (resume(global, name, arguments.trials_as.jobs()).await?, None),
+        Some(name) => (resume(global, name, &arguments).await?, None),
         None => begin(global, &arguments).await?,
     };
     outcome::print(&outcome, global.format)?;
@@ -166,16 +169,19 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Op
     if let Some(Until { at_most, .. }) = until {
         selection.trials = at_most;
     }
-    let session = session(global, catalogue, options).await?;
+    let mut session = session(global, catalogue, options).await?;
+    session.reports = arguments.reported.options();
     Ok((session.run(Request { selection: &selection, suite, shard, until }).await?, tree))
 }
 
-async fn resume(global: &Global, name: &str, jobs: Option<u32>) -> Result<RunOutcome, Failure> {
+async fn resume(global: &Global, name: &str, arguments: &Arguments) -> Result<RunOutcome, Failure> {
     let project = project(global)?;
     let resumable = Resumable::open(Run::find(&results(global, &project), name)?)?;
-    let options = TrialOptions::again(resumable.info(), jobs);
+    let options = TrialOptions::again(resumable.info(), arguments.trials_as.jobs());
     let catalogue = Catalogue::load(project)?.with_crash_kernels(options.kdump).with_guests_of(&resumable.kernels())?;
-    session(global, catalogue, options).await?.resume(resumable).await
+    let mut session = session(global, catalogue, options).await?;
+    session.reports = arguments.reported.options();
+    session.resume(resumable).await
 }
 
 /// The part of the plan that is run here. Nothing is left out unasked, but who forgot to ask is told.

@@ -129,6 +129,31 @@ pub struct QemuInfo {
     pub full_vmcore: bool,
 }
 
+impl QemuInfo {
+    /// The words of a command line by which trials are run in the same way; without the number of templates, which a single
+    /// trial does not have.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec!["--accel".to_owned(), self.accelerator.clone(), "--time".to_owned(), self.time.clone()];
+        if self.phase != Phase::default() {
+            words.extend(["--phase".to_owned(), self.phase.to_string()]);
+        }
+        let switches = [
+            ("--cold", self.cold),
+            ("--read-back", self.read_back),
+            ("--kdump", self.kdump),
+            ("--full-vmcore", self.full_vmcore),
+        ];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.to_owned()));
+        if let Some(variant) = &self.crash_kernel {
+            words.extend(["--crash-kernel".to_owned(), variant.clone()]);
+        }
+        if !self.traced {
+            words.extend(["--trace", "off"].map(str::to_owned));
+        }
+        words
+    }
+}
+
 const fn fixed() -> Phase {
     Phase::Fixed
 }

@@ -12,4 +12,5 @@ mod evidence_corpus;
 mod kernel_store;
 mod old_run;
 mod read;
+mod readers;
 mod scale;
