@@ -3,11 +3,12 @@
 mod checkpatch;
 mod debian;
 mod dist;
+mod kernel_source;
 mod kvm;
 mod qemus;
 mod root;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -91,7 +92,9 @@ fn test() -> Result<()> {
     lint()?;
     // Tests that crash guests build their kernels themselves, in the cache. Those that need neither come before them.
     // Here no program that reads the harness's reports may be missing.
-    step("tests", cargo(&["test", "--workspace", "--locked"]).env("HARNESS_READERS", "all"))
+    let kunit = kernel_source()?.join(kernel_source::KUNIT);
+    let mut tests = cargo(&["test", "--workspace", "--locked"]);
+    step("tests", tests.env("HARNESS_READERS", "all").env("HARNESS_KUNIT", kunit))
 }
 
 /// Unit tests and the integration tests of `it`: what needs a kernel or a guest is in another binary, `on_guests`.
@@ -101,7 +104,7 @@ fn quick() -> Result<()> {
 
 fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
-    step("crashlab under checkpatch.pl", checkpatch::check(&checkpatch_script()?)?)?;
+    step("crashlab under checkpatch.pl", checkpatch::check(&kernel_source()?.join(kernel_source::CHECKPATCH))?)?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
     // `--all-targets` leaves out what `cargo test` does.
     let soak = ["clippy", "--package", "harness", "--test", "soak", "--locked", "--", "--deny", "warnings"];
@@ -118,14 +121,19 @@ fn lint() -> Result<()> {
     )
 }
 
-/// It is a part of the kernel's source, which may have to be installed.
-fn checkpatch_script() -> Result<PathBuf> {
-    if let Some(script) = checkpatch::script()? {
-        return Ok(script);
+/// Scripts of the kernel's source, which may have to be installed.
+fn kernel_source() -> Result<PathBuf> {
+    if let Some(folder) = kernel_source::folder()? {
+        return Ok(folder);
     }
     preflight(cargo(&["run", "--quiet", "--locked", "--package", "harness", "--"]))?;
-    checkpatch::script()?
-        .context("crashlab under checkpatch.pl: there is no source of a kernel to take the script from")
+    kernel_source::folder()?.context("there is no source of a kernel to take scripts from")
+}
+
+/// The checkout.
+fn checkout() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
 }
 
 fn versions() -> Result<()> {
@@ -154,8 +162,9 @@ fn soak(arguments: &[String]) -> Result<()> {
 const FOR_TESTS: [(&str, &str); 4] =
     [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
 
-/// Packages that only the tests need and that have no program: by these GitLab and others read JUnit.
-const LIBRARIES_FOR_TESTS: [&str; 2] = ["ruby-activesupport", "python3-junitparser"];
+/// Packages that only the tests need and that have no program: by these GitLab and others read JUnit, and a reader of kcidb is
+/// installed.
+const LIBRARIES_FOR_TESTS: [&str; 3] = ["ruby-activesupport", "python3-junitparser", "python3-venv"];
 
 /// Installs what tests need, and what the harness needs.
 fn set_up() -> Result<()> {

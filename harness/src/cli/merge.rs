@@ -8,7 +8,7 @@ use super::project::{project, results};
 use super::reports::ReportArguments;
 use super::{Failure, Global, outcome};
 use crate::results::{MergeError, Parts, Run};
-use crate::session::{RunOutcome, command_line, write_reports};
+use crate::session::{Recorded, RunOutcome, command_line, write_reports};
 
 /// Join the runs of a plan's shards into one.
 ///
@@ -24,6 +24,7 @@ pub struct Arguments {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let options = arguments.reported.options()?;
     let results = results(global, &project(global)?);
     let open = |name: &String| {
         let folder = Path::new(name);
@@ -32,12 +33,11 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let runs = arguments.runs.iter().map(open).collect::<Result<_, _>>().map_err(MergeError::Read)?;
     let parts = Parts::read(runs)?;
     let merged = parts.merge(&results, SystemTime::now(), command_line())?;
-    let (summary, judged, _) =
-        write_reports(merged.run(), merged.info(), merged.place(), &arguments.reported.options())?;
+    let Recorded { summary, judged, known, .. } = write_reports(merged.run(), merged.info(), merged.place(), &options)?;
     let run = merged.publish()?;
     let (planned, finished) = (parts.planned(), parts.recorded());
-    let merged = RunOutcome { run, summary, judged, planned, finished, failed: false };
-    outcome::print(&merged, global.format)?;
+    let merged = RunOutcome { run, summary, judged, known, planned, finished, failed: false };
+    arguments.reported.tell(&merged, global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");
     }

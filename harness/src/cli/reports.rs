@@ -1,9 +1,13 @@
 //! How reports of a run are written, on the command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::report::JunitForm;
-use crate::session::ReportOptions;
+use super::{Failure, Output, outcome, print};
+use crate::known::KnownList;
+use crate::report::{JunitForm, KnownAs, MARKDOWN_BYTES, run_markdown, within};
+use crate::session::{Recorded, ReportOptions, RunOutcome};
+use crate::yaml::Problems;
 
 /// How reports of a run are written.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,17 +18,72 @@ pub struct ReportArguments {
     /// The most that junit.xml may have. Beyond it the ends of consoles are shortened, in all cases alike [default: 25MiB]
     #[arg(long, value_name = "SIZE")]
     junit_limit: Option<Size>,
+    #[command(flatten)]
+    known: KnownArguments,
+    /// What becomes of failures in that file in junit.xml
+    #[arg(long, value_enum, value_name = "STATUS", default_value_t, requires = "known")]
+    known_as: KnownAs,
+    #[command(flatten)]
+    markdown: MarkdownArguments,
+}
+
+/// Failures that are known.
+#[derive(Debug, Clone, clap::Args)]
+pub struct KnownArguments {
+    /// A list of failures that are known: they do not count as failures, unless they are worse than they were recorded.
+    /// `harness known` writes and checks it
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+}
+
+impl KnownArguments {
+    /// The list, if there is one.
+    pub fn list(&self) -> Result<Option<KnownList>, Failure> {
+        Ok(self.known.as_deref().map(KnownList::load).transpose().map_err(Problems::into_first)?)
+    }
+}
+
+/// Markdown beside what is shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MarkdownArguments {
+    /// Write what came of it as Markdown too; with `-` to standard output, in place of what is shown there. At most 60,000
+    /// bytes, for the summary of a CI job: beyond that rows are left out, and counted
+    #[arg(long, value_name = "FILE|-")]
+    markdown: Option<PathBuf>,
 }
 
 impl ReportArguments {
     /// The options: what is not named is as the environment says.
-    pub fn options(&self) -> ReportOptions {
+    pub fn options(&self) -> Result<ReportOptions, Failure> {
         let here = ReportOptions::here(|name| std::env::var(name).ok());
-        ReportOptions {
+        Ok(ReportOptions {
             form: self.junit_form.unwrap_or(here.form),
             limit: self.junit_limit.map_or(here.limit, |Size(bytes)| bytes),
+            known: self.known.list()?,
+            known_as: self.known_as,
             ..here
+        })
+    }
+}
+
+impl ReportArguments {
+    /// Says what came of a run, as `format` says and as Markdown where that is asked for.
+    pub fn tell(&self, outcome: &RunOutcome, format: Output) -> Result<(), Failure> {
+        let text = || Ok(run_markdown(&Recorded::read(outcome.run.clone(), self.known.list()?)?.reported()));
+        if self.markdown.write(text)? { Ok(()) } else { outcome::print(outcome, format) }
+    }
+}
+
+impl MarkdownArguments {
+    /// Writes the text where it is asked for. Whether that is standard output.
+    pub fn write(&self, text: impl FnOnce() -> Result<String, Failure>) -> Result<bool, Failure> {
+        let Some(path) = &self.markdown else { return Ok(false) };
+        let text = within(&text()?, MARKDOWN_BYTES);
+        if path.as_os_str() == "-" {
+            return print(&text).map(|()| true);
         }
+        let failed = |error| Failure::host(format!("write Markdown to {}: {error}", path.display()));
+        std::fs::write(path, text).map_err(failed).map(|()| false)
     }
 }
 

@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::cases::{Cell, Reported, State, end};
 use super::console::printable;
 use super::repeat::Repeat;
+use crate::known::Left;
 use crate::model::{CellKey, Channel, assignments};
-use crate::results::{KernelInfo, RunInfo};
+use crate::results::KernelInfo;
 
 /// Characters that the schema lets a log excerpt have.
 const EXCERPT: usize = 16_384;
@@ -62,6 +63,7 @@ pub fn kcidb(input: &Kcidb) -> (Value, Vec<String>) {
     let kernels: BTreeMap<(&str, &str), &KernelInfo> =
         info.kernels.iter().map(|kernel| ((kernel.variant.as_str(), kernel.base.as_str()), kernel)).collect();
     let (mut checkouts, mut builds, mut tests) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let (mut issues, mut incidents) = (BTreeMap::new(), Vec::new());
     let mut not_built = BTreeSet::new();
     for cell in &cells {
         let CellKey { variant, base, .. } = cell.key();
@@ -72,7 +74,14 @@ pub fn kcidb(input: &Kcidb) -> (Value, Vec<String>) {
         };
         let checkout = input.checkout(kernel, source);
         let build = input.build(kernel, &id_of(&checkout));
-        tests.extend(cell.channels().map(|channel| input.test(cell, channel, &id_of(&build))));
+        for channel in cell.channels() {
+            let test = input.test(cell, channel, &id_of(&build));
+            if let Some((issue, present)) = input.issue(cell, channel) {
+                incidents.push(input.incident(&id_of(&issue), &id_of(&test), present));
+                issues.insert(id_of(&issue), issue);
+            }
+            tests.push(test);
+        }
         checkouts.insert(id_of(&checkout), checkout);
         builds.insert(id_of(&build), build);
     }
@@ -81,6 +90,8 @@ pub fn kcidb(input: &Kcidb) -> (Value, Vec<String>) {
         "checkouts": checkouts.into_values().collect::<Vec<_>>(),
         "builds": builds.into_values().collect::<Vec<_>>(),
         "tests": tests,
+        "issues": issues.into_values().collect::<Vec<_>>(),
+        "incidents": incidents,
     });
     (submission, not_built.into_iter().collect())
 }
@@ -146,7 +157,7 @@ impl Kcidb<'_> {
         let (status, why) = match &state {
             State::Met => ("PASS", None),
             State::Measured => ("DONE", None),
-            State::Failed(why) => ("FAIL", Some(why)),
+            State::Failed(why) | State::Known { why, .. } => ("FAIL", Some(why)),
             State::Broke(why) => ("MISS", Some(why)),
             // Where the kernel lacks what the scenario needs, or the faults did not meet, it is not applicable.
             State::Skipped(why) if cell.counted.skipped.is_some() || cell.counted.trials > 0 => ("SKIP", Some(why)),
@@ -185,6 +196,45 @@ impl Kcidb<'_> {
                     "again": trial.map(|trial| Repeat::of(info, trial).command),
                 },
             }),
+        )
+    }
+
+    /// The known failure that a test is one of, and whether the test shows it: not if it passes again.
+    fn issue(&self, cell: &Cell, channel: Channel) -> Option<(Value, bool)> {
+        let known = self.reported.known?;
+        let (place, present) = match (known.of(cell.key(), channel), cell.state(channel)) {
+            (Some((known, _)), _) => (known.place(), true),
+            (None, State::Met) => {
+                let passes = |(place, left): &&(usize, Left)| {
+                    *left == Left::Passes && known.list.entries[*place].fits(cell.key(), channel)
+                };
+                (known.findings.left.iter().find(passes)?.0, false)
+            }
+            (None, _) => return None,
+        };
+        let entry = &known.list.entries[place];
+        let issue = self.object(
+            &format!(
+                "issue-{}",
+                short(&digest(&format!("{} {} {} {}", entry.scenario, entry.variant, entry.channel, entry.link)))
+            ),
+            json!({
+                "version": 1,
+                "report_url": entry.link,
+                "report_subject": format!("{} fails in {} on {}", entry.channel, entry.scenario, entry.variant),
+                "culprit": {"code": true, "tool": false, "harness": false},
+                "comment": entry.note.as_deref().map(clean),
+                "misc": {"since": entry.since.to_string()},
+            }),
+        );
+        Some((issue, present))
+    }
+
+    fn incident(&self, issue: &str, test: &str, present: bool) -> Value {
+        let own = |id: &str| id.rsplit_once("harness-").map_or(id.to_owned(), |(_, own)| own.to_owned());
+        self.object(
+            &format!("{}-{}", own(issue), own(test)),
+            json!({"issue_id": issue, "issue_version": 1, "test_id": test, "present": present}),
         )
     }
 

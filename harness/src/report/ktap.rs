@@ -7,9 +7,9 @@ use super::repeat::Repeat;
 use crate::model::Channel;
 use crate::results::{KernelInfo, RunInfo};
 
-/// What the kernel's reader, `tools/testing/kunit/kunit_parser.py`, would take for something else than a diagnostic line, wherever it
-/// stands: the end of a kernel's output, a subtest. A guest may say all of that.
-const NO_DIAGNOSTICS: [&str; 4] =
+/// What means something to the kernel's reader, `tools/testing/kunit/kunit_parser.py`, wherever in a line it stands, or behind a
+/// `#`: the end of a kernel's output, a subtest. A guest may say all of that.
+const MEANS_SOMETHING: [&str; 4] =
     ["Subtest:", "List of all partitions:", "Kernel panic - not syncing: VFS:", "reboot: System halted"];
 
 /// The run as KTAP.
@@ -52,6 +52,10 @@ impl Result {
             State::Failed(_) => Self { ok: false, directive: None },
             State::Broke(why) => Self { ok: false, directive: Some(("ERROR", why.clone())) },
             State::Skipped(why) => Self { ok: true, directive: Some(("SKIP", why.clone())) },
+            // The kernel's reader knows no XFAIL and goes by the first word, as kselftest.h writes it.
+            State::Known { link, since, .. } => {
+                Self { ok: true, directive: Some(("XFAIL", format!("{link} since {since}"))) }
+            }
         }
     }
 
@@ -75,7 +79,7 @@ impl Result {
 fn told(info: &RunInfo, cell: &Cell, channel: Channel, state: &State) -> Vec<String> {
     let mut told: Vec<String> = cell.figures(channel).lines().map(str::to_owned).collect();
     let telling = match state {
-        State::Failed(_) | State::Broke(_) => cell.telling_trial(channel),
+        State::Failed(_) | State::Known { .. } | State::Broke(_) => cell.telling_trial(channel),
         State::Met | State::Measured | State::Skipped(_) => None,
     };
     if let Some(trial) = telling {
@@ -102,14 +106,15 @@ fn facts(info: &RunInfo) -> Vec<String> {
 
 /// A line that is only to be read by people.
 fn diagnostic(line: &str) -> String {
-    let mut line = printable(line.as_bytes()).replace('\n', " ");
-    for words in NO_DIAGNOSTICS {
-        line = line.replace(words, &words.replace(':', "\\x3a"));
-    }
-    format!("# {line}").trim_end().to_owned()
+    format!("# {}", harmless(&printable(line.as_bytes()).replace('\n', " "))).trim_end().to_owned()
 }
 
 /// Text in a result's line, in which `#` begins a directive.
 fn description(text: &str) -> String {
-    one_line(text).replace('#', "\\x23").trim().to_owned()
+    harmless(&one_line(text)).replace('#', "\\x23").trim().to_owned()
+}
+
+fn harmless(text: &str) -> String {
+    let escape = |text: String, words: &&str| text.replace(words, &words.replace(':', "\\x3a"));
+    MEANS_SOMETHING.iter().fold(text.to_owned(), escape)
 }

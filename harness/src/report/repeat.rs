@@ -43,6 +43,32 @@ impl fmt::Display for Repeat {
     }
 }
 
+/// The words of a command that runs the same trials again: as the run was asked for, with its seed; of a merged run its suite or
+/// its scenarios and variants.
+pub fn run_again(info: &RunInfo) -> Vec<String> {
+    let mut words = vec!["harness".to_owned()];
+    let asked = info.command.get(1..).unwrap_or_default();
+    if info.merged_from.is_empty() && asked.first().is_some_and(|word| word == "run") {
+        words.extend_from_slice(asked);
+    } else {
+        words.push("run".to_owned());
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        match &info.suite {
+            Some(suite) => add("--suite", suite.clone()),
+            None => info.scenarios.iter().for_each(|scenario| add("--scenario", scenario.name.clone())),
+        }
+        for KernelInfo { variant, base, .. } in &info.kernels {
+            add("--variant", format!("{variant}@{base}"));
+        }
+        add("--trials", info.trials_per_cell.to_string());
+        words.extend(info.qemu.words());
+    }
+    if !words.iter().any(|word| word == "--seed" || word.starts_with("--seed=")) {
+        words.extend(["--seed".to_owned(), info.seed.to_string()]);
+    }
+    words
+}
+
 fn needs(info: &RunInfo, CellKey { variant, base, .. }: &CellKey) -> Vec<String> {
     let mut needs = Vec::new();
     let asked = Asked::of(variant);
@@ -81,6 +107,18 @@ mod tests {
         info.qemu.cold = true;
         info.qemu.kdump = true;
         assert_snapshot!(Repeat::of(&info, &record).command.split_once("b' ").unwrap().1, @"--accel tcg --time real --cold --kdump --seed 18446744073709551612");
+    }
+
+    #[test]
+    fn a_run_is_asked_for_again_as_it_was() {
+        let asked = |command: &[&str]| {
+            let command = command.iter().map(|&word| word.to_owned()).collect();
+            run_again(&RunInfo { command, seed: 7, ..info(vec![]) }).join(" ")
+        };
+        assert_eq!(asked(&["./harness", "run", "--suite", "quick"]), "harness run --suite quick --seed 7");
+        assert_eq!(asked(&["harness", "run", "--seed=7", "--tree", "."]), "harness run --seed=7 --tree .");
+        let merged = "harness run --suite quick --variant stock@6.12 --trials 20 --accel tcg --time real --seed 7";
+        assert_eq!(asked(&["harness", "merge", "a", "b"]), merged);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::results::{CellSummary, PlannedCell, Run, RunInfo, Summary, judge};
 
 mod junit;
 mod order;
+mod others;
 mod skipped;
 mod templates;
 
@@ -336,8 +337,9 @@ fn report_for(form: JunitForm, limit: usize, info: &RunInfo, trials: &[TrialReco
     let judged = judge(&summary, &info.cells);
     let picture = |trial| vec![format!("results/{trial}.svg")];
     let report = Junit {
-        reported: Reported { info, summary: &summary, notes: &notes, judged: &judged },
+        reported: Reported { info, summary: &summary, notes: &notes, judged: &judged, known: None },
         form,
+        known_as: KnownAs::default(),
         limit,
         console_tail: &|_| Some(console.to_vec()),
         attachments: &|trial| if form == JunitForm::Plain { Vec::new() } else { picture(trial) },

@@ -33,6 +33,7 @@ mod trial;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
+use crate::known::Recognised;
 use crate::model::CellKey;
 use crate::plan::{self, Plan, Selection, Shard};
 use crate::results::{Finished, HarnessInfo, Judged, Run, Summary, SummaryBuilder, Until};
@@ -49,7 +50,7 @@ pub use self::kernels::{Kernels, kernels_to_pack};
 pub use self::options::{TrialOptions, TrialsOfACell};
 pub use self::qemu::{BuiltKernel, QemuRig, kernel, machine};
 pub use self::record::{command_line, harness_info};
-pub use self::reports::{ReportOptions, write_reports};
+pub use self::reports::{Recorded, ReportOptions, write_reports};
 pub use self::resume::Resumable;
 pub use self::rig::{NoKernel, Rig};
 pub use self::trial::Tried;
@@ -102,6 +103,8 @@ pub struct RunOutcome {
     pub summary: Summary,
     /// What of it was expected.
     pub judged: Vec<Judged>,
+    /// What of its failures is known, if there is a list of them.
+    pub known: Option<Recognised>,
     /// Trials that were planned.
     pub planned: u64,
     /// Trials that were finished.
@@ -168,9 +171,9 @@ impl<R: Rig> Session<R> {
         let reported = write_reports(&run, &info, run.folder(), &self.reports);
         let resumable = |failure: Failure| failure.resumable(run.id());
         ended.map_err(resumable)?;
-        let (summary, judged, finished) = reported.map_err(resumable)?;
+        let Recorded { summary, judged, known, finished, .. } = reported.map_err(resumable)?;
         let (planned, finished) = (schedule.planned(), finished.len());
-        Ok(RunOutcome { run, summary, judged, planned, finished, failed })
+        Ok(RunOutcome { run, summary, judged, known, planned, finished, failed })
     }
 
     /// Runs round after round, until the schedule has enough or the user wants an end.

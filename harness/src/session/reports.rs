@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::evidence::{console, place_console};
 use crate::failure::Failure;
+use crate::known::{KnownList, Recognised};
 use crate::model::TrialRecord;
-use crate::report::{Junit, JunitForm, Reported, TAIL_BYTES, TrialNotes, junit};
+use crate::report::{Junit, JunitForm, KnownAs, Reported, TAIL_BYTES, TrialNotes, junit};
 use crate::results::{self, CONSOLE, Finished, Judged, Run, RunInfo, Summary, judge};
 use crate::timeline::{View, timeline_svg};
 
 /// How reports are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ReportOptions {
     /// For whom `junit.xml` is.
     pub form: JunitForm,
@@ -19,6 +20,10 @@ pub struct ReportOptions {
     pub limit: usize,
     /// The folder that GitLab wants paths to begin in.
     pub project: Option<PathBuf>,
+    /// Failures that are known.
+    pub known: Option<KnownList>,
+    /// What becomes of them in `junit.xml`.
+    pub known_as: KnownAs,
 }
 
 /// What GitLab takes of a report with room to spare (30 MB).
@@ -32,7 +37,7 @@ const PICTURES: usize = 200;
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        Self { form: JunitForm::Plain, limit: LIMIT, project: None }
+        Self { form: JunitForm::Plain, limit: LIMIT, project: None, known: None, known_as: KnownAs::default() }
     }
 }
 
@@ -44,7 +49,7 @@ impl ReportOptions {
             (None, Some(_)) => JunitForm::Jenkins,
             (None, None) => JunitForm::Plain,
         };
-        Self { form, limit: LIMIT, project: environment("CI_PROJECT_DIR").map(PathBuf::from) }
+        Self { form, project: environment("CI_PROJECT_DIR").map(PathBuf::from), ..Self::default() }
     }
 
     /// A path as the report's reader wants it, if the reader can make use of it.
@@ -60,25 +65,72 @@ impl ReportOptions {
     }
 }
 
+/// A run as it lies on the disk, counted and judged.
+pub struct Recorded {
+    /// Its folder.
+    pub run: Run,
+    /// What went into it.
+    pub info: RunInfo,
+    /// What was counted.
+    pub summary: Summary,
+    /// What is told of its single trials.
+    pub notes: TrialNotes,
+    /// What of it was expected.
+    pub judged: Vec<Judged>,
+    /// What of its failures is known, if there is a list of them.
+    pub known: Option<Recognised>,
+    /// Which trials are there.
+    pub finished: Finished,
+}
+
+impl Recorded {
+    /// Reads a run through, which may have been cut short.
+    pub fn read(run: Run, known: Option<KnownList>) -> Result<Self, Failure> {
+        let info = run.info()?;
+        Self::read_as(run, info, known)
+    }
+
+    fn read_as(run: Run, info: RunInfo, known: Option<KnownList>) -> Result<Self, Failure> {
+        let (summary, finished) = run.tally()?;
+        let judged = judge(&summary, &info.cells);
+        let notes = TrialNotes::of(run.trials()?, &finished)?;
+        let known = known.map(|list| Recognised { findings: list.judge(&info, &summary, &judged), list });
+        Ok(Self { run, info, summary, notes, judged, known, finished })
+    }
+
+    /// As reports take it.
+    pub fn reported(&self) -> Reported<'_> {
+        let Self { info, summary, notes, judged, known, .. } = self;
+        Reported { info, summary, notes, judged, known: known.as_ref() }
+    }
+
+    /// The end of a trial's console, as much as reports show of it; none if it was not kept.
+    pub fn console_tail(&self, trial: u64) -> Option<Vec<u8>> {
+        self.run.console_tail(trial, TAIL_BYTES).ok().flatten()
+    }
+
+    /// The names of the files that were kept of a trial, by name.
+    pub fn artifacts(&self, trial: u64) -> Vec<String> {
+        let entries = std::fs::read_dir(self.run.artifacts(trial)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+}
+
 /// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`. `place` is where the run's folder will be
 /// found.
-pub fn write_reports(
-    run: &Run,
-    info: &RunInfo,
-    place: &Path,
-    options: &ReportOptions,
-) -> Result<(Summary, Vec<Judged>, Finished), Failure> {
-    let (summary, finished) = run.tally()?;
-    run.write_summary(&summary)?;
-    let judged = judge(&summary, &info.cells);
-    let notes = TrialNotes::of(run.trials()?, &finished)?;
-    let reported = Reported { info, summary: &summary, notes: &notes, judged: &judged };
+pub fn write_reports(run: &Run, info: &RunInfo, place: &Path, options: &ReportOptions) -> Result<Recorded, Failure> {
+    let recorded = Recorded::read_as(run.clone(), info.clone(), options.known.clone())?;
+    run.write_summary(&recorded.summary)?;
+    let reported = recorded.reported();
     let attached = attachments(run, place, options, &reported);
     let report = junit(&Junit {
         reported,
         form: options.form,
+        known_as: options.known_as,
         limit: options.limit,
-        console_tail: &|trial| run.console_tail(trial, TAIL_BYTES).ok().flatten(),
+        console_tail: &|trial| recorded.console_tail(trial),
         attachments: &|trial| attached.get(&trial).cloned().unwrap_or_default(),
     });
     let report = report.map_err(Failure::host)?;
@@ -87,7 +139,7 @@ pub fn write_reports(
         let (path, limit) = (path.display(), options.limit >> 10);
         tracing::warn!("{path} has {} KiB, and cannot be made shorter to have {limit}", report.len() >> 10);
     }
-    Ok((summary, judged, finished))
+    Ok(recorded)
 }
 
 /// The files to be shown with each trial that the report tells of, the most telling one first: what its CPUs did, as a
@@ -132,7 +184,7 @@ mod tests {
                 set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
             })
         };
-        assert_eq!(here(&[]), ReportOptions::default());
+        assert_eq!(here(&[]).form, JunitForm::Plain);
         assert_eq!(here(&[("JENKINS_URL", "https://ci.example/")]).form, JunitForm::Jenkins);
         let gitlab = here(&[("GITLAB_CI", "true"), ("CI_PROJECT_DIR", "/builds/p")]);
         let shown = |options: &ReportOptions, path: &str| options.shown(Path::new(path));

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use harness::model::TrialRecord;
-use harness::report::{Junit, JunitForm, Reported, TAIL_BYTES, TrialNotes, junit};
+use harness::report::{Junit, JunitForm, KnownAs, Reported, TAIL_BYTES, TrialNotes, junit};
 use harness::results::{Parts, Run, judge};
 
 use crate::common::text;
@@ -68,8 +68,9 @@ fn child() {
     let judged = judge(&summary, &info.cells);
     let notes = TrialNotes::of(run.trials().unwrap(), &finished).unwrap();
     let report = Junit {
-        reported: Reported { info: &info, summary: &summary, notes: &notes, judged: &judged },
+        reported: Reported { info: &info, summary: &summary, notes: &notes, judged: &judged, known: None },
         form: JunitForm::Plain,
+        known_as: KnownAs::default(),
         limit: 25 << 20,
         console_tail: &|trial| run.console_tail(trial, TAIL_BYTES).unwrap(),
         attachments: &|_| Vec::new(),

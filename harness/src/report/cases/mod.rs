@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::console::one_line;
 use super::templates;
+use crate::known::{Known, Recognised};
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, assignments};
 use crate::results::{CellSummary, Judged, Judgement, RunInfo, Summary};
 use crate::stats::percent;
@@ -25,6 +26,8 @@ pub struct Reported<'a> {
     pub notes: &'a TrialNotes,
     /// Its expectations, judged: [`crate::results::judge`].
     pub judged: &'a [Judged],
+    /// Failures that are known, if there is a list of them.
+    pub known: Option<&'a Recognised>,
 }
 
 /// One cell, with all that is known of it.
@@ -33,6 +36,7 @@ pub(super) struct Cell<'a> {
     pub(super) counted: CellSummary,
     pub(super) notes: Option<&'a CellNotes>,
     judged: Vec<&'a Judged>,
+    known: Option<&'a Recognised>,
 }
 
 /// What came of a cell's channel.
@@ -44,6 +48,8 @@ pub(super) enum State {
     Measured,
     /// What was seen refutes what was expected; in words, with the figures.
     Failed(String),
+    /// Likewise, and that is known: where more is said of it, and since which day.
+    Known { why: String, link: String, since: String },
     /// No trial counted, and our own failures had a part in it; in words.
     Broke(String),
     /// No trial counted otherwise; in words, why.
@@ -63,6 +69,7 @@ impl<'a> Reported<'a> {
             counted: counted.get(key).map_or_else(|| CellSummary::empty(key.clone()), |cell| CellSummary::clone(cell)),
             notes: self.notes.of_cell(key),
             judged: judged.get(key).cloned().unwrap_or_default(),
+            known: self.known,
         };
         let planned: BTreeSet<&CellKey> = self.info.cells.iter().map(|planned| &planned.key).collect();
         let unplanned = self.summary.cells.iter().map(|cell| &cell.key).filter(|key| !planned.contains(key));
@@ -139,7 +146,26 @@ impl<'a> Cell<'a> {
         match (failed.as_slice(), self.expectations(channel).next()) {
             ([], None) => State::Measured,
             ([], Some(_)) => State::Met,
-            (failed, _) => State::Failed(failed.join("; ")),
+            (failed, _) => self.failed(channel, failed.join("; ")),
+        }
+    }
+
+    fn failed(&self, channel: Channel, why: String) -> State {
+        let Some((known, entry)) = self.known.and_then(|known| known.of(self.key(), channel)) else {
+            return State::Failed(why);
+        };
+        let link = entry.link.clone();
+        match known {
+            Known::As(_) => State::Known { why, link, since: entry.since.to_string() },
+            Known::Worse(_) => {
+                let recorded =
+                    entry.share.map_or_else(String::new, |share| format!("{} of {}, ", share.hits(), share.of()));
+                State::Failed(format!("{why}; worse than is known of it: {recorded}{link}"))
+            }
+            Known::Expired(_) => {
+                let until = entry.until.map_or_else(String::new, |until| until.to_string());
+                State::Failed(format!("{why}; known until {until}: {link}"))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quick_junit::{FlakyOrRerun, NonSuccessKind, TestCase, TestCaseStatus, TestRerun};
 
 use super::room::Room;
-use super::{Junit, JunitForm};
+use super::{Junit, JunitForm, KnownAs};
 use crate::model::{CellKey, Channel, TrialOutcome, TrialRecord};
 use crate::report::cases::{Cell, State, detail_in_lines, end};
 use crate::report::console::{one_line, printable};
@@ -51,11 +51,19 @@ impl Writer<'_, '_> {
     fn status(&mut self, channel: Channel, state: &State) -> TestCaseStatus {
         let (mut status, message) = match state {
             State::Met | State::Measured => return TestCaseStatus::success(),
-            State::Failed(message) => (failure(NonSuccessKind::Failure, "expectation"), message),
-            State::Broke(message) => (failure(NonSuccessKind::Error, "infra-error"), message),
-            State::Skipped(message) => (TestCaseStatus::skipped(), message),
+            State::Failed(message) => (failure(NonSuccessKind::Failure, "expectation"), message.clone()),
+            State::Broke(message) => (failure(NonSuccessKind::Error, "infra-error"), message.clone()),
+            State::Skipped(message) => (TestCaseStatus::skipped(), message.clone()),
+            State::Known { why, link, since } => {
+                let status = match self.input.known_as {
+                    KnownAs::Passed => return TestCaseStatus::success(),
+                    KnownAs::Skipped => TestCaseStatus::skipped(),
+                    KnownAs::Failure => failure(NonSuccessKind::Failure, "known"),
+                };
+                (status, format!("known since {since}: {link}: {why}"))
+            }
         };
-        let message = text(&one_line(message));
+        let message = text(&one_line(&message));
         // GitLab shows the text and not the attribute, Jenkins' lists the attribute.
         let mut description = format!("{message}\n");
         if let Some(trial) = self.cell.telling_trial(channel) {
@@ -76,6 +84,10 @@ impl Writer<'_, '_> {
     /// The figures, and the trial that tells most about them; of a case that did not pass also what it has left.
     fn system_out(&mut self, channel: Channel, state: &State) -> String {
         let mut out = text(&printable(self.cell.figures(channel).as_bytes()));
+        if let State::Known { link, since, .. } = state {
+            // Writing to a string does not fail.
+            let _ = writeln!(out, "known since {since}: {}", text(&one_line(link)));
+        }
         let Some(trial) = self.cell.telling_trial(channel).filter(|_| self.cell.counted.skipped.is_none()) else {
             return out;
         };
@@ -87,11 +99,16 @@ impl Writer<'_, '_> {
         let _ = writeln!(out, "first trial{which}: {index}");
         let line = format!("  seed {seed}, nonce {}: {}", one_line(nonce), one_line(ended.trim_end()));
         let _ = writeln!(out, "{}", text(&line));
-        if matches!(state, State::Met | State::Measured) {
+        let passed = match state {
+            State::Met | State::Measured => true,
+            State::Known { .. } => self.input.known_as == KnownAs::Passed,
+            State::Failed(_) | State::Broke(_) | State::Skipped(_) => false,
+        };
+        if passed {
             let _ = writeln!(out, "  again: {}", text(&printable(self.repeat(trial).as_bytes())));
             return out;
         }
-        if !matches!(state, State::Skipped(_)) {
+        if matches!(state, State::Failed(_) | State::Broke(_)) {
             for path in (self.input.attachments)(*index) {
                 let _ = writeln!(out, "{ATTACHMENT}{path}]]");
             }

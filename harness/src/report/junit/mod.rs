@@ -36,12 +36,26 @@ pub enum JunitForm {
     Plain,
 }
 
+/// As what a failure that is known is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum KnownAs {
+    /// Skipped, with the link
+    #[default]
+    Skipped,
+    /// A failure like any other, with the link
+    Failure,
+    /// Passed
+    Passed,
+}
+
 /// What a report is made of.
 pub struct Junit<'a> {
     /// What is reported.
     pub reported: Reported<'a>,
     /// For whom.
     pub form: JunitForm,
+    /// What becomes of failures that are known.
+    pub known_as: KnownAs,
     /// How many bytes it may have.
     pub limit: usize,
     /// The end of a trial's console, by the trial's index, at most [`TAIL_BYTES`]; none if it was not kept.

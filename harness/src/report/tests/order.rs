@@ -149,8 +149,11 @@ fn junit_shows_how_an_order_was_broken() {
     </system-out>
     "#);
     assert_snapshot!(case(unseen), @r#"
-    name="order" classname="unseen.stock@6_12">
-                <skipped message="not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged"/>
+    name="order" classname="unseen.stock@6_12" time="0.000">
+                <skipped message="not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged">not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged
+
+    harness trial unseen --variant stock --base 6.12 --accel tcg --time real --seed 18446744073709551613
+    </skipped>
                 <system-out>order: 0 kept of 0 (95 % CI 0–100 %), 0 broken
     cell: 10 trials, 0 missed, 0 infra-error, 0 hung
     expected: order kept in at least 90 %

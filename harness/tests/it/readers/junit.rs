@@ -2,19 +2,26 @@
 
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{TRIALS, every_kind, is_there, json_lines};
+use super::{TRIALS, every_kind, is_there, json_lines, known};
 use crate::common::{Project, root, text};
 
 /// The report of the run with every kind of cell, as it is written for a reader, and the reader's output.
 fn read(project: &Project, form: &str, reader: &str, script: &str) -> Output {
+    let (code, output) = read_with(project, &["--junit-form", form], reader, script);
+    assert_eq!(code, 1, "an expectation failed");
+    output
+}
+
+/// Likewise, and the exit code of the command that writes it.
+fn read_with(project: &Project, options: &[&str], reader: &str, script: &str) -> (i32, Output) {
     let run = every_kind(project);
-    let mut merge = project.harness(&["merge", run.folder().to_str().unwrap(), "--junit-form", form]);
+    let mut merge = project.harness(&[&["merge", run.folder().to_str().unwrap()], options].concat());
     let merged = merge.env("CI_PROJECT_DIR", project.path()).output().unwrap();
-    assert_eq!(merged.status.code(), Some(1), "an expectation failed: {}", text(&merged.stderr));
     let script = root().join("harness/tests/fixtures/readers").join(script);
-    Command::new(reader).arg(script).arg(project.results().join("latest/junit.xml")).output().unwrap()
+    let read = Command::new(reader).arg(script).arg(project.results().join("latest/junit.xml")).output().unwrap();
+    (merged.status.code().unwrap_or_else(|| panic!("{}", text(&merged.stderr))), read)
 }
 
 #[test]
@@ -61,7 +68,7 @@ fn junitparser_counts_what_the_summary_counts() {
     let project = Project::new();
     let mut cases = json_lines(&read(&project, "jenkins", "/usr/bin/python3", "junit.py"));
     let all = cases.pop().unwrap();
-    assert_eq!(all["counts"], serde_json::json!({"tests": 9, "failures": 2, "errors": 2, "skipped": 2}));
+    assert_eq!(all["counts"], json!({"tests": 9, "failures": 2, "errors": 2, "skipped": 2}));
     // Each trial took 140 ms, and is counted once however many channels its cell has; an attempt that was tried again is not.
     let seconds = 3.0 * 0.14 * f64::from(u32::try_from(TRIALS).unwrap());
     let sum: f64 = cases.iter().map(|case| case["time"].as_f64().unwrap()).sum();
@@ -78,4 +85,24 @@ fn junitparser_counts_what_the_summary_counts() {
             "{case:#}"
         );
     }
+}
+
+#[test]
+fn a_failure_that_is_known_is_skipped_unless_it_is_asked_for() {
+    if !is_there("junitparser for Python", Command::new("/usr/bin/python3").args(["-c", "import junitparser"])) {
+        return;
+    }
+    let project = Project::new();
+    known(&project);
+    let counts = |more: &[&str]| {
+        let options = [&["--known", "known.yaml"], more].concat();
+        let (code, output) = read_with(&project, &options, "/usr/bin/python3", "junit.py");
+        let mut cases = json_lines(&output);
+        let counts = cases.pop().unwrap()["counts"].clone();
+        assert_eq!(code, 3, "a cell's trials all failed by our fault; nothing else did");
+        (counts["failures"].as_u64().unwrap(), counts["skipped"].as_u64().unwrap(), cases[1]["results"].clone())
+    };
+    assert_eq!(counts(&[]), (0, 4, json!(["Skipped"])));
+    assert_eq!(counts(&["--known-as", "failure"]), (2, 2, json!(["Failure"])));
+    assert_eq!(counts(&["--known-as", "passed"]), (0, 2, json!([])));
 }

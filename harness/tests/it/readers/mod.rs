@@ -2,6 +2,8 @@
 //! unless `HARNESS_READERS` asks for all of them, as the test command does.
 
 mod junit;
+mod kcidb;
+mod ktap;
 
 use std::process::{Command, Output};
 use std::time::SystemTime;
@@ -45,9 +47,23 @@ fn every_kind(project: &Project) -> Run {
     (info.cells[2].trials, info.cells[2].skipped) = (0, Some("needs Linux 5.10 or older, this is 6.12.117".into()));
     info.qemu.accelerator = "tcg".into();
     info.qemu.time = "virtual".into();
+    let kernel = serde_json::json!({
+        "variant": "stock", "base": "6.12", "key": "k".repeat(64), "source_digest": "", "patches": [], "config_digest": "",
+        "compiler": "gcc (Debian 12.2.0-14) 12.2.0", "release": "6.12.117", "build_id": "0123",
+    });
+    info.kernels = vec![serde_json::from_value(kernel).unwrap()];
     run.write_info(&info).unwrap();
     write_trials(&run, &info);
     run
+}
+
+/// A list by which what fails in cell 0 of that run is known.
+fn known(project: &Project) {
+    let entry = |channel: &str| {
+        let cells = "scenario: panic-during-oops-dump, variant: stock, params: { hold: 0ms }";
+        format!("  - {{ {cells}, channel: {channel}, link: https://bugs.example.org/{channel}, since: 2026-09-01 }}\n")
+    };
+    project.write("known.yaml", &format!("known:\n{}{}", entry("pstore"), entry("order")));
 }
 
 fn write_trials(run: &Run, info: &RunInfo) {
