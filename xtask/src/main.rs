@@ -3,11 +3,12 @@
 mod checkpatch;
 mod debian;
 mod dist;
+mod kernel_source;
 mod kvm;
 mod qemus;
 mod root;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -90,7 +91,10 @@ fn test() -> Result<()> {
     set_up()?;
     lint()?;
     // Tests that crash guests build their kernels themselves, in the cache. Those that need neither come before them.
-    step("tests", cargo(&["test", "--workspace", "--locked"]))
+    // Here no program that reads the harness's reports may be missing.
+    let kunit = kernel_source()?.join(kernel_source::KUNIT);
+    let mut tests = cargo(&["test", "--workspace", "--locked"]);
+    step("tests", tests.env("HARNESS_READERS", "all").env("HARNESS_KUNIT", kunit))
 }
 
 /// Unit tests and the integration tests of `it`: what needs a kernel or a guest is in another binary, `on_guests`.
@@ -100,7 +104,7 @@ fn quick() -> Result<()> {
 
 fn lint() -> Result<()> {
     step("format", cargo(&["fmt", "--all", "--check"]))?;
-    step("crashlab under checkpatch.pl", checkpatch::check(&checkpatch_script()?)?)?;
+    step("crashlab under checkpatch.pl", checkpatch::check(&kernel_source()?.join(kernel_source::CHECKPATCH))?)?;
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
     // `--all-targets` leaves out what `cargo test` does.
     let soak = ["clippy", "--package", "harness", "--test", "soak", "--locked", "--", "--deny", "warnings"];
@@ -117,14 +121,19 @@ fn lint() -> Result<()> {
     )
 }
 
-/// It is a part of the kernel's source, which may have to be installed.
-fn checkpatch_script() -> Result<PathBuf> {
-    if let Some(script) = checkpatch::script()? {
-        return Ok(script);
+/// Scripts of the kernel's source, which may have to be installed.
+fn kernel_source() -> Result<PathBuf> {
+    if let Some(folder) = kernel_source::folder()? {
+        return Ok(folder);
     }
     preflight(cargo(&["run", "--quiet", "--locked", "--package", "harness", "--"]))?;
-    checkpatch::script()?
-        .context("crashlab under checkpatch.pl: there is no source of a kernel to take the script from")
+    kernel_source::folder()?.context("there is no source of a kernel to take scripts from")
+}
+
+/// The checkout.
+fn checkout() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
 }
 
 fn versions() -> Result<()> {
@@ -153,9 +162,14 @@ fn soak(arguments: &[String]) -> Result<()> {
 const FOR_TESTS: [(&str, &str); 4] =
     [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
 
+/// Packages that only the tests need and that have no program: by these GitLab and others read JUnit, and a reader of kcidb is
+/// installed.
+const LIBRARIES_FOR_TESTS: [&str; 3] = ["ruby-activesupport", "python3-junitparser", "python3-venv"];
+
 /// Installs what tests need, and what the harness needs.
 fn set_up() -> Result<()> {
     need(&FOR_TESTS)?;
+    install(&LIBRARIES_FOR_TESTS.into_iter().filter(|package| !is_installed(package)).collect::<Vec<_>>())?;
     // With the features that the tests ask for, so that nothing is compiled once more for them.
     step("build", cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
     let harness = std::env::current_exe().context("find the harness beside this program")?.with_file_name("harness");
@@ -166,11 +180,16 @@ fn set_up() -> Result<()> {
 fn need(programs: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> =
         programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    install(&missing)
+}
+
+/// Installs packages, if there are any.
+fn install(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
     step("package lists", &mut apt(&["update"]))?;
-    let install = [&["install", "-y", "--no-install-recommends"][..], &missing].concat();
+    let install = [&["install", "-y", "--no-install-recommends"][..], missing].concat();
     step(&missing.join(", "), &mut apt(&install))
 }
 
@@ -182,6 +201,13 @@ fn preflight(mut harness: Command) -> Result<()> {
 /// Whether there is such a program: not all of them know `--version`.
 fn is_there(program: &str) -> bool {
     Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether a package is installed.
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat", "${db:Status-Status}", package]);
+    query.output().is_ok_and(|output| output.stdout == b"installed")
 }
 
 /// apt-get, by sudo unless we are root.

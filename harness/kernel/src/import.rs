@@ -266,13 +266,27 @@ pub fn scratch_variant(variants: &Path, patches: &[PathBuf]) -> Result<ScratchVa
     Ok(ScratchVariant { name, left_out })
 }
 
+/// Whether a variant of this name, of patches with these digests, is one that [`scratch_variant`] made.
+pub fn is_scratch<'a>(name: &str, digests: impl IntoIterator<Item = &'a str>) -> bool {
+    name.ends_with(&scratch_ending(digests))
+}
+
+/// What the name of a scratch variant ends with, by the digests of its patches.
+fn scratch_ending<'a>(digests: impl IntoIterator<Item = &'a str>) -> String {
+    let sum = files::sha256(digests.into_iter().collect::<String>().as_bytes());
+    format!("-{}", sum.get(..8).unwrap_or(&sum))
+}
+
 fn keep_scratch_variant(variants: &Path, from: &[PathBuf], patches: &[Mail]) -> Result<String, KernelError> {
-    let all: Vec<u8> = patches.iter().flat_map(|patch| files::sha256(patch.patch()).into_bytes()).collect();
+    let digests: Vec<String> = patches.iter().map(|patch| files::sha256(patch.patch())).collect();
     let stem = from.first().map(|path| mail::stem(path).to_lowercase()).unwrap_or_default();
     let stem: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(24).collect();
     let stem = stem.trim_matches('-');
-    let sum = files::sha256(&all);
-    let name = format!("{}-{}", if stem.is_empty() { "patch" } else { stem }, sum.get(..8).unwrap_or(&sum));
+    let name = format!(
+        "{}{}",
+        if stem.is_empty() { "patch" } else { stem },
+        scratch_ending(digests.iter().map(String::as_str))
+    );
     let folder = variants.join(&name);
     let fail = KernelError::io("keeping patches in", &folder);
     if folder.exists() {

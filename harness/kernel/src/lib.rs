@@ -86,7 +86,7 @@ pub use self::error::{Fault, KernelError, PatchFault, Unmet};
 pub use self::event::BuildEvent;
 pub use self::facts::KernelFacts;
 pub use self::history::{CheckedOut, Commit, Commits};
-pub use self::import::{Import, Imported, ScratchVariant, SeriesFrom, scratch_variant};
+pub use self::import::{Import, Imported, ScratchVariant, SeriesFrom, is_scratch, scratch_variant};
 pub use self::kept::kept_inputs;
 pub use self::knob::Knob;
 pub use self::named::bases_named;

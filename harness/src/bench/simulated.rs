@@ -32,13 +32,7 @@ pub async fn peak_mib() -> Result<f64, BenchError> {
     }
     drop(log);
     let (summary, finished) = run.tally()?;
-    let mut notes = TrialNotes::default();
-    for record in run.trials()? {
-        let record = record?;
-        if finished.is_last(&record) {
-            notes.add(&record);
-        }
-    }
+    let _notes = TrialNotes::of(run.trials()?, &finished)?;
     variant_table(&summary, Format::Text { colour: false });
     Ok(mib("/proc/self/status", "VmHWM"))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::project::{project, results};
+use super::reports::MarkdownArguments;
 use super::{FOUND, Failure, Global, Output, print, print_json};
 use crate::compare::{Column, Comparison, Evidence, Options, SCHEMA_VERSION, Side, compare};
 use crate::report::{Format, compare_table};
@@ -38,6 +39,8 @@ pub struct Arguments {
     /// showed [default: if one of the runs was made with --until]
     #[arg(long)]
     sequential: bool,
+    #[command(flatten)]
+    markdown: MarkdownArguments,
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -48,25 +51,49 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let sequential = arguments.sequential || base.sequential || candidate.sequential;
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
-    let regressed = show(&base, &candidate, options, global.format)?;
-    Ok(if regressed { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+    let compared = Compared::of(&base, &candidate, options)?;
+    if !arguments.markdown.write(|| Ok(compared.markdown(&base, &candidate)))? {
+        compared.print(&base, &candidate, global.format)?;
+    }
+    Ok(if compared.comparison.regressed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-/// Compares both, and prints what came of it. Whether something got worse.
-pub fn show(base: &Column, candidate: &Column, options: Options, format: Output) -> Result<bool, Failure> {
-    let comparison = compare(&base.cells, &candidate.cells, options)?;
-    let orders = differences(base, candidate)?;
-    match format {
-        Output::Json => {
-            print_json(&Shown { schema_version: SCHEMA_VERSION, comparison: &comparison, orders: &orders })?;
-        }
-        Output::Text => {
-            let format = Format::Text { colour: false };
-            let table = compare_table(&comparison, &base.to_string(), &candidate.to_string(), format);
-            print(&(table + &differences_text(&orders)))?;
+/// Two columns, compared.
+pub struct Compared {
+    /// The channels' counts.
+    pub comparison: Comparison,
+    /// The orders of the points that both sides have timelines of.
+    pub orders: Vec<Difference>,
+}
+
+impl Compared {
+    /// Compares both.
+    pub fn of(base: &Column, candidate: &Column, options: Options) -> Result<Self, Failure> {
+        let comparison = compare(&base.cells, &candidate.cells, options)?;
+        Ok(Self { comparison, orders: differences(base, candidate)? })
+    }
+
+    /// Prints what came of it.
+    pub fn print(&self, base: &Column, candidate: &Column, format: Output) -> Result<(), Failure> {
+        let Self { comparison, orders } = self;
+        match format {
+            Output::Json => print_json(&Shown { schema_version: SCHEMA_VERSION, comparison, orders }),
+            Output::Text => {
+                let format = Format::Text { colour: false };
+                let table = compare_table(comparison, &base.to_string(), &candidate.to_string(), format);
+                print(&(table + &differences_text(orders)))
+            }
         }
     }
-    Ok(comparison.regressed())
+
+    fn markdown(&self, base: &Column, candidate: &Column) -> String {
+        let Self { comparison, orders } = self;
+        let table = compare_table(comparison, &base.to_string(), &candidate.to_string(), Format::Markdown);
+        match differences_text(orders).trim() {
+            "" => table,
+            orders => format!("{table}\n```\n{orders}\n```\n"),
+        }
+    }
 }
 
 /// What is shown: the channels' counts, and the order of steps where there are timelines.

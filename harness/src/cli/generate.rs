@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Failure, print_json};
-use crate::{plan, scenario};
+use crate::{known, plan, scenario};
 
 /// Which files' schema.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
     Scenario,
     Suite,
+    Known,
 }
 
-/// Print the JSON Schema of scenario or suite files.
+/// Print the JSON Schema of scenario files, of suites, or of lists of known failures.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  harness schema scenario > scenario.schema.json")]
 pub struct SchemaArguments {
@@ -43,6 +44,7 @@ pub fn schema(arguments: &SchemaArguments) -> Result<ExitCode, Failure> {
     let schema = match arguments.kind {
         Kind::Scenario => scenario::schema(),
         Kind::Suite => plan::schema(),
+        Kind::Known => known::schema(),
     };
     print_json(&schema)?;
     Ok(ExitCode::SUCCESS)

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use super::project::{project, results};
+use super::reports::ReportArguments;
 use super::{Failure, Global, outcome};
 use crate::results::{MergeError, Parts, Run};
-use crate::session::{RunOutcome, command_line, write_reports};
+use crate::session::{Recorded, RunOutcome, command_line, write_reports};
 
 /// Join the runs of a plan's shards into one.
 ///
@@ -18,9 +19,12 @@ pub struct Arguments {
     /// The runs: their folders, or their ids
     #[arg(required = true, value_name = "DIR")]
     runs: Vec<String>,
+    #[command(flatten)]
+    reported: ReportArguments,
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let options = arguments.reported.options()?;
     let results = results(global, &project(global)?);
     let open = |name: &String| {
         let folder = Path::new(name);
@@ -29,11 +33,11 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let runs = arguments.runs.iter().map(open).collect::<Result<_, _>>().map_err(MergeError::Read)?;
     let parts = Parts::read(runs)?;
     let merged = parts.merge(&results, SystemTime::now(), command_line())?;
-    let (summary, judged, _) = write_reports(merged.run(), merged.info())?;
+    let Recorded { summary, judged, known, .. } = write_reports(merged.run(), merged.info(), merged.place(), &options)?;
     let run = merged.publish()?;
     let (planned, finished) = (parts.planned(), parts.recorded());
-    let merged = RunOutcome { run, summary, judged, planned, finished, failed: false };
-    outcome::print(&merged, global.format)?;
+    let merged = RunOutcome { run, summary, judged, known, planned, finished, failed: false };
+    arguments.reported.tell(&merged, global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");
     }

@@ -11,8 +11,13 @@ mod curve;
 mod doctor;
 mod explain;
 mod generate;
+mod history;
+mod kcidb;
 mod kconfig;
+mod known;
+mod ktap;
 mod list;
+mod mail;
 mod merge;
 mod new;
 mod options;
@@ -23,6 +28,7 @@ mod project;
 mod quickstart;
 mod read;
 mod report;
+mod reports;
 mod run;
 mod timeline;
 mod trial;
@@ -130,17 +136,21 @@ enum Command {
     Read(read::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
+    /// Tell what is new in the last of many nights, and since when
+    History(history::Arguments),
+    /// Write and check lists of failures that are known
+    Known(known::Arguments),
     /// Find which commit, patch or option lost your log, though by chance
     Bisect(Box<bisect::Arguments>),
     /// Show how often a scenario had the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
-    /// Report on a whole run: rank its variants in each failure case
+    /// Report on a whole run: rank its variants, or write what other programs and people read
     Report(report::Arguments),
     /// Write docs/scenarios.md: what each scenario does and why, and what was measured of it
     Catalogue(catalogue::Arguments),
     /// Measure how fast trials are, beside the least that they could cost
     Bench(bench::Arguments),
-    /// Print the JSON Schema of scenario or suite files
+    /// Print the JSON Schema of scenario files, of suites, or of lists of known failures
     Schema(generate::SchemaArguments),
     /// Print a completion script for a shell
     Completions(generate::CompletionArguments),
@@ -201,6 +211,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Read(arguments) => read::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
+        Command::History(arguments) => history::main(&global, &arguments),
+        Command::Known(arguments) => known::main(&global, &arguments),
         Command::Bisect(arguments) => Box::pin(bisect::main(&global, *arguments)).await,
         Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Report(arguments) => report::main(&global, &arguments),

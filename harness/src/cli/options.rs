@@ -203,66 +203,13 @@ fn seed_of_the_clock() -> u64 {
     (since.as_secs() ^ (u64::from(since.subsec_nanos()) << 20)) & ((1 << 53) - 1)
 }
 
-/// The words of a command line that say the same, but for the number of jobs.
-pub fn words(options: &TrialOptions) -> Vec<String> {
-    let TrialOptions {
-        seed,
-        jobs: _,
-        accelerator,
-        time,
-        cold,
-        templates,
-        phase,
-        read_back,
-        read_back_kernel,
-        kdump,
-        crash_kernel,
-        full_vmcore,
-        trace,
-    } = options;
-    let mut words = Vec::new();
-    let mut add = |option: &str, value: Option<String>| {
-        words.push(option.to_owned());
-        words.extend(value);
-    };
-    if let Some(word) = accelerator.word() {
-        add("--accel", Some(word.to_owned()));
-    }
-    add("--time", Some(time.to_string()));
-    match templates {
-        _ if *cold => add("--cold", None),
-        Some(templates) => add("--templates", Some(templates.to_string())),
-        None => {}
-    }
-    if *phase != Phase::default() {
-        add("--phase", Some(phase.to_string()));
-    }
-    match read_back_kernel {
-        Some(name) => add("--read-back-kernel", Some(name.clone())),
-        None if *read_back => add("--read-back", None),
-        None => {}
-    }
-    if *kdump {
-        add("--kdump", None);
-    }
-    if let Some(variant) = crash_kernel {
-        add("--crash-kernel", Some(variant.clone()));
-    }
-    if *full_vmcore {
-        add("--full-vmcore", None);
-    }
-    if !trace {
-        add("--trace", Some("off".to_owned()));
-    }
-    add("--seed", Some(seed.to_string()));
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::results::sample::info;
+    use crate::results::{QemuInfo, RunInfo};
 
     #[derive(Parser)]
     struct Line {
@@ -270,18 +217,33 @@ mod tests {
         arguments: TrialArguments,
     }
 
+    /// A run's trials are run again in the same way by the words that its record gives.
     #[test]
-    fn arguments_say_the_same_as_those_that_they_were_made_from() {
-        let lines = [
-            "--time virtual --templates 4 --phase fixed --read-back --kdump --crash-kernel stock --full-vmcore --trace off \
-             --seed 7",
-            "--accel tcg --time real --cold --read-back-kernel stock@6.1 --seed 7",
-            "--time real --seed 0",
-        ];
-        for line in lines {
-            let arguments = Line::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).unwrap().arguments;
-            let said = words(&arguments.options()).join(" ");
-            assert_eq!(said, line.split_whitespace().collect::<Vec<_>>().join(" "));
+    fn a_run_is_described_by_words_that_are_read_as_the_same() {
+        let usual = info(vec![]);
+        let qemu = QemuInfo {
+            time: "virtual".into(),
+            phase: Phase::Fixed,
+            traced: false,
+            read_back: true,
+            kdump: true,
+            crash_kernel: Some("stock".into()),
+            full_vmcore: true,
+            ..usual.qemu.clone()
+        };
+        let unusual = RunInfo { seed: 7, qemu, ..usual.clone() };
+        let other = QemuInfo {
+            cold: true,
+            read_back: true,
+            read_back_kernel: Some("stock@6.1".into()),
+            ..usual.qemu.clone()
+        };
+        let cold = RunInfo { qemu: other, ..usual.clone() };
+        for info in [usual, unusual, cold] {
+            let words =
+                ["x".to_owned()].into_iter().chain(info.qemu.words()).chain(["--seed".into(), info.seed.to_string()]);
+            let read = Line::try_parse_from(words).unwrap().arguments.options();
+            assert_eq!(TrialOptions { templates: Some(4), ..read }, TrialOptions::again(&info, None));
         }
     }
 

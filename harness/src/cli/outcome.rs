@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, FOUND, Failure, HOST, Output, print_json};
-use crate::report::{Format, judged_text, variant_table};
-use crate::results::Judgement;
+use crate::report::{Format, judged_text, known_text, variant_table};
+use crate::results::{Judged, Judgement};
 use crate::session::RunOutcome;
 
 /// Prints the table on standard output, or the summary as JSON; and where the reports are.
@@ -14,7 +14,10 @@ pub fn print(outcome: &RunOutcome, format: Output) -> Result<(), Failure> {
         Output::Json => print_json(&outcome.summary)?,
         Output::Text => {
             super::print(&variant_table(&outcome.summary, Format::Text { colour: false }))?;
-            super::print(&judged_text(&outcome.judged))?;
+            super::print(&judged_text(&outcome.judged, outcome.known.as_ref()))?;
+            if let Some(known) = &outcome.known {
+                super::print(&known_text(&outcome.judged, known))?;
+            }
             super::print(&format!(
                 "\n{folder}/summary.json  figures\n{folder}/junit.xml     for dashboards\n{folder}/trials.jsonl  every trial\n"
             ))?;
@@ -34,9 +37,14 @@ pub fn print_how_to_resume(outcome: &RunOutcome) {
     }
 }
 
-/// 1 if an expectation failed; 2 if a kernel could not be built; 3 if trials could not be run; else 0.
+/// 1 if an expectation failed and that is not known; 2 if a kernel could not be built; 3 if trials could not be run; else 0.
 pub fn exit_code(outcome: &RunOutcome) -> ExitCode {
-    let failed = outcome.judged.iter().any(|judged| matches!(judged.judgement, Judgement::Failed(_)));
+    let excused = |judged: &Judged| {
+        let known = outcome.known.as_ref();
+        known.is_some_and(|known| known.excuses(&judged.cell, judged.expectation.channel))
+    };
+    let failed =
+        outcome.judged.iter().any(|judged| matches!(judged.judgement, Judgement::Failed(_)) && !excused(judged));
     if failed { ExitCode::from(FOUND) } else { infra_code(outcome) }
 }
 

@@ -7,7 +7,7 @@ use crate::place::{Place, preflight_options};
 use crate::preflight::{self, Options, Report};
 use crate::project::Project;
 use crate::reporter::StandardError;
-use crate::session::{Cancellation, Catalogue, Events, QemuRig, Session, TrialOptions, harness_info};
+use crate::session::{Cancellation, Catalogue, Events, QemuRig, ReportOptions, Session, TrialOptions, harness_info};
 
 /// The project, as `--pack` or `--project` say or as it is found from here.
 pub fn project(global: &Global) -> Result<Project, Failure> {
@@ -51,7 +51,8 @@ pub async fn session_on(
     let rig = QemuRig::new(&catalogue.project, report, &options, &events, &cancellation).await?;
     let results = results(global, &catalogue.project);
     let harness = harness_info(&catalogue.project);
-    Ok(Session { catalogue, results, options, rig, events, cancellation, harness })
+    let reports = ReportOptions::here(|name| std::env::var(name).ok());
+    Ok(Session { catalogue, results, options, rig, events, cancellation, harness, reports })
 }
 
 /// What to look at: this machine, for what the project has built.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::project::{project, results};
-use super::{Failure, Global, Output, print, print_json};
+use super::{Failure, Global, Output, kcidb, ktap, mail, print, print_json};
 use crate::compare::{Evidence, Options, rank};
 use crate::report::{Format, ranking_csv, ranking_text};
 use crate::results::{LATEST, Run};
@@ -20,6 +20,12 @@ pub struct Arguments {
 enum Report {
     /// Rank variants in each failure case, and tell which are dominated
     Orders(Orders),
+    /// The run as the kernel's own form of test results, KTAP
+    Ktap(ktap::Arguments),
+    /// The run as a submission to `KernelCI`'s database
+    Kcidb(kcidb::Arguments),
+    /// A variant beside another, as a mail to a list
+    Mail(mail::Arguments),
 }
 
 /// Rank variants in each failure case, and tell which are dominated.
@@ -58,7 +64,16 @@ enum Form {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Report::Orders(Orders { run, variant, alpha, margin, form }) = &arguments.report;
+    match &arguments.report {
+        Report::Orders(arguments) => orders(global, arguments),
+        Report::Ktap(arguments) => ktap::main(global, arguments),
+        Report::Kcidb(arguments) => kcidb::main(global, arguments),
+        Report::Mail(arguments) => mail::main(global, arguments),
+    }
+}
+
+fn orders(global: &Global, arguments: &Orders) -> Result<ExitCode, Failure> {
+    let Orders { run, variant, alpha, margin, form } = arguments;
     let run = Run::find(&results(global, &project(global)?), run)?;
     // A summary kept alone, as a baseline, has nothing that says how it came about.
     let sequential = run.info().is_ok_and(|info| info.until.is_some());

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::compare::show;
+use super::compare::Compared;
 use super::options::{BuildArguments, TreeArguments, TrialArguments};
 use super::project::{catalogue, project, results, session};
+use super::reports::ReportArguments;
 use super::{FOUND, Failure, Global, Output, outcome};
 use crate::compare::{self, Side};
 use crate::kernel::{self, TreeBases};
@@ -78,6 +79,8 @@ pub struct Arguments {
     built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
+    #[command(flatten)]
+    reported: ReportArguments,
 }
 
 /// When a run has enough trials.
@@ -97,10 +100,10 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
     let (outcome, tree) = match &arguments.resume {
-        Some(name) => (resume(global, name, arguments.trials_as.jobs()).await?, None),
+        Some(name) => (resume(global, name, &arguments).await?, None),
         None => begin(global, &arguments).await?,
     };
-    outcome::print(&outcome, global.format)?;
+    arguments.reported.tell(&outcome, global.format)?;
     outcome::print_how_to_resume(&outcome);
     if let Some(tree) = tree.filter(|_| global.format == Output::Text)
         && compare(&outcome, &tree)?
@@ -117,7 +120,10 @@ fn compare(outcome: &RunOutcome, TreeBases { against, candidate }: &TreeBases) -
     let mut regressed = false;
     for variant in variants {
         let side = |base: &str| Side::parse(&format!("{variant}@{base}"))?.or_run(outcome.run.id()).load(results);
-        regressed |= show(&side(against)?, &side(candidate)?, compare::Options::default(), Output::Text)?;
+        let (base, candidate) = (side(against)?, side(candidate)?);
+        let compared = Compared::of(&base, &candidate, compare::Options::default())?;
+        compared.print(&base, &candidate, Output::Text)?;
+        regressed |= compared.comparison.regressed();
     }
     Ok(regressed)
 }
@@ -136,7 +142,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Op
             Some(scratch.name)
         }
     };
-    let options = arguments.trials_as.options();
+    let (options, reports) = (arguments.trials_as.options(), arguments.reported.options()?);
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     let build = arguments.built_by.suffix(&catalogue.project)?;
     // A pack is made for a suite; a tree, or a kernel, is tried by the quick one.
@@ -166,16 +172,20 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Op
     if let Some(Until { at_most, .. }) = until {
         selection.trials = at_most;
     }
-    let session = session(global, catalogue, options).await?;
+    let mut session = session(global, catalogue, options).await?;
+    session.reports = reports;
     Ok((session.run(Request { selection: &selection, suite, shard, until }).await?, tree))
 }
 
-async fn resume(global: &Global, name: &str, jobs: Option<u32>) -> Result<RunOutcome, Failure> {
+async fn resume(global: &Global, name: &str, arguments: &Arguments) -> Result<RunOutcome, Failure> {
+    let reports = arguments.reported.options()?;
     let project = project(global)?;
     let resumable = Resumable::open(Run::find(&results(global, &project), name)?)?;
-    let options = TrialOptions::again(resumable.info(), jobs);
+    let options = TrialOptions::again(resumable.info(), arguments.trials_as.jobs());
     let catalogue = Catalogue::load(project)?.with_crash_kernels(options.kdump).with_guests_of(&resumable.kernels())?;
-    session(global, catalogue, options).await?.resume(resumable).await
+    let mut session = session(global, catalogue, options).await?;
+    session.reports = reports;
+    session.resume(resumable).await
 }
 
 /// The part of the plan that is run here. Nothing is left out unasked, but who forgot to ask is told.

@@ -99,7 +99,7 @@ fn verdict(cell: &ComparedCell) -> String {
 }
 
 /// `20/20 [84–100]`
-fn share(Share { n, saved, ci95, .. }: Share) -> String {
+pub(super) fn share(Share { n, saved, ci95, .. }: Share) -> String {
     if n == 0 {
         return "none counted".to_owned();
     }
@@ -107,7 +107,7 @@ fn share(Share { n, saved, ci95, .. }: Share) -> String {
 }
 
 /// `-100 [-100, -77]`
-fn difference(cell: &ComparedCell) -> String {
+pub(super) fn difference(cell: &ComparedCell) -> String {
     // Adding 0 makes a rounded -0 a +0.
     let points = |share: f64| format!("{:+.0}", (share * 100.0).round() + 0.0);
     let interval = cell.difference_ci95;

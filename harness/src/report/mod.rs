@@ -5,14 +5,17 @@
 //! Summary ──────────┬─> variant_table   one table a channel, variants side by side
 //!                   ├─> Curve           shares along a parameter: a table, CSV, a picture
 //!                   └─> summary_table   every figure of every cell
-//! Comparison ───────> compare_table
+//! Comparison ───────> compare_table, mail
 //! Ranking ──────────> ranking_text, ranking_csv   variants ranked in each case
-//! RunInfo, Summary, TrialNotes, Judged ──> junit
+//! RunInfo, Summary, TrialNotes, Judged ──> Reported ─┬─> junit, ktap, kcidb   a case for each cell and channel
+//!                                                    └─> run_markdown         for the summary of a job
+//! History, Judged ─> history_text, history_csv, history_json   what is new in the last of many nights
 //! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! Scenario ─────────> Explanation   what it does, in plain English
 //! Required, Lacking ─> required_text, lacking_text   what a kernel's configuration has to have
 //! ```
 
+mod cases;
 mod catalogue;
 mod compare;
 mod console;
@@ -20,10 +23,16 @@ mod csv;
 mod curve;
 mod explain;
 mod grid;
+mod history;
 mod judged;
 mod junit;
+mod kcidb;
 mod kconfig;
+mod ktap;
+mod mail;
+mod markdown;
 mod orders;
+mod repeat;
 mod summary;
 mod templates;
 #[cfg(test)]
@@ -32,15 +41,22 @@ mod trial;
 
 use crate::model::Channel;
 
+pub use cases::{Reported, TrialNotes};
 pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
 pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
 pub use explain::{Explanation, OnCpu};
 pub use grid::Format;
-pub use judged::judged_text;
-pub use junit::{Junit, JunitError, TAIL_BYTES, TrialNotes, junit};
+pub use history::{history_csv, history_json, history_text};
+pub use judged::{judged_text, known_text};
+pub use junit::{Junit, JunitError, JunitForm, KnownAs, TAIL_BYTES, junit};
+pub use kcidb::{Kcidb, Repository, SourceCommit, kcidb};
 pub use kconfig::{lacking_text, required_text};
+pub use ktap::ktap;
+pub use mail::{Mail, mail};
+pub use markdown::{MARKDOWN_BYTES, run_markdown, within};
 pub use orders::{ranking_csv, ranking_text};
+pub use repeat::{Repeat, run_again};
 pub use summary::{summary_table, variant_table};
 pub use trial::trial_text;
 

@@ -132,6 +132,33 @@ pub struct QemuInfo {
     pub full_vmcore: bool,
 }
 
+impl QemuInfo {
+    /// The words of a command line by which trials are run in the same way; without the number of templates, which a single
+    /// trial does not have.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec!["--accel".to_owned(), self.accelerator.clone(), "--time".to_owned(), self.time.clone()];
+        if self.phase != Phase::default() {
+            words.extend(["--phase".to_owned(), self.phase.to_string()]);
+        }
+        let switches = [
+            ("--cold", self.cold),
+            ("--read-back", self.read_back && self.read_back_kernel.is_none()),
+            ("--kdump", self.kdump),
+            ("--full-vmcore", self.full_vmcore),
+        ];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.to_owned()));
+        for (option, kernel) in
+            [("--read-back-kernel", &self.read_back_kernel), ("--crash-kernel", &self.crash_kernel)]
+        {
+            words.extend(kernel.iter().flat_map(|kernel| [option.to_owned(), kernel.clone()]));
+        }
+        if !self.traced {
+            words.extend(["--trace", "off"].map(str::to_owned));
+        }
+        words
+    }
+}
+
 const fn fixed() -> Phase {
     Phase::Fixed
 }

@@ -190,6 +190,12 @@ impl Run {
         Ok(path)
     }
 
+    /// Writes a file beside the artifacts of a trial that are kept already.
+    pub fn write_artifact(&self, trial: u64, file: &str, content: impl AsRef<[u8]>) -> Result<(), Error> {
+        let path = self.artifacts(trial).join(file);
+        atomic::write(&path, content.as_ref()).map_err(Error::io("write", &path))
+    }
+
     /// `trials.jsonl`.
     pub(super) fn trials_path(&self) -> PathBuf {
         self.folder.join(TRIALS)

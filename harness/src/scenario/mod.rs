@@ -47,7 +47,7 @@ pub use self::guest_text::Firing;
 pub use self::hinders::background as background_hinders;
 pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
 pub(crate) use self::instance::{Planned, at_point};
-pub(crate) use self::scalar::Where;
+pub(crate) use self::scalar::{Scalar, Where};
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};
 pub use self::workload::{Program, Workload};
 use crate::model::{GuestChange, ParamValue, Params};

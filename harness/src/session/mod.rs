@@ -22,6 +22,7 @@ mod kernels;
 mod options;
 mod qemu;
 mod record;
+mod reports;
 mod resume;
 mod rig;
 mod schedule;
@@ -32,10 +33,10 @@ mod trial;
 use std::path::PathBuf;
 
 use crate::failure::Failure;
+use crate::known::Recognised;
 use crate::model::CellKey;
 use crate::plan::{self, Plan, Selection, Shard};
-use crate::report::{Junit, TAIL_BYTES, TrialNotes, junit};
-use crate::results::{Finished, HarnessInfo, Judged, Run, RunInfo, Summary, SummaryBuilder, Until, judge};
+use crate::results::{Finished, HarnessInfo, Judged, Run, Summary, SummaryBuilder, Until};
 use crate::run::{self, Progress, Sink, Stop, Work};
 use crate::trial::TrialSettings;
 
@@ -49,6 +50,7 @@ pub use self::kernels::{Kernels, kernels_to_pack};
 pub use self::options::{TrialOptions, TrialsOfACell};
 pub use self::qemu::{BuiltKernel, QemuRig, kernel, machine};
 pub use self::record::{command_line, harness_info};
+pub use self::reports::{Recorded, ReportOptions, write_reports};
 pub use self::resume::Resumable;
 pub use self::rig::{NoKernel, Rig};
 pub use self::trial::Tried;
@@ -76,6 +78,8 @@ pub struct Session<R> {
     pub cancellation: Cancellation,
     /// The harness itself.
     pub harness: HarnessInfo,
+    /// How reports are written.
+    pub reports: ReportOptions,
 }
 
 /// What a new run is to do.
@@ -99,6 +103,8 @@ pub struct RunOutcome {
     pub summary: Summary,
     /// What of it was expected.
     pub judged: Vec<Judged>,
+    /// What of its failures is known, if there is a list of them.
+    pub known: Option<Recognised>,
     /// Trials that were planned.
     pub planned: u64,
     /// Trials that were finished.
@@ -162,12 +168,12 @@ impl<R: Rig> Session<R> {
         let ended = self.rounds(&mut schedule, &cells, sink, (jobs, shown.len())).await;
         self.events.send(&Event::TrialsEnd);
         // Whatever happened: what is on disk is told. If that fails too, what failed first is the cause.
-        let reported = write_reports(&run, &info);
+        let reported = write_reports(&run, &info, run.folder(), &self.reports);
         let resumable = |failure: Failure| failure.resumable(run.id());
         ended.map_err(resumable)?;
-        let (summary, judged, finished) = reported.map_err(resumable)?;
+        let Recorded { summary, judged, known, finished, .. } = reported.map_err(resumable)?;
         let (planned, finished) = (schedule.planned(), finished.len());
-        Ok(RunOutcome { run, summary, judged, planned, finished, failed })
+        Ok(RunOutcome { run, summary, judged, known, planned, finished, failed })
     }
 
     /// Runs round after round, until the schedule has enough or the user wants an end.
@@ -238,22 +244,4 @@ impl<R: Rig> Session<R> {
         let TrialOptions { time, phase, read_back, full_vmcore, .. } = self.options;
         TrialSettings { time, phase, read_back, full_vmcore }
     }
-}
-
-/// Counts what is on disk, judges it, and writes `summary.json` and `junit.xml`.
-pub fn write_reports(run: &Run, info: &RunInfo) -> Result<(Summary, Vec<Judged>, Finished), Failure> {
-    let (summary, finished) = run.tally()?;
-    run.write_summary(&summary)?;
-    let judged = judge(&summary, &info.cells);
-    let mut notes = TrialNotes::default();
-    for record in run.trials()? {
-        let record = record?;
-        if finished.is_last(&record) {
-            notes.add(&record);
-        }
-    }
-    let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).ok().flatten();
-    let report = Junit { info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
-    run.write_report("junit.xml", &junit(&report).map_err(Failure::host)?)?;
-    Ok((summary, judged, finished))
 }

@@ -20,36 +20,18 @@ use super::beta_binomial::{BetaBinomial, xlogy};
 use super::bounds::boundary;
 use super::difference::restricted;
 use super::likeliest::likeliest;
+use super::mixture::ln_mixture;
 use super::{Clusters, Interval, Proportion};
 
 /// ln 20: an e-value of 20 is evidence at 5 %.
-const LN_20: f64 = 2.995_732_273_553_991;
+pub(super) const LN_20: f64 = 2.995_732_273_553_991;
 
 /// The largest correlation of a template's trials at which the evidence is sure to hold, of templates that are not seen
 /// to differ: of two trials of one template, one is then decided by the boot, and not by itself, in 5 % of the cases.
 pub const MOST_ICC: f64 = 0.05;
 
-/// The probability the mixture gives to "never", and to "always". Crashes are mostly like that: a channel keeps
-/// everything or nothing, and these cases are then found after a handful of trials, at the cost of a factor of 2 a side
-/// in the others.
-const ALL_OR_NONE: f64 = 0.25;
-
-/// The logarithm of the probability of one sequence with these counts, if the share is drawn from a mixture: 0 or 1,
-/// each with probability ¼, else from Jeffreys's Beta(½, ½).
-fn ln_mixture(seen: Proportion) -> f64 {
-    let (hits, misses) = (f64::from(seen.hits()), f64::from(seen.misses()));
-    let ln_between = libm::lgamma(hits + 0.5) + libm::lgamma(misses + 0.5)
-        - libm::lgamma(hits + misses + 1.0)
-        // B(½, ½) = π
-        - std::f64::consts::PI.ln()
-        + (1.0 - 2.0 * ALL_OR_NONE).ln();
-    let ends = f64::from(u8::from(seen.hits() == 0) + u8::from(seen.misses() == 0)) * ALL_OR_NONE;
-    // What lies between is never more than 1, so this does not overflow; nothing is lost if it underflows.
-    if ends > 0.0 { (ends + ln_between.exp()).ln() } else { ln_between }
-}
-
 /// The logarithm of the probability of one sequence with these counts at this share.
-fn ln_likelihood(seen: Proportion, share: f64) -> f64 {
+pub(super) fn ln_likelihood(seen: Proportion, share: f64) -> f64 {
     xlogy(f64::from(seen.hits()), share.ln()) + xlogy(f64::from(seen.misses()), (-share).ln_1p())
 }
 
@@ -70,7 +52,7 @@ impl<'a> EValues<'a> {
         let pooled = sides.map(Clusters::pooled);
         let independent = sides.iter().all(|side| side.independent().is_some());
         Self {
-            ln_mixtures: ln_mixture(pooled[0]) + ln_mixture(pooled[1]),
+            ln_mixtures: ln_mixture(pooled[0].into()) + ln_mixture(pooled[1].into()),
             pooled,
             clusters: (!independent).then_some(sides),
             clustered: OnceCell::new(),
@@ -141,6 +123,24 @@ fn ln_largest(sides: &[BetaBinomial; 2], difference: f64, most_icc: f64) -> Opti
     Some(largest)
 }
 
+/// The logarithm of the largest likelihood of one share, with a correlation of up to `most_icc`; found in the same way.
+pub(super) fn ln_largest_of_one(seen: &Clusters, most_icc: f64) -> f64 {
+    const ROUNDS: u32 = 30;
+    const NOTHING: f64 = 1e-7;
+    let side = BetaBinomial::of(seen);
+    let (mut icc, mut start, mut largest) = (0.0, 0.5, f64::NEG_INFINITY);
+    for _ in 0..ROUNDS {
+        let Some([share, _]) = likeliest(0.0, || start, |shares| side.along_share(shares[0], icc)) else { break };
+        (start, icc) = (share, side.likeliest_icc(share, most_icc));
+        let found = side.ln(share, icc);
+        if found <= largest + NOTHING {
+            return largest.max(found);
+        }
+        largest = found;
+    }
+    largest
+}
+
 /// The confidence sequence (95 %) of the difference `candidate − base`: with this probability it holds the true one
 /// after *every* trial. `[-1, 1]` if either is a share of nothing.
 ///
@@ -161,7 +161,7 @@ pub fn difference_sequence(base: &Clusters, candidate: &Clusters) -> Interval {
 pub fn share_sequence(seen: &Clusters) -> Interval {
     let all = seen.pooled();
     let Some(share) = all.share() else { return Interval { lo: 0.0, hi: 1.0 } };
-    let ln_mixture = ln_mixture(all);
+    let ln_mixture = ln_mixture(all.into());
     let clustered = seen.independent().is_none().then(|| (BetaBinomial::of(seen), most_icc(&[seen])));
     let left_out = |share| {
         let refuted = |ln_likelihood| ln_mixture - ln_likelihood >= LN_20;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::{Clusters, Interval, Proportion, benjamini_hochberg, percent, wilson};
 
 mod boschloo;
+mod change;
 mod clusters;
 mod coverage;
 mod difference;

@@ -504,11 +504,38 @@ fn timelines_and_orders_are_shown() {
     let compare = ["compare", "stock", "kmsg-dump-before-stop"];
     let said = shown(&compare);
     insta::assert_snapshot!(said.split_once("\nOrder of steps").unwrap().1);
+    let markdown = shown(&[&compare[..], &["--markdown", "-"]].concat());
+    assert!(
+        markdown.starts_with("- base: stock@6.12 of [RUN]\n") && markdown.contains("\n```\nOrder of steps"),
+        "{markdown}"
+    );
+    assert_eq!(
+        shown(&[&compare[..], &["--markdown", "compared.md"]].concat()),
+        said,
+        "a file is written beside what is shown"
+    );
+    let written = std::fs::read_to_string(project.path().join("compared.md")).unwrap();
+    assert_eq!(written.replace(run.id(), "[RUN]"), markdown);
     let comparison = project.json(&[&compare[..], &["--format", "json"]].concat(), 0);
     assert_eq!((&comparison["orders"][0]["same"], comparison["cells"].is_array()), (&false.into(), true));
     assert_eq!(comparison["schema_version"], 2);
     let cell = &comparison["cells"][0];
     assert!(cell["p_value"].as_f64().unwrap() <= cell["p_adjusted"].as_f64().unwrap(), "{cell}");
+}
+
+#[test]
+fn a_mail_is_made_of_a_run() {
+    let project = Project::new();
+    traced_run(&project);
+    let mail = text(&project.run(&["report", "mail"]).stdout);
+    assert!(mail.starts_with("Subject: kmsg-dump-before-stop: 0 worse, 0 better than stock of "), "{mail}");
+    assert!(mail.contains("kmsg-dump-before-stop is said to do this: "), "the variant's claim: {mail}");
+    assert!(mail.lines().all(|line| line.chars().count() <= 72), "{mail}");
+    let other = ["report", "mail", "latest", "--base", "kmsg-dump-before-stop", "--candidate", "stock"];
+    assert!(text(&project.run(&other).stdout).starts_with("Subject: stock: "), "the other way round");
+    assert!(
+        said(&project, &["report", "mail", "latest", "--candidate", "stok"]).starts_with("exit code 2\nerror: run ")
+    );
 }
 
 #[test]

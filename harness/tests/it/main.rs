@@ -10,6 +10,8 @@ mod simulated;
 mod cli;
 mod evidence_corpus;
 mod kernel_store;
+mod nights;
 mod old_run;
 mod read;
+mod readers;
 mod scale;

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::time::SystemTime;
 
 use harness::model::TrialRecord;
-use harness::report::{Junit, TAIL_BYTES, TrialNotes, junit};
+use harness::report::{Junit, JunitForm, KnownAs, Reported, TAIL_BYTES, TrialNotes, junit};
 use harness::results::{Parts, Run, judge};
 
 use crate::common::memory::{LIMIT_KIB, is_alone, peak_kib, run_alone};
@@ -51,15 +51,15 @@ fn child() {
     assert_eq!(summary.cells.len() as u64, CELLS);
     assert_eq!(summary.cells.iter().map(|cell| u64::from(cell.trials)).sum::<u64>(), TRIALS);
     let judged = judge(&summary, &info.cells);
-    let mut notes = TrialNotes::default();
-    for record in run.trials().unwrap() {
-        let record = record.unwrap();
-        if finished.is_last(&record) {
-            notes.add(&record);
-        }
-    }
-    let console_tail = |trial| run.console_tail(trial, TAIL_BYTES).unwrap();
-    let report = Junit { info: &info, summary: &summary, notes: &notes, judged: &judged, console_tail: &console_tail };
+    let notes = TrialNotes::of(run.trials().unwrap(), &finished).unwrap();
+    let report = Junit {
+        reported: Reported { info: &info, summary: &summary, notes: &notes, judged: &judged, known: None },
+        form: JunitForm::Plain,
+        known_as: KnownAs::default(),
+        limit: 25 << 20,
+        console_tail: &|trial| run.console_tail(trial, TAIL_BYTES).unwrap(),
+        attachments: &|_| Vec::new(),
+    };
     assert_eq!(junit(&report).unwrap().matches("<testcase ").count() as u64, 2 * CELLS);
     let parts = Parts::read(vec![run.clone()]).unwrap();
     assert_eq!(parts.merge(folder.path(), SystemTime::now(), vec![]).unwrap().publish().unwrap().id().len(), 20);

@@ -3,14 +3,18 @@
 use std::process::ExitCode;
 
 use crate::bisect::Conclusion;
-use crate::cli::options::words;
 use crate::cli::{FOUND, Failure, Global, HOST, Output, print, print_json};
-use crate::session::TrialOptions;
+use crate::results::RunInfo;
 use crate::session::bisect::Searched;
 
 /// Prints it; 0 if a commit was found, 1 if not, 3 if it was interrupted.
 pub fn print_end(global: &Global, searched: &Searched) -> Result<ExitCode, Failure> {
-    let mut how = words(&TrialOptions::again(&searched.info, None));
+    let RunInfo { qemu, seed, .. } = &searched.info;
+    let mut how = qemu.words();
+    if !qemu.cold {
+        how.extend(["--templates".to_owned(), qemu.templates.to_string()]);
+    }
+    how.extend(["--seed".to_owned(), seed.to_string()]);
     how.extend(global.qemu.iter().flat_map(|qemu| ["--qemu".to_owned(), qemu.display().to_string()]));
     match global.format {
         Output::Json => print_json(&searched.json(&how))?,

@@ -124,8 +124,12 @@ fn junit_shows_how_an_order_was_broken() {
     let [early, stock, unseen] = cases[..] else { panic!("{report}") };
     let case = |text: &str| text.split_once("</testcase>").unwrap().0.to_owned();
     assert_snapshot!(case(early), @r#"
-    name="order" classname="panic-alone.early@6_12">
-                <failure message="order kept in 0 of 10 (95 % CI 0–28 %), expected at least 90 %" type="expectation">all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
+    name="order" classname="panic-alone.early@6_12" time="0.000">
+                <failure message="order kept in 0 of 10 (95 % CI 0–28 %), expected at least 90 %" type="expectation">order kept in 0 of 10 (95 % CI 0–28 %), expected at least 90 %
+
+    harness trial panic-alone --variant early --base 6.12 --accel tcg --time real --seed 18446744073709551615
+
+    all other CPUs stopped before kmsg_dump: not stopped by then: CPU 1
       2.718 ms CPU 0: kmsg_dump</failure>
                 <system-out>order: 0 kept of 10 (95 % CI 0–28 %), 10 broken
     cell: 10 trials, 0 missed, 0 infra-error, 0 hung
@@ -138,15 +142,18 @@ fn junit_shows_how_an_order_was_broken() {
     </system-out>
     "#);
     assert_snapshot!(case(stock), @r#"
-    name="order" classname="panic-alone.stock@6_12">
+    name="order" classname="panic-alone.stock@6_12" time="0.000">
                 <system-out>order: 10 kept of 10 (95 % CI 72–100 %), 0 broken
     cell: 10 trials, 0 missed, 0 infra-error, 0 hung
     expected: order kept in at least 90 %
     </system-out>
     "#);
     assert_snapshot!(case(unseen), @r#"
-    name="order" classname="unseen.stock@6_12">
-                <skipped message="not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged"/>
+    name="order" classname="unseen.stock@6_12" time="0.000">
+                <skipped message="not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged">not seen in 10 trials that counted: none of them has a timeline; trial 2: order not judged
+
+    harness trial unseen --variant stock --base 6.12 --accel tcg --time real --seed 18446744073709551613
+    </skipped>
                 <system-out>order: 0 kept of 0 (95 % CI 0–100 %), 0 broken
     cell: 10 trials, 0 missed, 0 infra-error, 0 hung
     expected: order kept in at least 90 %

@@ -128,18 +128,21 @@ fn junit_skips_every_channel_of_the_cell_with_the_reason() {
         "{suite}"
     );
     assert_snapshot!(suite.split_once("</properties>\n").unwrap().1, @r#"
-            <testcase name="hold=0ms console" classname="panic-during-oops-dump.stock@6_12">
-                <skipped message="the kernel has no symbol logbuf_lock"/>
+            <testcase name="hold=0ms console" classname="panic-during-oops-dump.stock@6_12" time="0.000">
+                <skipped message="the kernel has no symbol logbuf_lock">the kernel has no symbol logbuf_lock
+    </skipped>
                 <system-out>skipped: the kernel has no symbol logbuf_lock
     </system-out>
             </testcase>
-            <testcase name="hold=0ms pstore" classname="panic-during-oops-dump.stock@6_12">
-                <skipped message="the kernel has no symbol logbuf_lock"/>
+            <testcase name="hold=0ms pstore" classname="panic-during-oops-dump.stock@6_12" time="0.000">
+                <skipped message="the kernel has no symbol logbuf_lock">the kernel has no symbol logbuf_lock
+    </skipped>
                 <system-out>skipped: the kernel has no symbol logbuf_lock
     </system-out>
             </testcase>
-            <testcase name="hold=0ms order" classname="panic-during-oops-dump.stock@6_12">
-                <skipped message="the kernel has no symbol logbuf_lock"/>
+            <testcase name="hold=0ms order" classname="panic-during-oops-dump.stock@6_12" time="0.000">
+                <skipped message="the kernel has no symbol logbuf_lock">the kernel has no symbol logbuf_lock
+    </skipped>
                 <system-out>skipped: the kernel has no symbol logbuf_lock
     </system-out>
             </testcase>

@@ -264,6 +264,11 @@ impl Merged {
         &self.info
     }
 
+    /// Where its folder will be once it is published.
+    pub fn place(&self) -> &Path {
+        self.claimed.0.folder()
+    }
+
     /// Makes it one of the results, and the latest.
     pub fn publish(self) -> Result<Run, Error> {
         let folder = self.claimed.0.folder();

@@ -112,7 +112,7 @@ impl<R: Rig> Session<R> {
                 break clear;
             }
         };
-        write_reports(&run, &info)?;
+        write_reports(&run, &info, run.folder(), &self.reports)?;
         Ok(Stepped::Judged { verdict, tally: tallies.all(), run: run.id().to_owned() })
     }
 }

@@ -96,6 +96,7 @@ impl Bed {
             events: Events::to(Said(Arc::clone(&self.said))),
             cancellation: Cancellation::by(self.stop.subscribe()),
             harness: info(Vec::new()).harness,
+            reports: ReportOptions::default(),
         }
     }
 

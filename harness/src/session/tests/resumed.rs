@@ -131,8 +131,8 @@ async fn only_what_can_be_resumed_is_opened() {
     let selection = selection(&["stock"], &["crash"], 1);
     let request = Request { selection: &selection, suite: None, shard: None, until: None };
     let run = bed.session(&world, options()).run(request).await.unwrap_or_else(|e| panic!("{e}")).run;
-    let merged = RunInfo { merged_from: vec!["one".into(), "two".into()], ..run.info().unwrap() };
-    let none = RunInfo { cells: Vec::new(), ..run.info().unwrap() };
+    let merged = crate::results::RunInfo { merged_from: vec!["one".into(), "two".into()], ..run.info().unwrap() };
+    let none = crate::results::RunInfo { cells: Vec::new(), ..run.info().unwrap() };
     for (info, why) in [(merged, "was merged from one, two"), (none, "has no cells")] {
         run.write_info(&info).unwrap();
         let Err(refused) = opened(|| Resumable::open(run.clone())) else { panic!("{why}") };
