@@ -7,7 +7,8 @@
 //!                   └─> summary_table   every figure of every cell
 //! Comparison ───────> compare_table
 //! Ranking ──────────> ranking_text, ranking_csv   variants ranked in each case
-//! RunInfo, Summary, TrialNotes, Judged ──> Reported ──> junit   a case for each cell and channel
+//! RunInfo, Summary, TrialNotes, Judged ──> Reported ─┬─> junit     a case for each cell and channel
+//!                                                    └─> run_page  one HTML file
 //! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! Scenario ─────────> Explanation   what it does, in plain English
 //! Required, Lacking ─> required_text, lacking_text   what a kernel's configuration has to have
@@ -25,6 +26,7 @@ mod judged;
 mod junit;
 mod kconfig;
 mod orders;
+mod page;
 mod repeat;
 mod summary;
 mod templates;
@@ -37,13 +39,14 @@ use crate::model::Channel;
 pub use cases::{Reported, TrialNotes};
 pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
-pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
+pub use curve::{CURVE_LOOK, Curve, CurveError, CurveOf, CurvePoint, Series};
 pub use explain::{Explanation, OnCpu};
 pub use grid::Format;
 pub use judged::judged_text;
 pub use junit::{Junit, JunitError, JunitForm, TAIL_BYTES, junit};
 pub use kconfig::{lacking_text, required_text};
 pub use orders::{ranking_csv, ranking_text};
+pub use page::{Artifacts, PageError, RunPage, Samples, anchor, run_page};
 pub use repeat::Repeat;
 pub use summary::{summary_table, variant_table};
 pub use trial::trial_text;
