@@ -1,5 +1,7 @@
 //! What the pictures share: text that ends no element, and a look that can be read on light and on dark pages.
 
+use crate::text::reorders;
+
 /// What all pictures have in common. Colours are those of `docs/panic-order.svg`. A picture brings its own background: a page
 /// that embeds it does not tell whether it is dark.
 const STYLE: &str = "\
@@ -84,7 +86,7 @@ pub fn escaped(text: &str) -> String {
             '\t' => safe.push(' '),
             // XML 1.0, production 2.
             '\u{fffe}' | '\u{ffff}' => safe.push(char::REPLACEMENT_CHARACTER),
-            c if c.is_control() => safe.push(char::REPLACEMENT_CHARACTER),
+            c if c.is_control() || reorders(c) => safe.push(char::REPLACEMENT_CHARACTER),
             c => safe.push(c),
         }
     }

@@ -15,6 +15,11 @@ pub struct PageArguments {
 }
 
 impl PageArguments {
+    /// In the run's folder.
+    pub fn among_the_results(run: &Run) -> Self {
+        Self { html: Some(run.folder().join("report.html")) }
+    }
+
     /// Writes it, if it was asked for, and says where it is among the other results.
     pub fn write(&self, run: &Run, format: Output) -> Result<(), Failure> {
         let Some(file) = &self.html else { return Ok(()) };

@@ -1,10 +1,13 @@
 //! Views put into the templates. Every value is escaped there; only pictures are markup already, and what is the page's own.
 
 use data_encoding::BASE64;
-use minijinja::{Environment, UndefinedBehavior, Value, context};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Output, State, UndefinedBehavior, Value, context, escape_formatter};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::super::console::printable;
 use super::super::curve::CURVE_LOOK;
 use crate::timeline::{ORDERS_LOOK, TIMELINE_LOOK};
 
@@ -27,8 +30,8 @@ const SCRIPT: &str = include_str!("templates/script.js");
 pub(super) fn render(template: &str, view: &impl Serialize) -> Result<String, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    environment.set_formatter(as_text);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
@@ -40,8 +43,17 @@ pub(super) fn render(template: &str, view: &impl Serialize) -> Result<String, Pa
         script => Value::from_safe_string(SCRIPT.to_owned()),
         version => env!("CARGO_PKG_VERSION"),
     };
-    let values = context! { frame, ..Value::from_serialize(view) };
+    let values = context! { frame, ..Value::from(Serde(view)) };
     Ok(environment.get_template(template)?.render(values)?)
+}
+
+/// Writes a value: what was said by a guest, or stands in a file that anybody may have written, is made printable and escaped,
+/// wherever it comes from.
+fn as_text(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &Value::from(printable(text.as_bytes()))),
+        _ => escape_formatter(out, state, value),
+    }
 }
 
 /// What a page's policy says of an element whose content may be executed or applied: no other may.

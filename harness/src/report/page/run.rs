@@ -251,5 +251,5 @@ fn why_none(cell: &Cell) -> String {
         TrialOutcome::InfraError { cause } => format!("; trial {}: {cause}", trial.index),
         TrialOutcome::Counted { .. } => String::new(),
     });
-    super::trial::safe(&(why + &first.unwrap_or_default()))
+    why + &first.unwrap_or_default()
 }

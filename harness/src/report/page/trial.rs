@@ -3,7 +3,6 @@
 use minijinja::Value;
 use serde::Serialize;
 
-use super::super::console::printable;
 use super::super::repeat::Repeat;
 use super::super::trial::{looks, since_firing};
 use super::{Artifacts, Room};
@@ -115,35 +114,30 @@ impl TrialView {
         let Repeat { command, needs } = Repeat::of(sources.info, record);
         Self {
             index: record.index,
-            cell: safe(&record.cell.to_string()),
+            cell: record.cell.to_string(),
             seed: record.seed,
-            started: safe(&record.started),
+            started: record.started.clone(),
             wall: seconds(std::time::Duration::from_millis(record.wall_ms)),
-            template: record.template.as_deref().map(safe),
-            not_counted: not_counted.as_deref().map(safe),
-            panic: record.panic.as_deref().map(safe),
+            template: record.template.clone(),
+            not_counted,
+            panic: record.panic.clone(),
             channels,
-            hung: hung.map(safe),
+            hung: hung.map(str::to_owned),
             stood: stood(record),
             actors: record.stamps.iter().map(actor_view).collect(),
             splats: record
                 .splats
                 .iter()
-                .map(|splat| SplatView { title: safe(&splat.title), expected: splat.expected })
+                .map(|splat| SplatView { title: splat.title.clone(), expected: splat.expected })
                 .collect(),
-            log_unknown: record.log_unknown.as_deref().map(safe),
-            repeat: safe(&command),
-            needs: needs.iter().map(|need| safe(need)).collect(),
+            log_unknown: record.log_unknown.clone(),
+            repeat: command,
+            needs,
             console,
             timeline,
             cut,
         }
     }
-}
-
-/// A record's text: anybody may have written the file that it comes from, and much of it is what a guest said.
-pub(super) fn safe(text: &str) -> String {
-    printable(text.as_bytes())
 }
 
 fn channel_view(channel: Channel, verdict: &ChannelVerdict) -> ChannelView {
@@ -153,26 +147,26 @@ fn channel_view(channel: Channel, verdict: &ChannelVerdict) -> ChannelView {
         good: verdict.outcome == channel.good(),
         seen: format!("{} of {} {}", verdict.witnesses, verdict.of, channel.witnesses()),
         kept: verdict.log.as_ref().map(ToString::to_string),
-        first_lost: verdict.log.as_ref().and_then(|kept| kept.first_lost.as_deref()).map(safe),
-        detail: safe(&verdict.detail),
+        first_lost: verdict.log.as_ref().and_then(|kept| kept.first_lost.clone()),
+        detail: verdict.detail.clone(),
     }
 }
 
 fn stood(record: &TrialRecord) -> Vec<Stood> {
     let hung = record.hung_at.iter().map(|HungCpu { cpu, at }| Stood {
         cpu: *cpu,
-        at: looks(at).iter().map(|look| safe(look)).collect(),
+        at: looks(at),
     });
     let dumped = record.dump.iter().flat_map(|dump| &dump.cpus).map(|DumpedCpu { cpu, pid, at }| Stood {
         cpu: *cpu,
-        at: vec![safe(&format!("in the dump: task {pid}, {at}"))],
+        at: vec![format!("in the dump: task {pid}, {at}")],
     });
     hung.chain(dumped).collect()
 }
 
 fn actor_view(stamps: &ActorStamps) -> ActorView {
     ActorView {
-        name: safe(&stamps.actor),
+        name: stamps.actor.clone(),
         cpu: stamps.cpu,
         entered: since_firing(stamps.entered_us),
         left: since_firing(stamps.left_us),
@@ -184,13 +178,13 @@ fn seen(record: &TrialRecord, sources: Sources, room: &mut Room) -> (Option<Cons
     let Sources { info, artifacts, console_bytes } = sources;
     let mut cut = false;
     let bytes = artifacts.console_tail(record.index, console_bytes);
-    let text = bytes.as_deref().map(printable).filter(|text| {
+    let text = bytes.as_deref().map(String::from_utf8_lossy).filter(|text| {
         let fits = room.take(text.len());
         cut |= !fits;
         fits
     });
     let whole = bytes.as_ref().is_none_or(|bytes| bytes.len() < console_bytes as usize);
-    let console = text.map(|text| ConsoleView { text, cut: !whole });
+    let console = text.map(|text| ConsoleView { text: text.into_owned(), cut: !whole });
     let timeline = artifacts.timeline(record.index).and_then(|timeline| {
         let lines = place_console(&timeline, &console::decode(bytes.as_deref().unwrap_or_default()));
         let view = View { run_id: &info.run_id, trial: record, timeline: &timeline, lines: &lines, detail: false };
