@@ -11,7 +11,7 @@ use crate::results::{CellSummary, RunInfo};
 use crate::stats::percent;
 
 /// Rows of all comparisons together that are shown: what differs before what does not.
-const MOST_ROWS: usize = 1500;
+const MOST_ROWS: usize = 500;
 
 /// Cells that are compared at most. An exact test takes its time, and what is not compared here is by `harness compare`.
 const MOST_CELLS: usize = 600;
@@ -27,7 +27,9 @@ pub(super) struct ComparisonView {
     pub regressed: bool,
     /// What its intervals and p-values are.
     pub evidence: &'static str,
-    pub rows: Vec<ComparedRow>,
+    /// What is shown to differ, and what is not.
+    pub differ: Vec<ComparedRow>,
+    pub others: Vec<ComparedRow>,
     /// Rows for which there is no room.
     pub left_out: usize,
     /// What else is to be said of it, a line each.
@@ -96,7 +98,7 @@ pub(super) fn comparisons(info: &RunInfo, cells: &[Cell]) -> (Vec<ComparisonView
         let Ok(comparison) = compare(&base, &candidate, options) else { continue };
         if !comparison.cells.is_empty() || !comparison.skipped.is_empty() {
             let view = ComparisonView::of(&comparison, &kernel, &reference, rows_left);
-            rows_left = rows_left.saturating_sub(view.rows.len());
+            rows_left = rows_left.saturating_sub(view.differ.len() + view.others.len());
             views.push(view);
         }
     }
@@ -110,6 +112,9 @@ impl ComparisonView {
         cells.sort_by_key(|cell| place(cell.verdict));
         let left_out = cells.len().saturating_sub(rows);
         cells.truncate(rows);
+        let differs = |cell: &&ComparedCell| matches!(cell.verdict, Verdict::Regressed | Verdict::Improved);
+        let (differ, others): (Vec<_>, Vec<_>) = cells.into_iter().partition(differs);
+        let rows = |cells: Vec<&ComparedCell>| cells.into_iter().map(|cell| ComparedRow::of(cell, kernel)).collect();
         Self {
             base: reference.to_string(),
             candidate: kernel.to_string(),
@@ -119,7 +124,8 @@ impl ComparisonView {
                 Evidence::Fixed => "95 % intervals; p: Boschloo's exact test, adjusted for all rows",
                 Evidence::Sequential => "95 % confidence sequences; p adjusted for all rows; both hold at any look",
             },
-            rows: cells.into_iter().map(|cell| ComparedRow::of(cell, kernel)).collect(),
+            differ: rows(differ),
+            others: rows(others),
             left_out,
             remarks: compare_remarks(comparison),
         }

@@ -19,6 +19,9 @@ use crate::stats::{percent, wilson};
 /// Cells of which single trials are shown; of the others only the figures are.
 const SHOWN: usize = 12;
 
+/// Cells of which all that is shown is unfolded; the others unfold their figures.
+const UNFOLDED: usize = 3;
+
 /// Cells whose figures are shown; the others are listed.
 const FIGURES: usize = 100;
 
@@ -38,6 +41,8 @@ pub(super) struct Failures {
 pub(super) struct Failure {
     pub cell: Link,
     pub figures: Vec<Refuted>,
+    /// Whether it is one of the first, of which all is unfolded.
+    pub unfolded: bool,
     /// Trials that did not end as expected.
     pub trials: Vec<TrialView>,
     /// The order of steps at its point.
@@ -83,8 +88,14 @@ pub(super) fn failures(page: &RunPage, cells: &[Cell], kernels: &[KernelName], r
             continue;
         }
         let figures = failed(cell).map(|(judged, why)| refuted(cell, &judged.expectation, why)).collect();
-        let mut failure =
-            Failure { cell: Link::to(cell.key()), figures, trials: Vec::new(), order: None, order_at: None };
+        let mut failure = Failure {
+            cell: Link::to(cell.key()),
+            figures,
+            unfolded: number < UNFOLDED,
+            trials: Vec::new(),
+            order: None,
+            order_at: None,
+        };
         if number < SHOWN {
             failure.trials = trials(page, cell, room);
             let point = Point { scenario: cell.key().scenario.clone(), params: cell.key().params.clone() };

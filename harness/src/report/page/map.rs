@@ -30,17 +30,10 @@ pub(super) struct MapRow {
     pub scenario: Option<String>,
     /// The values of its parameters.
     pub point: String,
-    /// For each channel one for each kernel.
-    pub tiles: Vec<Tile>,
-}
-
-/// A channel of a cell.
-#[derive(Debug, Serialize)]
-pub(super) struct Tile {
-    /// The cell; none if the kernel has none at this point.
-    pub anchor: Option<String>,
-    /// What of it there is.
-    pub figure: Option<Figure>,
+    /// The first of its cells.
+    pub anchor: String,
+    /// For each channel one for each kernel; none where a kernel has no cell at this point.
+    pub tiles: Vec<Option<Figure>>,
 }
 
 impl Map {
@@ -48,7 +41,7 @@ impl Map {
     pub(super) fn of(cells: &[Cell], channels: &[Channel]) -> Self {
         let mut kernels: Vec<KernelName> = Vec::new();
         let mut scenarios: Vec<&str> = Vec::new();
-        let mut points: Vec<(&str, &Params)> = Vec::new();
+        let mut points: Vec<(&CellKey, (&str, &Params))> = Vec::new();
         let mut places: BTreeMap<(&str, &Params), BTreeMap<KernelName, &Cell>> = BTreeMap::new();
         for cell in cells {
             let CellKey { scenario, params, .. } = cell.key();
@@ -60,24 +53,21 @@ impl Map {
                 scenarios.push(scenario);
             }
             let place = places.entry((scenario, params)).or_insert_with(|| {
-                points.push((scenario, params));
+                points.push((cell.key(), (scenario, params)));
                 BTreeMap::new()
             });
             place.insert(kernel, cell);
         }
         // Stable: points of a scenario keep the plan's order.
-        points.sort_by_key(|(scenario, _)| scenarios.iter().position(|known| known == scenario));
+        points.sort_by_key(|(_, (scenario, _))| scenarios.iter().position(|known| known == scenario));
         let mut last = None;
-        let row = |point: (&str, &Params)| {
+        let row = |(first, point): (&CellKey, (&str, &Params))| {
             let (scenario, params) = point;
             let of_point = places.get(&point);
-            let tile = |channel: Channel, kernel: &KernelName| match of_point.and_then(|cells| cells.get(kernel)) {
-                Some(cell) => Tile { anchor: Some(anchor(cell.key())), figure: Some(Figure::of(cell, channel)) },
-                None => Tile { anchor: None, figure: None },
-            };
+            let tile = |channel, kernel| Some(Figure::of(of_point?.get(kernel)?, channel));
             let tiles = channels.iter().flat_map(|channel| kernels.iter().map(|kernel| tile(*channel, kernel))).collect();
             let scenario = (last.replace(scenario.to_owned()).as_deref() != Some(scenario)).then(|| scenario.to_owned());
-            MapRow { scenario, point: assignments(params), tiles }
+            MapRow { scenario, point: assignments(params), anchor: anchor(first), tiles }
         };
         let rows = points.into_iter().map(row).collect();
         let channels = channels.iter().map(|channel| MapChannel { name: channel.name(), good: channel.good().name() });

@@ -20,12 +20,12 @@ use super::{Artifacts, Room};
 use crate::model::{KernelName, TrialOutcome};
 use crate::text::plural;
 
-/// How much of a console's end is shown, in bytes.
-const CONSOLE_BYTES: u32 = 4096;
+/// How much of a console's end is shown: lines, of so many bytes at most.
+const CONSOLE: (usize, u32) = (24, 4096);
 
-/// Bytes for consoles and pictures; the tables of a few thousand cells take as much again, and browsers take their time with
+/// Bytes for consoles and pictures. The tables of five thousand cells take four times as much, and browsers take their time with
 /// more.
-const ROOM: usize = 1 << 20;
+const ROOM: usize = 768 << 10;
 
 /// Lines of a list that only adds to what stands elsewhere.
 const LINES: usize = 100;
@@ -46,7 +46,7 @@ pub struct RunPage<'a> {
 impl<'a> RunPage<'a> {
     /// Where single trials are taken from.
     pub(super) fn sources(&self) -> Sources<'a> {
-        Sources { info: self.reported.info, artifacts: self.artifacts, console_bytes: CONSOLE_BYTES }
+        Sources { info: self.reported.info, artifacts: self.artifacts, console: CONSOLE }
     }
 }
 

@@ -95,8 +95,8 @@ pub(super) struct ConsoleView {
 pub(super) struct Sources<'a> {
     pub info: &'a RunInfo,
     pub artifacts: &'a dyn Artifacts,
-    /// How much of a console's end is shown, in bytes.
-    pub console_bytes: u32,
+    /// How much of a console's end is shown: lines, of so many bytes at most.
+    pub console: (usize, u32),
 }
 
 impl TrialView {
@@ -175,23 +175,29 @@ fn actor_view(stamps: &ActorStamps) -> ActorView {
 
 /// Its console and its timeline, as far as there is room, and whether something had none.
 fn seen(record: &TrialRecord, sources: Sources, room: &mut Room) -> (Option<ConsoleView>, Option<Value>, bool) {
-    let Sources { info, artifacts, console_bytes } = sources;
+    let Sources { info, artifacts, console: (lines, bytes) } = sources;
     let mut cut = false;
-    let bytes = artifacts.console_tail(record.index, console_bytes);
-    let text = bytes.as_deref().map(String::from_utf8_lossy).filter(|text| {
-        let fits = room.take(text.len());
+    let mut fits = |length: usize| {
+        let fits = room.take(length);
         cut |= !fits;
         fits
-    });
-    let whole = bytes.as_ref().is_none_or(|bytes| bytes.len() < console_bytes as usize);
-    let console = text.map(|text| ConsoleView { text: text.into_owned(), cut: !whole });
-    let timeline = artifacts.timeline(record.index).and_then(|timeline| {
-        let lines = place_console(&timeline, &console::decode(bytes.as_deref().unwrap_or_default()));
+    };
+    let said = artifacts.console_tail(record.index, bytes);
+    let console = said.as_deref().map(|said| end_of(said, lines, bytes)).filter(|console| fits(console.text.len()));
+    let timeline = artifacts.timeline(record.index).map(|timeline| {
+        let lines = place_console(&timeline, &console::decode(said.as_deref().unwrap_or_default()));
         let view = View { run_id: &info.run_id, trial: record, timeline: &timeline, lines: &lines, detail: false };
-        let picture = timeline_picture(&view).part(&format!("trial{}-", record.index));
-        let fits = room.take(picture.len());
-        cut |= !fits;
-        fits.then(|| Value::from_safe_string(picture))
+        timeline_picture(&view).part(&format!("trial{}-", record.index))
     });
+    let timeline = timeline.filter(|picture| fits(picture.len())).map(Value::from_safe_string);
     (console, timeline, cut)
+}
+
+/// The last lines of what a console said, of which there may be more before as soon as it has as many bytes as were asked for.
+fn end_of(said: &[u8], lines: usize, bytes: u32) -> ConsoleView {
+    let text = String::from_utf8_lossy(said);
+    let text = text.trim_end();
+    let start = text.rmatch_indices('\n').nth(lines.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
+    let cut = start > 0 || said.len() >= bytes as usize;
+    ConsoleView { text: text.get(start..).unwrap_or_default().to_owned(), cut }
 }
