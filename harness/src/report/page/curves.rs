@@ -15,6 +15,9 @@ use crate::text::shell_word;
 /// Curves that are drawn, at most.
 const MOST: usize = 12;
 
+/// Bytes of one of them: what has more has more points than can be told apart.
+const MOST_BYTES: usize = 64 << 10;
+
 /// The curves of a run.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Curves {
@@ -40,7 +43,8 @@ pub(super) fn curves(summary: &Summary, room: &mut Room) -> Curves {
                 Level::Changes => {
                     let number = curves.drawn.len();
                     let picture = curve.picture().ok().map(|picture| picture.part(&format!("curve{number}-")));
-                    match picture.filter(|picture| number < MOST && room.take(picture.len())) {
+                    let fits = |picture: &String| number < MOST && picture.len() <= MOST_BYTES && room.take(picture.len());
+                    match picture.filter(fits) {
                         Some(picture) => curves.drawn.push(Value::from_safe_string(picture)),
                         None => curves.left_out.push(command(summary, scenario, x, channel)),
                     }

@@ -22,7 +22,7 @@ const SHOWN: usize = 12;
 /// Cells of which all that is shown is unfolded; the others unfold their figures.
 const UNFOLDED: usize = 3;
 
-/// Cells whose figures are shown; the others are listed.
+/// Cells whose figures are shown; of the others as many are listed.
 const FIGURES: usize = 100;
 
 /// Pictures of orders among them.
@@ -32,8 +32,9 @@ const ORDERS: usize = 6;
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Failures {
     pub shown: Vec<Failure>,
-    /// Cells for which there is no room here; they stand in the table of all cells.
+    /// Cells of which nothing is shown here, and how many more there are; they stand in the table of all cells.
     pub further: Vec<Link>,
+    pub more: usize,
 }
 
 /// A cell of which an expectation failed.
@@ -84,7 +85,11 @@ pub(super) fn failures(page: &RunPage, cells: &[Cell], kernels: &[KernelName], r
     for cell in cells.iter().filter(|cell| CameOut::of(cell) == CameOut::Failed) {
         let number = failures.shown.len();
         if number >= FIGURES {
-            failures.further.push(Link::to(cell.key()));
+            if failures.further.len() < FIGURES {
+                failures.further.push(Link::to(cell.key()));
+            } else {
+                failures.more += 1;
+            }
             continue;
         }
         let figures = failed(cell).map(|(judged, why)| refuted(cell, &judged.expectation, why)).collect();

@@ -21,11 +21,14 @@ use crate::model::{KernelName, TrialOutcome};
 use crate::text::plural;
 
 /// How much of a console's end is shown: lines, of so many bytes at most.
-const CONSOLE: (usize, u32) = (24, 4096);
+const CONSOLE: (usize, usize) = (24, 4096);
 
 /// Bytes for consoles and pictures. The tables of five thousand cells take four times as much, and browsers take their time with
 /// more.
 const ROOM: usize = 768 << 10;
+
+/// Cells whose rows have links; of more they take more room than they are worth.
+const LINKED: usize = 1000;
 
 /// Lines of a list that only adds to what stands elsewhere.
 const LINES: usize = 100;
@@ -75,6 +78,8 @@ struct RunView {
     uncounted: Uncounted,
     channels: Vec<&'static str>,
     groups: Vec<Group>,
+    /// Whether each cell's row has a link to itself, for others to copy.
+    linked: bool,
     facts: Facts,
 }
 
@@ -146,6 +151,7 @@ impl RunView {
             skipped: skipped(&cells),
             uncounted: uncounted(&cells),
             groups: groups(&cells, &channels),
+            linked: cells.len() <= LINKED,
             channels: channels.into_iter().map(crate::model::Channel::name).collect(),
             facts: Facts::of(info),
         }

@@ -12,6 +12,9 @@ use crate::results::RunInfo;
 use crate::text::seconds;
 use crate::timeline::{View, timeline_picture};
 
+/// More than is kept of a console; less than all of it would put its lines in wrong places of a timeline.
+const CONSOLE_BYTES: u32 = 4 << 20;
+
 /// One trial.
 #[derive(Debug, Serialize)]
 pub(super) struct TrialView {
@@ -96,7 +99,7 @@ pub(super) struct Sources<'a> {
     pub info: &'a RunInfo,
     pub artifacts: &'a dyn Artifacts,
     /// How much of a console's end is shown: lines, of so many bytes at most.
-    pub console: (usize, u32),
+    pub console: (usize, usize),
 }
 
 impl TrialView {
@@ -175,15 +178,15 @@ fn actor_view(stamps: &ActorStamps) -> ActorView {
 
 /// Its console and its timeline, as far as there is room, and whether something had none.
 fn seen(record: &TrialRecord, sources: Sources, room: &mut Room) -> (Option<ConsoleView>, Option<Value>, bool) {
-    let Sources { info, artifacts, console: (lines, bytes) } = sources;
+    let Sources { info, artifacts, console } = sources;
     let mut cut = false;
     let mut fits = |length: usize| {
         let fits = room.take(length);
         cut |= !fits;
         fits
     };
-    let said = artifacts.console_tail(record.index, bytes);
-    let console = said.as_deref().map(|said| end_of(said, lines, bytes)).filter(|console| fits(console.text.len()));
+    let said = artifacts.console_tail(record.index, CONSOLE_BYTES);
+    let console = said.as_deref().map(|said| end_of(said, console)).filter(|console| fits(console.text.len()));
     let timeline = artifacts.timeline(record.index).map(|timeline| {
         let lines = place_console(&timeline, &console::decode(said.as_deref().unwrap_or_default()));
         let view = View { run_id: &info.run_id, trial: record, timeline: &timeline, lines: &lines, detail: false };
@@ -193,11 +196,12 @@ fn seen(record: &TrialRecord, sources: Sources, room: &mut Room) -> (Option<Cons
     (console, timeline, cut)
 }
 
-/// The last lines of what a console said, of which there may be more before as soon as it has as many bytes as were asked for.
-fn end_of(said: &[u8], lines: usize, bytes: u32) -> ConsoleView {
-    let text = String::from_utf8_lossy(said);
-    let text = text.trim_end();
-    let start = text.rmatch_indices('\n').nth(lines.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
-    let cut = start > 0 || said.len() >= bytes as usize;
-    ConsoleView { text: text.get(start..).unwrap_or_default().to_owned(), cut }
+/// The last lines of what a console said, of so many bytes at most.
+fn end_of(said: &[u8], (lines, bytes): (usize, usize)) -> ConsoleView {
+    let said = said.trim_ascii_end();
+    let end = said.get(said.len().saturating_sub(bytes)..).unwrap_or_default();
+    let line_ends = end.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    let start = line_ends.map(|(at, _)| at + 1).nth(lines.saturating_sub(1)).unwrap_or(0);
+    let shown = end.get(start..).unwrap_or_default();
+    ConsoleView { text: String::from_utf8_lossy(shown).into_owned(), cut: shown.len() < said.len() }
 }
