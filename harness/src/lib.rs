@@ -34,7 +34,7 @@ pub mod results;
 pub mod run;
 pub mod scenario;
 pub mod session;
-mod svg;
+pub mod svg;
 mod text;
 pub mod timeline;
 pub mod tracer;

@@ -10,6 +10,12 @@ pub fn clipped(text: &str, width: usize) -> String {
     }
 }
 
+/// Whether a character has text shown in another order than it stands in: those of Unicode's bidirectional algorithm (UAX #9,
+/// 2).
+pub const fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// `1 file`, `2 files`
 pub fn plural(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })

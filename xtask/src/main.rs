@@ -158,9 +158,14 @@ fn soak(arguments: &[String]) -> Result<()> {
 }
 
 /// Programs that only the tests need, and the packages that have them: a validator for XML, a clock that jumps, another
-/// reader of crash dumps, and histories of commits (a checkout may have come without git).
-const FOR_TESTS: [(&str, &str); 4] =
-    [("xmllint", "libxml2-utils"), ("faketime", "faketime"), ("makedumpfile", "makedumpfile"), ("git", "git")];
+/// reader of crash dumps, histories of commits (a checkout may have come without git), and a browser.
+const FOR_TESTS: [(&str, &str); 5] = [
+    ("xmllint", "libxml2-utils"),
+    ("faketime", "faketime"),
+    ("makedumpfile", "makedumpfile"),
+    ("git", "git"),
+    ("chromium-headless-shell", "chromium-headless-shell"),
+];
 
 /// Packages that only the tests need and that have no program: by these GitLab and others read JUnit, and a reader of kcidb is
 /// installed.

@@ -63,7 +63,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let curve = Curve::of(&run.summary()?, &of, |key| selects(param, &key.params))?;
     match (form, global.format) {
         (Some(Form::Csv), _) => print(&curve.csv())?,
-        (Some(Form::Svg), _) => print(&curve.svg()?)?,
+        (Some(Form::Svg), _) => print(&curve.picture()?.document())?,
         (None, Output::Text) => print(&curve.text())?,
         (None, Output::Json) => print_json(&curve)?,
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use super::page::PageArguments;
 use super::project::{project, results};
 use super::reports::ReportArguments;
 use super::{Failure, Global, outcome};
@@ -21,6 +22,8 @@ pub struct Arguments {
     runs: Vec<String>,
     #[command(flatten)]
     reported: ReportArguments,
+    #[command(flatten)]
+    page: PageArguments,
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -38,6 +41,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let (planned, finished) = (parts.planned(), parts.recorded());
     let merged = RunOutcome { run, summary, judged, known, planned, finished, failed: false };
     arguments.reported.tell(&merged, global.format)?;
+    arguments.page.write(&merged.run, global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");
     }

@@ -24,6 +24,7 @@ mod options;
 mod order;
 mod outcome;
 mod pack;
+mod page;
 mod project;
 mod quickstart;
 mod read;

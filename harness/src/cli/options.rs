@@ -232,12 +232,8 @@ mod tests {
             ..usual.qemu.clone()
         };
         let unusual = RunInfo { seed: 7, qemu, ..usual.clone() };
-        let other = QemuInfo {
-            cold: true,
-            read_back: true,
-            read_back_kernel: Some("stock@6.1".into()),
-            ..usual.qemu.clone()
-        };
+        let other =
+            QemuInfo { cold: true, read_back: true, read_back_kernel: Some("stock@6.1".into()), ..usual.qemu.clone() };
         let cold = RunInfo { qemu: other, ..usual.clone() };
         for info in [usual, unusual, cold] {
             let words =

@@ -10,7 +10,7 @@ use crate::compare::{self, Point, Side};
 use crate::model::CellKey;
 use crate::plan::{ParamFilter, selects};
 use crate::results::LATEST;
-use crate::timeline::{VariantOrder, nothing_to_order, orders_svg, orders_text, side_by_side};
+use crate::timeline::{VariantOrder, nothing_to_order, orders_picture, orders_text, side_by_side};
 
 /// Show in which order variants go through the steps of dying.
 ///
@@ -68,7 +68,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
                     points.iter().map(|(point, _)| point.to_string()).collect::<Vec<_>>().join("; ")
                 )));
             };
-            print(&orders_svg(&point.to_string(), variants))?;
+            print(&orders_picture(&point.to_string(), variants).document())?;
         }
         (None, Output::Text) => {
             let texts: Vec<String> =

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::options::TrialArguments;
+use super::page::PageArguments;
 use super::project::{catalogue, host_options, session_on};
 use super::{Failure, Global, outcome};
 use crate::preflight::{self, Status};
@@ -58,6 +59,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let outcome = session.run(request).await?;
     eprintln!("3/3 results, after {}", seconds(began.elapsed()));
     outcome::print(&outcome, global.format)?;
+    PageArguments::among_the_results(&outcome.run).write(&outcome.run, global.format)?;
     // What the variants lose is what the suite is there to show, so it is no failure here.
     Ok(outcome::infra_code(&outcome))
 }

@@ -1,12 +1,14 @@
 //! `harness report`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::project::{project, results};
 use super::{Failure, Global, Output, kcidb, ktap, mail, print, print_json};
 use crate::compare::{Evidence, Options, rank};
 use crate::report::{Format, ranking_csv, ranking_text};
-use crate::results::{LATEST, Run};
+use crate::results::{LATEST, Run, write_whole};
+use crate::session::page_of;
 
 /// Report on a whole run.
 #[derive(Debug, clap::Args)]
@@ -26,6 +28,24 @@ enum Report {
     Kcidb(kcidb::Arguments),
     /// A variant beside another, as a mail to a list
     Mail(mail::Arguments),
+    /// Write a run as a page for a browser, one file
+    Html(Html),
+}
+
+/// Write a run as a page for a browser, one file.
+///
+/// What failed comes first, with its figures, what the trials left that tell why, and how to see them again; then all cells at a
+/// glance, comparisons, curves, what was not counted, and what went into the run. Nothing in it comes from elsewhere, and it is
+/// complete without scripts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  harness report html latest -o report.html")]
+struct Html {
+    /// The run: its id, `latest`, or a path with a `/`
+    #[arg(default_value = LATEST)]
+    run: String,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// Rank variants in each failure case, and tell which are dominated.
@@ -64,17 +84,28 @@ enum Form {
 }
 
 pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let results = results(global, &project(global)?);
     match &arguments.report {
-        Report::Orders(arguments) => orders(global, arguments),
+        Report::Orders(arguments) => orders(global, arguments, &results),
         Report::Ktap(arguments) => ktap::main(global, arguments),
         Report::Kcidb(arguments) => kcidb::main(global, arguments),
         Report::Mail(arguments) => mail::main(global, arguments),
+        Report::Html(arguments) => html(arguments, &results),
     }
 }
 
-fn orders(global: &Global, arguments: &Orders) -> Result<ExitCode, Failure> {
+fn html(Html { run, output }: &Html, results: &Path) -> Result<ExitCode, Failure> {
+    let page = page_of(&Run::find(results, run)?)?;
+    match output {
+        Some(file) => write_whole(file, page.as_bytes())?,
+        None => print(&page)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn orders(global: &Global, arguments: &Orders, results: &Path) -> Result<ExitCode, Failure> {
     let Orders { run, variant, alpha, margin, form } = arguments;
-    let run = Run::find(&results(global, &project(global)?), run)?;
+    let run = Run::find(results, run)?;
     // A summary kept alone, as a baseline, has nothing that says how it came about.
     let sequential = run.info().is_ok_and(|info| info.until.is_some());
     let evidence = if sequential { Evidence::Sequential } else { Evidence::Fixed };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::compare::Compared;
 use super::options::{BuildArguments, TreeArguments, TrialArguments};
+use super::page::PageArguments;
 use super::project::{catalogue, project, results, session};
 use super::reports::ReportArguments;
 use super::{FOUND, Failure, Global, Output, outcome};
@@ -81,6 +82,8 @@ pub struct Arguments {
     trials_as: TrialArguments,
     #[command(flatten)]
     reported: ReportArguments,
+    #[command(flatten)]
+    page: PageArguments,
 }
 
 /// When a run has enough trials.
@@ -104,6 +107,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         None => begin(global, &arguments).await?,
     };
     arguments.reported.tell(&outcome, global.format)?;
+    arguments.page.write(&outcome.run, global.format)?;
     outcome::print_how_to_resume(&outcome);
     if let Some(tree) = tree.filter(|_| global.format == Output::Text)
         && compare(&outcome, &tree)?

@@ -8,7 +8,7 @@ use super::project::{project, results};
 use super::{Failure, Global, Output, print, print_json};
 use crate::evidence::{console, place_console};
 use crate::results::Run;
-use crate::timeline::{View, timeline_svg, timeline_text, timeline_trace};
+use crate::timeline::{View, timeline_picture, timeline_text, timeline_trace};
 
 /// More than is kept of a console.
 const CONSOLE_BYTES: u32 = 4 << 20;
@@ -48,7 +48,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let lines = place_console(&timeline, &console::decode(&console));
     let view = View { run_id: run.id(), trial: &trial, timeline: &timeline, lines: &lines, detail: arguments.detail };
     match (arguments.form, global.format) {
-        (Some(Form::Svg), _) => print(&timeline_svg(&view))?,
+        (Some(Form::Svg), _) => print(&timeline_picture(&view).document())?,
         (Some(Form::Perfetto), _) => print_json(&timeline_trace(&view))?,
         (None, Output::Text) => print(&timeline_text(&view))?,
         (None, Output::Json) => {

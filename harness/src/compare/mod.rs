@@ -17,6 +17,7 @@ mod needed;
 mod open;
 mod orders;
 mod pair;
+mod reference;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -33,4 +34,5 @@ pub use orders::{
     SkippedVariant, Standing, rank,
 };
 pub use pair::{Evidence, Options, Verdict};
+pub use reference::references;
 pub use side::{Column, Side};

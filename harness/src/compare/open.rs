@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pair::{Evidence, Options, Pair, Verdict, adjusted};
-use crate::model::{CellKey, Channel};
+use super::reference::references;
+use crate::model::{CellKey, Channel, KernelName};
 use crate::results::{CellSummary, PlannedCell};
 use crate::stats::Interval;
 
 /// The cells of a plan that more trials may decide, in the plan's order. May be asked after every trial: whatever
 /// `options` says, the evidence is sequential.
 ///
-/// On each base the plan's first variant is what the others are compared with, and that variant itself with what it is on the
-/// plan's first base; all at once: point by point, channel by channel, p-values adjusted over all of it. Both cells of a pair are open while one of its channels is undecided.
+/// Kernels are compared with their [`references`], all at once: point by point, channel by channel, p-values adjusted over all
+/// of it. Both cells of a pair are open while one of its channels is undecided.
 ///
 /// A cell that has no other to be compared with is open while an expectation of it is neither shown nor refuted, by the
 /// confidence sequence of its share; if nothing is expected of it, while on some channel the one of its good outcome is
@@ -37,18 +38,16 @@ pub fn open_cells(cells: &[CellSummary], planned: &[PlannedCell], options: Optio
     planned.iter().map(|cell| &cell.key).filter(|key| open.contains(key)).cloned().collect()
 }
 
-/// The cells that are compared: of the first variant of their base, and of another; or of a variant on the first base, and
-/// of the same on another.
+/// The cells that are compared, as [`references`] says of their kernels.
 fn pairs(planned: &[PlannedCell]) -> Vec<(&CellKey, &CellKey)> {
     let keys: BTreeSet<&CellKey> = planned.iter().filter(|cell| is_run(cell)).map(|cell| &cell.key).collect();
-    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let references: BTreeMap<KernelName, KernelName> =
+        references(planned.iter().map(|cell| &cell.key)).into_iter().collect();
     let mut pairs = Vec::new();
-    let Some(PlannedCell { key: CellKey { base: first_base, .. }, .. }) = planned.first() else { return pairs };
     for PlannedCell { key, .. } in planned {
-        let variant = *first.entry(&key.base).or_insert(&key.variant);
-        let base = if variant == key.variant { first_base } else { &key.base };
-        let other = CellKey { variant: variant.to_owned(), base: base.clone(), ..key.clone() };
-        if other != *key && keys.contains(key) {
+        let Some(KernelName { variant, base }) = references.get(&key.kernel()).cloned() else { continue };
+        let other = CellKey { variant, base, ..key.clone() };
+        if keys.contains(key) {
             pairs.extend(keys.get(&other).map(|&other| (other, key)));
         }
     }

@@ -18,28 +18,18 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
             cell.channel.to_string(),
             share(cell.base),
             share(cell.candidate),
-            difference(cell),
-            p_adjusted(cell),
+            difference_text(cell),
+            p_adjusted_text(cell),
         ];
         let mut row: Vec<_> = plain.map(|text| (text, Tone::Plain)).into();
         row.push((verdict(cell), tone(cell.verdict)));
         grid.row(cell.point.scenario.clone(), row);
     }
-    let count = |verdict| comparison.cells.iter().filter(|cell| cell.verdict == verdict).count();
     let item = format.item();
     let mut text = format!("{item}base: {base}\n{item}candidate: {candidate}\n\n{}\n", grid.render(format));
-    for (side, points) in [("base", &comparison.only_in_base), ("candidate", &comparison.only_in_candidate)] {
-        text.extend(points.iter().map(|point: &Point| format!("{item}only in {side}: {point}\n")));
-    }
-    text.extend(comparison.skipped.iter().map(|skipped| format!("{item}{}\n", not_run(skipped))));
-    text.extend(comparison.splats.iter().map(|splat| format!("{item}{}\n", logged(splat))));
-    let notes = templates::notes(comparison, format);
-    text += &notes;
-    if [&comparison.only_in_base, &comparison.only_in_candidate].iter().any(|points| !points.is_empty())
-        || !comparison.skipped.is_empty()
-        || !comparison.splats.is_empty()
-        || !notes.is_empty()
-    {
+    let remarks = compare_remarks(comparison);
+    text.extend(remarks.iter().map(|remark| format!("{item}{remark}\n")));
+    if !remarks.is_empty() {
         text.push('\n');
     }
     let has = |channel| comparison.cells.iter().any(|cell| cell.channel == channel);
@@ -54,13 +44,27 @@ pub fn compare_table(comparison: &Comparison, base: &str, candidate: &str, forma
     if comparison.cells.iter().any(|cell| cell.trials_to_decide.is_some()) {
         text += "undecided (n): n trials a side would decide it, if the shares stay what they are.\n";
     }
-    text + &format!(
-        "{} regressed, {} improved, {} same, {} undecided (more trials needed).\n",
-        count(Verdict::Regressed),
-        count(Verdict::Improved),
-        count(Verdict::Same),
-        count(Verdict::Undecided),
-    )
+    text + &format!("{} (more trials needed).\n", verdicts_text(comparison))
+}
+
+/// `2 regressed, 1 improved, 9 same, 0 undecided`
+pub(super) fn verdicts_text(comparison: &Comparison) -> String {
+    let count = |verdict| comparison.cells.iter().filter(|cell| cell.verdict == verdict).count();
+    let each = [Verdict::Regressed, Verdict::Improved, Verdict::Same, Verdict::Undecided];
+    each.map(|verdict| format!("{} {verdict}", count(verdict))).join(", ")
+}
+
+/// What is to be said of a comparison besides its rows, a line each: points that are on one side only or were not run, reports
+/// of the kernel's that one side logs more often, what lies between templates.
+pub(super) fn compare_remarks(comparison: &Comparison) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for (side, points) in [("base", &comparison.only_in_base), ("candidate", &comparison.only_in_candidate)] {
+        remarks.extend(points.iter().map(|point: &Point| format!("only in {side}: {point}")));
+    }
+    remarks.extend(comparison.skipped.iter().map(not_run));
+    remarks.extend(comparison.splats.iter().map(logged));
+    remarks.extend(templates::notes(comparison));
+    remarks
 }
 
 /// `skipped in candidate: logbuf hold=1ms (the kernel has no symbol logbuf_lock)`
@@ -107,7 +111,7 @@ pub(super) fn share(Share { n, saved, ci95, .. }: Share) -> String {
 }
 
 /// `-100 [-100, -77]`
-pub(super) fn difference(cell: &ComparedCell) -> String {
+pub(super) fn difference_text(cell: &ComparedCell) -> String {
     // Adding 0 makes a rounded -0 a +0.
     let points = |share: f64| format!("{:+.0}", (share * 100.0).round() + 0.0);
     let interval = cell.difference_ci95;
@@ -117,7 +121,8 @@ pub(super) fn difference(cell: &ComparedCell) -> String {
     )
 }
 
-fn p_adjusted(cell: &ComparedCell) -> String {
+/// `<0.001`, adjusted for all rows
+pub(super) fn p_adjusted_text(cell: &ComparedCell) -> String {
     match cell.p_adjusted {
         _ if cell.difference.is_none() => "-".to_owned(),
         p => p_text(p),

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::text::reorders;
+
 /// The bytes as text in which nothing acts: line ends stay, a tab becomes spaces, every other control character and
-/// what XML forbids is written out (`\x1b`), what is not UTF-8 becomes U+FFFD.
+/// what XML forbids is written out (`\x1b`), and so is what makes text be shown in another order than it stands in; what is not
+/// UTF-8 becomes U+FFFD.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
     let mut safe = String::with_capacity(text.len());
@@ -13,6 +16,7 @@ pub(super) fn printable(bytes: &[u8]) -> String {
             '\t' => safe.push_str("    "),
             // U+FFFE and U+FFFF are characters no XML document may hold (XML 1.0, production 2).
             '\u{fffe}' | '\u{ffff}' => safe.extend(c.escape_unicode()),
+            c if reorders(c) => safe.extend(c.escape_unicode()),
             // Writing to a string does not fail.
             c if c.is_control() => {
                 let _ = write!(safe, "\\x{:02x}", u32::from(c));

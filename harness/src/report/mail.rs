@@ -1,6 +1,6 @@
 //! What is said to a mailing list of a variant: plain text of 72 columns, to be pasted.
 
-use super::compare::{difference, share};
+use super::compare::{difference_text, share};
 use super::repeat::run_again;
 use crate::compare::{ComparedCell, Comparison, Point, Verdict};
 use crate::model::KernelName;
@@ -108,7 +108,8 @@ fn table(cells: &[&ComparedCell]) -> String {
             last = Some(&cell.point);
         }
         let ascii = |text: String| text.replace('–', "-");
-        text += &row(cell.channel.name(), &ascii(share(cell.base)), &ascii(share(cell.candidate)), &difference(cell));
+        text +=
+            &row(cell.channel.name(), &ascii(share(cell.base)), &ascii(share(cell.candidate)), &difference_text(cell));
     }
     text
 }

@@ -8,7 +8,8 @@
 //! Comparison ───────> compare_table, mail
 //! Ranking ──────────> ranking_text, ranking_csv   variants ranked in each case
 //! RunInfo, Summary, TrialNotes, Judged ──> Reported ─┬─> junit, ktap, kcidb   a case for each cell and channel
-//!                                                    └─> run_markdown         for the summary of a job
+//!                                                    ├─> run_markdown         for the summary of a job
+//!                                                    └─> run_page             one HTML file
 //! History, Judged ─> history_text, history_csv, history_json   what is new in the last of many nights
 //! Scenario, suites, Measured ──> catalogue      docs/scenarios.md
 //! Scenario ─────────> Explanation   what it does, in plain English
@@ -32,6 +33,7 @@ mod ktap;
 mod mail;
 mod markdown;
 mod orders;
+mod page;
 mod repeat;
 mod summary;
 mod templates;
@@ -44,7 +46,7 @@ use crate::model::Channel;
 pub use cases::{Reported, TrialNotes};
 pub use catalogue::{ListedSuite, MEASURED_VARIANT, Measured, MeasuredError, catalogue};
 pub use compare::compare_table;
-pub use curve::{Curve, CurveError, CurveOf, CurvePoint, Series};
+pub use curve::{CURVE_LOOK, Curve, CurveError, CurveOf, CurvePoint, Series};
 pub use explain::{Explanation, OnCpu};
 pub use grid::Format;
 pub use history::{history_csv, history_json, history_text};
@@ -56,6 +58,7 @@ pub use ktap::ktap;
 pub use mail::{Mail, mail};
 pub use markdown::{MARKDOWN_BYTES, run_markdown, within};
 pub use orders::{ranking_csv, ranking_text};
+pub use page::{Artifacts, PageError, RunPage, Samples, anchor, run_page};
 pub use repeat::{Repeat, run_again};
 pub use summary::{summary_table, variant_table};
 pub use trial::trial_text;

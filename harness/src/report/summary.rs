@@ -115,7 +115,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let n = counts.n();
     if n == 0 {
-        return none_counted(cell, channel);
+        return no_figure(cell, channel);
     }
     let word = channel.outcomes().iter().find(|outcome| counts.of(**outcome) == n);
     let word = word.map_or("mixed", |outcome| outcome.name());
@@ -126,7 +126,7 @@ fn in_a_word(cell: &CellSummary, channel: Channel) -> (String, Tone) {
 fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
     let counts = cell.channel(channel);
     let good = counts.good();
-    let Some(share) = good.share() else { return none_counted(cell, channel) };
+    let Some(share) = good.share() else { return no_figure(cell, channel) };
     let interval = counts.ci95();
     let (hits, of, lo, hi) = (good.hits(), good.of(), percent(interval.lo), percent(interval.hi));
     (format!("{hits}/{of} {}% [{lo}–{hi}]", percent(share)), tone(counts))
@@ -135,15 +135,22 @@ fn with_interval(cell: &CellSummary, channel: Channel) -> (String, Tone) {
 /// What stands where the guests of a cell have no such channel.
 pub(super) const NOT_THERE: &str = "not there";
 
+/// What stands where nothing was counted.
+const NONE_COUNTED: &str = "none counted";
+
 /// What stands where there is no figure.
-fn none_counted(cell: &CellSummary, channel: Channel) -> (String, Tone) {
-    let counted = cell.trials > cell.missed + cell.infra_errors;
+pub(super) fn none_counted(cell: &CellSummary, channel: Channel) -> &'static str {
     match &cell.skipped {
-        Some(_) => ("skipped".to_owned(), Tone::Plain),
+        Some(_) => "skipped",
         // The guests of this cell have no such channel.
-        None if counted && channel.is_of_some_guests() => (NOT_THERE.to_owned(), Tone::Plain),
-        None => ("none counted".to_owned(), Tone::Between),
+        None if cell.counted() > 0 && channel.is_of_some_guests() => NOT_THERE,
+        None => NONE_COUNTED,
     }
+}
+
+fn no_figure(cell: &CellSummary, channel: Channel) -> (String, Tone) {
+    let word = none_counted(cell, channel);
+    (word.to_owned(), if word == NONE_COUNTED { Tone::Between } else { Tone::Plain })
 }
 
 fn tone(counts: &Counts) -> Tone {
@@ -160,14 +167,19 @@ fn good(summary: &Summary) -> String {
     format!("everything was saved{}", super::of_others(|channel| channels.contains(&channel)))
 }
 
-/// The reports of the kernel's that nobody has asked for, each with its cell; nothing if there are none.
+/// The reports of the kernel's that nobody has asked for, a line each, with the cell.
+pub(super) fn unexpected(summary: &Summary) -> impl Iterator<Item = String> {
+    let line = |cell: &CellSummary, (title, trials): (&str, u32)| {
+        format!("{}: {trials} of {} trials log \"{title}\"", cell.key, cell.counted())
+    };
+    let of_cell = move |cell| CellSummary::unexpected_splats(cell).map(move |splat| line(cell, splat));
+    summary.cells.iter().flat_map(of_cell)
+}
+
+/// Those, each with its cell; nothing if there are none.
 fn splats(summary: &Summary, format: Format) -> String {
     let item = format.item();
-    let line = |cell: &CellSummary, (title, trials): (&str, u32)| {
-        format!("{item}{}: {trials} of {} trials log \"{title}\"\n", cell.key, cell.counted())
-    };
-    let of_cell = |cell| CellSummary::unexpected_splats(cell).map(move |splat| line(cell, splat));
-    let lines: String = summary.cells.iter().flat_map(of_cell).collect();
+    let lines: String = unexpected(summary).map(|line| format!("{item}{line}\n")).collect();
     if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
 }
 

@@ -17,37 +17,42 @@ pub(super) fn vary(between: &BetweenTemplates) -> bool {
     between.icc.is_some_and(|icc| icc > 0.0)
 }
 
-/// A line for each channel of a cell whose templates differ by more than chance; nothing if none does.
-pub(super) fn that_differ(summary: &Summary, format: Format) -> String {
+/// A line for each channel of a cell whose templates differ by more than chance.
+pub(super) fn differing(summary: &Summary) -> impl Iterator<Item = String> {
     let channels = summary.cells.iter().flat_map(|cell| cell.channels.iter().map(move |counted| (cell, counted)));
     let line = |(cell, (channel, counts)): (&CellSummary, (&Channel, &Counts))| {
         let between = counts.by_template().between()?;
         let point = format!("{} {}", cell.key.scenario, assignments(&cell.key.params));
-        let (item, point, kernel) = (format.item(), point.trim_end(), cell.key.kernel());
-        let line = format!("{item}templates differ: {point} {kernel} {channel}: {}\n", figures(&between));
+        let (point, kernel) = (point.trim_end(), cell.key.kernel());
+        let line = format!("templates differ: {point} {kernel} {channel}: {}", figures(&between));
         (vary(&between) && between.p < DIFFER_BELOW).then_some(line)
     };
-    let lines: String = channels.filter_map(line).collect();
+    channels.filter_map(line)
+}
+
+/// Those; nothing if none does.
+pub(super) fn that_differ(summary: &Summary, format: Format) -> String {
+    let lines: String = differing(summary).map(|line| format!("{}{line}\n", format.item())).collect();
     if lines.is_empty() || format.item().is_empty() { lines } else { format!("\n{lines}") }
 }
 
-/// The notes on a comparison: each of which nothing is to be said is left out.
-pub(super) fn notes(comparison: &Comparison, format: Format) -> String {
-    let note = |text: &str| format!("{}note: {text}\n", format.item());
-    let mut notes = String::new();
+/// The notes on a comparison, a line each: each of which nothing is to be said is left out.
+pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
+    let note = |text: &str| format!("note: {text}");
+    let mut notes = Vec::new();
     for (side, of_side) in SIDES {
         let templates = || comparison.cells.iter().filter_map(|cell| of_side(cell).between_templates);
         if templates().any(|between| between.templates == 1) {
-            notes += &note(&format!(
+            notes.push(note(&format!(
                 "{side} has one template: what its boot decided by chance is in every trial; run with --templates 4 or more"
-            ));
+            )));
         }
     }
     for cell in &comparison.cells {
         for (side, of_side) in SIDES {
             if let Some(between) = of_side(cell).between_templates.filter(vary) {
                 let (point, channel, count) = (&cell.point, cell.channel, between.templates);
-                notes += &note(&format!("{point} {channel}: {side}'s {count} templates vary: {}", figures(&between)));
+                notes.push(note(&format!("{point} {channel}: {side}'s {count} templates vary: {}", figures(&between))));
             }
         }
     }

@@ -37,15 +37,20 @@ pub fn trial_text(record: &TrialRecord) -> String {
     for HungCpu { cpu, at } in &record.hung_at {
         lines.push(format!("  CPU {cpu} was at {}", looks(at).join("; then at ")));
     }
-    let at = |us: Option<u64>| us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000));
     for ActorStamps { actor, cpu, entered_us, left_us } in &record.stamps {
-        lines.push(format!("  {actor:8} on CPU {cpu}: entered {}, left {}", at(*entered_us), at(*left_us)));
+        let [entered, left] = [*entered_us, *left_us].map(since_firing);
+        lines.push(format!("  {actor:8} on CPU {cpu}: entered {entered}, left {left}"));
     }
     lines.join("\n")
 }
 
+/// `0.012 ms` since firing, or `never`
+pub(super) fn since_firing(us: Option<u64>) -> String {
+    us.map_or_else(|| "never".to_owned(), |us| format!("{}.{:03} ms", us / 1000, us % 1000))
+}
+
 /// Looks that saw the same are told once.
-fn looks(at: &[String]) -> Vec<String> {
+pub(super) fn looks(at: &[String]) -> Vec<String> {
     let told = |same: &[String]| match same {
         [one] => one.clone(),
         same => format!("{} ({} times)", same.first().map_or("", String::as_str), same.len()),

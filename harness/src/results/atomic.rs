@@ -5,6 +5,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::Error;
+
+/// Writes a file of the user's, there whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write(path, bytes).map_err(Error::io("write", path))
+}
+
 /// Writes `bytes` beside `path`, to the disk, and renames: a reader, or a crash, sees the old file or the new one.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

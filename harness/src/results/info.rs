@@ -147,8 +147,7 @@ impl QemuInfo {
             ("--full-vmcore", self.full_vmcore),
         ];
         words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.to_owned()));
-        for (option, kernel) in
-            [("--read-back-kernel", &self.read_back_kernel), ("--crash-kernel", &self.crash_kernel)]
+        for (option, kernel) in [("--read-back-kernel", &self.read_back_kernel), ("--crash-kernel", &self.crash_kernel)]
         {
             words.extend(kernel.iter().flat_map(|kernel| [option.to_owned(), kernel.clone()]));
         }

@@ -34,6 +34,7 @@ mod tests;
 
 pub use crate::model::artifacts::{CONSOLE, TIMELINE};
 pub use crate::model::rfc3339;
+pub use atomic::write_whole;
 pub use error::{Error, NOT_TRACED};
 pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use finished::Finished;

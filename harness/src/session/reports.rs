@@ -9,7 +9,7 @@ use crate::known::{KnownList, Recognised};
 use crate::model::TrialRecord;
 use crate::report::{Junit, JunitForm, KnownAs, Reported, TAIL_BYTES, TrialNotes, junit};
 use crate::results::{self, CONSOLE, Finished, Judged, Run, RunInfo, Summary, judge};
-use crate::timeline::{View, timeline_svg};
+use crate::timeline::{View, timeline_picture};
 
 /// How reports are written.
 #[derive(Debug, Clone)]
@@ -170,7 +170,7 @@ fn draw(run: &Run, trial: &TrialRecord) -> Result<(), results::Error> {
     let console = run.console_tail(trial.index, u32::MAX)?.unwrap_or_default();
     let lines = place_console(&timeline, &console::decode(&console));
     let view = View { run_id: run.id(), trial, timeline: &timeline, lines: &lines, detail: false };
-    run.write_artifact(trial.index, PICTURE, timeline_svg(&view))
+    run.write_artifact(trial.index, PICTURE, timeline_picture(&view).document())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! Timeline, lines of the console ─> View ─┬─> timeline_text
-//!                                         ├─> timeline_svg
+//!                                         ├─> timeline_picture
 //!                                         └─> timeline_trace    for ui.perfetto.dev
-//! Timeline of each trial ─> Tally ─> Order ─┬─> orders_text, orders_svg      variants side by side
+//! Timeline of each trial ─> Tally ─> Order ─┬─> orders_text, orders_picture      variants side by side
 //!                                           └─> Difference ─> differences_text
 //! ```
 //!
@@ -19,10 +19,10 @@ mod trace;
 mod view;
 
 pub use order::{
-    Change, Deviation, Difference, Followed, Kind, Order, OrderStep, Tallied, Tally, VariantOrder, differences_text,
-    nothing_to_order, orders_svg, orders_text, side_by_side, tallied,
+    Change, Deviation, Difference, Followed, Kind, ORDERS_LOOK, Order, OrderStep, Tallied, Tally, VariantOrder,
+    differences_text, nothing_to_order, orders_picture, orders_text, side_by_side, tallied,
 };
-pub use picture::timeline_svg;
+pub use picture::{TIMELINE_LOOK, timeline_picture};
 pub use text::timeline_text;
 pub use trace::timeline_trace;
 pub use view::View;

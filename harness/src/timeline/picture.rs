@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::view::{Entry, View, duration};
-use crate::svg::{escaped, picture};
+use crate::svg::{Look, Picture, escaped};
 use crate::text::{clipped, milliseconds};
 
 /// Pixels: an entry's height, where the entries and the lanes begin, a lane's width, the width of the console's lines.
@@ -17,14 +17,18 @@ const CONSOLE_WIDTH: usize = 88;
 /// How much further right what lies within a step stands.
 const INDENT: usize = 10;
 
-const STYLE: &str = "\
+/// What it looks like.
+pub const TIMELINE_LOOK: Look = Look {
+    kind: "timeline",
+    style: "\
     .line { font-size: 10px; } .halo { paint-order: stroke; stroke: #f6f8fa; stroke-width: 3px; } .span { fill: #0969da; opacity: .3; }
     .dot { fill: #0969da; } .gap { stroke: #bc4c00; stroke-dasharray: 2 4; } .gap-text { fill: #bc4c00; }
-";
+",
+};
 
 /// A lane for each CPU and the console's lines beside them, time from top to bottom. An entry takes the same height
 /// however long it lasted; pauses are marked.
-pub fn timeline_svg(view: &View) -> String {
+pub fn timeline_picture(view: &View) -> Picture {
     let (lanes, entries) = (view.lanes(), view.entries());
     let remarks = view.remarks();
     let bottom = TOP + entries.len() * ROW;
@@ -83,5 +87,6 @@ pub fn timeline_svg(view: &View) -> String {
         let (y, remark) = (bottom + (index + 1) * ROW, escaped(&clipped(remark, 160)));
         draw(format_args!("<text class=\"s\" x=\"24\" y=\"{y}\">not among them: {remark}</text>"));
     }
-    picture(size, &view.title(), "What each CPU was seen doing, from top to bottom.", STYLE, &body)
+    let description = "What each CPU was seen doing, from top to bottom.".to_owned();
+    Picture { look: TIMELINE_LOOK, size, title: view.title(), description, body }
 }

@@ -327,6 +327,33 @@ fn shards_are_merged_into_a_run_like_any_other() {
 }
 
 #[test]
+fn a_run_is_written_as_a_page() {
+    let project = Project::new();
+    let shards = [1, 2].map(|index| simulated_shard(&project, index, 7));
+    let merged = project.run(&["merge", &shards[0], &shards[1], "--html", "merged.html"]);
+    let said = text(&merged.stdout);
+    assert!(
+        merged.status.success() && said.ends_with("merged.html  for a browser\n"),
+        "{said}{}",
+        text(&merged.stderr)
+    );
+    let page = std::fs::read_to_string(project.path().join("merged.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>\n") && page.contains("merged from"), "{page}");
+    // The same page, whoever writes it, and wherever.
+    assert_eq!(text(&project.run(&["report", "html"]).stdout), page);
+    assert!(project.run(&["report", "html", "latest", "-o", "page.html"]).stdout.is_empty());
+    assert_eq!(std::fs::read_to_string(project.path().join("page.html")).unwrap(), page);
+    // JSON on standard output stays JSON.
+    project.json(&["merge", &shards[0], &shards[1], "--html", "merged.html", "--format", "json"], 0);
+
+    let part = text(&project.run(&["report", "html", &format!("./{}", shards[0])]).stdout);
+    assert!(part.contains("A part of its plan: shard 1 of 2."), "{part}");
+    let unwritable = said(&project, &["report", "html", "-o", "nowhere/page.html"]);
+    assert!(unwritable.starts_with("exit code 3\nerror: cannot write nowhere/page.html: No such file"), "{unwritable}");
+    assert!(said(&project, &["report", "html", "./nowhere"]).starts_with("exit code 3\nerror: cannot read ./nowhere"));
+}
+
+#[test]
 fn an_argument_that_is_no_utf_8_is_written_down_as_far_as_it_can_be_shown() {
     use std::os::unix::ffi::OsStrExt as _;
     let project = Project::new();

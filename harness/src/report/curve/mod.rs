@@ -3,7 +3,7 @@
 //! ```text
 //! Summary ─> Curve::of ─┬─> csv
 //!                       ├─> text    a table
-//!                       └─> svg     a picture
+//!                       └─> picture
 //! ```
 
 mod picture;
@@ -13,11 +13,14 @@ mod text;
 
 use serde::{Serialize, Serializer};
 
+pub use self::picture::CURVE_LOOK;
+
 use crate::model::assignments;
 use crate::model::{CellKey, Channel, ParamValue, Params};
 use crate::results::{CellSummary, Summary};
 use crate::scenario;
 use crate::stats::{Interval, Proportion};
+use crate::svg::Picture;
 use crate::yaml::UnknownName;
 
 /// How a channel's share changes along a parameter: a line for each variant and combination of the other parameters.
@@ -169,9 +172,9 @@ impl Curve {
         text::table(self)
     }
 
-    /// A picture of its own, in SVG.
-    pub fn svg(&self) -> Result<String, CurveError> {
-        picture::svg(self)
+    /// A picture; an error, if there are more lines than can be told apart.
+    pub fn picture(&self) -> Result<Picture, CurveError> {
+        picture::draw(self)
     }
 
     /// `hold, ms`

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Curve, CurveError, CurvePoint, Series};
-use crate::svg::{escaped, picture};
+use crate::svg::{Look, Picture, escaped};
 use crate::text::clipped;
 
 /// Pixels: the picture's width, and where the plot lies in it.
@@ -30,7 +30,7 @@ const DASHES: [&str; 4] = ["", "8 5", "2 4", "9 4 2 4"];
 const LINES: usize = 12;
 
 /// The picture; an error, if there are more lines than can be told apart.
-pub(super) fn svg(curve: &Curve) -> Result<String, CurveError> {
+pub(super) fn draw(curve: &Curve) -> Result<Picture, CurveError> {
     let lines = curve.series.len();
     if lines > LINES {
         return Err(CurveError::TooMany { lines });
@@ -102,12 +102,16 @@ pub(super) fn svg(curve: &Curve) -> Result<String, CurveError> {
         curve.x,
         curve.series.iter().map(|series| series.name.as_str()).collect::<Vec<_>>().join(", ")
     );
-    Ok(picture((WIDTH, bottom + 24), &title, &description, STYLE, &body))
+    Ok(Picture { look: CURVE_LOOK, size: (WIDTH, bottom + 24), title, description, body })
 }
 
-const STYLE: &str = "\
+/// What it looks like.
+pub const CURVE_LOOK: Look = Look {
+    kind: "curve",
+    style: "\
     .grid { stroke: #d0d7de; } .way { fill: none; stroke-width: 2; } .whisker { fill: none; stroke-width: 1.2; opacity: .8; }
-";
+",
+};
 
 /// Colour and dashes of a line.
 fn look(index: usize) -> (&'static str, &'static str) {

@@ -95,7 +95,7 @@ fn numbers_are_an_axis_too_and_variants_stand_as_they_are_named() {
 #[test]
 fn the_picture_has_a_whisker_for_each_point() {
     let curve = Curve::of(&summary(), &of("hold", &stock()), |_| true).unwrap();
-    let svg = curve.svg().unwrap();
+    let svg = curve.picture().unwrap().document();
     assert_snapshot!(svg.split_once("</style>\n").unwrap().1, @r##"
       <rect class="page" x=".5" y=".5" width="759" height="471" rx="8"/>
       <text class="b" x="24" y="34" font-size="15">panic-during-oops-dump: pstore saved against hold</text>
@@ -211,7 +211,7 @@ fn what_cannot_be_drawn_is_refused() {
         many.cells.push(cell(key(&format!("variant-{number}"), HOLD, "hold=1ms post_notifiers=0"), (1, 1), (1, 1)));
     }
     let curve = Curve::of(&many, &of("hold", &[]), |_| true).unwrap();
-    assert_snapshot!(curve.svg().unwrap_err(), @r"
+    assert_snapshot!(curve.picture().unwrap_err(), @r"
     16 lines are too many for a picture
 
     hint: choose some with --variant and --param
@@ -225,7 +225,7 @@ fn a_name_ends_no_field_and_no_element() {
     let summary = Summary { run_id: "x".into(), cells: vec![cell] };
     let curve = Curve::of(&summary, &of("hold", &[]), |_| true).unwrap();
     assert_snapshot!(curve.csv().lines().nth(1).unwrap(), @r#"1,"stock n=uniform(0ms,1ms)""<b>",1,1,1.0000,0.2065,1.0000"#);
-    let svg = curve.svg().unwrap();
+    let svg = curve.picture().unwrap().document();
     assert!(svg.contains("stock n=uniform(0ms,1ms)&quot;&lt;b&gt;") && !svg.contains("<b>"), "{svg}");
 }
 
@@ -235,7 +235,7 @@ proptest! {
     fn everything_lies_within_the_picture(values in proptest::collection::btree_set(any::<i64>(), 1..9), hits in 0u32..5) {
         let point = |value: &i64| cell(key("stock", HOLD, &format!("n={value}")), (4, 4), (hits.min(4), 4));
         let summary = Summary { run_id: "x".into(), cells: values.iter().map(point).collect() };
-        let svg = Curve::of(&summary, &of("n", &[]), |_| true).unwrap().svg().unwrap();
+        let svg = Curve::of(&summary, &of("n", &[]), |_| true).unwrap().picture().unwrap().document();
         prop_assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", svg);
         for (at, _) in svg.match_indices(" cx=\"") {
             let x: f64 = svg[at + 5..].split_once('"').unwrap().0.parse().unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::rows::{Row, moved_keys, times};
 use super::text::VariantOrder;
-use crate::svg::{escaped, picture};
+use crate::svg::{Look, Picture, escaped};
 use crate::text::clipped;
 
 /// Pixels: the picture's least width, a column's, the space between two, the margin, and where the boxes begin.
@@ -22,13 +22,17 @@ const BETWEEN: usize = 6;
 /// The steps that stop the other CPUs: what is before them and what behind is what orders differ in.
 const STOPS: [&str; 2] = ["smp_send_stop", "crash_smp_send_stop"];
 
-const STYLE: &str = "\
+/// What it looks like.
+pub const ORDERS_LOOK: Look = Look {
+    kind: "orders",
+    style: "\
     .stop { fill: #ffe3d6; stroke: #bc4c00; } .stop-way { stroke: #bc4c00; }
     .moved0 { fill: #ddf4ff; stroke: #0969da; stroke-width: 2; } .moved0-way { stroke: #0969da; }
     .moved1 { fill: #fbefff; stroke: #8250df; stroke-width: 2; } .moved1-way { stroke: #8250df; }
     .moved2 { fill: #dafbe1; stroke: #1a7f37; stroke-width: 2; } .moved2-way { stroke: #1a7f37; }
     .way { fill: none; stroke-width: 2; opacity: .6; } .in { font-size: 11px; fill: #57606a; } .name { font-size: 12px; }
-";
+",
+};
 /// Colours for steps that move; further ones begin anew.
 const COLOURS: usize = 3;
 
@@ -46,7 +50,7 @@ struct Block {
 
 /// The orders of variants as columns; steps that do not keep their place stand out, and so does the stop of the other
 /// CPUs.
-pub fn orders_svg(point: &str, variants: &[VariantOrder]) -> String {
+pub fn orders_picture(point: &str, variants: &[VariantOrder]) -> Picture {
     let columns = columns(variants);
     let number = variants.len().max(1);
     let width = WIDTH.max(2 * MARGIN + number * COLUMN + (number - 1) * SPACE);
@@ -102,7 +106,7 @@ pub fn orders_svg(point: &str, variants: &[VariantOrder]) -> String {
     draw(format_args!("<text class=\"s\" x=\"{MARGIN}\" y=\"{}\">{foot}</text>", bottom + 26));
     let names: Vec<&str> = variants.iter().map(|variant| variant.variant.as_str()).collect();
     let description = format!("A column for each of the variants {}, with its steps in their order.", names.join(", "));
-    picture((width, bottom + 42), &title, &description, STYLE, &body)
+    Picture { look: ORDERS_LOOK, size: (width, bottom + 42), title, description, body }
 }
 
 impl Block {

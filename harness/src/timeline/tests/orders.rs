@@ -162,7 +162,7 @@ fn side_by_side() {
 
 #[test]
 fn as_a_picture() {
-    insta::assert_snapshot!("three_orders_svg", orders_svg("panic-alone", &three()));
+    insta::assert_snapshot!("three_orders_svg", orders_picture("panic-alone", &three()).document());
 }
 
 #[test]
@@ -186,7 +186,7 @@ proptest! {
             timelines.into_iter().map(|timeline| variant("\u{1b}[2J<&", &[whole(timeline), stock()])).collect();
         let text = orders_text("panic-alone", &variants);
         prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{}", text);
-        prop_assert!(pictures::well_formed(&orders_svg("panic-alone", &variants)));
+        prop_assert!(pictures::well_formed(&orders_picture("panic-alone", &variants).document()));
     }
 
     /// A difference takes out what only the first has, puts in what only the second has, and leaves the rest in order.

@@ -58,7 +58,7 @@ fn many_cpus_have_room() {
 
 #[test]
 fn svg() {
-    insta::assert_snapshot!("held_svg", with(&held(), false, timeline_svg));
+    insta::assert_snapshot!("held_svg", with(&held(), false, timeline_picture).document());
 }
 
 #[test]
@@ -107,7 +107,8 @@ proptest! {
         let text = with(&timeline, detail, timeline_text);
         prop_assert!(text.lines().skip(1).all(|line| line.chars().count() <= 120), "{}", text);
         prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
-        prop_assert!(well_formed(&with(&timeline, detail, timeline_svg)));
+        let picture = with(&timeline, detail, timeline_picture);
+        prop_assert!(well_formed(&picture.document()) && well_formed(&picture.part("p")));
         let trace = with(&timeline, detail, timeline_trace);
         prop_assert_eq!(balanced(&trace), Ok(()), "{}", trace);
     }

@@ -1,9 +1,11 @@
 //! What programs of others' make of the harness's reports. Each runs where it is installed; a machine without it says so,
 //! unless `HARNESS_READERS` asks for all of them, as the test command does.
 
+mod browser;
 mod junit;
 mod kcidb;
 mod ktap;
+mod page;
 
 use std::process::{Command, Output};
 use std::time::SystemTime;
