@@ -16,7 +16,7 @@ pub fn page_of(run: &Run) -> Result<String, Failure> {
         _ => {}
     });
     let notes = TrialNotes::of(records, &finished)?;
-    let reported = Reported { info: &info, summary: &summary, notes: &notes, judged: &judged };
+    let reported = Reported { info: &info, summary: &summary, notes: &notes, judged: &judged, known: None };
     let page = RunPage { reported, samples: &samples, artifacts: run, finished: finished.len() };
     Ok(run_page(&page)?)
 }

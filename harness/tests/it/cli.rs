@@ -331,10 +331,10 @@ fn a_run_is_written_as_a_page() {
     let project = Project::new();
     let shards = [1, 2].map(|index| simulated_shard(&project, index, 7));
     let merged = project.run(&["merge", &shards[0], &shards[1], "--html", "merged.html"]);
-    let said = text(&merged.stdout);
+    let told = text(&merged.stdout);
     assert!(
-        merged.status.success() && said.ends_with("merged.html  for a browser\n"),
-        "{said}{}",
+        merged.status.success() && told.ends_with("merged.html  for a browser\n"),
+        "{told}{}",
         text(&merged.stderr)
     );
     let page = std::fs::read_to_string(project.path().join("merged.html")).unwrap();

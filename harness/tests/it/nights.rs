@@ -10,6 +10,7 @@ use harness::results::{Run, RunInfo};
 use harness::stats::Proportion;
 use serde_json::Value;
 
+use crate::common::memory::{is_alone, peak_kib, run_alone};
 use crate::common::{Project, text};
 use crate::simulated;
 
@@ -237,23 +238,17 @@ fn a_list_that_is_wrong_or_fits_nothing_is_told() {
     assert_eq!(project.json(&["schema", "known"], 0)["title"], "known");
 }
 
-/// Set for the process that is measured.
-const CHILD: &str = "NIGHTS_CHILD";
 const LIMIT_KIB: u64 = 128 << 10;
 
 #[test]
 fn a_year_of_nights_fits_into_memory() {
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "nights::child", "--nocapture"]).env(CHILD, "");
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "the child is the one test that ran: {}", text(&output.stdout));
+    run_alone("nights::child");
 }
 
 /// 365 nights of 160 cells with three channels, of which every other is neither all nor nothing; in the last night one is lost.
 #[test]
 fn child() {
-    if std::env::var_os(CHILD).is_none() {
+    if !is_alone() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -301,6 +296,6 @@ fn child() {
     assert_eq!((judged.rows.len(), judged.count(State::New)), (480, 1));
     let shown = history_text(&history, &judged, true, Format::Text { colour: false });
     assert!(shown.contains("less since 6.12.363 (9f8b5ac4ab3f) → 6.12.364 (9f8b5ac4ab3f)"), "{shown}");
-    let peak = crate::scale::peak_kib();
+    let peak = peak_kib();
     assert!(peak <= LIMIT_KIB, "{peak} KiB were resident");
 }

@@ -51,7 +51,7 @@ impl Made {
         let records = self.records.iter().cloned().map(Ok::<_, ()>);
         let notes = TrialNotes::of(records, &Finished::default()).unwrap();
         let judged = judge(&summary, &self.info.cells);
-        let reported = Reported { info: &self.info, summary: &summary, notes: &notes, judged: &judged };
+        let reported = Reported { info: &self.info, summary: &summary, notes: &notes, judged: &judged, known: None };
         let finished = self.records.len() as u64;
         run_page(&RunPage { reported, samples: &samples, artifacts: &self.left, finished }).unwrap()
     }
