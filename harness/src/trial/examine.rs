@@ -174,7 +174,7 @@ mod tests {
         let TrialOutcome::InfraError { cause } = after(files("y\n")) else { panic!("it counts") };
         assert_eq!(
             cause,
-            "decode what the next boot of the kernel reads of pstore: dmesg-erst-7710718217446260737 has other text: 15 \
+            "decode what the next boot of the kernel reads of pstore: dmesg-erst-7710864299584913409 has other text: 15 \
              bytes, and 15 were decoded"
         );
     }

@@ -14,6 +14,7 @@ mod consoles;
 mod cpus;
 mod crash_proof;
 mod decoder_proof;
+mod efi;
 mod ends;
 mod faults;
 mod ground_truth;

@@ -349,3 +349,17 @@ async fn shards_share_the_plan_out() {
     let whole = seeds.remove(0);
     assert_eq!(seeds.into_iter().flatten().collect::<std::collections::BTreeSet<u64>>(), whole);
 }
+
+/// A guest that this machine cannot run is told before a kernel is built for it.
+#[tokio::test]
+async fn guests_that_cannot_be_run_here_are_told_before_anything_is_built() {
+    let bed = Bed::new();
+    let efi = CRASH.replace("cpus: 4", "cpus: 4, pstore: efi").replace("name: crash", "name: efi");
+    std::fs::write(bed.folder.path().join("scenarios/efi.yaml"), efi).unwrap();
+    let world = Arc::new(world());
+    let selection = selection(&["stock"], &["crash", "efi"], 1);
+    let request = Request { selection: &selection, suite: None, shard: None, until: None };
+    let failure = bed.session(&world, options()).run(request).await.err().unwrap();
+    assert_eq!((failure.first_line().as_str(), failure.is_input()), ("there is no EFI firmware", false));
+    assert!(seen(&world).built.is_empty());
+}
