@@ -167,8 +167,8 @@ const FOR_TESTS: [(&str, &str); 5] = [
     ("chromium-headless-shell", "chromium-headless-shell"),
 ];
 
-/// Packages that only the tests need and that have no program: by these GitLab and others read JUnit, and a reader of kcidb is
-/// installed.
+/// Packages that only the tests need and that have no program: by these GitLab and others read `JUnit`, and a reader of kcidb
+/// is installed.
 const LIBRARIES_FOR_TESTS: [&str; 3] = ["ruby-activesupport", "python3-junitparser", "python3-venv"];
 
 /// Installs what tests need, and what the harness needs.

@@ -35,7 +35,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let run = Run::find(&results, &arguments.run)?;
     let info = run.info()?;
     let mut there: Vec<KernelName> = Vec::new();
-    for cell in &info.cells {
+    for cell in run.summary()?.cells {
         if !there.contains(&cell.key.kernel()) {
             there.push(cell.key.kernel());
         }

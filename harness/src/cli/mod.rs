@@ -124,7 +124,7 @@ enum Command {
     /// Make variants of patches
     Variant(variant::Arguments),
     /// Run a suite, or chosen scenarios on chosen variants
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Run one trial with its console shown, and keep everything
     Trial(trial::Arguments),
     /// Join the runs of a plan's shards into one
@@ -205,7 +205,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Parts(arguments) => pack::parts(&global, &arguments),
         Command::Kconfig(arguments) => kconfig::main(&global, &arguments),
         Command::Variant(arguments) => variant::main(&global, arguments),
-        Command::Run(arguments) => run::main(&global, arguments).await,
+        Command::Run(arguments) => run::main(&global, *arguments).await,
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
@@ -218,7 +218,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Report(arguments) => report::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),
-        Command::Bench(arguments) => bench::main(&global, &arguments).await,
+        Command::Bench(arguments) => Box::pin(bench::main(&global, &arguments)).await,
         Command::Schema(arguments) => generate::schema(&arguments),
         Command::Completions(arguments) => Ok(generate::completions(&arguments, &mut Cli::command())),
         Command::Man(arguments) => generate::man(&arguments, Cli::command()),

@@ -64,7 +64,7 @@ pub enum FirmwareError {
     #[error(
         "there is no EFI firmware with a {} store of variables{}",
         store.name(),
-        rejected.iter().map(|why| format!("\n  {why}")).collect::<String>()
+        rejected.iter().map(|why| format!("\n  {why}")).collect::<Vec<_>>().concat()
     )]
     None {
         /// The store that is asked for.

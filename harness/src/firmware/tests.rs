@@ -27,7 +27,9 @@ impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let descriptors = ["config", "etc", "usr"].map(|name| folder.path().join(name)).to_vec();
-        descriptors.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        for folder in &descriptors {
+            fs::create_dir(folder).unwrap();
+        }
         Self { folder, places: Places { descriptors, known: Vec::new() } }
     }
 

@@ -351,7 +351,7 @@ fn ramoops(zones: &Ramoops) -> String {
 ///
 /// - `erst_disable`: otherwise the ERST, which registers first, would be the one back end. `pstore.backend=` would do as well,
 ///   but kernels call this one by two names: `efi` before 6.2, `efi_pstore` since.
-/// - `efi=runtime`, `efi_pstore.pstore_disable=0`: some configurations have neither by default, PREEMPT_RT's the first.
+/// - `efi=runtime`, `efi_pstore.pstore_disable=0`: some configurations have neither by default, `PREEMPT_RT`'s the first.
 fn efi_variables(efi: &Efi) -> String {
     let mut words = "erst_disable efi=runtime efi_pstore.pstore_disable=0".to_owned();
     if efi.record != Efi::RECORD {

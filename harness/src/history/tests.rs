@@ -1,5 +1,7 @@
 use std::fs;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{Channel, ParamValue};
 use crate::results::sample::key;
@@ -51,7 +53,7 @@ fn state(counts: &[(u32, u32)]) -> State {
     judged.rows[1].state
 }
 
-/// The states in the words of KernelCI's dashboard (pass, fail, fixed, regression, unstable) on series without infra-errors;
+/// The states in the words of `KernelCI`'s dashboard (pass, fail, fixed, regression, unstable) on series without infra-errors;
 /// here nights have ten trials each.
 #[test]
 fn states_of_short_series() {
@@ -100,8 +102,7 @@ fn what_fails_since_the_first_night_is_known() {
 fn cells_that_changed_together_are_one_group() {
     let cells = ["0ms", "300ms", "700ms", "1500ms"].map(|hold| key("stock", "oops", &format!("hold={hold}")));
     let good = |cell: usize, night: usize| match (cell, night) {
-        (0, 12..) | (3, 12..) => 0,
-        (1, ..12) => 0,
+        (0 | 3, 12..) | (1, ..12) => 0,
         _ => 10,
     };
     let lines = (0..14).flat_map(|night| cells.iter().enumerate().map(move |(place, cell)| (night, place, cell)));
@@ -196,4 +197,23 @@ fn a_file_of_another_form_is_refused() {
         "{error}"
     );
     assert!(error.is_input() && error.hint().is_some());
+}
+
+proptest! {
+    /// Whatever is in a file, it is read or refused.
+    #[test]
+    fn a_file_of_anything_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2000), ends in prop::collection::vec(0usize..2000, 0..8)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nights.jsonl");
+        let mut bytes = bytes;
+        for end in ends.into_iter().filter(|end| *end < bytes.len()).collect::<Vec<_>>() {
+            bytes[end] = b'\n';
+        }
+        fs::write(&path, &bytes).unwrap();
+        let mut lines = 0;
+        if let Ok(broken) = read(&path, |_| lines += 1) {
+            let full = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+            prop_assert_eq!(broken.len() + lines, full);
+        }
+    }
 }

@@ -16,7 +16,7 @@ fn list(text: &str) -> KnownList {
 const ENTRY: &str = "scenario: oops, variant: stock, channel: pstore, link: https://example.org/1, since: 2026-09-01";
 
 fn entries(more: &[&str]) -> KnownList {
-    let items: String = more.iter().map(|more| format!("  - {{ {ENTRY}, {more} }}\n")).collect();
+    let items = more.iter().map(|more| format!("  - {{ {ENTRY}, {more} }}\n")).collect::<Vec<_>>().concat();
     list(&format!("known:\n{items}"))
 }
 

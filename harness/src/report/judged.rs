@@ -1,5 +1,7 @@
 //! What of a run's expectations a person is told.
 
+use std::fmt::Write as _;
+
 use std::collections::BTreeSet;
 
 use crate::known::{Entry, Known, Left, Recognised};
@@ -54,7 +56,8 @@ pub fn known_text(judged: &[Judged], known: &Recognised) -> String {
             Left::Expired => "is past its last day",
         };
         let Entry { scenario, variant, channel, link, .. } = entry;
-        text += &format!("known failure {scenario} {variant} {channel} ({link}) {said}\n");
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "known failure {scenario} {variant} {channel} ({link}) {said}");
     }
     text
 }

@@ -3,6 +3,8 @@
 //! A checkout for each source that kernels were built from, a build for each kernel, a test for each cell and channel. A trial
 //! is no test of its own: where single results differ `KernelCI` calls a test unstable, and here they are meant to.
 
+use std::fmt::Write as _;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
@@ -158,10 +160,9 @@ impl Kcidb<'_> {
             State::Met => ("PASS", None),
             State::Measured => ("DONE", None),
             State::Failed(why) | State::Known { why, .. } => ("FAIL", Some(why)),
-            State::Broke(why) => ("MISS", Some(why)),
             // Where the kernel lacks what the scenario needs, or the faults did not meet, it is not applicable.
             State::Skipped(why) if cell.counted.skipped.is_some() || cell.counted.trials > 0 => ("SKIP", Some(why)),
-            State::Skipped(why) => ("MISS", Some(why)),
+            State::Broke(why) | State::Skipped(why) => ("MISS", Some(why)),
         };
         let comment = why.map_or_else(|| figures.lines().next().unwrap_or_default().to_owned(), Clone::clone);
         let point = assignments(params);
@@ -243,8 +244,9 @@ impl Kcidb<'_> {
         let mut text = figures.to_owned();
         let mut tail = String::new();
         if let Some(trial) = cell.telling_trial(channel) {
-            text += &format!("trial {}: {}\n", trial.index, end(trial, channel).trim_end());
-            text += &format!("{}\n", Repeat::of(self.reported.info, trial));
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "trial {}: {}", trial.index, end(trial, channel).trim_end());
+            let _ = writeln!(text, "{}", Repeat::of(self.reported.info, trial));
             tail = (self.console_tail)(trial.index).map(|bytes| printable(&bytes)).unwrap_or_default();
         }
         let text: String = clean(&text).chars().take(EXCERPT).collect();

@@ -1,6 +1,7 @@
 //! What is said to a mailing list of a variant: plain text of 72 columns, to be pasted.
 
 use super::compare::{difference_text, share};
+use super::console::one_line;
 use super::repeat::run_again;
 use crate::compare::{ComparedCell, Comparison, Point, Verdict};
 use crate::model::KernelName;
@@ -42,21 +43,21 @@ pub fn mail(mail: &Mail) -> String {
         base.variant
     );
     if let Some(claim) = &mail.claim {
-        text += &format!("{}\n", wrapped(&format!("{} is said to do this: {}", candidate.variant, claim.trim())));
+        text += &paragraph(&format!("{} is said to do this: {}", candidate.variant, claim.trim()));
     }
-    text += &format!("{}\n", wrapped(&tried(mail)));
+    text += &paragraph(&tried(mail));
     for (title, cells) in [("Worse", &worse), ("Better", &better)] {
         if !cells.is_empty() {
-            text += &format!("{title} with {}:\n\n{}\n", candidate.variant, table(cells));
+            text.extend([title, " with ", &candidate.variant, ":\n\n", &table(cells), "\n"]);
         }
     }
     for splat in comparison.splats.iter().filter(|splat| splat.verdict == Verdict::Regressed) {
-        let (title, point) = (&splat.title, &splat.point);
+        let (title, point) = (one_line(&splat.title), &splat.point);
         let counts = format!(
             "{} of {} trials, before {} of {}",
             splat.candidate.trials, splat.candidate.of, splat.base.trials, splat.base.of
         );
-        text += &format!("{}\n", wrapped(&format!("It logs \"{title}\" in {point}: {counts}.")));
+        text += &paragraph(&format!("It logs \"{title}\" in {point}: {counts}."));
     }
     let points = (mail.margin * 100.0).round();
     let rest = format!(
@@ -65,9 +66,14 @@ pub fn mail(mail: &Mail) -> String {
         same.len(),
         undecided.len()
     );
-    text += &format!("{}\n", wrapped(&rest));
+    text += &paragraph(&rest);
     text += &orders(mail.orders);
     text + &again(mail)
+}
+
+/// Text in lines, and an empty line.
+fn paragraph(text: &str) -> String {
+    wrapped(text) + "\n"
 }
 
 /// What was tried, and how to read the figures.
@@ -104,7 +110,7 @@ fn table(cells: &[&ComparedCell]) -> String {
     let mut last: Option<&Point> = None;
     for cell in cells {
         if last != Some(&cell.point) {
-            text += &format!("  {}\n", clipped(&cell.point.to_string(), COLUMNS - 2));
+            text.extend(["  ", &clipped(&cell.point.to_string(), COLUMNS - 2), "\n"]);
             last = Some(&cell.point);
         }
         let ascii = |text: String| text.replace('–', "-");

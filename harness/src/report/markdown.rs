@@ -24,7 +24,7 @@ pub fn run_markdown(reported: &Reported) -> String {
     for (title, rows) in [("failed", wrong(failed)), ("infra-error", wrong(broke))] {
         let rows: Vec<String> = rows.map(|(cell, channel, why)| row(cell, channel, why)).collect();
         if !rows.is_empty() {
-            text += &format!("| {title} | channel | |\n| --- | --- | --- |\n{}\n", rows.concat());
+            text.extend(["| ", title, " | channel | |\n| --- | --- | --- |\n", &rows.concat(), "\n"]);
         }
     }
     let rows: Vec<String> = cases
@@ -39,7 +39,7 @@ pub fn run_markdown(reported: &Reported) -> String {
         })
         .collect();
     if !rows.is_empty() {
-        text += &format!("| known | channel | | |\n| --- | --- | --- | --- |\n{}\n", rows.concat());
+        text.extend(["| known | channel | | |\n| --- | --- | --- | --- |\n", &rows.concat(), "\n"]);
     }
     let again: Vec<String> = reported
         .telling_trials()
@@ -48,7 +48,7 @@ pub fn run_markdown(reported: &Reported) -> String {
         .map(|trial| format!("{}\n", Repeat::of(reported.info, trial)))
         .collect();
     if !again.is_empty() {
-        text += &format!("To see them again:\n\n```\n{}```\n\n", again.concat());
+        text.extend(["To see them again:\n\n```\n", &again.concat(), "```\n\n"]);
     }
     text + &variant_table(reported.summary, Format::Markdown)
 }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_long_ends_with_a_row_and_says_what_is_missing() {
-        let rows: String = (0..100).map(|number| format!("| cell {number} | pstore |\n")).collect();
+        let rows = (0..100).map(|number| format!("| cell {number} | pstore |\n")).collect::<Vec<_>>().concat();
         let text = format!("### title\n\n| a | b |\n| --- | --- |\n{rows}\nthe end\n");
         assert_eq!(within(&text, text.len()), text);
         let cut = within(&text, 200);

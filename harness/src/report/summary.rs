@@ -179,7 +179,7 @@ pub(super) fn unexpected(summary: &Summary) -> impl Iterator<Item = String> {
 /// Those, each with its cell; nothing if there are none.
 fn splats(summary: &Summary, format: Format) -> String {
     let item = format.item();
-    let lines: String = unexpected(summary).map(|line| format!("{item}{line}\n")).collect();
+    let lines = unexpected(summary).map(|line| format!("{item}{line}\n")).collect::<Vec<_>>().concat();
     if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
 }
 

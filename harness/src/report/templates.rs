@@ -32,7 +32,7 @@ pub(super) fn differing(summary: &Summary) -> impl Iterator<Item = String> {
 
 /// Those; nothing if none does.
 pub(super) fn that_differ(summary: &Summary, format: Format) -> String {
-    let lines: String = differing(summary).map(|line| format!("{}{line}\n", format.item())).collect();
+    let lines = differing(summary).map(|line| format!("{}{line}\n", format.item())).collect::<Vec<_>>().concat();
     if lines.is_empty() || format.item().is_empty() { lines } else { format!("\n{lines}") }
 }
 

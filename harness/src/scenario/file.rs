@@ -268,7 +268,7 @@ pub(super) struct NeedsFile {
 #[derive(Debug)]
 pub(super) enum PstoreFile {
     Named(String),
-    Given(PstoreGivenFile),
+    Given(Box<PstoreGivenFile>),
 }
 
 /// A back end of pstore's, with what is said of it.
@@ -312,7 +312,8 @@ impl<'de> Deserialize<'de> for PstoreFile {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PstoreFile, A::Error> {
-                PstoreGivenFile::deserialize(MapAccessDeserializer::new(map)).map(PstoreFile::Given)
+                PstoreGivenFile::deserialize(MapAccessDeserializer::new(map))
+                    .map(|given| PstoreFile::Given(Box::new(given)))
             }
         }
 

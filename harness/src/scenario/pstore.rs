@@ -25,11 +25,11 @@ pub(super) fn backend(source: &Source, file: &At<PstoreFile>) -> Result<Backend,
     match &file.value {
         PstoreFile::Named(name) => Backend::named(name)
             .ok_or_else(|| source.unknown(file.mark, &UnknownName::new("back end", visible(name), Backend::NAMES))),
-        PstoreFile::Given(PstoreGivenFile { ramoops: Some(zones), efi: None }) => {
-            ramoops(source, zones).map(Backend::Ramoops)
-        }
-        PstoreFile::Given(PstoreGivenFile { ramoops: None, efi: Some(store) }) => efi(source, store).map(Backend::Efi),
-        PstoreFile::Given(_) => Err(source.error(file.mark, "a guest's pstore has one back end", None)),
+        PstoreFile::Given(given) => match &**given {
+            PstoreGivenFile { ramoops: Some(zones), efi: None } => ramoops(source, zones).map(Backend::Ramoops),
+            PstoreGivenFile { ramoops: None, efi: Some(store) } => efi(source, store).map(Backend::Efi),
+            _ => Err(source.error(file.mark, "a guest's pstore has one back end", None)),
+        },
     }
 }
 

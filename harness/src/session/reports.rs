@@ -51,18 +51,18 @@ impl ReportOptions {
         };
         Self { form, project: environment("CI_PROJECT_DIR").map(PathBuf::from), ..Self::default() }
     }
+}
 
-    /// A path as the report's reader wants it, if the reader can make use of it.
-    fn shown(&self, path: &Path) -> Option<String> {
-        let path = match self.form {
-            JunitForm::Plain => return None,
-            JunitForm::Jenkins => path,
-            JunitForm::Gitlab => path.strip_prefix(self.project.as_deref()?).ok()?,
-        };
-        let text = path.to_str()?;
-        let means_something = |c: char| c.is_control() || "[]|".contains(c);
-        (!text.contains(means_something)).then(|| text.to_owned())
-    }
+/// An absolute path as a report's reader wants it, if the reader can make use of it; `project` is GitLab's folder.
+fn shown(form: JunitForm, project: Option<&Path>, path: &Path) -> Option<String> {
+    let path = match form {
+        JunitForm::Plain => return None,
+        JunitForm::Jenkins => path,
+        JunitForm::Gitlab => path.strip_prefix(project?).ok()?,
+    };
+    let text = path.to_str()?;
+    let means_something = |c: char| c.is_control() || "[]|".contains(c);
+    (!text.contains(means_something)).then(|| text.to_owned())
 }
 
 /// A run as it lies on the disk, counted and judged.
@@ -146,7 +146,10 @@ pub fn write_reports(run: &Run, info: &RunInfo, place: &Path, options: &ReportOp
 /// picture that is drawn here, and its console.
 fn attachments(run: &Run, place: &Path, options: &ReportOptions, reported: &Reported) -> BTreeMap<u64, Vec<String>> {
     let mut attached = BTreeMap::new();
-    if options.shown(place).is_none() {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (place, project) = (real(place), options.project.as_deref().map(real));
+    let shown = |path: &Path| shown(options.form, project.as_deref(), path);
+    if shown(&place).is_none() {
         return attached;
     }
     for (number, trial) in reported.telling_trials().into_iter().enumerate() {
@@ -158,8 +161,7 @@ fn attachments(run: &Run, place: &Path, options: &ReportOptions, reported: &Repo
         let folder = run.artifacts(trial.index);
         let there = [PICTURE, CONSOLE].into_iter().map(|name| folder.join(name)).filter(|path| path.is_file());
         let at_its_place = |path: PathBuf| Some(place.join(path.strip_prefix(run.folder()).ok()?));
-        let shown = there.filter_map(at_its_place).filter_map(|path| options.shown(&path)).collect();
-        attached.insert(trial.index, shown);
+        attached.insert(trial.index, there.filter_map(at_its_place).filter_map(|path| shown(&path)).collect());
     }
     attached
 }
@@ -186,13 +188,17 @@ mod tests {
         };
         assert_eq!(here(&[]).form, JunitForm::Plain);
         assert_eq!(here(&[("JENKINS_URL", "https://ci.example/")]).form, JunitForm::Jenkins);
-        let gitlab = here(&[("GITLAB_CI", "true"), ("CI_PROJECT_DIR", "/builds/p")]);
-        let shown = |options: &ReportOptions, path: &str| options.shown(Path::new(path));
-        assert_eq!(shown(&gitlab, "/builds/p/results/r/a.svg").unwrap(), "results/r/a.svg");
-        assert_eq!(shown(&gitlab, "/elsewhere/a.svg"), None, "GitLab keeps nothing from there");
-        let jenkins = ReportOptions { form: JunitForm::Jenkins, ..ReportOptions::default() };
-        assert_eq!(shown(&jenkins, "/elsewhere/a.svg").unwrap(), "/elsewhere/a.svg");
-        assert_eq!(shown(&jenkins, "/else[where]/a.svg"), None, "it would end the path");
-        assert_eq!(shown(&ReportOptions::default(), "/a.svg"), None);
+        let gitlab = here(&[("GITLAB_CI", "true"), ("CI_PROJECT_DIR", "/builds/p"), ("JENKINS_URL", "x")]);
+        assert_eq!((gitlab.form, gitlab.project.as_deref()), (JunitForm::Gitlab, Some(Path::new("/builds/p"))));
+    }
+
+    #[test]
+    fn paths_are_as_their_reader_wants_them() {
+        let shown = |form, path: &str| super::shown(form, Some(Path::new("/builds/p")), Path::new(path));
+        assert_eq!(shown(JunitForm::Gitlab, "/builds/p/results/r/a.svg").unwrap(), "results/r/a.svg");
+        assert_eq!(shown(JunitForm::Gitlab, "/elsewhere/a.svg"), None, "GitLab keeps nothing from there");
+        assert_eq!(shown(JunitForm::Jenkins, "/elsewhere/a.svg").unwrap(), "/elsewhere/a.svg");
+        assert_eq!(shown(JunitForm::Jenkins, "/else[where]/a.svg"), None, "it would end the path");
+        assert_eq!(shown(JunitForm::Plain, "/a.svg"), None);
     }
 }

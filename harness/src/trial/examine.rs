@@ -147,15 +147,15 @@ mod tests {
         Examined { artifacts, hung: None, evidence, verdict }
     }
 
-    fn after(found: Result<Vec<PstoreFile>, GuestError>) -> TrialOutcome {
+    fn after(found: &Result<Vec<PstoreFile>, GuestError>) -> TrialOutcome {
         let tail = Tail::of_panic("0123456789abcdef", 0);
-        examined("x\n").after_next_boot(&found, None, &tail).verdict.outcome()
+        examined("x\n").after_next_boot(found, None, &tail).verdict.outcome()
     }
 
     #[test]
     fn that_the_next_boot_could_not_be_asked_is_our_failure() {
         assert_eq!(
-            after(Err(GuestError::Agent("no".to_owned()))),
+            after(&Err(GuestError::Agent("no".to_owned()))),
             TrialOutcome::InfraError {
                 cause: "have the next boot read what pstore kept: the guest's agent failed: no".to_owned()
             }
@@ -168,10 +168,10 @@ mod tests {
             let name = format!("dmesg-erst-{}", 0x6b02_7e3a_0000_0001_u64);
             Ok(vec![PstoreFile { name, bytes: format!("Oops#1 Part1\n{text}").into_bytes() }])
         };
-        assert!(matches!(after(files("x\n")), TrialOutcome::Counted { .. }));
+        assert!(matches!(after(&files("x\n")), TrialOutcome::Counted { .. }));
         // The kernel's own loss is none of ours.
-        assert!(matches!(after(Ok(Vec::new())), TrialOutcome::Counted { .. }));
-        let TrialOutcome::InfraError { cause } = after(files("y\n")) else { panic!("it counts") };
+        assert!(matches!(after(&Ok(Vec::new())), TrialOutcome::Counted { .. }));
+        let TrialOutcome::InfraError { cause } = after(&files("y\n")) else { panic!("it counts") };
         assert_eq!(
             cause,
             "decode what the next boot of the kernel reads of pstore: dmesg-erst-7710864299584913409 has other text: 15 \

@@ -112,7 +112,9 @@ pub fn judge(evidence: &Evidence, expected: &Expected<'_>) -> TrialVerdict {
     let LogVerdicts { mut channels, difference } = judge_log(evidence, expected, reference.as_ref().ok());
     if let Some(pstore) = channels.get_mut(&Channel::Pstore).filter(|it| it.outcome != ChannelOutcome::Saved) {
         let log = texts.first().map(|(_, text)| text.as_ref()).unwrap_or_default();
-        hindrances(evidence, expected, log).iter().for_each(|reason| add(&mut pstore.detail, reason));
+        for reason in hindrances(evidence, expected, log) {
+            add(&mut pstore.detail, &reason);
+        }
     }
     channels.extend(counts.is_ok().then(|| order(evidence, expected)).flatten().map(|it| (Channel::Order, it)));
     if evidence.facts.ending == Ending::Survived && !expected.ends.survives() {

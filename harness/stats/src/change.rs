@@ -202,16 +202,17 @@ impl<'a> Series<'a> {
         let places = |count: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
             (start + 1..end).map(|change| count(start, change) + count(change, end)).collect()
         };
-        let likeliest = |ln: &[f64]| {
-            let best = ln.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1));
-            start + 1 + best.map_or(0, |(place, _)| place)
+        let likeliest = |ln: &[f64], [first, last]: [usize; 2]| {
+            let among = (first..=last).filter_map(|place| Some((place, *ln.get(place)?)));
+            among.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(first, |(place, _)| place)
         };
         let rough = places(&|from, to| self.mixture.ln(self.seen(from, to)));
-        let icc = self.icc([start, likeliest(&rough), end]).unwrap_or(MOST_ICC);
+        let middle = start + 1 + likeliest(&rough, [0, rough.len()]);
+        let icc = self.icc([start, middle, end]).unwrap_or(MOST_ICC);
         let weighed = Weighed::of(&self.periods[start..end], icc);
         let ln = places(&|from, to| ln_mixture(weighed.seen(from - start, to - start)));
-        let range = narrowest(&ln).map(|place| start + 1 + place);
-        (likeliest(&ln), range)
+        let range = narrowest(&ln);
+        (start + 1 + likeliest(&ln, range), range.map(|place| start + 1 + place))
     }
 }
 

@@ -112,7 +112,7 @@ fn a_hunk_that_does_not_fit_is_shown() {
 
 #[test]
 fn of_a_long_hunk_the_beginning_is_shown() {
-    let lines: String = (1..=100).map(|line| format!("+line {line};\n")).collect();
+    let lines = (1..=100).map(|line| format!("+line {line};\n")).collect::<Vec<_>>().concat();
     let said = Bench::new().error(&[&format!("--- a/dir/f.c\n+++ b/dir/f.c\n@@ -1 +1,100 @@\n-line one;\n{lines}")]);
     assert!(said.contains("+line 22;\n… 78 more lines\n\nhint: "), "{said}");
 }

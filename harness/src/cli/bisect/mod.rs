@@ -148,8 +148,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         return step::main(global, arguments).await;
     }
     let searched = match &arguments.resume {
-        Some(name) => resume(global, name, &arguments).await?,
-        None => begin(global, &arguments).await?,
+        Some(name) => Box::pin(resume(global, name, &arguments)).await?,
+        None => Box::pin(begin(global, &arguments)).await?,
     };
     end::print_end(global, &searched)
 }

@@ -68,7 +68,7 @@ fn when(history: &History, since: &Since) -> String {
     } else {
         format!("{} to {} (nights {} to {})", date(earliest), date(latest), earliest + 1, latest + 1)
     };
-    let also: String = also.iter().map(|also| format!("; {also}")).collect();
+    let also = also.iter().map(|also| format!("; {also}")).collect::<Vec<_>>().concat();
     format!("{kernels}, 95 %: {nights}{also}")
 }
 

@@ -26,10 +26,11 @@ pub fn history_text(history: &History, judged: &Judged, only_news: bool, format:
         text += &title(history, group, format);
         text += &table(group.rows.iter().map(|&row| &judged.rows[row]), format);
         if let Some(command) = bisect(judged, group).filter(|_| group.worse) {
-            text += &match format {
-                Format::Text { .. } => format!("to find the commit: {command}\n"),
-                Format::Markdown => format!("\nTo find the commit:\n\n```\n{command}\n```\n"),
+            let (before, after) = match format {
+                Format::Text { .. } => ("to find the commit: ", "\n"),
+                Format::Markdown => ("\nTo find the commit:\n\n```\n", "\n```\n"),
             };
+            text.extend([before, &command, after]);
         }
     }
     for state in [State::Known, State::Unsteady, State::NoData] {

@@ -87,13 +87,11 @@ pub(super) fn comparisons(info: &RunInfo, cells: &[Cell]) -> (Vec<ComparisonView
     let (mut views, mut not_made) = (Vec::new(), Vec::new());
     for (kernel, reference) in references(cells.iter().map(Cell::key)) {
         let (base, candidate) = (of(&reference), of(&kernel));
-        match cells_left.checked_sub(candidate.len()) {
-            Some(left) => cells_left = left,
-            None => {
-                not_made.push(format!("harness compare --run {} {reference} {kernel}", info.run_id));
-                continue;
-            }
-        }
+        let Some(left) = cells_left.checked_sub(candidate.len()) else {
+            not_made.push(format!("harness compare --run {} {reference} {kernel}", info.run_id));
+            continue;
+        };
+        cells_left = left;
         // A point that stands twice on one side cannot be of a run that was planned.
         let Ok(comparison) = compare(&base, &candidate, options) else { continue };
         if !comparison.cells.is_empty() || !comparison.skipped.is_empty() {

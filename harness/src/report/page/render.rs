@@ -35,7 +35,7 @@ pub(super) fn render(template: &str, view: &impl Serialize) -> Result<String, Pa
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
-    let style = [CURVE_LOOK, ORDERS_LOOK, TIMELINE_LOOK].map(|look| look.of_page()).concat() + STYLE;
+    let style = [CURVE_LOOK, ORDERS_LOOK, TIMELINE_LOOK].map(crate::svg::Look::of_page).concat() + STYLE;
     let frame = context! {
         style_digest => digest(&style),
         script_digest => digest(SCRIPT),

@@ -23,7 +23,7 @@ fn an_attempt_that_was_tried_again_is_told_once_a_cell() {
     let mut trials = Vec::new();
     for index in 0..4 {
         // Trial 0 was tried twice, the others at once.
-        for attempt in 0..u32::from(index == 0) + 1 {
+        for attempt in 0..=u32::from(index == 0) {
             trials.push(TrialRecord { attempt, ..trial(index, &cell, infra()) });
         }
         trials.push(TrialRecord { attempt: 2, ..trial(index, &cell, counted(Saved, Saved)) });

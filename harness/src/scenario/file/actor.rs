@@ -285,7 +285,7 @@ pub(in crate::scenario) struct Fail {
     #[serde(rename = "in")]
     pub context: At<Swept<ContextFile>>,
     /// What it returns in place of what it does: an error, such as -28 or ENOSPC, or a status of EFI's, such as
-    /// EFI_DEVICE_ERROR.
+    /// `EFI_DEVICE_ERROR`.
     #[schemars(with = "Option<schema::Scalar>")]
     pub error: Option<At<Scalar>>,
     /// How it fails otherwise.

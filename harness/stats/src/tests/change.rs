@@ -1,4 +1,5 @@
 use fastrand::Rng;
+use proptest::prelude::*;
 
 use super::super::{Regime, ln_threshold, regimes};
 use super::{Proportion, of};
@@ -68,8 +69,8 @@ fn what_differs_from_night_to_night_is_unsteady_and_no_change() {
     // The first few may look like a change.
     assert!(found.len() <= 3 && last.first < 40 && last.unsteady_since.is_some_and(|night| night < 60), "{found:?}");
     // And yet a change is seen, when it is one.
-    let lost = nights(&mut rng, &[(0.5, 60), (0.0, 20)], 10, 0.6);
-    assert_eq!(regimes(&lost, ln_threshold(0.05, 480)).last().unwrap().seen.hits(), 0, "{lost:?}");
+    let gone = nights(&mut rng, &[(0.5, 60), (0.0, 20)], 10, 0.6);
+    assert_eq!(regimes(&gone, ln_threshold(0.05, 480)).last().unwrap().seen.hits(), 0, "{gone:?}");
 }
 
 /// What `regimes` says of a quiet year of 160 cells with three channels: how many of the years had any change.
@@ -155,5 +156,26 @@ fn print_changes() {
     }
     for icc in [0.0, 0.05] {
         println!("years of 480 series with a change, of 100, ICC {icc}: {}", false_years(100, icc, 9));
+    }
+}
+
+proptest! {
+    /// Whatever is counted, every period belongs to one regime, and each begins within its range.
+    #[test]
+    fn regimes_are_all_periods_in_their_order(
+        periods in prop::collection::vec((0u32..30).prop_flat_map(|of| (0..=of, Just(of))), 0..80),
+        threshold in 0.0f64..10.0,
+    ) {
+        let periods: Vec<Proportion> = periods.into_iter().map(|(hits, trials)| of(hits, trials)).collect();
+        let found = regimes(&periods, threshold);
+        let all = periods.iter().fold(of(0, 0), |sum, seen| sum.plus(*seen));
+        prop_assert_eq!(found.iter().fold(of(0, 0), |sum, regime| sum.plus(regime.seen)), all);
+        prop_assert!(found.is_sorted_by(|one, other| one.first < other.first));
+        for regime in &found {
+            if let Some(change) = regime.change {
+                prop_assert!(change.earliest <= regime.first && regime.first <= change.latest, "{:?}", regime);
+                prop_assert!(change.latest < periods.len());
+            }
+        }
     }
 }

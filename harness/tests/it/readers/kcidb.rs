@@ -1,4 +1,4 @@
-//! The reader of KernelCI's database, kcidb-io, which is installed from its registry into a folder of the build's.
+//! The reader of `KernelCI`'s database, kcidb-io, which is installed from its registry into a folder of the build's.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -31,7 +31,7 @@ fn run(project: &Project) -> Run {
     for index in 0..CELLS * 8 {
         let second = index >= CELLS * 4;
         // Of the first variant the log is saved, of the second one it is lost.
-        let record = simulated::record(index % CELLS + CELLS * if second { 1 } else { 0 } + 2, CELLS);
+        let record = simulated::record(index % CELLS + CELLS * u64::from(second) + 2, CELLS);
         let variant = if second { "kmsg-dump-before-stop" } else { "stock" };
         let record = TrialRecord { index, cell: of_variant(variant, &record.cell), ..record };
         let artifacts = run.create_artifacts(index).unwrap();
