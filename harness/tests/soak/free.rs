@@ -18,10 +18,10 @@ use harness::plan::{SelectedScenario, Selection};
 use harness::project::Project;
 use harness::results::{KernelInfo, QemuInfo, Run};
 use harness::run::{RunTrial, TrialFuture};
-use harness::scenario::{Instance, Knob, PointFilter};
+use harness::scenario::{Guest, Instance, Knob, PointFilter};
 use harness::session::{
-    AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Preparation, Reporter, Request, Resumable, Rig,
-    Session, TrialOptions, harness_info,
+    AskedAccelerator, Cancellation, Catalogue, Event, Events, NoKernel, Preparation, ReportOptions, Reporter, Request,
+    Resumable, Rig, Session, TrialOptions, harness_info,
 };
 use harness::trial::Assignment;
 
@@ -63,6 +63,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         events: Events::to(Finished),
         cancellation: Cancellation::listen()?,
         harness,
+        reports: ReportOptions::default(),
     };
     let outcome = if let Some(id) = &arguments.resume {
         session.resume(Resumable::open(Run::find(&arguments.results, id)?)?).await?
@@ -142,6 +143,10 @@ impl Rig for Free {
             crash_kernel: None,
             full_vmcore: false,
         }
+    }
+
+    fn check_guest(&self, _: &Guest) -> Result<(), Failure> {
+        Ok(())
     }
 
     async fn build(&self, _: &Catalogue, name: &KernelName) -> Result<Result<KernelName, NoKernel>, Failure> {
