@@ -11,6 +11,8 @@ mod picture;
 mod tests;
 mod text;
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 
 pub use self::picture::CURVE_LOOK;
@@ -141,17 +143,19 @@ impl Curve {
                 return Err(CurveError::NoNumber { x: x.to_owned(), value: value.to_string() });
             }
         }
-        let name = |key: &CellKey| names_of(&cells, key, x);
+        let several_bases = cells.iter().any(|cell| cell.key.base != cells[0].key.base);
         let mut series: Vec<Series> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for cell in &cells {
             let Some((at, _)) = cell.key.params.get(x).and_then(number) else { continue };
             let counts = cell.channel(channel);
             let share = counts.good();
-            let (name, point) = (name(&cell.key), CurvePoint { x: at, share, ci95: counts.ci95() });
-            match series.iter_mut().find(|known| known.name == name) {
-                Some(known) => known.points.push(point),
-                None => series.push(Series { name, points: vec![point] }),
+            let name = line_name(&cell.key, x, several_bases);
+            let place = *places.entry(name.clone()).or_insert(series.len());
+            if place == series.len() {
+                series.push(Series { name, points: Vec::new() });
             }
+            series[place].points.push(CurvePoint { x: at, share, ci95: counts.ci95() });
         }
         if series.is_empty() {
             return Err(CurveError::Nothing { scenario: scenario.to_owned() });
@@ -194,12 +198,8 @@ fn number(value: &ParamValue) -> Option<(f64, &'static str)> {
 }
 
 /// What tells this cell's line from the others: its variant, its base where there are several, the other parameters.
-fn names_of(cells: &[&CellSummary], key: &CellKey, x: &str) -> String {
-    let variant = if cells.iter().any(|cell| cell.key.base != key.base) {
-        format!("{}@{}", key.variant, key.base)
-    } else {
-        key.variant.clone()
-    };
+fn line_name(key: &CellKey, x: &str, several_bases: bool) -> String {
+    let variant = if several_bases { format!("{}@{}", key.variant, key.base) } else { key.variant.clone() };
     let others: Params =
         key.params.iter().filter(|(name, _)| *name != x).map(|(n, v)| (n.clone(), v.clone())).collect();
     format!("{variant} {}", assignments(&others)).trim_end().to_owned()
