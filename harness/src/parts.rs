@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::model::Arch;
 use crate::project::{PREBUILT, Project};
 
-/// The target of what QEMU and guests execute: x86-64 with the C library of the host, which needs no other toolchain.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The target of what QEMU loads: x86-64 with the C library of the host, which needs no other toolchain.
+const HOST: &str = "x86_64-unknown-linux-gnu";
 
 /// Something to build.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct Part {
     package: &'static str,
     profile: &'static str,
     features: &'static str,
+    /// What it is compiled for.
+    target: &'static str,
     /// For rustc.
     flags: &'static str,
     /// Folders of crates whose sources it is made from.
@@ -38,6 +41,7 @@ pub const AGENT: Part = Part {
     package: "agent",
     profile: "guest",
     features: "",
+    target: Arch::X86_64.spec().agent_target,
     flags: "-Ctarget-feature=+crt-static",
     crates: &["images/agent", "harness/protocol"],
     file: "agent",
@@ -50,6 +54,7 @@ pub const TRACER_1: Part = Part {
     package: "harness-tracer",
     profile: "tracer",
     features: "",
+    target: HOST,
     flags: "",
     crates: &["harness/trace", "harness/tracer"],
     file: "libharness_tracer.so",
@@ -134,7 +139,7 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
     command
         .current_dir(project.parts())
         .args(["build", "--quiet", "--locked", "--package", part.package, "--profile", part.profile])
-        .args(["--target", TARGET, "--features", part.features])
+        .args(["--target", part.target, "--features", part.features])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", part.flags)
@@ -146,7 +151,7 @@ pub fn build(project: &Project, cache: &Path, part: &Part) -> Result<PathBuf, Pa
         let output_tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
         return Err(PartError::Cargo { part: part.what, status: output.status, output: output_tail });
     }
-    let fresh = target_dir.join(TARGET).join(part.profile).join(part.file);
+    let fresh = target_dir.join(part.target).join(part.profile).join(part.file);
     let staged = kept.join(format!("{key}.{}", std::process::id()));
     std::fs::copy(&fresh, &staged).map_err(failed(part, "copy", &fresh))?;
     std::fs::rename(&staged, &built).map_err(failed(part, "rename to", &built))?;

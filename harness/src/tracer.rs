@@ -18,9 +18,6 @@ use crate::yaml::InputError;
 /// How long QEMU may take to load a plugin.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The probe set in use.
-const SET: &str = "panic";
-
 /// What guests are traced with.
 #[derive(Debug, Clone)]
 pub struct Tracer {
@@ -55,7 +52,7 @@ pub enum NoTracer {
 impl Tracer {
     /// Finds the build that the machine's QEMU loads: by trying, since only QEMU knows.
     pub async fn find(project: &Project, cache: &Path, machine: &Machine) -> Result<Self, NoTracer> {
-        let set = ProbeSet::load(&project.guest_kernel().join(format!("probes/{SET}.yaml")))?;
+        let set = ProbeSet::load(&project.guest_kernel().join(format!("probes/{}.yaml", machine.arch.spec().probes)))?;
         let mut said = String::new();
         for part in [parts::TRACER_1, parts::TRACER_2, parts::TRACER_7] {
             let plugin = built(project, cache, part).await?;

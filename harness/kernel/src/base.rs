@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{KernelError, Package, entries, files};
+use harness_model::Arch;
 use harness_project::Project;
 use harness_yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName};
 
@@ -14,6 +15,8 @@ use harness_yaml::{Listed, LookupError, Ordered, Source as YamlFile, UnknownName
 pub struct Base {
     /// The name that variants, cells and the command line use, e.g. `6.12`.
     pub name: String,
+    /// The architecture of the guests that boot it.
+    pub arch: Arch,
     /// Where its source comes from.
     pub origin: Origin,
 }
@@ -137,7 +140,7 @@ pub fn read_bases(path: &Path) -> Listed<Base> {
         Err(error) => return Listed::unreadable(KIND, error),
     };
     let bases = entries::entries(&file, (KIND, "a base's"), "bases", |BasesFile { bases }| bases);
-    bases.and_then(|(name, origin): (String, Origin)| Ok(Base { name, origin: origin.below(folder) }))
+    bases.and_then(|(name, origin): (String, Origin)| Ok(Base { name, arch: Arch::default(), origin: origin.below(folder) }))
 }
 
 impl Base {

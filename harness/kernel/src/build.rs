@@ -16,6 +16,7 @@ use super::state::Configuration;
 use super::store::Recipe;
 use super::workbench::Workbench;
 use super::{BuildEvent, Canceller, KernelError, ToolRecord, elf, files, kconfig};
+use harness_model::Arch;
 
 /// The steps that 6.12.117 takes with `guest.config` from nothing: counted in its log.
 const STEPS_CLEAN: u32 = 1500;
@@ -28,6 +29,8 @@ pub(super) struct Order<'a> {
     pub variant: &'a str,
     /// The name of the base.
     pub base: &'a str,
+    /// The architecture of the guests that boot it.
+    pub arch: Arch,
     /// The base's source.
     pub source: &'a Source,
     /// What the project and the user say that it is made of.
@@ -65,14 +68,14 @@ pub(super) fn build(
     drop((commit, overlay));
     durations.patch_ms = milliseconds(began.elapsed());
 
-    let allconfig = order.recipe.wanted.allconfig(&workbench.tree())?;
+    let allconfig = order.recipe.wanted.allconfig(&workbench.tree(), order.arch)?;
     let asked = order.asked(&allconfig, workbench);
     if workbench.state().configuration.as_ref().is_none_or(|configuration| configuration.asked != asked) {
         // Until a build with this configuration has ended well, nobody may rely on what `.config` is.
         workbench.note(|state| state.configuration = None)?;
     }
     let log_path = workbench.folder().join("logs").join(format!("{}.log", order.variant));
-    let mut make = Make::new(workbench, &order.recipe.arguments, canceller, log_path)?;
+    let mut make = Make::new(workbench, order.arch, &order.recipe.arguments, canceller, log_path)?;
 
     let began = Instant::now();
     report(BuildEvent::Configuring);
@@ -85,7 +88,7 @@ pub(super) fn build(
     let expected = known.unwrap_or(if clean { STEPS_CLEAN } else { STEPS_FURTHER });
     let mut done = 0;
     report(BuildEvent::Compiling { done, expected });
-    let targets = ["bzImage", order.recipe.wanted.modules_target()].map(OsString::from);
+    let targets = [order.arch.spec().kernel.target, order.recipe.wanted.modules_target()].map(OsString::from);
     let built = make.run(&targets, &mut || {
         done += 1;
         report(BuildEvent::Compiling { done, expected });
@@ -177,7 +180,7 @@ impl Order<'_> {
         if unmet.is_empty() {
             return Ok(());
         }
-        kconfig::explain(&tree, &config, &mut unmet);
+        kconfig::explain(&tree, self.arch, &config, &mut unmet);
         Err(KernelError::Unmet { kernel: self.kernel(), options: unmet })
     }
 
@@ -200,7 +203,7 @@ impl Order<'_> {
         let tree = workbench.tree();
         let output = workbench.folder().join("output");
         let from = [
-            tree.join("arch/x86/boot/bzImage"),
+            tree.join(self.arch.spec().kernel.image),
             tree.join("vmlinux"),
             tree.join("System.map"),
             tree.join(".config"),

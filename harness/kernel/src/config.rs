@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::given::Kconfig;
 use super::{KernelError, Unmet, Version, files};
+use harness_model::Arch;
 
 /// What a kernel's config is made from.
 #[derive(Debug)]
@@ -82,10 +83,10 @@ impl Wanted {
     }
 
     /// What that target is given: the whole config, or the tree's own tinyconfig, and what is asked for over it.
-    pub fn allconfig(&self, tree: &Path) -> Result<String, KernelError> {
+    pub fn allconfig(&self, tree: &Path, arch: Arch) -> Result<String, KernelError> {
         let under = match &self.whole {
             Some(whole) => whole.clone(),
-            None => tinyconfig(tree)?,
+            None => tinyconfig(tree, arch)?,
         };
         Ok(under.under(&self.asked).text())
     }
@@ -218,9 +219,10 @@ impl Fragments {
 }
 
 /// The tree's own tinyconfig.
-fn tinyconfig(tree: &Path) -> Result<Fragments, KernelError> {
+fn tinyconfig(tree: &Path, arch: Arch) -> Result<Fragments, KernelError> {
     let mut merged = Fragments::default();
-    for name in ["kernel/configs/tiny-base.config", "kernel/configs/tiny.config", "arch/x86/configs/tiny.config"] {
+    let own = format!("arch/{}/configs/tiny.config", arch.spec().kernel.folder);
+    for name in ["kernel/configs/tiny-base.config", "kernel/configs/tiny.config", &own] {
         let path = tree.join(name);
         // Which of them there are depends on the version.
         if let Ok(text) = fs::read_to_string(&path) {

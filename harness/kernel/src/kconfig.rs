@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::Unmet;
 use super::config::Config;
+use harness_model::Arch;
 use harness_yaml::nearest;
 
 /// Adds the reasons, as far as the Kconfig files of `tree` give any.
-pub(super) fn explain(tree: &Path, config: &Config, unmet: &mut [Unmet]) {
-    let options = Options::read(tree);
+pub(super) fn explain(tree: &Path, arch: Arch, config: &Config, unmet: &mut [Unmet]) {
+    let options = Options::read(tree, arch);
     for unmet in unmet {
         unmet.why = options.why(unmet, config);
     }
@@ -59,7 +60,7 @@ impl Help {
 }
 
 impl Options {
-    fn read(tree: &Path) -> Self {
+    fn read(tree: &Path, arch: Arch) -> Self {
         let mut options = Self::default();
         let mut folders = vec![tree.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -67,7 +68,7 @@ impl Options {
             for entry in entries {
                 let (path, name) = (entry.path(), entry.file_name());
                 let name = name.to_string_lossy();
-                let foreign = folder == tree.join("arch") && name != "x86";
+                let foreign = folder == tree.join("arch") && name != arch.spec().kernel.folder;
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() && !foreign => folders.push(path),
                     Ok(kind) if kind.is_file() && name.starts_with("Kconfig") => options.add(tree, &path),

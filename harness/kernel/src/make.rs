@@ -10,21 +10,25 @@ use std::thread::available_parallelism;
 use super::process::{program, run_lines};
 use super::workbench::Workbench;
 use super::{Canceller, KernelError, files};
+use harness_model::Arch;
 
 /// The build's environment, part of every key by way of the recipe's version.
-pub(super) const STILL: [(&str, &str); 6] = [
-    ("ARCH", "x86_64"),
-    ("KBUILD_BUILD_TIMESTAMP", "1970-01-01"),
-    ("KBUILD_BUILD_USER", "harness"),
-    ("KBUILD_BUILD_HOST", "harness"),
-    ("KBUILD_BUILD_VERSION", "1"),
-    // Set but empty: nothing of a git tree that the cache may lie in gets into the release.
-    ("LOCALVERSION", ""),
-];
+pub(super) const fn still(arch: Arch) -> [(&'static str, &'static str); 6] {
+    [
+        ("ARCH", arch.spec().kernel.make_arch),
+        ("KBUILD_BUILD_TIMESTAMP", "1970-01-01"),
+        ("KBUILD_BUILD_USER", "harness"),
+        ("KBUILD_BUILD_HOST", "harness"),
+        ("KBUILD_BUILD_VERSION", "1"),
+        // Set but empty: nothing of a git tree that the cache may lie in gets into the release.
+        ("LOCALVERSION", ""),
+    ]
+}
 
 /// The builds of one kernel, which share a log.
 pub(super) struct Make<'a> {
     workbench: &'a Workbench,
+    arch: Arch,
     /// What every make is told.
     arguments: &'a [String],
     canceller: &'a Canceller,
@@ -36,6 +40,7 @@ impl<'a> Make<'a> {
     /// Starts a log at `log_path`. `arguments` are told to make before those of each run.
     pub fn new(
         workbench: &'a Workbench,
+        arch: Arch,
         arguments: &'a [String],
         canceller: &'a Canceller,
         log_path: PathBuf,
@@ -45,7 +50,7 @@ impl<'a> Make<'a> {
             std::fs::create_dir_all(folder).map_err(&fail)?;
         }
         let log = BufWriter::new(File::create(&log_path).map_err(&fail)?);
-        Ok(Self { workbench, arguments, canceller, log, log_path })
+        Ok(Self { workbench, arch, arguments, canceller, log, log_path })
     }
 
     /// Where the log is.
@@ -59,7 +64,7 @@ impl<'a> Make<'a> {
         let fail = KernelError::io("preparing the build in", &tree);
         let jobs = available_parallelism().map_or(1, usize::from);
         let mut make = program("make");
-        make.current_dir(&tree).envs(STILL).arg(format!("--jobs={jobs}")).arg("--output-sync=target");
+        make.current_dir(&tree).envs(still(self.arch)).arg(format!("--jobs={jobs}")).arg("--output-sync=target");
         make.args(self.arguments).args(arguments);
         make.stdin(self.workbench.lock().map_err(&fail)?);
 

@@ -212,6 +212,7 @@ impl Store {
         let order = Order {
             variant: &variant.name,
             base: &base.name,
+            arch: base.arch,
             source: &source,
             recipe: &recipe,
             module: &module,

@@ -3,6 +3,7 @@
 //! Nothing here does I/O. These types are what is written to `trials.jsonl` and `summary.json`, so their serde form is
 //! part of the harness's interface and changes only together with `docs/results.md`.
 
+mod arch;
 pub mod artifacts;
 pub mod bisection;
 mod cell;
@@ -18,6 +19,7 @@ pub mod splats;
 pub mod timeline;
 mod trial;
 
+pub use self::arch::{Arch, ArchSpec, ClockSpec, KernelSpec, MachineSpec, RamPiece, RamSpec, SplitRam};
 pub use self::cell::{CellKey, GuestChange, KernelName, ParamValue, Params, assignments};
 pub use self::channel::{Channel, ChannelOutcome, ChannelVerdict, Expectation, KeptLines};
 pub use self::precondition::Precondition;

@@ -15,7 +15,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{BenchError, io, mib};
-use crate::guest::{Confinement, Descriptors, ENVIRONMENT, Files, Ram, Start, die_with_parent_inheriting, padded};
+use crate::guest::{
+    Confinement, Descriptors, ENVIRONMENT, ErstPci, Files, Ram, Start, die_with_parent_inheriting, padded,
+};
 use crate::trial::{Assignment, GuestSource};
 
 /// Guests whose phases are measured.
@@ -105,8 +107,9 @@ impl Floor {
         let Start::Restore(template) = source.start() else {
             return Err(io("measure the floor")(std::io::Error::other("there is no template")));
         };
-        let (erst, told) = (folder.join("erst"), folder.join("directives"));
-        std::fs::copy(template.erst(), &erst).map_err(io("copy the ERST's file"))?;
+        let (own_erst, told) = (folder.join("erst"), folder.join("directives"));
+        let erst = template.erst().map(|erst| std::fs::copy(erst, &own_erst).map(|_| own_erst.as_path()));
+        let erst = erst.transpose().map_err(io("copy the ERST's file"))?;
         let text = padded(directives).map_err(|error| io("write the directives")(std::io::Error::other(error)))?;
         std::fs::write(&told, text).map_err(io("write the directives"))?;
         let (qmp, theirs) = UnixStream::pair().map_err(io("make a socket"))?;
@@ -117,7 +120,7 @@ impl Floor {
         let files = Files {
             kernel: &template.kernel,
             initramfs: &template.initramfs,
-            erst: &erst,
+            erst,
             flash: None,
             directives: &told,
             state: Some(&devices),
@@ -221,8 +224,8 @@ fn commands(template: &crate::guest::Template, state: &str) -> Vec<u8> {
     let hmp = |line: &String| ("human-monitor-command", json!({"command-line": line}));
     let ignore_shared = json!({"capabilities": [{"capability": "x-ignore-shared", "state": true}]});
     let mut all = vec![("qmp_capabilities", Value::Null), ("migrate-set-capabilities", ignore_shared)];
-    let pci = template.erst_pci.restoring_commands();
-    all.extend(pci.iter().map(hmp));
+    let pci = template.erst_pci.map(ErstPci::restoring_commands);
+    all.extend(pci.iter().flatten().map(hmp));
     all.push(("migrate-incoming", json!({"uri": state})));
     all.push(("cont", Value::Null));
     let mut text = Vec::new();

@@ -59,7 +59,7 @@ pub struct Artifacts {
     pub capture_times: Vec<(&'static str, u64)>,
     /// What QEMU itself complained about.
     pub stderr: Vec<u8>,
-    /// The backing file of the ERST.
+    /// The backing file of the ERST; empty where the machine has none.
     pub erst: Vec<u8>,
     /// The zones of ramoops, if its pstore wrote there.
     pub ramoops: Option<RamoopsMemory>,

@@ -110,7 +110,8 @@ impl Confinement {
         };
         let folder = write | AccessFs::ReadDir | AccessFs::MakeReg;
         let vars = files.flash.map(|flash| (flash.vars, write));
-        let trials = [(files.erst, write), (workdir, folder)].into_iter().chain(vars).chain(ram);
+        let erst = files.erst.map(|erst| (erst, write));
+        let trials = [(workdir, folder)].into_iter().chain(erst).chain(vars).chain(ram);
         let own = own_files(program).into_iter().map(|path| (path, read | AccessFs::Execute));
         let given = inputs.map(|path| (path, read)).chain(trials).map(|(path, access)| (path.to_owned(), access));
         Self { files: own.chain(given).collect(), saves: matches!(files.ram, Ram::Shared(_)) }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::consoles::{FurtherConsole, FurtherConsoles, RECEIVER, SENDER};
 use crate::model::pstore::{Backend, Efi, Ramoops};
+use crate::model::{Arch, MachineSpec};
 
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,21 +61,6 @@ impl fmt::Display for Time {
     }
 }
 
-/// In virtual time, an instruction lasts 2 to the power of this, in nanoseconds. 5 gives 31 million instructions a
-/// second of guest time; fewer make the kernel's loops of `udelay(1)` overshoot, more make a guest second last longer
-/// on the host.
-const ICOUNT_SHIFT: u32 = 5;
-
-/// The CPU under TCG: QEMU's generic one, said to be a Nehalem, because Linux takes it from vendor, family and model
-/// that the TSC runs at one rate (`early_init_intel()`; TCG does not know the flag that AMD's have for it), and then
-/// copies CPU 0's delay loop to the others (`calibrate_delay_is_known()`). Otherwise every CPU times its own loop while
-/// the guest boots, has results up to a quarter off on emulated CPUs, and each trial restored from that guest
-/// inherits them: a `udelay(1)` lasts 0.75 us on one CPU and 1 us on another.
-const TCG_CPU: &str = "qemu64,vendor=GenuineIntel,family=6,model=26,stepping=3";
-
-/// The machine, without the devices of a q35 that no guest uses.
-const MACHINE: &str = "q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=off,vmport=off";
-
 /// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = page::SIZE as u64;
 /// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
@@ -91,6 +77,8 @@ pub const RAMOOPS_ADDRESS: u64 = 48 << 20;
 pub struct Machine {
     /// The QEMU executable.
     pub qemu: PathBuf,
+    /// The architecture of its CPUs.
+    pub arch: Arch,
     /// What executes.
     pub accelerator: Accelerator,
     /// How time passes.
@@ -99,7 +87,7 @@ pub struct Machine {
     pub cpus: u32,
     /// RAM in MiB.
     pub memory_mib: u32,
-    /// What the kernel's pstore is told to write to; the ERST is there in any case.
+    /// What the kernel's pstore is told to write to; the ERST of an architecture that has one is there in any case.
     pub pstore: Backend,
     /// The firmware of a machine whose pstore writes EFI variables; others have QEMU's own.
     pub firmware: Option<Firmware>,
@@ -151,8 +139,8 @@ pub struct Files<'a> {
     pub kernel: &'a Path,
     /// The initramfs.
     pub initramfs: &'a Path,
-    /// Backing file of the ERST, `ERST_BYTES` long.
-    pub erst: &'a Path,
+    /// Backing file of the ERST, `ERST_BYTES` long, if the machine has one.
+    pub erst: Option<&'a Path>,
     /// The flash of a machine with EFI firmware.
     pub flash: Option<Flash<'a>>,
     /// The directives for the agent.
@@ -190,13 +178,6 @@ pub struct Descriptors {
     pub restored: bool,
 }
 
-/// What every kernel under test is told, before what its variant adds.
-///
-/// - `printk.devkmsg=on`: the witness lines are not rate limited.
-/// - `no_timer_check`: a kernel that boots while the host has no processor for it does not take its timer for broken.
-/// - `oops=continue` is the default: an oops alone ends nothing.
-pub const COMMAND_LINE: &str = "console=ttyS0,115200 printk.devkmsg=on no_timer_check";
-
 /// What has a kernel print on the third serial line as well, `ttyS2`, for good. It takes the boot console for that, because
 /// the driver of the 8250 has one console, on whichever line: of `console=ttyS0 console=ttyS1` it takes the first
 /// (Linux: `univ8250_console`, `Documentation/admin-guide/serial-console.rst`). `ttyS1` is the agent's.
@@ -207,22 +188,11 @@ const EARLYCON: &str = "earlycon=uart8250,io,0x3e8,115200n8 keep_bootcon";
 pub const RESET_AFTER_PANIC: &str = "panic=-1";
 
 /// The command line of a crash kernel that brings up `cpus` CPUs, with `words` of its own behind the rest.
-pub fn crash_command_line(cpus: u32, words: &[String]) -> String {
+pub fn crash_command_line(arch: Arch, cpus: u32, words: &[String]) -> String {
     let cpus = format!("nr_cpus={cpus}");
     let words = words.iter().map(String::as_str);
-    [CRASH_COMMAND_LINE, &cpus].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+    [arch.spec().machine.crash_command_line, &cpus].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
-
-/// What every crash kernel is told, besides where its memory is.
-///
-/// - `capture`: for its agent.
-/// - `console=ttyS1`: the dead kernel's console is its own; what is printed before there is a console shows that the
-///   crash kernel was entered (`earlycon`).
-/// - `erst_disable`, `efi=noruntime`: what pstore holds is the dead kernel's.
-/// - `nokaslr`: where it hangs is looked up by the addresses that it is linked to.
-/// - `panic=-1`: one that dies as well ends the guest.
-const CRASH_COMMAND_LINE: &str = "capture console=ttyS1,115200 earlycon=uart8250,io,0x2f8,115200n8 erst_disable \
-                                  efi=noruntime no_timer_check nokaslr panic=-1";
 
 /// What QEMU finds in its environment besides ours: glibc's allocator is to ask for huge pages, and for much at a time.
 /// Half of the 6000 page faults of a guest that lives for a tenth of a second were its heap's. Other libraries, and
@@ -231,7 +201,13 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 1] =
     [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:glibc.malloc.arena_max=1")];
 
 impl Machine {
-    /// The arguments for QEMU. `append` goes behind [`COMMAND_LINE`].
+    /// How far into the file of its RAM a guest-physical address lies, if all of these bytes from there on are RAM in one
+    /// piece.
+    pub fn ram_offset(&self, address: u64, bytes: u64) -> Option<u64> {
+        self.arch.spec().machine.ram.offset(u64::from(self.memory_mib) << 20, address, bytes)
+    }
+
+    /// The arguments for QEMU. `append` goes behind what every kernel is told.
     pub fn arguments(&self, files: &Files<'_>, descriptors: Descriptors, append: &[String]) -> Vec<OsString> {
         let mut args = Arguments::default();
         args.words("-nodefaults -no-user-config -display none -name harness");
@@ -241,19 +217,19 @@ impl Machine {
         // end is an event and the machine can still be looked at.
         args.words("-action panic=none,reboot=shutdown,shutdown=pause -S");
 
+        let MachineSpec { machine, with_flash, cpu, icount_shift, command_line, .. } = &self.arch.spec().machine;
         args.word("-machine");
         match files.flash {
-            // Firmware that is to run in system management mode takes ten times as long.
-            Some(flash) => args.word(format!("{MACHINE},smm=off")).flash(flash),
-            None => args.word(MACHINE),
+            Some(flash) => args.word(format!("{machine}{with_flash}")).flash(flash),
+            None => args.word(*machine),
         };
         args.word("-accel");
         match (self.accelerator, self.time) {
             (Accelerator::Kvm, _) => args.words("kvm -cpu host"),
-            (Accelerator::Tcg, Time::Real) => args.words("tcg,thread=multi -cpu").word(TCG_CPU),
+            (Accelerator::Tcg, Time::Real) => args.words("tcg,thread=multi -cpu").word(*cpu),
             (Accelerator::Tcg, Time::Virtual) => {
-                let icount = format!("shift={ICOUNT_SHIFT},sleep=off");
-                args.words("tcg,thread=single -cpu").word(TCG_CPU).word("-icount").word(icount)
+                let icount = format!("shift={icount_shift},sleep=off");
+                args.words("tcg,thread=single -cpu").word(*cpu).word("-icount").word(icount)
             }
         };
         args.word("-smp").word(self.cpus.to_string());
@@ -266,7 +242,7 @@ impl Machine {
 
         args.word("-kernel").word(files.kernel);
         args.word("-initrd").word(files.initramfs);
-        let mut line = COMMAND_LINE.to_owned();
+        let mut line = (*command_line).to_owned();
         for console in &self.consoles {
             line.push(' ');
             match console {
@@ -302,7 +278,9 @@ impl Machine {
             args.turns(turn);
         }
 
-        args.file_backed("erst", ERST_BYTES, true, files.erst).words("-device acpi-erst,memdev=erst");
+        if let Some(erst) = files.erst {
+            args.file_backed("erst", ERST_BYTES, true, erst).words("-device acpi-erst,memdev=erst");
+        }
 
         args.word("-add-fd").word(format!("fd={},set=1", descriptors.console));
         args.words("-chardev file,id=console,path=/dev/fdset/1,append=on -serial chardev:console");
@@ -450,7 +428,7 @@ mod tests {
         let files = Files {
             kernel: at,
             initramfs: Path::new("/images/1"),
-            erst: Path::new("/trial/erst"),
+            erst: Some(Path::new("/trial/erst")),
             flash: machine.firmware.as_ref().map(|firmware| Flash {
                 code: &firmware.code,
                 vars: Path::new("/trial/vars"),
@@ -481,6 +459,7 @@ mod tests {
     fn machine(time: Time) -> Machine {
         Machine {
             qemu: "qemu".into(),
+            arch: Arch::X86_64,
             accelerator: Accelerator::Tcg,
             time,
             cpus: 4,
@@ -550,9 +529,9 @@ mod tests {
 
     #[test]
     fn a_crash_kernel_is_told_what_all_are_and_its_own() {
-        let plain = crash_command_line(1, &[]);
+        let plain = crash_command_line(Arch::X86_64, 1, &[]);
         assert!(plain.starts_with("capture ") && plain.ends_with(" panic=-1 nr_cpus=1"), "{plain}");
-        let own = crash_command_line(2, &["irqpoll".to_owned(), "panic=5".to_owned()]);
+        let own = crash_command_line(Arch::X86_64, 2, &["irqpoll".to_owned(), "panic=5".to_owned()]);
         assert!(own.ends_with(" panic=-1 nr_cpus=2 irqpoll panic=5"), "{own}");
     }
 

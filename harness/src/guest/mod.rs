@@ -38,7 +38,7 @@ pub use error::GuestError;
 pub use frames::FrameDump;
 pub use log::LogMemory;
 pub use machine::{
-    Accelerator, COMMAND_LINE, Descriptors, Files, Firmware, Machine, RAMOOPS_ADDRESS, RESET_AFTER_PANIC, Ram, Time,
+    Accelerator, Descriptors, Files, Firmware, Machine, RAMOOPS_ADDRESS, RESET_AFTER_PANIC, Ram, Time,
     crash_command_line,
 };
 pub(crate) use machine::{ENVIRONMENT, doubled_commas};
@@ -50,6 +50,7 @@ pub use silence::{Heard, Silence};
 pub(crate) use start::padded;
 pub use start::{Booted, Given, Start, TemplateError};
 pub use stream::Watch;
+pub(crate) use template::ErstPci;
 pub use template::Template;
 pub(crate) use trace::monotonic_ns;
 pub use trace::{Hooks, ListHead, Tracing};

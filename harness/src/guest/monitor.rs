@@ -10,22 +10,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::error::{GuestError, read, read_off_thread};
+use super::machine::Machine;
 use super::process::QEMU_DEADLINE;
-
-/// The ACPI power-management timer: how it is read on a q35 (Linux says "ACPI: PM-Timer IO Port: 0x608"), its ticks a
-/// second and its bits (QEMU: `hw/acpi/core.c`). It counts QEMU's virtual clock, which is the guest's time in both
-/// senses of `--time`, and reading it changes nothing.
-const PM_TIMER: &str = "i/w 0x608";
-const PM_TIMER_HZ: u64 = 3_579_545;
-const PM_TIMER_MASK: u32 = 0x00ff_ffff;
+use crate::model::{ClockSpec, MachineSpec};
 
 /// Pieces of memory from this size on are read by another thread, in bytes: a smaller one is there before that has woken.
 const LARGE: u64 = 64 << 10;
-
-/// From this much RAM on, a q35 machine has only [`LOW_RAM`] of it below [`HIGH_RAM`] (QEMU: `pc_q35_init()`).
-const SPLIT_RAM: u64 = 0xb000_0000;
-const LOW_RAM: u64 = 2 << 30;
-const HIGH_RAM: u64 = 4 << 30;
 
 /// A connection to QEMU's monitor.
 #[derive(Debug)]
@@ -34,16 +24,19 @@ pub(super) struct Monitor {
     events: Events,
     /// QEMU's current folder, through which memory is read.
     workdir: PathBuf,
+    machine: &'static MachineSpec,
     cpus: u32,
     /// The guest's RAM in bytes.
     ram: u64,
 }
 
 impl Monitor {
-    /// Takes QEMU's greeting. `workdir` is QEMU's current folder; the guest has `cpus` vCPUs and `ram` bytes of RAM.
-    pub async fn connect(socket: UnixStream, workdir: &Path, cpus: u32, ram: u64) -> Result<Self, QmpError> {
+    /// Takes the greeting of the QEMU that has this machine. `workdir` is QEMU's current folder.
+    pub async fn connect(socket: UnixStream, workdir: &Path, machine: &Machine) -> Result<Self, QmpError> {
+        let Machine { arch, cpus, memory_mib, .. } = machine;
         let (qmp, events) = Qmp::connect(socket, QEMU_DEADLINE).await?;
-        Ok(Self { qmp, events, workdir: workdir.to_owned(), cpus, ram })
+        let ram = u64::from(*memory_mib) << 20;
+        Ok(Self { qmp, events, workdir: workdir.to_owned(), machine: &arch.spec().machine, cpus: *cpus, ram })
     }
 
     /// Runs one QMP command by its name; `arguments` are `Value::Null` where it has none.
@@ -130,8 +123,8 @@ impl Monitor {
 
     /// Whether all of these bytes of guest-physical memory are RAM. Elsewhere there may be a device that minds being
     /// read, so an address that a guest has told must be checked.
-    pub const fn has_ram(&self, address: u64, bytes: u64) -> bool {
-        is_ram(self.ram, address, bytes)
+    pub fn has_ram(&self, address: u64, bytes: u64) -> bool {
+        self.machine.ram.offset(self.ram, address, bytes).is_some()
     }
 
     /// Reads guest-physical memory, which must be RAM, by way of a file `name` in QEMU's folder.
@@ -208,17 +201,24 @@ impl Monitor {
         self.hmp("reading the vCPUs' registers", "info registers -a").await
     }
 
-    /// A reading of the PM timer, for a [`Clock`].
-    pub async fn timer(&self) -> Result<u32, GuestError> {
-        let during = "reading the guest's clock";
-        let text = self.hmp(during, PM_TIMER).await?;
-        let strange = || io::Error::other(format!("QEMU's monitor says {:?} of the PM timer", text.trim()));
-        reading(&text).ok_or_else(|| GuestError::io(during)(strange()))
+    /// A reading of the guest's time, for a [`Clock`].
+    pub async fn timer(&self) -> Result<Reading, GuestError> {
+        let (during, clock) = ("reading the guest's clock", &self.machine.clock);
+        let text = self.hmp(during, clock.read).await?;
+        let strange = || io::Error::other(format!("QEMU's monitor says {:?} to `{}`", text.trim(), clock.read));
+        reading(&text, clock).ok_or_else(|| GuestError::io(during)(strange()))
     }
 }
 
-/// A guest's own time, added up from readings of a timer that begins anew every 4.7 s. If that happens unseen between
-/// two readings, less time is counted than has passed, never more.
+/// What a machine's counter has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    ticks: u32,
+    of: &'static ClockSpec,
+}
+
+/// A guest's own time, added up from readings of a counter that may begin anew, every 4.7 s on a q35. If that happens unseen
+/// between two readings, less time is counted than has passed, never more.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clock {
     last: Option<u32>,
@@ -227,18 +227,19 @@ pub struct Clock {
 
 impl Clock {
     /// The time since the first reading, by a further one.
-    pub(super) fn tick(&mut self, reading: u32) -> Duration {
-        let passed = reading.wrapping_sub(self.last.unwrap_or(reading)) & PM_TIMER_MASK;
-        self.last = Some(reading);
+    pub(super) fn tick(&mut self, Reading { ticks, of: ClockSpec { hz, mask, .. } }: Reading) -> Duration {
+        let passed = ticks.wrapping_sub(self.last.unwrap_or(ticks)) & mask;
+        self.last = Some(ticks);
         self.ticks += u64::from(passed);
-        let (seconds, rest) = (self.ticks / PM_TIMER_HZ, self.ticks % PM_TIMER_HZ);
-        Duration::new(seconds, 0) + Duration::from_nanos(rest * 1_000_000_000 / PM_TIMER_HZ)
+        let (seconds, rest) = (self.ticks / hz, self.ticks % hz);
+        Duration::new(seconds, 0) + Duration::from_nanos(rest * 1_000_000_000 / hz)
     }
 }
 
-/// Reads `portl[0x0608] = 0x00352127`.
-fn reading(text: &str) -> Option<u32> {
-    u32::from_str_radix(text.split_once("= 0x")?.1.trim(), 16).ok()
+/// Reads `portl[0x0608] = 0x00352127`, or `0000000009010000: 0x386d4381`.
+fn reading(text: &str, of: &'static ClockSpec) -> Option<Reading> {
+    let ticks = u32::from_str_radix(text.split_once(of.before)?.1.trim(), 16).ok()?;
+    Some(Reading { ticks, of })
 }
 
 /// Reads the answer of `gva2gpa`: `gpa: 0x1820668`, or `Unmapped`.
@@ -246,33 +247,40 @@ fn translation(answer: &str) -> Option<u64> {
     u64::from_str_radix(answer.trim().strip_prefix("gpa: 0x")?, 16).ok()
 }
 
-/// Whether all of these bytes are RAM of a machine that has `ram` bytes of it.
-const fn is_ram(ram: u64, address: u64, bytes: u64) -> bool {
-    let Some(end) = address.checked_add(bytes) else { return false };
-    let low = if ram >= SPLIT_RAM { LOW_RAM } else { ram };
-    end <= low || (address >= HIGH_RAM && end - HIGH_RAM <= ram - low)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Arch;
+
+    fn clock(arch: Arch) -> &'static ClockSpec {
+        &arch.spec().machine.clock
+    }
 
     #[test]
     fn the_monitors_answer_is_read() {
-        assert_eq!(reading("portl[0x0608] = 0x00352127\r\n"), Some(0x0035_2127));
+        let [x86_64, arm64] = Arch::ALL.map(clock);
+        let ticks = |text: &str, of| reading(text, of).map(|reading| reading.ticks);
+        assert_eq!(ticks("portl[0x0608] = 0x00352127\r\n", x86_64), Some(0x0035_2127));
+        assert_eq!(ticks("0000000009010000: 0x386d4381\r\n", arm64), Some(0x386d_4381));
         for text in ["", "portl[0x0608] = ", "portl[0x0608] = 0x", "unknown command: 'i'", "= 0x1ffffffff"] {
-            assert_eq!(reading(text), None, "{text:?}");
+            assert_eq!(ticks(text, x86_64), None, "{text:?}");
+            assert_eq!(ticks(text, arm64), None, "{text:?}");
         }
     }
 
     #[test]
     fn time_goes_on_when_the_timer_begins_anew() {
-        let mut clock = Clock::default();
-        assert_eq!(clock.tick(0x00ff_ffff), Duration::ZERO);
-        let hz = u32::try_from(PM_TIMER_HZ).unwrap_or(0);
-        assert_eq!(clock.tick(hz - 1), Duration::from_secs(1));
-        assert_eq!(clock.tick(hz - 1), Duration::from_secs(1));
-        assert_eq!(clock.tick(3 * hz / 2), Duration::from_secs(1) + Duration::from_nanos(500_000_139));
+        let of = clock(Arch::X86_64);
+        let mut time = Clock::default();
+        let mut tick = |ticks| time.tick(Reading { ticks, of });
+        assert_eq!(tick(0x00ff_ffff), Duration::ZERO);
+        let hz = u32::try_from(of.hz).unwrap_or(0);
+        assert_eq!(tick(hz - 1), Duration::from_secs(1));
+        assert_eq!(tick(hz - 1), Duration::from_secs(1));
+        assert_eq!(tick(3 * hz / 2), Duration::from_secs(1) + Duration::from_nanos(500_000_139));
+        let (mut time, of) = (Clock::default(), clock(Arch::Arm64));
+        assert_eq!(time.tick(Reading { ticks: 0x386d_4381, of }), Duration::ZERO);
+        assert_eq!(time.tick(Reading { ticks: 0x386d_4384, of }), Duration::from_secs(3));
     }
 
     #[test]
@@ -280,17 +288,5 @@ mod tests {
         assert_eq!(translation("gpa: 0x1820668\r\n"), Some(0x182_0668));
         assert_eq!(translation("Unmapped\r\n"), None);
         assert_eq!(translation("gpa: 0x"), None);
-    }
-
-    #[test]
-    fn only_ram_is_read() {
-        const MIB: u64 = 1 << 20;
-        assert!(is_ram(256 * MIB, 0, 256 * MIB));
-        assert!(!is_ram(256 * MIB, 1, 256 * MIB));
-        assert!(!is_ram(256 * MIB, HIGH_RAM, 1) && !is_ram(256 * MIB, u64::MAX, 1));
-        // 3 GiB are 2 GiB and, above 4 GiB, 1 GiB.
-        assert!(is_ram(3072 * MIB, 2048 * MIB - 1, 1) && !is_ram(3072 * MIB, 2048 * MIB - 1, 2));
-        assert!(is_ram(3072 * MIB, HIGH_RAM, 1024 * MIB) && !is_ram(3072 * MIB, HIGH_RAM, 1024 * MIB + 1));
-        assert!(!is_ram(3072 * MIB, HIGH_RAM - 1, 2));
     }
 }

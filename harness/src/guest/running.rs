@@ -93,6 +93,8 @@ pub struct Guest {
     workdir: PathBuf,
     /// Where pstore writes to.
     pstore: Backend,
+    /// Whether it has an ERST.
+    has_erst: bool,
     /// Where crashlab is, once the agent has said so, or the template's had.
     crashlab: Option<CrashlabAddresses>,
     /// Where the kernel tells of its structures, if the agent has said so.
@@ -161,8 +163,7 @@ impl Guest {
             .await
             .map_err(GuestError::io(&format!("start {}", machine.qemu.display())))?;
 
-        let ram = u64::from(machine.memory_mib) << 20;
-        let monitor = match Monitor::connect(qmp, workdir, machine.cpus, ram).await {
+        let monitor = match Monitor::connect(qmp, workdir, machine).await {
             Ok(monitor) => monitor,
             Err(QmpError::Closed { .. }) => return Err(process.death("it was being started").await),
             Err(source) => return Err(GuestError::Qmp { during: "greeting QEMU", source }),
@@ -178,6 +179,7 @@ impl Guest {
             tracer,
             workdir: workdir.to_owned(),
             pstore: machine.pstore,
+            has_erst: files.erst.is_some(),
             crashlab: None,
             vmcoreinfo: None,
             slide: None,
@@ -202,7 +204,7 @@ impl Guest {
 
     /// Loads a saved machine, whose state QEMU finds at `address`, and lets it run.
     pub(super) async fn restore(&mut self, template: &Template, address: &str) -> Result<(), GuestError> {
-        (self.crashlab, self.erst_pci) = (Some(template.crashlab), Some(template.erst_pci));
+        (self.crashlab, self.erst_pci) = (Some(template.crashlab), template.erst_pci);
         self.slide = template.slide;
         self.log.clone_from(&template.log);
         match load(template, &self.monitor, address).await {
@@ -541,7 +543,8 @@ impl Guest {
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
-        let erst = read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await?;
+        let erst =
+            if self.has_erst { read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await? } else { Vec::new() };
         // QEMU writes each byte through before the guest goes on.
         let vars = match self.vars {
             Some(OwnVars { bytes, since }) => {

@@ -74,17 +74,18 @@ impl Guest {
         watch: Option<Watch>,
         tracing: Option<&Tracing<'_>>,
     ) -> Result<Self, GuestError> {
-        let (erst, told) = (workdir.join(ERST), workdir.join("directives"));
+        let erst = machine.arch.spec().machine.erst.then(|| workdir.join(ERST));
+        let told = workdir.join("directives");
         let directives = padded(given.directives.unwrap_or(""))?;
         let (records, variables) = match start {
             Start::Boot { of, erst, .. } => (erst.map(Path::to_owned), of.vars.map(Path::to_owned)),
-            Start::Restore(template) => (Some(template.erst()), template.vars()),
+            Start::Restore(template) => (template.erst(), template.vars()),
         };
         let (to, vars, text) = (erst.clone(), workdir.join(VARS), told.clone());
         let own_vars = off_thread({
             let vars = vars.clone();
             move || {
-                own_files(records.as_deref(), &to, &directives, &text)?;
+                own_files(records.as_deref(), to.as_deref(), &directives, &text)?;
                 variables.map(|from| OwnVars::copied(&from, &vars)).transpose()
             }
         });
@@ -92,7 +93,8 @@ impl Guest {
         let tracer = tracing.map(|tracing| tracing.plugin);
         let read_only = machine.pstore.efi().is_some_and(|efi| efi.read_only);
         let flash = machine.firmware.as_ref().map(|Firmware { code, .. }| Flash { code, vars: &vars, read_only });
-        let own = OwnFiles { erst: &erst, flash, directives: &told, tracer, boot: given.boot, turn: given.turn };
+        let own =
+            OwnFiles { erst: erst.as_deref(), flash, directives: &told, tracer, boot: given.boot, turn: given.turn };
         let restored = matches!(start, Start::Restore(_));
         let memory = tracing.map(|tracing| TracerMemory::new(tracing, restored)).transpose()?;
         match start {
@@ -122,11 +124,12 @@ impl Guest {
     }
 }
 
-/// Writes a guest's own files: its record store, a copy of `records` if there are any, and its directives.
-fn own_files(records: Option<&Path>, erst: &Path, directives: &[u8], told: &Path) -> Result<(), GuestError> {
-    match records {
-        Some(records) => copy(records, erst)?,
-        None => create(erst, ERST_BYTES)?,
+/// Writes a guest's own files: its record store, if it has one, a copy of `records` if there are any, and its directives.
+fn own_files(records: Option<&Path>, erst: Option<&Path>, directives: &[u8], told: &Path) -> Result<(), GuestError> {
+    match (records, erst) {
+        (Some(records), Some(erst)) => copy(records, erst)?,
+        (None, Some(erst)) => create(erst, ERST_BYTES)?,
+        (_, None) => {}
     }
     std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
 }
@@ -152,7 +155,7 @@ impl OwnVars {
 
 /// What every guest has of its own.
 struct OwnFiles<'a> {
-    erst: &'a Path,
+    erst: Option<&'a Path>,
     flash: Option<Flash<'a>>,
     directives: &'a Path,
     tracer: Option<&'a Path>,
@@ -270,7 +273,12 @@ impl Template {
             Some(tracing) => Some(guest.hooks(tracing.lists).await.map_err(TemplateError::Save)?),
             None => None,
         };
-        let erst_pci = guest.erst_registers().await.map_err(TemplateError::Save)?.ok_or(TemplateError::NoErst)?;
+        let erst_pci = if machine.arch.spec().machine.erst {
+            let registers = guest.erst_registers().await.map_err(TemplateError::Save)?;
+            Some(registers.ok_or(TemplateError::NoErst)?)
+        } else {
+            None
+        };
         let (slide, log) = (guest.slide(), guest.log_place().clone());
         let state = staged.path().join(STATE);
         guest.save(&state).await.map_err(TemplateError::Save)?;

@@ -63,8 +63,8 @@ pub struct Template {
     pub(super) log: Result<LogPlace, String>,
     /// What the guest told of itself, if it was booted with the tracer.
     pub hooks: Option<Hooks>,
-    /// Where the guest had put the ERST's registers.
-    pub(crate) erst_pci: ErstPci,
+    /// Where the guest had put the ERST's registers, if its machine has one.
+    pub(crate) erst_pci: Option<ErstPci>,
     /// Whether it has flash with EFI variables.
     pub(super) has_vars: bool,
 }
@@ -105,8 +105,9 @@ impl Template {
         if machine.loads_by_name { format!("file:{}", self.state().display()) } else { format!("fd:{fd}") }
     }
 
-    pub(crate) fn erst(&self) -> PathBuf {
-        self.file(ERST)
+    /// The backing file of the ERST, if it has one.
+    pub(crate) fn erst(&self) -> Option<PathBuf> {
+        self.erst_pci.map(|_| self.file(ERST))
     }
 
     /// The flash with EFI variables, if it has any.
@@ -116,7 +117,7 @@ impl Template {
 
     /// What its files are called while its guest runs.
     fn kinds(&self) -> impl Iterator<Item = &'static str> {
-        [RAM, STATE, ERST].into_iter().chain(self.has_vars.then_some(VARS))
+        [RAM, STATE].into_iter().chain(self.erst_pci.map(|_| ERST)).chain(self.has_vars.then_some(VARS))
     }
 
     fn file(&self, kind: &str) -> PathBuf {
@@ -135,10 +136,11 @@ impl Template {
 /// The ERST's PCI registers are no part of the saved state, which is why they can be set before it is loaded.
 pub(super) async fn load(template: &Template, monitor: &Monitor, address: &str) -> Result<(), GuestError> {
     let during = "restoring the guest";
-    let registers = template.erst_pci.restoring_commands();
     let pci = async {
+        let Some(erst) = template.erst_pci else { return Ok(()) };
+        let registers = erst.restoring_commands();
         let [bar0, to0, bar1, to1, command, to] = registers.each_ref().map(|line| monitor.hmp(during, line));
-        tokio::try_join!(biased; bar0, to0, bar1, to1, command, to)
+        tokio::try_join!(biased; bar0, to0, bar1, to1, command, to).map(drop)
     };
     tokio::try_join!(
         biased;

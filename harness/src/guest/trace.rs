@@ -92,7 +92,7 @@ pub struct Tracing<'a> {
     pub anchor: u64,
     /// How far a kernel that is restored runs from its link addresses.
     pub slide: u64,
-    /// A restored guest wakes the tracer by this word, at a guest-physical address.
+    /// A restored guest wakes the tracer by this word, so far into the file of its RAM.
     pub doorbell: Option<u64>,
 }
 

@@ -3,12 +3,13 @@
 use super::finding::{Finding, QemuInfo, QemuVersion, Status};
 use super::host::Options;
 use super::run::run;
+use crate::model::{Arch, MachineSpec};
 
-/// The program, when no other is named.
-const PROGRAM: &str = "qemu-system-x86_64";
+/// The machine of guests.
+const MACHINE: &MachineSpec = &Arch::X86_64.spec().machine;
 
-/// The Debian package that has it.
-pub(super) const PACKAGE: &str = "qemu-system-x86";
+/// The Debian package that has QEMU.
+pub(super) const PACKAGE: &str = MACHINE.package;
 
 /// The oldest QEMU that the harness is tested with. acpi-erst came with 7.0.
 const MINIMUM: QemuVersion = QemuVersion { major: 7, minor: 2, micro: 0 };
@@ -63,7 +64,7 @@ async fn find(options: &Options) -> Result<QemuInfo, Box<Finding>> {
         // A QEMU that the user names is the user's to mend.
         Box::new(if options.qemu.is_some() { finding } else { finding.in_packages(&[PACKAGE]) })
     };
-    let name = options.qemu.clone().unwrap_or_else(|| PROGRAM.into());
+    let name = options.qemu.clone().unwrap_or_else(|| MACHINE.program.into());
     let Some(path) = options.host.find(&name) else {
         return Err(fail(format!("{} is not to be found, or is no program", name.display())));
     };

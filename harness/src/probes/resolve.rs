@@ -12,12 +12,9 @@ use super::file::{ProbeSet, Seen, Step};
 use crate::evidence::{Meaning, Probes};
 use crate::guest::{CrashlabAddresses, Hooks, ListHead};
 use crate::kernel::{Kernel, Version};
+use crate::model::Arch;
 use crate::model::order::OwnStep;
 use crate::model::timeline::{AbsentStep, StepEdge};
-
-/// By its first execution a booting kernel's slide is learnt: the first C code that runs where the kernel was linked
-/// for.
-const ANCHOR: &str = "x86_64_start_kernel";
 
 /// crashlab's function that writes every stamp, and how many stamps are seen.
 const STAMP: &str = "cl_stamp";
@@ -90,11 +87,12 @@ impl KernelFiles {
 
 impl LinkedProbes {
     /// Those of `set` at the addresses of a kernel; what only a booted guest can tell comes by [`Self::with_hooks`].
-    pub fn of(set: &ProbeSet, files: &KernelFiles) -> Result<Self, ProbesError> {
+    pub fn of(set: &ProbeSet, arch: Arch, files: &KernelFiles) -> Result<Self, ProbesError> {
+        let name = arch.spec().anchor;
         let KernelFiles { path, vmlinux, version, .. } = files;
         let linked = Self::resolve(set, vmlinux, version.as_ref()).map_err(unreadable(path))?;
-        let anchor = vmlinux.function(ANCHOR);
-        let anchor = anchor.map_err(|_| ProbesError::NoFunction { path: path.clone(), name: ANCHOR })?;
+        let anchor = vmlinux.function(name);
+        let anchor = anchor.map_err(|_| ProbesError::NoFunction { path: path.clone(), name })?;
         let found = linked.probes.probes.len();
         if found > MAX_PROBES {
             return Err(ProbesError::TooMany { set: set.name.clone(), found });

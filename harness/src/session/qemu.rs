@@ -16,9 +16,9 @@ use crate::failure::Failure;
 use crate::firmware::{Pair, Places};
 use crate::guest::{Accelerator, Machine, Time};
 use crate::kernel::{BuildEvent, Fault, Kernel, KernelError, KernelFacts, Lack, Store, Symbols, Without};
-use crate::model::KernelName;
 use crate::model::consoles::FurtherConsoles;
 use crate::model::pstore::Backend;
+use crate::model::{Arch, KernelName};
 use crate::parts;
 use crate::plan::missing_requirement;
 use crate::preflight::Report;
@@ -426,6 +426,7 @@ pub fn machine(report: &Report, accelerator: Accelerator, time: Time) -> Result<
     };
     let machine = Machine {
         qemu: qemu.path.clone(),
+        arch: Arch::default(),
         accelerator,
         time,
         cpus: 0,

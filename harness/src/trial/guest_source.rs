@@ -18,7 +18,7 @@ use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
-    Booted, Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Time, Tracing,
+    Booted, Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Tracing,
     crash_command_line,
 };
 use crate::image;
@@ -252,7 +252,7 @@ impl GuestSource {
             None => None,
         };
         let CrashBoot { cpus, command_line } = options.crash_boot;
-        let line = crash_command_line(*cpus, command_line);
+        let line = crash_command_line(machine.arch, *cpus, command_line);
         let crash = crash.as_ref().map(|(kernel, initramfs)| image::Crash { kernel, initramfs, command_line: &line });
         let program = options.program.map(read).transpose()?;
         let words = [&kernel.command_line, options.command_line].concat();
@@ -265,9 +265,8 @@ impl GuestSource {
             Ok(Reader { boot, name: format!("the next boot, of {}@{},", reader.variant, reader.base) })
         });
         let name = format!("{}@{}", kernel.variant, kernel.base);
-        let sleeps = machine.time == Time::Real;
         let tracer = options.tracer.zip(kernel.vmlinux());
-        let tracer = tracer.map(|(tracer, vmlinux)| GuestTracer::new(tracer, kernel, vmlinux, sleeps)).transpose();
+        let tracer = tracer.map(|(tracer, vmlinux)| GuestTracer::new(tracer, kernel, vmlinux, &machine)).transpose();
         let tracer = tracer.map_err(|source| GuestSourceError::Probes { kernel: name.clone(), source })?;
         let waits = options.waits.of(&kernel.record.source.version);
         let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();

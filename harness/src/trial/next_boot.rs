@@ -1,6 +1,7 @@
 //! What the next boot of the same kernel finds of what a guest's pstore kept.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 
 use harness_protocol::{Directive, directive};
@@ -21,7 +22,8 @@ pub(super) async fn read(guests: &GuestSource, artifacts: &Artifacts) -> Result<
             let size = u64::from(guests.machine.memory_mib) << 20;
             let written = File::create_new(&path).and_then(|ram| {
                 ram.set_len(size)?;
-                ram.write_all_at(bytes, RAMOOPS_ADDRESS)
+                let at = guests.machine.ram_offset(RAMOOPS_ADDRESS, bytes.len() as u64);
+                ram.write_all_at(bytes, at.ok_or(ErrorKind::InvalidInput)?)
             });
             written.map_err(io(&format!("write {}", path.display())))?;
             Ram::CopyOnWrite(&path)

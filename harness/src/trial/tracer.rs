@@ -6,7 +6,7 @@ use std::sync::Arc;
 use harness_protocol::page::TRACER_AT;
 
 use crate::evidence::Probes;
-use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Template, Tracing};
+use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Machine, Template, Time, Tracing};
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
 use crate::probes::{self, KernelFiles, LinkedProbes, ProbesError};
@@ -21,15 +21,22 @@ pub(super) struct GuestTracer {
     linked: LinkedProbes,
     /// In restored guests it sleeps until it is needed.
     sleeps: bool,
+    machine: Machine,
 }
 
 impl GuestTracer {
     /// In virtual time the vCPUs take turns and none becomes idle by itself, so that a guest could not wake anybody:
     /// then it must not sleep.
-    pub fn new(tracer: &Tracer, kernel: &Kernel, vmlinux: PathBuf, sleeps: bool) -> Result<Self, ProbesError> {
+    pub fn new(tracer: &Tracer, kernel: &Kernel, vmlinux: PathBuf, machine: &Machine) -> Result<Self, ProbesError> {
         let files = KernelFiles::read(kernel, vmlinux)?;
-        let linked = LinkedProbes::of(&tracer.set, &files)?;
-        Ok(Self { plugin: tracer.plugin.clone(), files, linked, sleeps })
+        let linked = LinkedProbes::of(&tracer.set, machine.arch, &files)?;
+        Ok(Self {
+            plugin: tracer.plugin.clone(),
+            files,
+            linked,
+            sleeps: machine.time == Time::Real,
+            machine: machine.clone(),
+        })
     }
 
     /// What a booted guest is asked for.
@@ -43,10 +50,12 @@ impl GuestTracer {
         Tracing { plugin: &self.plugin, probes: &probes.probes, lists, anchor: *anchor, slide: 0, doorbell: None }
     }
 
-    /// Probes for a guest that is restored from `template`; none if its guest told no hooks.
+    /// Probes for a guest that is restored from `template`; none if its guest told no hooks, or a page
+    /// of crashlab's that is not in its RAM.
     pub fn for_restored<'a>(&'a self, probes: &'a Probes, template: &Template) -> Option<Tracing<'a>> {
         let slide = template.slide?;
-        let doorbell = self.sleeps.then_some(template.crashlab.page.saturating_add(TRACER_AT as u64));
+        let word = template.crashlab.page.saturating_add(TRACER_AT as u64);
+        let doorbell = if self.sleeps { Some(self.machine.ram_offset(word, 4)?) } else { None };
         Some(Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide, doorbell })
     }
 

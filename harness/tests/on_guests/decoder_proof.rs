@@ -34,6 +34,7 @@ async fn next_boot(
     std::fs::write(&initramfs, image::initramfs(content, None, None).unwrap()).unwrap();
     let workdir = tempfile::tempdir().unwrap();
     let machine = Machine {
+        arch: harness::model::Arch::X86_64,
         qemu: "qemu-system-x86_64".into(),
         accelerator: Accelerator::Tcg,
         time: Time::Real,

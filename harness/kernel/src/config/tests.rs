@@ -78,7 +78,7 @@ fn wanted(given: Option<(&str, bool)>) -> (String, &'static str) {
         .map(|(text, whole)| Kconfig { whole, options: Fragments::parse(Path::new("given.config"), text).unwrap() });
     let variant = [configs.path().join("variant.config")];
     let wanted = Wanted::of(configs.path(), &"6.12.1".parse().unwrap(), given.as_ref(), &variant).unwrap();
-    (wanted.allconfig(tree.path()).unwrap(), wanted.target())
+    (wanted.allconfig(tree.path(), harness_model::Arch::default()).unwrap(), wanted.target())
 }
 
 #[test]

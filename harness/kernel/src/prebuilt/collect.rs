@@ -9,7 +9,7 @@ use super::Found;
 use crate::build::milliseconds;
 use crate::config::Config;
 use crate::diagnose::{disk_full, first_error};
-use crate::make::STILL;
+use crate::make::still;
 use crate::module::{MODULE, ModuleSources};
 use crate::process::{program, run_quiet, write_out};
 use crate::record::{
@@ -95,7 +95,7 @@ impl Found<'_> {
         let mut argument = OsString::from("M=");
         argument.push(&sources);
         let mut make = program("make");
-        make.envs(STILL).arg("-C").arg(&self.of.build).args([argument, "modules".into()]);
+        make.envs(still(harness_model::Arch::default())).arg("-C").arg(&self.of.build).args([argument, "modules".into()]);
         if Config::parse(&self.config).value("CONFIG_CC_IS_CLANG") == "y" {
             make.arg("LLVM=1");
         }

@@ -23,7 +23,7 @@ fn tarball(name: &str, flag: &str) -> (TempDir, PathBuf) {
 }
 
 fn base(origin: Origin) -> Base {
-    Base { name: "probe".into(), origin }
+    Base { name: "probe".into(), arch: harness_model::Arch::default(), origin }
 }
 
 fn identify(origin: Origin, cache: &Path, report: &mut dyn FnMut(BuildEvent)) -> Result<Source, KernelError> {

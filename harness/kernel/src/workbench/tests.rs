@@ -18,7 +18,7 @@ fn source() -> (tempfile::TempDir, Source) {
     let mut tar = program("tar");
     tar.arg("-cf").arg(&path).arg("-C").arg(cache.path().join("src")).arg("top");
     assert!(tar.status().unwrap().success());
-    let base = Base { name: "probe".into(), origin: Origin::Tarball(path) };
+    let base = Base { name: "probe".into(), arch: harness_model::Arch::default(), origin: Origin::Tarball(path) };
     let source = Source::identify(&base, cache.path(), &Canceller::default(), &mut |_| {}).unwrap();
     (cache, source)
 }
@@ -217,7 +217,7 @@ fn a_source_that_is_no_kernel_any_more_is_refused() {
         assert!(tar.status().unwrap().success());
     };
     pack();
-    let base = Base { name: "probe".into(), origin: Origin::Tarball(path.clone()) };
+    let base = Base { name: "probe".into(), arch: harness_model::Arch::default(), origin: Origin::Tarball(path.clone()) };
     let source = Source::identify(&base, cache.path(), &Canceller::default(), &mut |_| {}).unwrap();
     fs::write(cache.path().join("src/top/Makefile"), "all:\n").unwrap();
     pack();

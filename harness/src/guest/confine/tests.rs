@@ -129,7 +129,7 @@ impl Place {
         let files = Files {
             kernel: &kernel,
             initramfs: &initramfs,
-            erst: &erst,
+            erst: Some(&erst),
             flash: None,
             directives: &directives,
             ram: if saved { Ram::Shared(&ram) } else { Ram::CopyOnWrite(&ram) },
