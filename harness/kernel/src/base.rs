@@ -140,7 +140,9 @@ pub fn read_bases(path: &Path) -> Listed<Base> {
         Err(error) => return Listed::unreadable(KIND, error),
     };
     let bases = entries::entries(&file, (KIND, "a base's"), "bases", |BasesFile { bases }| bases);
-    bases.and_then(|(name, origin): (String, Origin)| Ok(Base { name, arch: Arch::default(), origin: origin.below(folder) }))
+    bases.and_then(|(name, origin): (String, Origin)| {
+        Ok(Base { name, arch: Arch::default(), origin: origin.below(folder) })
+    })
 }
 
 impl Base {

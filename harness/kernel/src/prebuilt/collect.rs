@@ -95,7 +95,10 @@ impl Found<'_> {
         let mut argument = OsString::from("M=");
         argument.push(&sources);
         let mut make = program("make");
-        make.envs(still(harness_model::Arch::default())).arg("-C").arg(&self.of.build).args([argument, "modules".into()]);
+        make.envs(still(harness_model::Arch::default()))
+            .arg("-C")
+            .arg(&self.of.build)
+            .args([argument, "modules".into()]);
         if Config::parse(&self.config).value("CONFIG_CC_IS_CLANG") == "y" {
             make.arg("LLVM=1");
         }

@@ -217,7 +217,8 @@ fn a_source_that_is_no_kernel_any_more_is_refused() {
         assert!(tar.status().unwrap().success());
     };
     pack();
-    let base = Base { name: "probe".into(), arch: harness_model::Arch::default(), origin: Origin::Tarball(path.clone()) };
+    let base =
+        Base { name: "probe".into(), arch: harness_model::Arch::default(), origin: Origin::Tarball(path.clone()) };
     let source = Source::identify(&base, cache.path(), &Canceller::default(), &mut |_| {}).unwrap();
     fs::write(cache.path().join("src/top/Makefile"), "all:\n").unwrap();
     pack();
