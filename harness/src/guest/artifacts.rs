@@ -61,6 +61,8 @@ pub struct Artifacts {
     pub stderr: Vec<u8>,
     /// The backing file of the ERST.
     pub erst: Vec<u8>,
+    /// The ids of the records that were in it before the guest booted.
+    pub records_before: Vec<u64>,
     /// The zones of ramoops, if its pstore wrote there.
     pub ramoops: Option<RamoopsMemory>,
     /// The flash with its EFI variables, if it has EFI firmware.

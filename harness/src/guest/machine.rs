@@ -77,9 +77,6 @@ const MACHINE: &str = "q35,memory-backend=ram,hpet=off,smbus=off,sata=off,usb=of
 
 /// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = page::SIZE as u64;
-/// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
-/// three parts each and the panic behind them. What is not written takes no room on the disk.
-pub const ERST_BYTES: u64 = 512 << 10;
 
 /// Where the zones of ramoops lie in the guest's memory: above the kernel, which is unpacked at 16 MiB and not half as
 /// large, and below what QEMU and the firmware put at the end of the smallest guest's memory, the initramfs and the ACPI
@@ -151,7 +148,7 @@ pub struct Files<'a> {
     pub kernel: &'a Path,
     /// The initramfs.
     pub initramfs: &'a Path,
-    /// Backing file of the ERST, `ERST_BYTES` long.
+    /// Backing file of the ERST, as long as the machine's is.
     pub erst: &'a Path,
     /// The flash of a machine with EFI firmware.
     pub flash: Option<Flash<'a>>,
@@ -279,7 +276,7 @@ impl Machine {
             line.push_str(word);
         }
         match &self.pstore {
-            Backend::Erst => {}
+            Backend::Erst(_) => {}
             Backend::Ramoops(zones) => {
                 line.push(' ');
                 line.push_str(&ramoops(zones));
@@ -302,7 +299,7 @@ impl Machine {
             args.turns(turn);
         }
 
-        args.file_backed("erst", ERST_BYTES, true, files.erst).words("-device acpi-erst,memdev=erst");
+        args.file_backed("erst", self.pstore.erst().bytes(), true, files.erst).words("-device acpi-erst,memdev=erst");
 
         args.word("-add-fd").word(format!("fd={},set=1", descriptors.console));
         args.words("-chardev file,id=console,path=/dev/fdset/1,append=on -serial chardev:console");
@@ -485,7 +482,7 @@ mod tests {
             time,
             cpus: 4,
             memory_mib: 256,
-            pstore: Backend::Erst,
+            pstore: Backend::default(),
             firmware: None,
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,

@@ -21,6 +21,7 @@ mod info;
 mod log;
 mod machine;
 mod monitor;
+mod past;
 mod process;
 mod running;
 mod silence;

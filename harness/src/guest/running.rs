@@ -19,8 +19,9 @@ use super::error::{GuestError, read_off_thread};
 use super::frames::Frames;
 use super::info::read_info;
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
-use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
+use super::machine::{Descriptors, ENVIRONMENT, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
+use super::past;
 use super::process::{Process, last_lines, socket_pair};
 use super::silence::{Heard, Silence};
 use super::start::OwnVars;
@@ -541,7 +542,7 @@ impl Guest {
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
-        let erst = read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await?;
+        let erst = read_off_thread(&self.workdir.join(ERST), self.pstore.erst().bytes()).await?;
         // QEMU writes each byte through before the guest goes on.
         let vars = match self.vars {
             Some(OwnVars { bytes, since }) => {
@@ -561,6 +562,7 @@ impl Guest {
             },
             stderr: self.process.stderr().await,
             erst,
+            records_before: past::ids(&self.pstore.erst()),
             vars,
             trace: match self.tracer {
                 Some(memory) => off_thread(move || memory.read()).await?,

@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use super::agent::AgentMessage;
 use super::error::{DIRECTIVES_BYTES, GuestError};
-use super::machine::{ERST_BYTES, Files, Firmware, Flash, Machine, Ram};
+use super::machine::{Files, Firmware, Flash, Machine, Ram};
+use super::past;
 use super::running::Guest;
 use super::stream::Watch;
 use super::template::{DESCRIPTION, ERST, RAM, STATE, Template, VARS};
@@ -19,6 +20,7 @@ use super::trace::{TracerMemory, Tracing};
 use crate::blocking::off_thread;
 use crate::evidence::efi_store;
 use crate::locked::{lock, remove_if_abandoned};
+use crate::model::pstore::Erst;
 
 /// What is booted.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +45,8 @@ pub enum Start<'a> {
         /// Where its RAM is: written through to a file if the machine will be saved, copied from one if something is to
         /// lie in it beforehand.
         ram: Ram<'a>,
-        /// The record store to begin with, which is copied; an empty one if there is none.
+        /// The record store to begin with, which is copied; if there is none, one with what the machine's has before it
+        /// boots.
         erst: Option<&'a Path>,
     },
     /// From a saved machine.
@@ -81,10 +84,11 @@ impl Guest {
             Start::Restore(template) => (Some(template.erst()), template.vars()),
         };
         let (to, vars, text) = (erst.clone(), workdir.join(VARS), told.clone());
+        let store = machine.pstore.erst();
         let own_vars = off_thread({
             let vars = vars.clone();
             move || {
-                own_files(records.as_deref(), &to, &directives, &text)?;
+                own_files(&store, records.as_deref(), &to, &directives, &text)?;
                 variables.map(|from| OwnVars::copied(&from, &vars)).transpose()
             }
         });
@@ -123,10 +127,20 @@ impl Guest {
 }
 
 /// Writes a guest's own files: its record store, a copy of `records` if there are any, and its directives.
-fn own_files(records: Option<&Path>, erst: &Path, directives: &[u8], told: &Path) -> Result<(), GuestError> {
+fn own_files(
+    store: &Erst,
+    records: Option<&Path>,
+    erst: &Path,
+    directives: &[u8],
+    told: &Path,
+) -> Result<(), GuestError> {
     match records {
         Some(records) => copy(records, erst)?,
-        None => create(erst, ERST_BYTES)?,
+        // QEMU makes an empty store of it.
+        None if store.before() == 0 => create(erst, store.bytes())?,
+        None => {
+            std::fs::write(erst, past::records(store)).map_err(GuestError::io(&format!("write {}", erst.display())))?
+        }
     }
     std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
 }

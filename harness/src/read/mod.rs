@@ -302,7 +302,7 @@ fn io<T>(read: io::Result<T>) -> Result<T, String> {
 
 fn erst(image: &[u8]) -> Found {
     let mut found = Found::default();
-    found.add(pstore::from_erst_file(image));
+    found.add(pstore::from_erst_file(image, &[]));
     found
 }
 

@@ -274,8 +274,10 @@ pub(super) enum PstoreFile {
 /// A back end of pstore's, with what is said of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "Pstore", extend("oneOf" = schema::one_of(&["ramoops", "efi"])))]
+#[schemars(rename = "Pstore", extend("oneOf" = schema::one_of(&["erst", "ramoops", "efi"])))]
 pub(super) struct PstoreGivenFile {
+    /// The record store of the firmware.
+    pub erst: Option<ErstFile>,
     /// A part of memory that a reset leaves alone.
     pub ramoops: Option<RamoopsFile>,
     /// Variables of EFI firmware, which keeps them in flash.
@@ -319,6 +321,25 @@ impl<'de> Deserialize<'de> for PstoreFile {
 
         deserializer.deserialize_any(NameOrMap)
     }
+}
+
+/// The record store of the firmware.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Erst")]
+pub(super) struct ErstFile {
+    /// How many records it has room for; a dump takes one for each 8KiB of compressed text. Default: 63.
+    #[schemars(range(min = 1, max = 1000))]
+    pub records: Option<At<u32>>,
+    /// How many records of earlier boots are in it that pstore wrote. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub used: Option<At<u32>>,
+    /// How many are in it that cannot be read. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub damaged: Option<At<u32>>,
+    /// How many are in it that somebody else than pstore wrote. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub foreign: Option<At<u32>>,
 }
 
 /// The store in which firmware keeps EFI variables.

@@ -135,7 +135,7 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
         online: DEFAULT_CPUS,
         memory_mib: DEFAULT_MIB,
         command_line: Vec::new(),
-        pstore: Backend::Erst,
+        pstore: Backend::default(),
         consoles: check::consoles(source, &file.guest.consoles)?,
         crashkernel_mib: None,
         crash_boot: CrashBoot::default(),

@@ -67,6 +67,9 @@ impl Examined {
         let ours = match &self.artifacts.vars {
             // Dumps of earlier boots are there as well.
             Some(EfiVars { bytes, .. }) => Cow::Owned(pstore::from_efi_flash(bytes, 0)),
+            None if !self.artifacts.records_before.is_empty() => {
+                Cow::Owned(pstore::from_erst_file(&self.artifacts.erst, &[]))
+            }
             None => Cow::Borrowed(&self.evidence.pstore),
         };
         let cause = match found {
@@ -97,7 +100,7 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
         pstore: match (&artifacts.ramoops, &artifacts.vars) {
             (Some(RamoopsMemory { zones, bytes }), _) => RawPstore::Ramoops(zones, bytes),
             (None, Some(EfiVars { bytes, since })) => RawPstore::Efi { image: bytes, since: *since },
-            (None, None) => RawPstore::Erst(&artifacts.erst),
+            (None, None) => RawPstore::Erst { file: &artifacts.erst, before: &artifacts.records_before },
         },
         trace: &artifacts.trace,
         capture_times: &artifacts.capture_times,

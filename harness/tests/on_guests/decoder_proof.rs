@@ -70,13 +70,13 @@ async fn the_guest_reads_in_erst_what_the_decoder_reads() {
     let record = project.json(&["trial", "oops-then-panic", "--time", "virtual", "--seed", "3", "--format", "json"], 0);
     assert_eq!(record["outcome"], "counted", "{record:#}");
     let erst = project.results().join("latest/artifacts/00000/erst.bin");
-    let decoded = pstore::from_erst_file(&std::fs::read(&erst).unwrap());
+    let decoded = pstore::from_erst_file(&std::fs::read(&erst).unwrap(), &[]);
     assert_eq!(decoded.problems, Vec::<String>::new());
     let ours: BTreeSet<String> = parts(&decoded).into_values().collect();
     assert!(ours.iter().any(|text| text.starts_with("Oops#1 ")), "{ours:#?}");
     assert!(ours.iter().any(|text| text.starts_with("Panic#2 ")), "{ours:#?}");
 
-    let theirs = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
+    let theirs = next_boot(&project, Backend::default(), Some(&erst), Ram::Private).await;
     let theirs: BTreeSet<String> = theirs.values().map(|bytes| text(bytes)).collect();
     assert_eq!(ours, theirs);
 }
@@ -150,9 +150,9 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
         let left = encode::Erst::new(64, 8192).with(Some(id), &record).bytes();
         let erst = project.path().join("erst");
         std::fs::write(&erst, &left).unwrap();
-        let mut verdict = judge_pstore(&pstore::from_erst_file(&left), &tail);
+        let mut verdict = judge_pstore(&pstore::from_erst_file(&left, &[]), &tail);
         assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
-        let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
+        let files = next_boot(&project, Backend::default(), Some(&erst), Ram::Private).await;
         let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
         judge_next_boot(&mut verdict, &NextBoot { found: &found, unread: &[], reader: None }, &tail);
         assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());

@@ -18,7 +18,7 @@ use super::case::Case;
 pub fn reading(case: &Case) -> String {
     let pstore = match (&case.ramoops, &case.erst) {
         (Some((zones, memory)), _) => RawPstore::Ramoops(zones, memory),
-        (None, file) => RawPstore::Erst(file.as_deref().unwrap_or_default()),
+        (None, file) => RawPstore::Erst { file: file.as_deref().unwrap_or_default(), before: &[] },
     };
     let raw = RawEvidence {
         console: case.console.as_deref().unwrap_or_default(),

@@ -303,7 +303,49 @@ fn its_pstore() {
     5 | guest: { cpus: 4, pstore: { nvram: {} } }
       |                             ^^^^^
 
-    hint: known: ramoops, efi
+    hint: known: erst, ramoops, efi
+    ");
+}
+
+#[test]
+fn its_record_store() {
+    let erst = |store: &str| with("memory: 256MiB", &format!("pstore: {{ erst: {{ {store} }} }}"));
+    assert_snapshot!(erst("records: 0"), @"
+    reading scenarios/bad.yaml: a record store has room for 1 to 1000 records
+      --> scenarios/bad.yaml:5:46
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 0 } } }
+      |                                              ^
+    ");
+    assert_snapshot!(erst("records: 1001"), @"
+    reading scenarios/bad.yaml: a record store has room for 1 to 1000 records
+      --> scenarios/bad.yaml:5:46
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 1001 } } }
+      |                                              ^^^^
+    ");
+    assert_snapshot!(erst("records: 4, used: 3, damaged: 2"), @"
+    reading scenarios/bad.yaml: 5 records of earlier boots are too many for a store of 4
+      --> scenarios/bad.yaml:5:67
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 4, used: 3, damaged: 2 } } }
+      |                                                                   ^
+    ");
+    assert_snapshot!(erst("used: 4294967295, foreign: 4294967295"), @"
+    reading scenarios/bad.yaml: 4294967295 records of earlier boots are too many for a store of 63
+      --> scenarios/bad.yaml:5:64
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { used: 4294967295, foreign: 4294967295 } } }
+      |                                                                ^^^^^^^^^^
+    ");
+    assert_snapshot!(erst("records: 4, size: 3"), @"
+    reading scenarios/bad.yaml: unknown key `size` in `guest.pstore.erst`
+      --> scenarios/bad.yaml:5:49
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 4, size: 3 } } }
+      |                                                 ^^^^
+
+    hint: known: records, used, damaged, foreign
     ");
 }
 
