@@ -74,8 +74,15 @@ pub enum RawPstore<'a> {
         /// The ids of the records that were in it before the guest booted.
         before: &'a [u64],
     },
-    /// The memory of ramoops, with the sizes of its zones.
-    Ramoops(&'a Ramoops, &'a [u8]),
+    /// The memory of ramoops.
+    Ramoops {
+        /// The sizes of its zones.
+        zones: &'a Ramoops,
+        /// All of it.
+        memory: &'a [u8],
+        /// What was in it before the guest booted; empty if that is nothing.
+        before: &'a [u8],
+    },
     /// Flash with EFI variables.
     Efi {
         /// An image of it.
@@ -202,7 +209,7 @@ impl Evidence {
             RawPstore::Erst { file, before } => {
                 ramoops::Reading { pstore: pstore::from_erst_file(file, before), ..ramoops::Reading::default() }
             }
-            RawPstore::Ramoops(zones, memory) => ramoops::decode(memory, zones),
+            RawPstore::Ramoops { zones, memory, before } => ramoops::decode(memory, zones, before),
             RawPstore::Efi { image, since } => {
                 ramoops::Reading { pstore: pstore::from_efi_flash(image, since), ..ramoops::Reading::default() }
             }

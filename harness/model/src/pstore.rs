@@ -100,11 +100,19 @@ pub struct Ramoops {
     pub pmsg: u32,
     /// Parity bytes of each block of 128; 0: no ECC.
     pub ecc: u32,
+    /// How many of the zones for dumps hold one of an earlier boot before the guest boots.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub used: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Default for Ramoops {
     fn default() -> Self {
-        Self { record: 64 << 10, records: 4, console: 64 << 10, pmsg: 0, ecc: 0 }
+        Self { record: 64 << 10, records: 4, console: 64 << 10, pmsg: 0, ecc: 0, used: 0 }
     }
 }
 
@@ -198,6 +206,15 @@ impl Backend {
         match self {
             Self::Erst(erst) => *erst,
             Self::Ramoops(_) | Self::Efi(_) => Erst::default(),
+        }
+    }
+
+    /// Whether something of earlier boots is in it before the guest boots, by what is put there from outside.
+    pub const fn has_past(&self) -> bool {
+        match self {
+            Self::Erst(erst) => erst.before() > 0,
+            Self::Ramoops(zones) => zones.used > 0,
+            Self::Efi(efi) => efi.used > 0 || efi.dumps > 0,
         }
     }
 

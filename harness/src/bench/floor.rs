@@ -120,6 +120,7 @@ impl Floor {
             erst: &erst,
             flash: None,
             directives: &told,
+            rtc: None,
             state: Some(&devices),
             ram: Ram::CopyOnWrite(&ram),
             tracer: None,

@@ -105,6 +105,8 @@ pub struct Machine {
     /// How much memory its kernel reserves for a crash kernel, in MiB, if it has one; then it has a port for what that
     /// finds, too.
     pub crashkernel_mib: Option<u32>,
+    /// Whether what its pstore writes to holds something when it boots.
+    pub has_past: bool,
     /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
     /// way.
     pub loads_by_name: bool,
@@ -154,6 +156,8 @@ pub struct Files<'a> {
     pub flash: Option<Flash<'a>>,
     /// The directives for the agent.
     pub directives: &'a Path,
+    /// What the guest's clock says when it boots, as QEMU takes it; the host's time if that is not said.
+    pub rtc: Option<&'a str>,
     /// The saved state of a machine that is restored, where QEMU opens it by its name.
     pub state: Option<&'a Path>,
     /// The guest's RAM.
@@ -261,6 +265,9 @@ impl Machine {
             Ram::CopyOnWrite(path) => args.file_backed("ram", u64::from(self.memory_mib) << 20, false, path),
         };
 
+        if let Some(time) = files.rtc {
+            args.word("-rtc").word(format!("base={time}"));
+        }
         args.word("-kernel").word(files.kernel);
         args.word("-initrd").word(files.initramfs);
         let mut line = COMMAND_LINE.to_owned();
@@ -454,6 +461,7 @@ mod tests {
                 read_only: machine.pstore.efi().is_some_and(|efi| efi.read_only),
             }),
             directives: Path::new("/trial/a,b"),
+            rtc: None,
             state: None,
             ram,
             tracer: restored.then_some(Path::new("/tracers/4,2")),
@@ -487,6 +495,7 @@ mod tests {
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             loads_by_name: false,
+            has_past: false,
         }
     }
 

@@ -1,10 +1,11 @@
-//! What a guest's record store holds of the time before it boots.
+//! What a guest's record store and its ramoops hold of the time before it boots.
 
 use std::iter::repeat_n;
 
 use crate::evidence::cper::{self, CREATOR_PSTORE, Guid};
 use crate::evidence::erst::Writer;
-use crate::model::pstore::Erst;
+use crate::evidence::ramoops;
+use crate::model::pstore::{Erst, Ramoops};
 
 /// Who wrote what pstore did not: nobody.
 const OTHERS: Guid = Guid::new(0x0f1e_3c52, 0x6a1d, 0x4c0b, [0x9b, 0x57, 0x21, 0x8e, 0x44, 0xd0, 0x73, 0xa6]);
@@ -34,16 +35,26 @@ pub(super) fn records(erst: &Erst) -> Vec<u8> {
 }
 
 /// The ids of its records: each of another boot (`cper_next_record_id()`), the time of its first record above a counter.
-pub(super) fn ids(erst: &Erst) -> Vec<u64> {
+fn ids(erst: &Erst) -> Vec<u64> {
     (0..u64::from(erst.before())).map(|boot| (FIRST_DEATH + boot * DAY) << 32 | 1).collect()
 }
 
+/// The memory of ramoops, with a dump of another boot in each of the first zones.
+pub(super) fn zones(sizes: &Ramoops) -> Vec<u8> {
+    let dump = |boot: u32| format!("===={}.000000-D\n{}", FIRST_DEATH + u64::from(boot) * DAY, text(boot));
+    ramoops::encode(sizes, &(0..sizes.used).map(dump).collect::<Vec<_>>())
+}
+
 /// A dump of one part, as a kernel writes it that does not compress.
-fn record(id: u64, boot: u32, kind: Kind) -> Vec<u8> {
+fn text(boot: u32) -> String {
     let lines = (0..40).map(|line| format!("<6>[  100.{line:06}][    T1] of the earlier boot {boot}\n"));
-    let text = format!("Panic#1 Part1\n{}", lines.collect::<String>());
+    format!("Panic#1 Part1\n{}", lines.collect::<String>())
+}
+
+/// Its record.
+fn record(id: u64, boot: u32, kind: Kind) -> Vec<u8> {
     let creator = if matches!(kind, Kind::Foreign) { OTHERS } else { CREATOR_PSTORE };
-    let mut record = cper::encode(id, id >> 32, creator, &text);
+    let mut record = cper::encode(id, id >> 32, creator, &text(boot));
     if matches!(kind, Kind::Damaged) {
         record.truncate(DAMAGED_BYTES);
     }

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
-use super::artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, WorkloadLog};
+use super::artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, StoredBefore, WorkloadLog};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
@@ -21,10 +21,9 @@ use super::info::read_info;
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
 use super::machine::{Descriptors, ENVIRONMENT, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
-use super::past;
 use super::process::{Process, last_lines, socket_pair};
 use super::silence::{Heard, Silence};
-use super::start::OwnVars;
+use super::start::{OwnStores, OwnVars};
 use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, VARS, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
@@ -106,6 +105,8 @@ pub struct Guest {
     erst_pci: Option<ErstPci>,
     /// Its flash with EFI variables, if it has any.
     vars: Option<OwnVars>,
+    /// What its pstore found when it booted.
+    before: StoredBefore,
     /// Whether it has ended; QEMU has stopped it then.
     ended: bool,
     /// What was heard of a program of the user's.
@@ -185,15 +186,16 @@ impl Guest {
             log: Err(NOT_SEARCHED.to_owned()),
             erst_pci: None,
             vars: None,
+            before: StoredBefore::default(),
             ended: false,
             workload: WorkloadLog::default(),
             ends_with_workload: false,
         })
     }
 
-    /// Says which flash with EFI variables is its own.
-    pub(super) const fn set_vars(&mut self, vars: Option<OwnVars>) {
-        self.vars = vars;
+    /// Says what its own stores are, and hold.
+    pub(super) fn set_stores(&mut self, OwnStores { vars, before }: OwnStores) {
+        (self.vars, self.before) = (vars, before);
     }
 
     /// Lets a guest run from its first instruction.
@@ -562,7 +564,7 @@ impl Guest {
             },
             stderr: self.process.stderr().await,
             erst,
-            records_before: past::ids(&self.pstore.erst()),
+            before: self.before,
             vars,
             trace: match self.tracer {
                 Some(memory) => off_thread(move || memory.read()).await?,

@@ -154,6 +154,12 @@ pub(super) struct GuestFile {
     pub consoles: Vec<At<FurtherConsole>>,
     /// What its pstore writes to. Default: erst.
     pub pstore: Option<At<PstoreFile>>,
+    /// Which boot the trial's is: before it the same kernel boots, and panics, so many times less one. Default: 1.
+    #[schemars(range(min = 1, max = 4))]
+    pub boots: Option<At<u32>>,
+    /// By how much the clock is set between two boots: `+1h`, `-30d`. Default: +1h.
+    #[schemars(with = "Option<schema::ClockChange>")]
+    pub clock: Option<At<String>>,
     /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).
     /// Default: none. `loaded` reserves 32MiB. Or how it is loaded, in several words.
     pub kdump: Option<At<KdumpFile>>,
@@ -368,6 +374,9 @@ pub(super) struct EfiFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Ramoops")]
 pub(super) struct RamoopsFile {
+    /// How many of the zones for dumps hold one of an earlier boot, which must be without ECC. Default: 0.
+    #[schemars(range(max = 8))]
+    pub used: Option<At<u32>>,
     /// The size of the zone for one dump. Default: 64KiB.
     #[schemars(with = "Option<schema::ZoneSize>")]
     pub record: Option<At<String>>,

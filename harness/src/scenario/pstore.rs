@@ -61,7 +61,7 @@ fn erst(source: &Source, file: &ErstFile) -> Result<Erst, InputError> {
 }
 
 fn ramoops(source: &Source, file: &RamoopsFile) -> Result<Ramoops, InputError> {
-    let RamoopsFile { record, records, console, pmsg, ecc } = file;
+    let RamoopsFile { used, record, records, console, pmsg, ecc } = file;
     let mut zones = Ramoops::default();
     let size = |written: &At<String>| zone(source, written);
     if let Some(written) = record {
@@ -88,6 +88,16 @@ fn ramoops(source: &Source, file: &RamoopsFile) -> Result<Ramoops, InputError> {
         if *value == 1 || *value > 64 {
             let hint = (*value == 1).then(|| "`ramoops.ecc=1` means 16 to the kernel: write 16".to_owned());
             return Err(source.error(*mark, "a block has 0 or 2 to 64 parity bytes", hint));
+        }
+    }
+    if let Some(At { value, mark }) = used {
+        zones.used = *value;
+        if *value > zones.records {
+            let what = format!("{value} dumps of earlier boots are too many for {} zones", zones.records);
+            return Err(source.error(*mark, what, None));
+        }
+        if *value > 0 && zones.ecc > 0 {
+            return Err(source.error(*mark, "zones with parity cannot be filled beforehand", None));
         }
     }
     Ok(zones)

@@ -44,9 +44,18 @@ async fn next_boot(
         consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: false,
+        has_past: false,
     };
-    let of = Booted { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], vars: None };
-    let start = Start::Boot { of, ram, erst };
+    let of = Booted {
+        kernel: &kernel.join("bzImage"),
+        initramfs: &initramfs,
+        append: &[],
+        vars: None,
+        erst,
+        zones: None,
+        rtc: None,
+    };
+    let start = Start::Boot { of, ram };
     let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
     let mut guest = Guest::start(&machine, start, given, workdir.path(), None, None).await.unwrap();
     let files = guest.pstore_files(Duration::from_secs(300)).await.unwrap();
@@ -83,7 +92,7 @@ async fn the_guest_reads_in_erst_what_the_decoder_reads() {
 
 #[tokio::test]
 async fn the_guest_reads_in_ramoops_what_the_decoder_reads() {
-    let zones = Ramoops { record: 16 << 10, records: 3, console: 32 << 10, pmsg: 4 << 10, ecc: 0 };
+    let zones = Ramoops { record: 16 << 10, records: 3, console: 32 << 10, pmsg: 4 << 10, ecc: 0, used: 0 };
     let (project, left) = left_by_an_oops(zones);
     let ours = reading(&left, zones);
     // Two dumps in three zones; the console's output, but nothing from user space.
@@ -97,7 +106,7 @@ async fn the_guest_reads_in_ramoops_what_the_decoder_reads() {
 
 #[tokio::test]
 async fn the_guest_corrects_what_the_decoder_corrects() {
-    let zones = Ramoops { record: 16 << 10, records: 2, console: 32 << 10, pmsg: 4 << 10, ecc: 16 };
+    let zones = Ramoops { record: 16 << 10, records: 2, console: 32 << 10, pmsg: 4 << 10, ecc: 16, used: 0 };
     let (project, mut left) = left_by_an_oops(zones);
     let sound = left.clone();
     let (dump, console, pmsg) = (16 << 10, 32 << 10, 64 << 10);
@@ -126,8 +135,12 @@ async fn the_guest_corrects_what_the_decoder_corrects() {
     assert_eq!(notice("dmesg-ramoops-1"), "ECC: 11 Corrected bytes, 0 unrecoverable blocks");
     assert_eq!(notice("pmsg-ramoops-0"), "ECC: 8 Corrected bytes, 0 unrecoverable blocks");
     assert_eq!(notice("console-ramoops-0"), "ECC: 0 Corrected bytes, 1 unrecoverable blocks");
-    let whole = ramoops::decode(&sound, &zones);
-    assert_eq!(parts(&ramoops::decode(&left, &zones).pstore), parts(&whole.pstore), "the dumps are what they were");
+    let whole = ramoops::decode(&sound, &zones, &[]);
+    assert_eq!(
+        parts(&ramoops::decode(&left, &zones, &[]).pstore),
+        parts(&whole.pstore),
+        "the dumps are what they were"
+    );
 
     let theirs = next_boot_with(&project, &left, zones).await;
     assert_same(&ours, &theirs);
@@ -162,7 +175,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
 /// The memory of ramoops as a guest leaves it that died of an oops.
 fn left_by_an_oops(zones: Ramoops) -> (Project, Vec<u8>) {
     let project = Project::new();
-    let Ramoops { record, records, console, pmsg, ecc } = zones;
+    let Ramoops { record, records, console, pmsg, ecc, used: _ } = zones;
     let kib = |bytes: u32| format!("{}KiB", bytes >> 10);
     let guest = format!(
         "guest: {{ pstore: {{ ramoops: {{ record: {}, records: {records}, console: {}, pmsg: {}, ecc: {ecc} }} }} }}",
@@ -193,7 +206,7 @@ async fn next_boot_with(project: &Project, left: &[u8], zones: Ramoops) -> BTree
 
 /// What the decoder reads, as the files that the kernel makes of it.
 fn reading(memory: &[u8], zones: Ramoops) -> BTreeMap<String, Vec<u8>> {
-    let reading = ramoops::decode(memory, &zones);
+    let reading = ramoops::decode(memory, &zones, &[]);
     let with_notice = |mut bytes: Vec<u8>, corrections: Corrections| {
         // `persistent_ram_ecc_string()`
         match corrections {

@@ -19,8 +19,8 @@ use crate::model::Params;
 use crate::model::consoles::FurtherConsole;
 use crate::model::pstore::{Backend, Erst};
 use crate::scenario::{
-    Actor, Cpu, CrashBoot, Drawn, EfivarsAccess, EfivarsLoad, Instance, Knob, Parameter, Planned, Scenario, Span,
-    Workload, at_point, ends,
+    Actor, Cpu, CrashBoot, Drawn, EarlierBoots, EfivarsAccess, EfivarsLoad, Instance, Knob, Parameter, Planned,
+    Scenario, Span, Workload, at_point, ends,
 };
 use crate::text::plural;
 
@@ -207,6 +207,15 @@ fn guest(instance: &Instance) -> Vec<String> {
         };
         let knobs: Vec<String> = instance.knobs.iter().map(knob).collect();
         sentences.push(format!("Before anything is armed, the agent sets {}.", list(&knobs, "and")));
+    }
+    if let Some(EarlierBoots { number, clock_s }) = instance.guest.earlier {
+        let times = if number == 1 { "once".to_owned() } else { format!("{number} times") };
+        let way = if clock_s < 0 { "back" } else { "forward" };
+        sentences.push(format!(
+            "Before that its kernel has booted {times}, and panicked; each boot finds what the last has left, and its clock set {way} \
+             by {} s.",
+            clock_s.unsigned_abs()
+        ));
     }
     for (function, at_most) in &instance.waits {
         sentences.push(format!("In {function}() its kernel waits for up to {}.", words::time(*at_most)));

@@ -350,6 +350,28 @@ fn its_record_store() {
 }
 
 #[test]
+fn its_earlier_boots() {
+    let boots = |of_guest: &str| in_short(&with("memory: 256MiB", of_guest));
+    let said = |cause: &str, hint: &str| (cause.to_owned(), hint.to_owned());
+    assert_eq!(boots("boots: 5"), said("a trial's boot is the first to the fourth", ""));
+    assert_eq!(boots("boots: 0").0, "a trial's boot is the first to the fourth");
+    let one = said("the clock is set between two boots, and there is one", "say which boot the trial's is: `boots: 2`");
+    assert_eq!(boots("clock: +1h"), one);
+    assert_eq!(boots("boots: 1, clock: -1h"), one);
+    let form = "a clock is set forward or back by a whole number and one of the units s, min, h, d: `+1h`, `-30d`";
+    for (clock, cause) in [
+        ("1h", "`1h` does not begin with `+` or `-`"),
+        ("-1", "`1` has no unit"),
+        ("+1y", "`1y` has the unknown unit `y`"),
+        ("-3651d", "`-3651d` is more than ten years"),
+    ] {
+        assert_eq!(boots(&format!("boots: 2, clock: {clock}")), said(cause, form));
+    }
+    assert_eq!(boots("pstore: { ramoops: { used: 5 } }").0, "5 dumps of earlier boots are too many for 4 zones");
+    assert_eq!(boots("pstore: { ramoops: { used: 1, ecc: 16 } }").0, "zones with parity cannot be filled beforehand");
+}
+
+#[test]
 fn its_efi_variables() {
     let efi = |of_guest: &str| with("memory: 256MiB", of_guest);
     assert_snapshot!(efi("memory: 64MiB, pstore: efi"), @"
