@@ -221,7 +221,8 @@ pub fn from_erst_file(file: &[u8], before: &[u64]) -> Pstore {
         reader.record(slot, id);
     }
     let (held, of_before) = (kept().count(), kept().filter(|(_, id)| before.contains(id)).count());
-    let full = (held >= store.room).then(|| format!("its store is full: {held} records, {of_before} of them of earlier boots"));
+    let full = (held >= store.room)
+        .then(|| format!("its store is full: {held} records, {of_before} of them of earlier boots"));
     Pstore { full, ..reader.finish() }
 }
 

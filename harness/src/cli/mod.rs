@@ -109,7 +109,7 @@ pub enum Output {
 /// When tables have colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
-    /// On a terminal, unless NO_COLOR is set; elsewhere where CLICOLOR_FORCE is set
+    /// On a terminal, unless `NO_COLOR` is set; elsewhere where `CLICOLOR_FORCE` is set
     Auto,
     /// Always
     Always,

@@ -94,7 +94,8 @@ pub fn main(global: &Global, Arguments { keep, dry_run }: &Arguments) -> Result<
     match global.format {
         Output::Json => print_json(&pruned)?,
         Output::Text => {
-            let lines: String = pruned.iter().map(|pruned| format!("{pruned}\n")).collect();
+            let lines: Vec<String> = pruned.iter().map(|pruned| format!("{pruned}\n")).collect();
+            let lines = lines.concat();
             print(&format!(
                 "{lines}kept: {} of {}\n",
                 of - pruned.iter().filter(|one| one.gone()).count(),

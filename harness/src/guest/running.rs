@@ -148,6 +148,7 @@ impl Guest {
             trace: tracer_theirs.as_ref().map(OwnedFd::as_raw_fd),
             restored: state.is_some(),
         };
+        let restored = descriptors.restored;
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
         let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
@@ -175,7 +176,7 @@ impl Guest {
             console,
             earlycon,
             frames,
-            agent: AgentPort::new(agent),
+            agent: AgentPort::new(agent, !restored),
             capture: capture.map(CapturePort::new),
             tracer,
             workdir: workdir.to_owned(),

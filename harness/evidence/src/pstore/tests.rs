@@ -106,12 +106,15 @@ fn header_lines() {
 
 #[test]
 fn parts_are_put_together_oldest_first_and_dumps_in_order() {
-    let pstore = from_erst_file(&erst(&[
-        part(BOOT | 1, "Oops#1 Part1", "oops\n"),
-        part(BOOT | 2, "Panic#2 Part1", "c\nd\n"),
-        part(BOOT | 3, "Panic#2 Part2", "b\n"),
-        part(BOOT | 4, "Panic#2 Part3", "a\n"),
-    ]), &[]);
+    let pstore = from_erst_file(
+        &erst(&[
+            part(BOOT | 1, "Oops#1 Part1", "oops\n"),
+            part(BOOT | 2, "Panic#2 Part1", "c\nd\n"),
+            part(BOOT | 3, "Panic#2 Part2", "b\n"),
+            part(BOOT | 4, "Panic#2 Part3", "a\n"),
+        ]),
+        &[],
+    );
     assert_eq!(summary(&pstore), ["Oops#1 (1 part)", "Panic#2 (3 parts)"]);
     assert_eq!(pstore.dumps[1].text(), "a\nb\nc\nd\n");
     assert!(pstore.dumps[1].parts.iter().all(Part::is_whole));
@@ -120,12 +123,15 @@ fn parts_are_put_together_oldest_first_and_dumps_in_order() {
 
 #[test]
 fn an_uncompressed_part_and_one_that_was_cut_for_not_compressing() {
-    let pstore = from_erst_file(&erst(&[
-        (1, cper_record(1, encode::DMESG, b"Panic#1 Part1\nnewest\nof w")),
-        (2, cper_record(2, encode::DMESG, b"Panic#1 Part2\nold\n")),
-        (3, cper_record(3, encode::DMESG, b"Oops#2 Part1\nx")),
-        (4, cper_record(4, encode::DMESG, b"Oops#2 Part2\ny")),
-    ]), &[]);
+    let pstore = from_erst_file(
+        &erst(&[
+            (1, cper_record(1, encode::DMESG, b"Panic#1 Part1\nnewest\nof w")),
+            (2, cper_record(2, encode::DMESG, b"Panic#1 Part2\nold\n")),
+            (3, cper_record(3, encode::DMESG, b"Oops#2 Part1\nx")),
+            (4, cper_record(4, encode::DMESG, b"Oops#2 Part2\ny")),
+        ]),
+        &[],
+    );
     let [panic, oops] = &pstore.dumps[..] else { panic!("{:?}", summary(&pstore)) };
     assert_eq!(panic.text(), "old\nnewest\nof w");
     assert_eq!(panic.parts.iter().map(Part::is_whole).collect::<Vec<_>>(), [true, false]);
@@ -136,10 +142,10 @@ fn an_uncompressed_part_and_one_that_was_cut_for_not_compressing() {
 #[test]
 fn the_same_count_in_another_boot_is_another_dump() {
     for (first, second) in [(BOOT | 1, (BOOT + (1 << 32)) | 1), (1 << 63 | 5 << 24 | 1, 1 << 63 | 6 << 24 | 1)] {
-        let pstore = from_erst_file(&erst(&[
-            part(second, "Panic#1 Part1", "second\n"),
-            part(first, "Panic#1 Part1", "first\n"),
-        ]), &[]);
+        let pstore = from_erst_file(
+            &erst(&[part(second, "Panic#1 Part1", "second\n"), part(first, "Panic#1 Part1", "first\n")]),
+            &[],
+        );
         assert_eq!(pstore.dumps.iter().map(Dump::text).collect::<Vec<_>>(), ["first\n", "second\n"]);
         assert_eq!(pstore.problems, Vec::<String>::new());
     }
@@ -147,12 +153,15 @@ fn the_same_count_in_another_boot_is_another_dump() {
 
 #[test]
 fn missing_and_doubled_parts_are_told() {
-    let pstore = from_erst_file(&erst(&[
-        part(1, "Panic#1 Part3", "c\n"),
-        part(2, "Panic#1 Part6", "f\n"),
-        part(3, "Panic#1 Part6", "f\n"),
-        part(4, "Oops#2 Part4294967295", "far\n"),
-    ]), &[]);
+    let pstore = from_erst_file(
+        &erst(&[
+            part(1, "Panic#1 Part3", "c\n"),
+            part(2, "Panic#1 Part6", "f\n"),
+            part(3, "Panic#1 Part6", "f\n"),
+            part(4, "Oops#2 Part4294967295", "far\n"),
+        ]),
+        &[],
+    );
     assert_eq!(
         pstore.problems,
         ["Panic#1 has part 6 twice", "Panic#1 lacks parts 1-2, 4-5", "Oops#2 lacks parts 1-4294967294",]
@@ -180,14 +189,17 @@ fn what_cannot_be_read_is_counted_and_what_is_not_ours_is_not() {
     foreign[64] ^= 1;
     let mut renamed = dmesg_record(6, "Panic#1 Part1", "kept\n");
     renamed[96] = 7;
-    let pstore = from_erst_file(&erst(&[
-        (1, foreign),
-        (2, cper_record(2, encode::MCE, b"machine check")),
-        (3, cper_record(3, [7; 16], b"?")),
-        (4, cper_record(4, encode::DMESG, b"no header\n")),
-        (5, b"garbage".to_vec()),
-        (6, renamed),
-    ]), &[]);
+    let pstore = from_erst_file(
+        &erst(&[
+            (1, foreign),
+            (2, cper_record(2, encode::MCE, b"machine check")),
+            (3, cper_record(3, [7; 16], b"?")),
+            (4, cper_record(4, encode::DMESG, b"no header\n")),
+            (5, b"garbage".to_vec()),
+            (6, renamed),
+        ]),
+        &[],
+    );
     assert_eq!(summary(&pstore), ["Panic#1 (1 part)"]);
     assert_eq!(pstore.undecodable, 3);
     assert_eq!(
