@@ -56,6 +56,7 @@ pub struct Arguments {
 
 /// Open a dump of a trial's memory in a debugger, with its kernel.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  harness crash latest:12\n  harness drgn latest:12 -- script.py")]
 pub struct DebuggerArguments {
     /// The run, by its id, `latest`, or a path with a `/`, and the trial's number; a number alone is the latest run's
     #[arg(value_name = "RUN:N")]
