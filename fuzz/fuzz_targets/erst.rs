@@ -6,7 +6,7 @@ use harness_fuzz::examine;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: &[u8]| {
-    let raw = RawEvidence { pstore: RawPstore::Erst(file), ..RawEvidence::default() };
+    let raw = RawEvidence { pstore: RawPstore::Erst { file, before: &[] }, ..RawEvidence::default() };
     let (evidence, _) = examine(&raw, Facts::default());
     let parts = evidence.pstore.dumps.iter().flat_map(|dump| &dump.parts);
     // A byte that is not UTF-8 becomes three.

@@ -14,8 +14,10 @@ fuzz_target!(|input: (u16, u8, u16, u16, u8, &[u8])| {
         console: console.into(),
         pmsg: pmsg.into(),
         ecc: (ecc % 65).into(),
+        used: 0,
     };
-    let raw = RawEvidence { pstore: RawPstore::Ramoops(&zones, memory), ..RawEvidence::default() };
+    let before = memory.get(..usize::from(record)).unwrap_or_default();
+    let raw = RawEvidence { pstore: RawPstore::Ramoops { zones: &zones, memory, before }, ..RawEvidence::default() };
     let (evidence, _) = examine(&raw, Facts::default());
     let parts = evidence.pstore.dumps.iter().flat_map(|dump| &dump.parts);
     // A byte that is not UTF-8 becomes three.

@@ -19,7 +19,8 @@ const REVISION: u16 = 0x0100;
 const VALID_TIMESTAMP: u32 = 2;
 
 /// `CPER_CREATOR_PSTORE`
-const CREATOR_PSTORE: Guid = Guid::new(0x75a5_74e3, 0x5052, 0x4b29, [0x8a, 0x8e, 0xbe, 0x2c, 0x64, 0x90, 0xb8, 0x9d]);
+pub const CREATOR_PSTORE: Guid =
+    Guid::new(0x75a5_74e3, 0x5052, 0x4b29, [0x8a, 0x8e, 0xbe, 0x2c, 0x64, 0x90, 0xb8, 0x9d]);
 /// `CPER_SECTION_TYPE_DMESG`
 const DMESG: Guid = Guid::new(0xc197_e04e, 0xd545, 0x4a70, [0x9c, 0x17, 0xa5, 0x54, 0x94, 0x19, 0xeb, 0x12]);
 /// `CPER_SECTION_TYPE_DMESG_Z`
@@ -182,6 +183,33 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, CperError> {
     Ok(Record { id: fields.id, timestamp, section, payload })
 }
 
+/// Writes the record of a log as text; the rest is as pstore has it, but for who wrote it.
+pub fn encode(id: u64, timestamp: u64, creator: Guid, text: &str) -> Vec<u8> {
+    let [headers, length] = [MIN_RECORD, text.len()].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+    let mut record = SIGNATURE.to_vec();
+    record.extend([&REVISION.to_le_bytes()[..], &SIGNATURE_END.to_le_bytes(), &1u16.to_le_bytes()].concat());
+    // A fatal error.
+    record.extend([1, VALID_TIMESTAMP, headers.saturating_add(length)].map(u32::to_le_bytes).concat());
+    record.extend(timestamp.to_le_bytes());
+    let mut field = |at: usize, bytes: &[u8]| {
+        record.resize(at, 0);
+        record.extend(bytes);
+    };
+    field(64, &creator.bytes());
+    field(96, &id.to_le_bytes());
+    // `CPER_HW_ERROR_FLAGS_PREVERR`
+    field(104, &2u32.to_le_bytes());
+    field(108, b"ER");
+    field(HEADER, &[headers, length].map(u32::to_le_bytes).concat());
+    field(HEADER + 8, &REVISION.to_le_bytes());
+    // `CPER_SEC_PRIMARY`
+    field(HEADER + 12, &1u32.to_le_bytes());
+    field(HEADER + 16, &DMESG.bytes());
+    field(HEADER + 48, &1u32.to_le_bytes());
+    field(MIN_RECORD, text.as_bytes());
+    record
+}
+
 /// Whether a record, whole or not, begins here.
 pub fn starts_record(bytes: &[u8]) -> bool {
     bytes.starts_with(&SIGNATURE)
@@ -234,6 +262,20 @@ mod tests {
     use harness_testdata::{self as encode, cper_record};
 
     const ID: u64 = 0x6741_0000_0000_0001;
+
+    #[test]
+    fn a_record_that_is_written_is_read() {
+        let text = "Panic#1 Part1\nof an earlier boot\n";
+        let record = encode(ID, 7, CREATOR_PSTORE, text);
+        let read = Record { id: ID, timestamp: Some(7), section: Section::DmesgPlain, payload: text.as_bytes() };
+        assert_eq!(decode(&record), Ok(read));
+        let theirs = cper_record(ID, encode::DMESG, text.as_bytes());
+        let differ: Vec<usize> = (0..record.len()).filter(|at| record.get(*at) != theirs.get(*at)).collect();
+        // The time of both differs, and nothing else.
+        assert!(record.len() == theirs.len() && differ.iter().all(|at| (24..32).contains(at)), "{differ:?}");
+        let creator = Guid::new(1, 2, 3, [4; 8]);
+        assert_eq!(decode(&encode(ID, 7, creator, text)), Err(CperError::Foreign { creator }));
+    }
 
     #[test]
     fn a_record_as_pstore_writes_it() {

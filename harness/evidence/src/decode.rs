@@ -46,7 +46,7 @@ impl Default for RawEvidence<'_> {
             earlycon: None,
             frames: None,
             stamps: &[],
-            pstore: RawPstore::Erst(&[]),
+            pstore: RawPstore::Erst { file: &[], before: &[] },
             trace: &[],
             capture_times: &[],
             capture_console: &[],
@@ -68,9 +68,21 @@ pub struct RawFrames<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum RawPstore<'a> {
     /// The backing file of the ERST.
-    Erst(&'a [u8]),
-    /// The memory of ramoops, with the sizes of its zones.
-    Ramoops(&'a Ramoops, &'a [u8]),
+    Erst {
+        /// All of it.
+        file: &'a [u8],
+        /// The ids of the records that were in it before the guest booted.
+        before: &'a [u64],
+    },
+    /// The memory of ramoops.
+    Ramoops {
+        /// The sizes of its zones.
+        zones: &'a Ramoops,
+        /// All of it.
+        memory: &'a [u8],
+        /// What was in it before the guest booted; empty if that is nothing.
+        before: &'a [u8],
+    },
     /// Flash with EFI variables.
     Efi {
         /// An image of it.
@@ -194,10 +206,10 @@ impl Evidence {
             Ok(Timeline { online: online.filter(|online| !online.iter().copied().eq(0..*cpus)).cloned(), ..timeline })
         });
         let ramoops::Reading { pstore, corrections, console, pmsg } = match raw.pstore {
-            RawPstore::Erst(file) => {
-                ramoops::Reading { pstore: pstore::from_erst_file(file), ..ramoops::Reading::default() }
+            RawPstore::Erst { file, before } => {
+                ramoops::Reading { pstore: pstore::from_erst_file(file, before), ..ramoops::Reading::default() }
             }
-            RawPstore::Ramoops(zones, memory) => ramoops::decode(memory, zones),
+            RawPstore::Ramoops { zones, memory, before } => ramoops::decode(memory, zones, before),
             RawPstore::Efi { image, since } => {
                 ramoops::Reading { pstore: pstore::from_efi_flash(image, since), ..ramoops::Reading::default() }
             }

@@ -4,7 +4,11 @@
 //! the code is followed. The file is written in the very access with which the guest executes its write, so a record
 //! is in the map either whole or not at all. Clearing only takes a record out of the map: its bytes stay.
 
+mod writer;
+
 use std::collections::BTreeSet;
+
+pub use self::writer::{NoSlot, Writer};
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::cper;
@@ -44,6 +48,8 @@ impl Slot<'_> {
 pub struct Store<'a> {
     /// Bytes of a slot.
     pub record_size: u32,
+    /// How many records there is room for.
+    pub room: usize,
     /// The slots with a record in them, cleared ones too, in the order of the file.
     pub slots: Vec<Slot<'a>>,
     /// Where header, map and slots do not agree. At most a few lines for each slot.
@@ -101,6 +107,7 @@ pub fn decode(file: &[u8]) -> Result<Store<'_>, ErstError> {
     if !file.len().is_multiple_of(size) {
         problems.push(format!("the file's {} bytes are no multiple of the record size {size}", file.len()));
     }
+    let room = (file.len() / size).saturating_sub(header.first_slot);
     let mut slots = Vec::new();
     let mut seen = BTreeSet::new();
     let mut mapped: usize = 0;
@@ -128,7 +135,7 @@ pub fn decode(file: &[u8]) -> Result<Store<'_>, ErstError> {
     if usize::try_from(header.count) != Ok(mapped) {
         problems.push(format!("the header counts {} records, the map {mapped}", header.count));
     }
-    Ok(Store { record_size: header.record_size, slots, problems })
+    Ok(Store { record_size: header.record_size, room, slots, problems })
 }
 
 /// The checked header.
@@ -202,7 +209,7 @@ mod tests {
     fn an_empty_storage_as_qemu_makes_it() {
         let mut file = vec![0; 0x10000];
         file[..0x14].copy_from_slice(b"ERSTSTOR\x00\x20\x00\x00\x00\x20\x00\x00\x00\x01\x00\x00");
-        assert_eq!(decode(&file), Ok(Store { record_size: 8192, slots: vec![], problems: vec![] }));
+        assert_eq!(decode(&file), Ok(Store { record_size: 8192, room: 7, slots: vec![], problems: vec![] }));
         assert_eq!(Erst::new(8, 8192).bytes(), file);
     }
 

@@ -175,6 +175,8 @@ pub struct Pstore {
     /// What became of records that are not among the dumps, where their storage tells: they were being written, or were
     /// deleted. In words, few of them.
     pub gone: Vec<String>,
+    /// That the storage has no room for another record, and whose records it is full of, in words.
+    pub full: Option<String>,
     /// Why the storage could not be read at all. A guest cannot do that: the host or the harness did.
     pub storage_fault: Option<StorageFault>,
 }
@@ -196,29 +198,32 @@ impl Pstore {
 
     /// What another back end holds comes behind.
     fn add(&mut self, other: Self) {
-        let Self { dumps, undecodable, problems, gone, storage_fault } = other;
+        let Self { dumps, undecodable, problems, gone, full, storage_fault } = other;
         self.dumps.extend(dumps);
         self.undecodable += undecodable;
         self.problems.extend(problems);
         self.gone.extend(gone);
+        self.full = self.full.take().or(full);
         self.storage_fault = self.storage_fault.or(storage_fault);
     }
 }
 
 /// Reads the backing file of QEMU's `acpi-erst`. Takes any bytes. Records that the guest cleared are not evidence and
-/// are left out, as the guest's own `/sys/fs/pstore` would.
-pub fn from_erst_file(file: &[u8]) -> Pstore {
+/// are left out, as the guest's own `/sys/fs/pstore` would; so are those that were there `before`, by their ids.
+pub fn from_erst_file(file: &[u8], before: &[u64]) -> Pstore {
     let store = match erst::decode(file) {
         Ok(store) => store,
         Err(fault) => return Pstore::unreadable(fault.into()),
     };
     let mut reader = Reader { problems: store.problems, ..Reader::default() };
-    for slot in &store.slots {
-        if let Some(id) = slot.id {
-            reader.record(slot, id);
-        }
+    let kept = || store.slots.iter().filter_map(|slot| Some((slot, slot.id?)));
+    for (slot, id) in kept().filter(|(_, id)| !before.contains(id)) {
+        reader.record(slot, id);
     }
-    reader.finish()
+    let (held, of_before) = (kept().count(), kept().filter(|(_, id)| before.contains(id)).count());
+    let full = (held >= store.room)
+        .then(|| format!("its store is full: {held} records, {of_before} of them of earlier boots"));
+    Pstore { full, ..reader.finish() }
 }
 
 /// Reads what a guest found in `/sys/fs/pstore`, each file by its name: the dumps as the kernel itself reads them. Takes
@@ -398,7 +403,7 @@ impl Reader {
             dumps.push(dump);
         }
         let Self { undecodable, problems, gone, .. } = self;
-        Pstore { dumps, undecodable, problems, gone, storage_fault: None }
+        Pstore { dumps, undecodable, problems, gone, ..Pstore::default() }
     }
 }
 

@@ -31,10 +31,30 @@ pub struct Reading {
     pub pmsg: Option<Result<Contents, ZoneError>>,
 }
 
-/// Reads the memory of ramoops, whose zones have these sizes. Takes any bytes.
-pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
+/// The memory of ramoops with these dumps, a zone each from the first on; the other zones were never written to. It has no
+/// parity.
+pub fn encode(zones: &Ramoops, dumps: &[String]) -> Vec<u8> {
+    let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
+    let mut memory: Vec<u8> = dumps
+        .iter()
+        .take(bytes(zones.records))
+        .flat_map(|dump| zone::write(bytes(zones.record), dump.as_bytes()))
+        .collect();
+    memory.resize(usize::try_from(zones.bytes()).unwrap_or(usize::MAX), 0);
+    memory
+}
+
+/// Reads the memory of ramoops, whose zones have these sizes. Takes any bytes. Dumps that are there as they were `before`,
+/// in what the same memory held then, are left out.
+pub fn decode(memory: &[u8], zones: &Ramoops, before: &[u8]) -> Reading {
     let bytes = |size: u32| usize::try_from(size).unwrap_or(usize::MAX);
     let parity = bytes(zones.ecc);
+    let of_record = bytes(zones.record);
+    let is_as_before = |id: u32| {
+        let at = bytes(id).saturating_mul(of_record);
+        let zone = |memory: &'_ [u8]| memory.get(at..at.saturating_add(of_record)).map(<[u8]>::to_vec);
+        zone(before).is_some_and(|then| zone(memory) == Some(then))
+    };
     let mut rest = memory;
     // A zone that is not whole is none: the kernel's memory was, so the rest of it is missing.
     let mut next = |size: u32| {
@@ -52,7 +72,7 @@ pub fn decode(memory: &[u8], zones: &Ramoops) -> Reading {
                 if let Some(what) = contents.corrections.damage() {
                     reader.problem(&place, what, false);
                 }
-                if !contents.bytes.is_empty() {
+                if !contents.bytes.is_empty() && !is_as_before(id) {
                     dump(&mut reader, &place, u64::from(id), &contents.bytes);
                 }
             }

@@ -98,7 +98,7 @@ pub use self::record::{
 };
 pub use self::required::{Lacking, Required, Without, lacking, required};
 pub use self::series::PatchHead;
-pub use self::store::{Kernel, SEAL, Store, seal};
+pub use self::store::{Kernel, SEAL, Store, seal, vmlinux_of};
 pub use self::thread::LeftOut;
 pub use self::toolchain::ignored_variables;
 pub use self::tree::{TreeBases, has_changes};

@@ -65,6 +65,11 @@ pub struct Kernel {
     pub record: BuildRecord,
 }
 
+/// The ELF file with all symbols of the kernel of this key, in a cache folder, if there is one.
+pub fn vmlinux_of(cache: &Path, key: &str) -> PathBuf {
+    cache.join("kernels").join(key).join(VMLINUX)
+}
+
 impl Kernel {
     /// What it was asked for as.
     pub fn name(&self) -> KernelName {

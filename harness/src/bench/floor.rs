@@ -123,6 +123,7 @@ impl Floor {
             erst,
             flash: None,
             directives: &told,
+            rtc: None,
             state: Some(&devices),
             ram: Ram::CopyOnWrite(&ram),
             tracer: None,

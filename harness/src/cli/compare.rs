@@ -53,7 +53,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let options = Options { alpha: arguments.alpha, margin: arguments.margin, evidence };
     let compared = Compared::of(&base, &candidate, options)?;
     if !arguments.markdown.write(|| Ok(compared.markdown(&base, &candidate)))? {
-        compared.print(&base, &candidate, global.format)?;
+        compared.print(&base, &candidate, global)?;
     }
     Ok(if compared.comparison.regressed() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
@@ -74,13 +74,12 @@ impl Compared {
     }
 
     /// Prints what came of it.
-    pub fn print(&self, base: &Column, candidate: &Column, format: Output) -> Result<(), Failure> {
+    pub fn print(&self, base: &Column, candidate: &Column, global: &Global) -> Result<(), Failure> {
         let Self { comparison, orders } = self;
-        match format {
+        match global.format {
             Output::Json => print_json(&Shown { schema_version: SCHEMA_VERSION, comparison, orders }),
             Output::Text => {
-                let format = Format::Text { colour: false };
-                let table = compare_table(comparison, &base.to_string(), &candidate.to_string(), format);
+                let table = compare_table(comparison, &base.to_string(), &candidate.to_string(), global.table());
                 print(&(table + &differences_text(orders)))
             }
         }

@@ -67,7 +67,7 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
         match (arguments.form, global.format) {
             (Some(Form::Markdown), _) => print(&text(Format::Markdown))?,
             (Some(Form::Csv), _) => print(&history_csv(&nights, &judged))?,
-            (None, Output::Text) => print(&text(Format::Text { colour: false }))?,
+            (None, Output::Text) => print(&text(global.table()))?,
             (None, Output::Json) => print_json(&history_json(&nights, &judged))?,
         }
     }

@@ -40,8 +40,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     let run = merged.publish()?;
     let (planned, finished) = (parts.planned(), parts.recorded());
     let merged = RunOutcome { run, summary, judged, known, planned, finished, failed: false };
-    arguments.reported.tell(&merged, global.format)?;
-    arguments.page.write(&merged.run, global.format)?;
+    arguments.reported.tell(&merged, global)?;
+    arguments.page.write(&merged.run, arguments.reported.known()?, global.format)?;
     if let Some(missing) = parts.missing_shards() {
         eprintln!("missing: {missing}");
     }

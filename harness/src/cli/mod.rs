@@ -26,15 +26,19 @@ mod outcome;
 mod pack;
 mod page;
 mod project;
+mod prune;
 mod quickstart;
 mod read;
 mod report;
 mod reports;
 mod run;
+mod show;
 mod timeline;
 mod trial;
 mod variant;
 
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,6 +49,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::embedded::Embedded;
 use crate::failure::Failure;
+use crate::report::Format;
 use crate::reporter;
 
 /// What is left of a kernel's log when the kernel dies, with what probability, and does a patch change it?
@@ -84,6 +89,9 @@ pub struct Global {
     /// How results are written to standard output
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     format: Output,
+    /// Whether tables have colour, which says nothing that their text does not
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    color: Colour,
     /// The project inside the program
     #[arg(skip)]
     embedded: Option<Embedded>,
@@ -96,6 +104,40 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// When tables have colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set; elsewhere where `CLICOLOR_FORCE` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Colour {
+    /// Whether what is written to standard output has colour, by the conventions of <https://no-color.org> and
+    /// <https://bixense.com/clicolors>: a variable counts if it is not empty, `CLICOLOR_FORCE` if it is not 0 either.
+    fn is_wanted(self, variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> bool {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if set("NO_COLOR").is_some() => false,
+            Self::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+            Self::Auto => terminal && set("TERM").is_none_or(|value| value != "dumb"),
+        }
+    }
+}
+
+impl Global {
+    /// How tables are written for people.
+    fn table(&self) -> Format {
+        let terminal = std::io::stdout().is_terminal();
+        Format::Text { colour: self.color.is_wanted(|name| std::env::var_os(name), terminal) }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,10 +173,18 @@ enum Command {
     Merge(merge::Arguments),
     /// Show what each CPU was seen doing in one trial
     Timeline(timeline::Arguments),
+    /// Show all that is known of one trial
+    Show(show::Arguments),
+    /// Open the dump of a trial's memory in crash
+    Crash(show::DebuggerArguments),
+    /// Open the dump of a trial's memory in drgn
+    Drgn(show::DebuggerArguments),
     /// Show in which order variants go through the steps of dying
     Order(order::Arguments),
     /// Show what a machine left when it died, whatever kept it
     Read(read::Arguments),
+    /// Remove runs that are not wanted any more
+    Prune(prune::Arguments),
     /// Compare two columns of cells: did it get better or worse?
     Compare(compare::Arguments),
     /// Tell what is new in the last of many nights, and since when
@@ -209,8 +259,12 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Trial(arguments) => trial::main(&global, arguments).await,
         Command::Merge(arguments) => merge::main(&global, &arguments),
         Command::Timeline(arguments) => timeline::main(&global, &arguments),
+        Command::Show(arguments) => show::main(&global, &arguments),
+        Command::Crash(arguments) => show::crash(&global, &arguments),
+        Command::Drgn(arguments) => show::drgn(&global, &arguments),
         Command::Order(arguments) => order::main(&global, &arguments),
         Command::Read(arguments) => read::main(&global, &arguments),
+        Command::Prune(arguments) => prune::main(&global, &arguments),
         Command::Compare(arguments) => compare::main(&global, &arguments),
         Command::History(arguments) => history::main(&global, &arguments),
         Command::Known(arguments) => known::main(&global, &arguments),
@@ -240,4 +294,23 @@ fn print(text: &str) -> Result<(), Failure> {
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Failure::host(format!("write the results: {e}")))?;
     print(&format!("{text}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_unless_somebody_says_otherwise() {
+        let auto = |variables: &[(&str, &str)], terminal| {
+            let of = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            Colour::Auto.is_wanted(of, terminal)
+        };
+        assert!(auto(&[], true) && !auto(&[], false));
+        assert!(!auto(&[("NO_COLOR", "1")], true) && auto(&[("NO_COLOR", "")], true));
+        assert!(auto(&[("CLICOLOR_FORCE", "1")], false) && !auto(&[("CLICOLOR_FORCE", "0")], false));
+        assert!(!auto(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true), "who wants none comes first");
+        assert!(!auto(&[("TERM", "dumb")], true) && auto(&[("TERM", "xterm")], true));
+        assert!(Colour::Always.is_wanted(|_| Some("1".into()), false) && !Colour::Never.is_wanted(|_| None, true));
+    }
 }

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::{BAD_INPUT, FOUND, Failure, HOST, Output, print_json};
-use crate::report::{Format, judged_text, known_text, variant_table};
+use super::{BAD_INPUT, FOUND, Failure, Global, HOST, Output, print_json};
+use crate::report::{judged_text, known_text, variant_table};
 use crate::results::{Judged, Judgement};
 use crate::session::RunOutcome;
 
 /// Prints the table on standard output, or the summary as JSON; and where the reports are.
-pub fn print(outcome: &RunOutcome, format: Output) -> Result<(), Failure> {
+pub fn print(outcome: &RunOutcome, global: &Global) -> Result<(), Failure> {
     let folder = outcome.run.folder().display();
-    match format {
+    match global.format {
         Output::Json => print_json(&outcome.summary)?,
         Output::Text => {
-            super::print(&variant_table(&outcome.summary, Format::Text { colour: false }))?;
+            super::print(&variant_table(&outcome.summary, global.table()))?;
             super::print(&judged_text(&outcome.judged, outcome.known.as_ref()))?;
             if let Some(known) = &outcome.known {
                 super::print(&known_text(&outcome.judged, known))?;

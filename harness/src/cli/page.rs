@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Failure, Output, print};
+use crate::known::KnownList;
 use crate::results::{Run, write_whole};
-use crate::session::page_of;
+use crate::session::{Recorded, page_of};
 
 /// Whether a run is written as a page as well.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,9 +22,9 @@ impl PageArguments {
     }
 
     /// Writes it, if it was asked for, and says where it is among the other results.
-    pub fn write(&self, run: &Run, format: Output) -> Result<(), Failure> {
+    pub fn write(&self, run: &Run, known: Option<KnownList>, format: Output) -> Result<(), Failure> {
         let Some(file) = &self.html else { return Ok(()) };
-        write_whole(file, page_of(run)?.as_bytes())?;
+        write_whole(file, page_of(&Recorded::read(run.clone(), known)?)?.as_bytes())?;
         match format {
             Output::Text => print(&format!("{}  for a browser\n", file.display())),
             Output::Json => Ok(()),

@@ -58,8 +58,8 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
     let request = Request { selection: &selection, suite: Some(SUITE), shard: None, until: None };
     let outcome = session.run(request).await?;
     eprintln!("3/3 results, after {}", seconds(began.elapsed()));
-    outcome::print(&outcome, global.format)?;
-    PageArguments::among_the_results(&outcome.run).write(&outcome.run, global.format)?;
+    outcome::print(&outcome, global)?;
+    PageArguments::among_the_results(&outcome.run).write(&outcome.run, None, global.format)?;
     // What the variants lose is what the suite is there to show, so it is no failure here.
     Ok(outcome::infra_code(&outcome))
 }

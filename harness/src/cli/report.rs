@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::project::{project, results};
+use super::reports::KnownArguments;
 use super::{Failure, Global, Output, kcidb, ktap, mail, print, print_json};
 use crate::compare::{Evidence, Options, rank};
 use crate::report::{Format, ranking_csv, ranking_text};
 use crate::results::{LATEST, Run, write_whole};
-use crate::session::page_of;
+use crate::session::{Recorded, page_of};
 
 /// Report on a whole run.
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,8 @@ struct Html {
     /// Where to write it [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    known: KnownArguments,
 }
 
 /// Rank variants in each failure case, and tell which are dominated.
@@ -94,8 +97,8 @@ pub fn main(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure>
     }
 }
 
-fn html(Html { run, output }: &Html, results: &Path) -> Result<ExitCode, Failure> {
-    let page = page_of(&Run::find(results, run)?)?;
+fn html(Html { run, output, known }: &Html, results: &Path) -> Result<ExitCode, Failure> {
+    let page = page_of(&Recorded::read(Run::find(results, run)?, known.list()?)?)?;
     match output {
         Some(file) => write_whole(file, page.as_bytes())?,
         None => print(&page)?,
@@ -113,7 +116,7 @@ fn orders(global: &Global, arguments: &Orders, results: &Path) -> Result<ExitCod
     match (form, global.format) {
         (Some(Form::Markdown), _) => print(&ranking_text(&ranking, Format::Markdown))?,
         (Some(Form::Csv), _) => print(&ranking_csv(&ranking))?,
-        (None, Output::Text) => print(&ranking_text(&ranking, Format::Text { colour: false }))?,
+        (None, Output::Text) => print(&ranking_text(&ranking, global.table()))?,
         (None, Output::Json) => print_json(&ranking)?,
     }
     Ok(ExitCode::SUCCESS)

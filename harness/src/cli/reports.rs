@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Failure, Output, outcome, print};
+use super::{Failure, Global, outcome, print};
 use crate::known::KnownList;
 use crate::report::{JunitForm, KnownAs, MARKDOWN_BYTES, run_markdown, within};
 use crate::session::{Recorded, ReportOptions, RunOutcome};
@@ -67,10 +67,15 @@ impl ReportArguments {
 }
 
 impl ReportArguments {
-    /// Says what came of a run, as `format` says and as Markdown where that is asked for.
-    pub fn tell(&self, outcome: &RunOutcome, format: Output) -> Result<(), Failure> {
+    /// Failures that are known.
+    pub fn known(&self) -> Result<Option<KnownList>, Failure> {
+        self.known.list()
+    }
+
+    /// Says what came of a run, as `global` says and as Markdown where that is asked for.
+    pub fn tell(&self, outcome: &RunOutcome, global: &Global) -> Result<(), Failure> {
         let text = || Ok(run_markdown(&Recorded::read(outcome.run.clone(), self.known.list()?)?.reported()));
-        if self.markdown.write(text)? { Ok(()) } else { outcome::print(outcome, format) }
+        if self.markdown.write(text)? { Ok(()) } else { outcome::print(outcome, global) }
     }
 }
 

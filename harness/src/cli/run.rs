@@ -106,11 +106,11 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         Some(name) => (resume(global, name, &arguments).await?, None),
         None => begin(global, &arguments).await?,
     };
-    arguments.reported.tell(&outcome, global.format)?;
-    arguments.page.write(&outcome.run, global.format)?;
+    arguments.reported.tell(&outcome, global)?;
+    arguments.page.write(&outcome.run, arguments.reported.known()?, global.format)?;
     outcome::print_how_to_resume(&outcome);
     if let Some(tree) = tree.filter(|_| global.format == Output::Text)
-        && compare(&outcome, &tree)?
+        && compare(global, &outcome, &tree)?
     {
         return Ok(ExitCode::from(FOUND));
     }
@@ -118,7 +118,11 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
 }
 
 /// Compares what is in a tree with what it began with, variant by variant. Whether something got worse.
-fn compare(outcome: &RunOutcome, TreeBases { against, candidate }: &TreeBases) -> Result<bool, Failure> {
+fn compare(
+    global: &Global,
+    outcome: &RunOutcome,
+    TreeBases { against, candidate }: &TreeBases,
+) -> Result<bool, Failure> {
     let results = outcome.run.folder().parent().unwrap_or(outcome.run.folder());
     let variants: BTreeSet<&str> = outcome.summary.cells.iter().map(|cell| cell.key.variant.as_str()).collect();
     let mut regressed = false;
@@ -126,7 +130,7 @@ fn compare(outcome: &RunOutcome, TreeBases { against, candidate }: &TreeBases) -
         let side = |base: &str| Side::parse(&format!("{variant}@{base}"))?.or_run(outcome.run.id()).load(results);
         let (base, candidate) = (side(against)?, side(candidate)?);
         let compared = Compared::of(&base, &candidate, compare::Options::default())?;
-        compared.print(&base, &candidate, Output::Text)?;
+        compared.print(&base, &candidate, global)?;
         regressed |= compared.comparison.regressed();
     }
     Ok(regressed)

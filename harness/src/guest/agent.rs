@@ -27,12 +27,15 @@ pub(super) struct AgentPort {
     capture_console: Captured,
     /// When the first of these lines came, by [`monotonic_ns`].
     first_line_ns: Option<u64>,
+    /// Whether the agent has not said anything yet, so that what comes is the firmware's.
+    before_agent: bool,
 }
 
 impl AgentPort {
-    pub fn new(socket: UnixStream) -> Self {
+    /// Of a guest that boots, or is restored from one whose agent has said that it is ready.
+    pub fn new(socket: UnixStream, boots: bool) -> Self {
         let lines = Lines::new(BufReader::new(socket));
-        Self { lines, capture_console: Captured::default(), first_line_ns: None }
+        Self { lines, capture_console: Captured::default(), first_line_ns: None, before_agent: boots }
     }
 
     /// The agent's next message; `None` if the port is closed. Cancel safe.
@@ -40,7 +43,11 @@ impl AgentPort {
         loop {
             let line = self.lines.next().await?;
             if let Some(message) = AgentMessage::parse(&line) {
+                self.before_agent = false;
                 return Some(message);
+            }
+            if self.before_agent {
+                continue;
             }
             self.first_line_ns.get_or_insert_with(monotonic_ns);
             self.capture_console.push(line.as_bytes());
@@ -117,6 +124,22 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Lines<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_firmware_says_before_the_agent_is_nobodys_console() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut port = AgentPort::new(ours, true);
+        let mut guest = AgentPort::new(theirs, false);
+        // The firmware clears the screen and ends no line, the agent begins with the end of one.
+        guest.say("\u{1b}[2J\u{1b}[01;01H").await.unwrap();
+        guest.say("settled").await.unwrap();
+        assert_eq!(port.next().await, Some(AgentMessage::Settled));
+        assert_eq!((port.captured(), port.first_line_ns()), (0, None));
+        guest.say("[    0.000000] Linux version 6.12.117").await.unwrap();
+        guest.say("alive").await.unwrap();
+        assert_eq!(port.next().await, Some(AgentMessage::Alive));
+        assert!(port.captured() > 0 && port.first_line_ns().is_some());
+    }
 
     #[tokio::test]
     async fn a_line_without_end_is_cut() {

@@ -61,6 +61,8 @@ pub struct Artifacts {
     pub stderr: Vec<u8>,
     /// The backing file of the ERST; empty where the machine has none.
     pub erst: Vec<u8>,
+    /// What was there before the guest booted.
+    pub before: StoredBefore,
     /// The zones of ramoops, if its pstore wrote there.
     pub ramoops: Option<RamoopsMemory>,
     /// The flash with its EFI variables, if it has EFI firmware.
@@ -92,6 +94,15 @@ impl WorkloadLog {
         let room = Workload::OUTPUT_BYTES.saturating_sub(self.output.len());
         self.output.extend(bytes.iter().take(room));
     }
+}
+
+/// What a guest's pstore found when it booted; of flash with EFI variables see [`EfiVars::since`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredBefore {
+    /// The ids of the records in the ERST.
+    pub records: Vec<u64>,
+    /// The zones of ramoops; empty if there was nothing.
+    pub zones: Vec<u8>,
 }
 
 /// Flash with EFI variables.

@@ -63,9 +63,6 @@ impl fmt::Display for Time {
 
 /// Size of the page that crashlab stamps, in bytes.
 pub const PAGE_BYTES: u64 = page::SIZE as u64;
-/// Size of the ERST's backing file, in bytes: 63 slots of the default record size after the header, for a dozen oopses of
-/// three parts each and the panic behind them. What is not written takes no room on the disk.
-pub const ERST_BYTES: u64 = 512 << 10;
 
 /// Where the zones of ramoops lie in the guest's memory: above the kernel, which is unpacked at 16 MiB and not half as
 /// large, and below what QEMU and the firmware put at the end of the smallest guest's memory, the initramfs and the ACPI
@@ -96,6 +93,8 @@ pub struct Machine {
     /// How much memory its kernel reserves for a crash kernel, in MiB, if it has one; then it has a port for what that
     /// finds, too.
     pub crashkernel_mib: Option<u32>,
+    /// Whether what its pstore writes to holds something when it boots.
+    pub has_past: bool,
     /// Whether this QEMU loads a saved machine from a file by its name, as 8.2 and newer ones do; QEMU 11 in no other
     /// way.
     pub loads_by_name: bool,
@@ -139,12 +138,14 @@ pub struct Files<'a> {
     pub kernel: &'a Path,
     /// The initramfs.
     pub initramfs: &'a Path,
-    /// Backing file of the ERST, `ERST_BYTES` long, if the machine has one.
+    /// Backing file of the ERST, as long as the machine's is, if it has one.
     pub erst: Option<&'a Path>,
     /// The flash of a machine with EFI firmware.
     pub flash: Option<Flash<'a>>,
     /// The directives for the agent.
     pub directives: &'a Path,
+    /// What the guest's clock says when it boots, as QEMU takes it; the host's time if that is not said.
+    pub rtc: Option<&'a str>,
     /// The saved state of a machine that is restored, where QEMU opens it by its name.
     pub state: Option<&'a Path>,
     /// The guest's RAM.
@@ -240,6 +241,9 @@ impl Machine {
             Ram::CopyOnWrite(path) => args.file_backed("ram", u64::from(self.memory_mib) << 20, false, path),
         };
 
+        if let Some(time) = files.rtc {
+            args.word("-rtc").word(format!("base={time}"));
+        }
         args.word("-kernel").word(files.kernel);
         args.word("-initrd").word(files.initramfs);
         let mut line = (*command_line).to_owned();
@@ -255,7 +259,7 @@ impl Machine {
             line.push_str(word);
         }
         match &self.pstore {
-            Backend::Erst => {}
+            Backend::Erst(_) => {}
             Backend::Ramoops(zones) => {
                 line.push(' ');
                 line.push_str(&ramoops(zones));
@@ -279,7 +283,7 @@ impl Machine {
         }
 
         if let Some(erst) = files.erst {
-            args.file_backed("erst", ERST_BYTES, true, erst).words("-device acpi-erst,memdev=erst");
+            args.file_backed("erst", self.pstore.erst().bytes(), true, erst).words("-device acpi-erst,memdev=erst");
         }
 
         args.word("-add-fd").word(format!("fd={},set=1", descriptors.console));
@@ -435,6 +439,7 @@ mod tests {
                 read_only: machine.pstore.efi().is_some_and(|efi| efi.read_only),
             }),
             directives: Path::new("/trial/a,b"),
+            rtc: None,
             state: None,
             ram,
             tracer: restored.then_some(Path::new("/tracers/4,2")),
@@ -464,11 +469,12 @@ mod tests {
             time,
             cpus: 4,
             memory_mib: 256,
-            pstore: Backend::Erst,
+            pstore: Backend::default(),
             firmware: None,
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             loads_by_name: false,
+            has_past: false,
         }
     }
 

@@ -21,6 +21,7 @@ mod info;
 mod log;
 mod machine;
 mod monitor;
+mod past;
 mod process;
 mod running;
 mod silence;
@@ -30,7 +31,7 @@ mod template;
 mod trace;
 
 pub use agent::{AgentMessage, CrashlabAddresses, PstoreFile};
-pub use artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, WorkloadLog};
+pub use artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, StoredBefore, WorkloadLog};
 pub use capture::{CaptureError, Greeting};
 pub(crate) use confine::{Confinement, landlock_abi};
 pub(crate) use error::DIRECTIVES_BYTES;

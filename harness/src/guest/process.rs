@@ -22,7 +22,7 @@ use super::stream::{Captured, Keep as _, drain};
 use crate::blocking::{off_thread, on_lasting_thread};
 
 /// QEMU answers and ends within milliseconds; it takes this long only on a host that is about to fall over.
-pub(super) const QEMU_DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const QEMU_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Lines of QEMU's standard error in a message.
 const STDERR_LINES: usize = 10;

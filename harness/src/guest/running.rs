@@ -12,18 +12,18 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use super::agent::{AgentMessage, AgentPort, CrashlabAddresses, Note, PstoreFile};
-use super::artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, WorkloadLog};
+use super::artifacts::{Artifacts, EfiVars, RamoopsMemory, Sample, StoredBefore, WorkloadLog};
 use super::capture::{CaptureError, CapturePort, Greeting, PIECE_DEADLINE};
 use super::confine::Confinement;
 use super::error::{GuestError, read_off_thread};
 use super::frames::Frames;
 use super::info::read_info;
 use super::log::{LogMemory, LogPlace, NOT_SEARCHED};
-use super::machine::{Descriptors, ENVIRONMENT, ERST_BYTES, Files, Machine, PAGE_BYTES};
+use super::machine::{Descriptors, ENVIRONMENT, Files, Machine, PAGE_BYTES};
 use super::monitor::{Clock, Monitor};
 use super::process::{Process, last_lines, socket_pair};
 use super::silence::{Heard, Silence};
-use super::start::OwnVars;
+use super::start::{OwnStores, OwnVars};
 use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, VARS, load};
 use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
@@ -107,6 +107,8 @@ pub struct Guest {
     erst_pci: Option<ErstPci>,
     /// Its flash with EFI variables, if it has any.
     vars: Option<OwnVars>,
+    /// What its pstore found when it booted.
+    before: StoredBefore,
     /// Whether it has ended; QEMU has stopped it then.
     ended: bool,
     /// What was heard of a program of the user's.
@@ -148,6 +150,7 @@ impl Guest {
             trace: tracer_theirs.as_ref().map(OwnedFd::as_raw_fd),
             restored: state.is_some(),
         };
+        let restored = descriptors.restored;
         let mut command = Command::new(&machine.qemu);
         command.args(machine.arguments(files, descriptors, append)).envs(ENVIRONMENT).current_dir(workdir);
         let inherited: Vec<OwnedFd> = [qmp_theirs, console_theirs, agent_theirs]
@@ -174,7 +177,7 @@ impl Guest {
             console,
             earlycon,
             frames,
-            agent: AgentPort::new(agent),
+            agent: AgentPort::new(agent, !restored),
             capture: capture.map(CapturePort::new),
             tracer,
             workdir: workdir.to_owned(),
@@ -186,15 +189,16 @@ impl Guest {
             log: Err(NOT_SEARCHED.to_owned()),
             erst_pci: None,
             vars: None,
+            before: StoredBefore::default(),
             ended: false,
             workload: WorkloadLog::default(),
             ends_with_workload: false,
         })
     }
 
-    /// Says which flash with EFI variables is its own.
-    pub(super) const fn set_vars(&mut self, vars: Option<OwnVars>) {
-        self.vars = vars;
+    /// Says what its own stores are, and hold.
+    pub(super) fn set_stores(&mut self, OwnStores { vars, before }: OwnStores) {
+        (self.vars, self.before) = (vars, before);
     }
 
     /// Lets a guest run from its first instruction.
@@ -543,8 +547,10 @@ impl Guest {
             Err(error) => return Err(self.or_death(error, "it was asked for what the guest left").await),
         };
         let waited = self.process.kill().await.map_err(GuestError::io("kill QEMU"))?;
-        let erst =
-            if self.has_erst { read_off_thread(&self.workdir.join(ERST), ERST_BYTES).await? } else { Vec::new() };
+        let erst = match self.has_erst.then(|| self.pstore.erst().bytes()) {
+            Some(bytes) => read_off_thread(&self.workdir.join(ERST), bytes).await?,
+            None => Vec::new(),
+        };
         // QEMU writes each byte through before the guest goes on.
         let vars = match self.vars {
             Some(OwnVars { bytes, since }) => {
@@ -564,6 +570,7 @@ impl Guest {
             },
             stderr: self.process.stderr().await,
             erst,
+            before: self.before,
             vars,
             trace: match self.tracer {
                 Some(memory) => off_thread(move || memory.read()).await?,

@@ -1,8 +1,10 @@
 //! From nothing to a running guest, booted from its first instruction or restored from a template; and from a guest
 //! that has booted to a template.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,15 +12,18 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::agent::AgentMessage;
+use super::artifacts::StoredBefore;
 use super::error::{DIRECTIVES_BYTES, GuestError};
-use super::machine::{ERST_BYTES, Files, Firmware, Flash, Machine, Ram};
+use super::machine::{Files, Firmware, Flash, Machine, RAMOOPS_ADDRESS, Ram};
+use super::past;
 use super::running::Guest;
 use super::stream::Watch;
 use super::template::{DESCRIPTION, ERST, RAM, STATE, Template, VARS};
 use super::trace::{TracerMemory, Tracing};
 use crate::blocking::off_thread;
-use crate::evidence::efi_store;
+use crate::evidence::{efi_store, erst};
 use crate::locked::{lock, remove_if_abandoned};
+use crate::model::pstore::Backend;
 
 /// What is booted.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +36,13 @@ pub struct Booted<'a> {
     pub append: &'a [String],
     /// The EFI variables to begin with, an image of flash, which is copied; of a machine with EFI firmware.
     pub vars: Option<&'a Path>,
+    /// The record store to begin with, which is copied; if there is none, one with what the machine's has before it boots.
+    pub erst: Option<&'a Path>,
+    /// The memory of ramoops to begin with, where the guest's RAM is its own; if there is none, one with what the machine's
+    /// has before it boots.
+    pub zones: Option<&'a Path>,
+    /// What the guest's clock says, as in `2026-11-30T12:00:00`; the host's time if that is not said.
+    pub rtc: Option<&'a str>,
 }
 
 /// What to start with.
@@ -43,8 +55,6 @@ pub enum Start<'a> {
         /// Where its RAM is: written through to a file if the machine will be saved, copied from one if something is to
         /// lie in it beforehand.
         ram: Ram<'a>,
-        /// The record store to begin with, which is copied; an empty one if there is none.
-        erst: Option<&'a Path>,
     },
     /// From a saved machine.
     Restore(&'a Template),
@@ -77,19 +87,14 @@ impl Guest {
         let erst = machine.arch.spec().machine.erst.then(|| workdir.join(ERST));
         let told = workdir.join("directives");
         let directives = padded(given.directives.unwrap_or(""))?;
-        let (records, variables) = match start {
-            Start::Boot { of, erst, .. } => (erst.map(Path::to_owned), of.vars.map(Path::to_owned)),
-            Start::Restore(template) => (template.erst(), template.vars()),
-        };
-        let (to, vars, text) = (erst.clone(), workdir.join(VARS), told.clone());
-        let own_vars = off_thread({
-            let vars = vars.clone();
-            move || {
-                own_files(records.as_deref(), to.as_deref(), &directives, &text)?;
-                variables.map(|from| OwnVars::copied(&from, &vars)).transpose()
-            }
-        });
-        let own_vars = own_vars.await?;
+        let vars = workdir.join(VARS);
+        let making = OwnStores::of(machine, start, workdir);
+        let text = told.clone();
+        let (stores, own_ram) = off_thread(move || {
+            std::fs::write(&text, directives).map_err(GuestError::io(&format!("write {}", text.display())))?;
+            making.make()
+        })
+        .await?;
         let tracer = tracing.map(|tracing| tracing.plugin);
         let read_only = machine.pstore.efi().is_some_and(|efi| efi.read_only);
         let flash = machine.firmware.as_ref().map(|Firmware { code, .. }| Flash { code, vars: &vars, read_only });
@@ -98,10 +103,11 @@ impl Guest {
         let restored = matches!(start, Start::Restore(_));
         let memory = tracing.map(|tracing| TracerMemory::new(tracing, restored)).transpose()?;
         match start {
-            Start::Boot { of: Booted { kernel, initramfs, append, .. }, ram, .. } => {
-                let files = own.with(kernel, initramfs, ram);
+            Start::Boot { of: Booted { kernel, initramfs, append, rtc, .. }, ram } => {
+                let ram = own_ram.as_deref().map_or(ram, Ram::CopyOnWrite);
+                let files = Files { rtc, ..own.with(kernel, initramfs, ram) };
                 let mut guest = Self::launch(machine, &files, append, None, workdir, watch, memory).await?;
-                guest.set_vars(own_vars);
+                guest.set_stores(stores);
                 guest.run().await?;
                 Ok(guest)
             }
@@ -116,7 +122,7 @@ impl Guest {
                 let mut guest =
                     Self::launch(machine, &files, &template.append, Some(opened.into()), workdir, watch, memory)
                         .await?;
-                guest.set_vars(own_vars);
+                guest.set_stores(stores);
                 guest.restore(template, &template.address(machine, fd)).await?;
                 Ok(guest)
             }
@@ -124,14 +130,13 @@ impl Guest {
     }
 }
 
-/// Writes a guest's own files: its record store, if it has one, a copy of `records` if there are any, and its directives.
-fn own_files(records: Option<&Path>, erst: Option<&Path>, directives: &[u8], told: &Path) -> Result<(), GuestError> {
-    match (records, erst) {
-        (Some(records), Some(erst)) => copy(records, erst)?,
-        (None, Some(erst)) => create(erst, ERST_BYTES)?,
-        (_, None) => {}
-    }
-    std::fs::write(told, directives).map_err(GuestError::io(&format!("write {}", told.display())))
+/// What a guest's own stores are, and hold when it begins.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnStores {
+    /// Its flash with EFI variables, if it has any.
+    pub vars: Option<OwnVars>,
+    /// What else its pstore finds.
+    pub before: StoredBefore,
 }
 
 /// A guest's own flash with EFI variables.
@@ -143,14 +148,120 @@ pub(super) struct OwnVars {
     pub since: usize,
 }
 
+/// What a guest's own stores are made of.
+#[derive(Debug)]
+struct MakeStores {
+    machine: Machine,
+    workdir: PathBuf,
+    erst: Option<PathBuf>,
+    vars: Option<PathBuf>,
+    zones: Option<PathBuf>,
+    /// The file with its RAM, if there is one.
+    ram: Option<PathBuf>,
+    /// Whether it boots, so that what its RAM is to hold has to be put there.
+    boots: bool,
+}
+
+impl OwnStores {
+    fn of(machine: &Machine, start: Start<'_>, workdir: &Path) -> MakeStores {
+        let owned = |path: Option<&Path>| path.map(Path::to_owned);
+        let (machine, workdir) = (machine.clone(), workdir.to_owned());
+        match start {
+            Start::Boot { of, ram } => {
+                let (ram, boots) = match ram {
+                    Ram::Private => (None, true),
+                    Ram::Shared(path) => (Some(path), true),
+                    // Whoever has made it has put there what is to be there.
+                    Ram::CopyOnWrite(path) => (Some(path), false),
+                };
+                let (erst, vars, zones) = (owned(of.erst), owned(of.vars), owned(of.zones));
+                MakeStores { machine, workdir, erst, vars, zones, ram: owned(ram), boots }
+            }
+            Start::Restore(template) => MakeStores {
+                erst: template.erst(),
+                vars: template.vars(),
+                zones: None,
+                ram: Some(template.ram()),
+                boots: false,
+                machine,
+                workdir,
+            },
+        }
+    }
+}
+
+impl MakeStores {
+    /// Writes the files. Returns a file for its RAM too, if it boots with something in RAM of its own.
+    fn make(self) -> Result<(OwnStores, Option<PathBuf>), GuestError> {
+        let Self { machine, workdir, erst, vars, .. } = &self;
+        let own_erst = machine.arch.spec().machine.erst.then(|| workdir.join(ERST));
+        let store = machine.pstore.erst();
+        match (erst, &own_erst) {
+            (_, None) => {}
+            (Some(records), Some(own)) => copy(records, own)?,
+            // QEMU makes an empty store of it.
+            (None, Some(own)) if store.before() == 0 => create(own, store.bytes())?,
+            (None, Some(own)) => write(own, &past::records(&store))?,
+        }
+        let vars = vars.as_ref().map(|from| OwnVars::copied(from, &workdir.join(VARS))).transpose()?;
+        if !machine.has_past {
+            return Ok((OwnStores { vars, before: StoredBefore::default() }, None));
+        }
+        let file = own_erst.as_deref().map(read).transpose()?.unwrap_or_default();
+        let slots = erst::decode(&file).map(|store| store.slots).unwrap_or_default();
+        let records = slots.iter().filter_map(|slot| slot.id).collect();
+        let (zones, own_ram) = self.zones()?;
+        Ok((OwnStores { vars, before: StoredBefore { records, zones } }, own_ram))
+    }
+
+    /// What the zones of ramoops hold, put there if need be.
+    fn zones(&self) -> Result<(Vec<u8>, Option<PathBuf>), GuestError> {
+        let Backend::Ramoops(sizes) = &self.machine.pstore else { return Ok((Vec::new(), None)) };
+        let bytes = usize::try_from(sizes.bytes()).unwrap_or(usize::MAX);
+        match (&self.ram, self.boots) {
+            (Some(ram), false) => {
+                let mut zones = vec![0; bytes];
+                let read = File::open(ram).and_then(|ram| ram.read_exact_at(&mut zones, RAMOOPS_ADDRESS));
+                read.map_err(GuestError::io(&format!("read the memory of ramoops in {}", ram.display())))?;
+                Ok((zones, None))
+            }
+            (ram, _) => {
+                let zones = match &self.zones {
+                    Some(zones) => read(zones)?,
+                    None => past::zones(sizes),
+                };
+                let path = ram.clone().unwrap_or_else(|| self.workdir.join(OWN_RAM));
+                if ram.is_none() {
+                    create(&path, u64::from(self.machine.memory_mib) << 20)?;
+                }
+                let written =
+                    File::options().write(true).open(&path).and_then(|ram| ram.write_all_at(&zones, RAMOOPS_ADDRESS));
+                written.map_err(GuestError::io(&format!("fill the memory of ramoops in {}", path.display())))?;
+                Ok((zones, ram.is_none().then_some(path)))
+            }
+        }
+    }
+}
+
+/// The RAM of a guest that boots with something in it.
+const OWN_RAM: &str = "own-ram";
+
 impl OwnVars {
     fn copied(from: &Path, to: &Path) -> Result<Self, GuestError> {
-        let reading = || format!("read the EFI variables in {}", from.display());
-        let image = std::fs::read(from).map_err(GuestError::io(&reading()))?;
-        let store = efi_store::decode(&image).map_err(|why| GuestError::io(&reading())(io::Error::other(why)))?.store;
-        std::fs::write(to, &image).map_err(GuestError::io(&format!("write {}", to.display())))?;
+        let image = read(from)?;
+        let during = format!("read the EFI variables in {}", from.display());
+        let store = efi_store::decode(&image).map_err(|why| GuestError::io(&during)(io::Error::other(why)))?.store;
+        write(to, &image)?;
         Ok(Self { bytes: image.len() as u64, since: store.end() })
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, GuestError> {
+    std::fs::read(path).map_err(GuestError::io(&format!("read {}", path.display())))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), GuestError> {
+    std::fs::write(path, bytes).map_err(GuestError::io(&format!("write {}", path.display())))
 }
 
 /// What every guest has of its own.
@@ -166,7 +277,7 @@ struct OwnFiles<'a> {
 impl<'a> OwnFiles<'a> {
     fn with(&self, kernel: &'a Path, initramfs: &'a Path, ram: Ram<'a>) -> Files<'a> {
         let Self { erst, flash, directives, tracer, boot, turn } = *self;
-        Files { kernel, initramfs, erst, flash, directives, ram, state: None, tracer, boot, turn }
+        Files { kernel, initramfs, erst, flash, directives, ram, rtc: None, state: None, tracer, boot, turn }
     }
 }
 
@@ -256,7 +367,7 @@ impl Template {
         let _lock = lock(staged.path()).ok();
         let ram = staged.path().join(RAM);
         create(&ram, u64::from(machine.memory_mib) << 20).map_err(TemplateError::Boot)?;
-        let start = Start::Boot { of, ram: Ram::Shared(&ram), erst: None };
+        let start = Start::Boot { of, ram: Ram::Shared(&ram) };
         let given = Given { boot: Some(boot), ..Given::default() };
         let mut guest =
             Guest::start(machine, start, given, staged.path(), None, tracing).await.map_err(TemplateError::Boot)?;

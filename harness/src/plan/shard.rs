@@ -41,12 +41,22 @@ pub enum ShardChoice {
 /// What gives several tasks the same command, and each its number in the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArrayJob {
+    /// Whoever knows best: the harness's own variables, which count above all others.
+    Harness,
     /// `sbatch --array`
     Slurm,
     /// A Job with `completionMode: Indexed`.
     Kubernetes,
     /// A job with `parallel`.
     GitLab,
+    /// A job with `parallelism`.
+    CircleCi,
+    /// A step with `parallelism`.
+    Buildkite,
+    /// A child of an array job of AWS Batch.
+    AwsBatch,
+    /// A job of GNU parallel.
+    Parallel,
 }
 
 /// No shard can be made of this.
@@ -186,14 +196,23 @@ impl ShardChoice {
         let mut jobs = ArrayJob::ALL.into_iter().filter(|job| environment(job.variable()).is_some());
         match (jobs.next(), jobs.next()) {
             (None, _) => Err(ShardError::NoArrayJob),
-            (Some(job), None) => job.shard(total, environment),
+            (Some(job @ ArrayJob::Harness), _) | (Some(job), None) => job.shard(total, environment),
             (Some(one), Some(other)) => Err(ShardError::Ambiguous([one, other])),
         }
     }
 }
 
 impl ArrayJob {
-    const ALL: [Self; 3] = [Self::Slurm, Self::Kubernetes, Self::GitLab];
+    const ALL: [Self; 8] = [
+        Self::Harness,
+        Self::Slurm,
+        Self::Kubernetes,
+        Self::GitLab,
+        Self::CircleCi,
+        Self::Buildkite,
+        Self::AwsBatch,
+        Self::Parallel,
+    ];
 
     /// The one that this process is a task of, by the variables that `environment` looks up.
     pub fn detect(environment: impl Fn(&str) -> Option<String>) -> Option<Self> {
@@ -204,9 +223,14 @@ impl ArrayJob {
     /// there is more than one.
     pub const fn variable(self) -> &'static str {
         match self {
+            Self::Harness => "HARNESS_SHARD_INDEX",
             Self::Slurm => "SLURM_ARRAY_TASK_ID",
             Self::Kubernetes => "JOB_COMPLETION_INDEX",
             Self::GitLab => "CI_NODE_INDEX",
+            Self::CircleCi => "CIRCLE_NODE_INDEX",
+            Self::Buildkite => "BUILDKITE_PARALLEL_JOB",
+            Self::AwsBatch => "AWS_BATCH_JOB_ARRAY_INDEX",
+            Self::Parallel => "PARALLEL_SEQ",
         }
     }
 
@@ -221,8 +245,12 @@ impl ArrayJob {
             Self::Slurm => {
                 (number("SLURM_ARRAY_TASK_MIN")?, number("SLURM_ARRAY_TASK_STEP")?, Some("SLURM_ARRAY_TASK_COUNT"))
             }
-            Self::Kubernetes => (0, 1, None),
+            Self::Harness => (1, 1, Some("HARNESS_SHARD_TOTAL")),
+            Self::Kubernetes | Self::AwsBatch => (0, 1, None),
             Self::GitLab => (1, 1, Some("CI_NODE_TOTAL")),
+            Self::CircleCi => (0, 1, Some("CIRCLE_NODE_TOTAL")),
+            Self::Buildkite => (0, 1, Some("BUILDKITE_PARALLEL_JOB_COUNT")),
+            Self::Parallel => (1, 1, None),
         };
         let of = match (tells, total) {
             (None, None) => return Err(ShardError::NoTotal(self)),
@@ -250,9 +278,14 @@ impl ArrayJob {
 impl fmt::Display for ArrayJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Harness => "job of several shards",
             Self::Slurm => "Slurm array job",
             Self::Kubernetes => "Kubernetes indexed job",
             Self::GitLab => "GitLab parallel job",
+            Self::CircleCi => "CircleCI parallel job",
+            Self::Buildkite => "Buildkite parallel step",
+            Self::AwsBatch => "AWS Batch array job",
+            Self::Parallel => "job of GNU parallel",
         })
     }
 }

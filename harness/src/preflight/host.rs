@@ -76,7 +76,7 @@ pub struct Host {
 pub struct Patience {
     /// For a tool to answer.
     pub tool: Duration,
-    /// For the probe guest's first sign of life.
+    /// For the probe guest's first sign of life: QEMU's own start, which a machine that is itself emulated makes long.
     pub start: Duration,
     /// From one sign to the next, and to its end, under KVM: a KVM that takes longer is of no use.
     pub kvm: Duration,
@@ -97,7 +97,7 @@ impl Host {
             landlock: landlock_abi().map_err(|error| error.to_string()),
             patience: Patience {
                 tool: Duration::from_secs(20),
-                start: Duration::from_secs(10),
+                start: Duration::from_secs(60),
                 kvm: Duration::from_secs(2),
                 kvm_least: Duration::from_millis(500),
                 tcg: Duration::from_secs(20),

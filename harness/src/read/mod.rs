@@ -302,7 +302,7 @@ fn io<T>(read: io::Result<T>) -> Result<T, String> {
 
 fn erst(image: &[u8]) -> Found {
     let mut found = Found::default();
-    found.add(pstore::from_erst_file(image));
+    found.add(pstore::from_erst_file(image, &[]));
     found
 }
 
@@ -340,7 +340,7 @@ fn zones(mut memory: Vec<u8>, options: &Options) -> Result<Found, String> {
         // The one of ftrace lies between the console's and pmsg's.
         let at = bytes(zones.record) * bytes(zones.records) + bytes(zones.console);
         memory.drain(at..at + bytes(sizes.ftrace));
-        ramoops::decode(&memory, &zones)
+        ramoops::decode(&memory, &zones, &[])
     } else {
         let (zones, reading) = ramoops::find(&memory, bytes(options.ecc)).ok_or("there is no zone of ramoops in it")?;
         let with = |role: Role| zones.iter().filter(|zone| zone.role == role).count();
@@ -403,7 +403,7 @@ impl ZoneSizes {
         let memory = u32::try_from(memory).ok()?;
         let for_dumps = memory.checked_sub(self.console)?.checked_sub(self.ftrace)?.checked_sub(self.pmsg)?;
         let records = for_dumps.checked_div(self.record)?;
-        Some(Ramoops { record: self.record, records, console: self.console, pmsg: self.pmsg, ecc })
+        Some(Ramoops { record: self.record, records, console: self.console, pmsg: self.pmsg, ecc, used: 0 })
     }
 }
 

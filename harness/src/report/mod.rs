@@ -35,6 +35,7 @@ mod markdown;
 mod orders;
 mod page;
 mod repeat;
+mod show;
 mod summary;
 mod templates;
 #[cfg(test)]
@@ -58,8 +59,9 @@ pub use ktap::ktap;
 pub use mail::{Mail, mail};
 pub use markdown::{MARKDOWN_BYTES, run_markdown, within};
 pub use orders::{ranking_csv, ranking_text};
-pub use page::{Artifacts, PageError, RunPage, Samples, anchor, run_page};
+pub use page::{Artifacts, PageError, RunPage, Samples, anchor, run_page, trial_page};
 pub use repeat::{Repeat, run_again};
+pub use show::{ShownTrial, shown_trial};
 pub use summary::{summary_table, variant_table};
 pub use trial::trial_text;
 

@@ -2,15 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::run_id::{is_run_id, run_id};
+use super::run_id::{began, is_run_id, run_id};
 use super::timeline::read_timeline;
+use super::trials::lock;
 use super::{Error, Finished, RunInfo, SCHEMA_VERSION, Summary, SummaryBuilder, TrialLog, Trials, atomic};
 use crate::model::TrialRecord;
 use crate::model::artifacts::{CONSOLE, TIMELINE};
@@ -138,6 +139,50 @@ impl Run {
         TrialLog::reopen(self.trials_path())
     }
 
+    /// When it began, by its name.
+    pub fn began(&self) -> Option<SystemTime> {
+        began(&self.id)
+    }
+
+    /// What its files take on the disk, in bytes, as far as they can be looked at; what another run shares with it is counted too.
+    pub fn bytes(&self) -> u64 {
+        bytes_below(&self.folder)
+    }
+
+    /// [`Error::Locked`] if somebody writes to it.
+    pub fn is_idle(&self) -> Result<(), Error> {
+        self.lock().map(drop)
+    }
+
+    /// Removes it with all that it has. [`Error::Locked`] if somebody writes to it: then it is left as it is.
+    pub fn remove(&self) -> Result<(), Error> {
+        // Held until it is gone, so that nobody goes on with it meanwhile.
+        let _lock = self.lock()?;
+        // Under another name first: if this is cut short, no half of a run is left.
+        let parent = self.folder.parent().unwrap_or(&self.folder);
+        let hidden = parent.join(format!(".pruned-{}", self.id));
+        fs::rename(&self.folder, &hidden).map_err(Error::io("remove", &self.folder))?;
+        fs::remove_dir_all(&hidden).map_err(Error::io("remove", &hidden))?;
+        let latest = parent.join(LATEST);
+        if !latest.exists() {
+            let _ = fs::remove_file(&latest);
+            if let Some(run) = list(parent)?.pop() {
+                point_latest(parent, run.id()).map_err(Error::io("point to the latest run in", parent))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of its trials, locked; none of a summary that is kept alone.
+    fn lock(&self) -> Result<Option<File>, Error> {
+        let path = self.trials_path();
+        match File::open(&path) {
+            Ok(file) => lock(&path, file.try_lock()).map(|()| Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open", &path)(error)),
+        }
+    }
+
     /// Whether its trials are kept, and not a summary alone.
     pub fn has_trials(&self) -> bool {
         self.trials_path().is_file()
@@ -237,18 +282,22 @@ impl Run {
         read_timeline(&self.artifacts(trial))
     }
 
-    /// A trial's record and its timeline; an error if there is none.
-    pub fn traced(&self, trial: u64) -> Result<(TrialRecord, Timeline), Error> {
-        let run = || self.id().to_owned();
+    /// A trial's record; an error if there is none.
+    pub fn trial(&self, trial: u64) -> Result<TrialRecord, Error> {
         let mut found = None;
         for record in self.trials()? {
             // Of several attempts the last one counts, and it is its artifacts that are there.
             found = Some(record?).filter(|record| record.index == trial).or(found);
         }
-        let trials = || self.trials_path();
-        let record = found.ok_or_else(|| Error::NoTrial { run: run(), trial, trials: trials() })?;
+        found.ok_or_else(|| Error::NoTrial { run: self.id().to_owned(), trial, trials: self.trials_path() })
+    }
+
+    /// A trial's record and its timeline; an error if there is none.
+    pub fn traced(&self, trial: u64) -> Result<(TrialRecord, Timeline), Error> {
+        let record = self.trial(trial)?;
         let path = || self.artifacts(trial).join(TIMELINE);
-        let timeline = self.timeline(trial)?.ok_or_else(|| Error::NoTimeline { run: run(), trial, path: path() })?;
+        let no_timeline = || Error::NoTimeline { run: self.id().to_owned(), trial, path: path() };
+        let timeline = self.timeline(trial)?.ok_or_else(no_timeline)?;
         Ok((record, timeline))
     }
 
@@ -305,6 +354,17 @@ fn point_latest(results: &Path, id: &str) -> io::Result<()> {
     fs::rename(&new, results.join(LATEST)).inspect_err(|_| {
         let _ = fs::remove_file(&new);
     })
+}
+
+/// What the files below a folder take on the disk, in bytes.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => bytes_below(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
 }
 
 /// The last bytes of a file, at most `limit`.

@@ -2,11 +2,17 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// `YYYYMMDD-HHMMSS-<4 hex>`, UTC, so that names sort by time.
 pub(super) fn run_id(began: SystemTime, salt: u16) -> String {
     format!("{}-{salt:04x}", DateTime::<Utc>::from(began).format("%Y%m%d-%H%M%S"))
+}
+
+/// When the run of this name began; none if it tells no time that there is.
+pub(super) fn began(id: &str) -> Option<SystemTime> {
+    let (time, _) = id.rsplit_once('-')?;
+    Some(NaiveDateTime::parse_from_str(time, "%Y%m%d-%H%M%S").ok()?.and_utc().into())
 }
 
 /// Whether the text has the form of a run's name.

@@ -128,7 +128,7 @@ impl<C, T> Actor<C, T> {
     pub fn function(&self, pstore: Backend) -> Option<&str> {
         match (&self.action, &self.context) {
             (Action::Fail { .. }, Context::BackendWrite) => Some(match pstore {
-                Backend::Erst => "erst_writer",
+                Backend::Erst(_) => "erst_writer",
                 Backend::Ramoops(_) => "ramoops_pstore_write",
                 Backend::Efi(_) => "efi_pstore_write",
             }),
@@ -225,7 +225,7 @@ impl Context {
             Self::Idle => Some("tick_nohz_idle_enter"),
             Self::Dumper => Some("pstore_dump"),
             Self::BackendWrite => match pstore {
-                Backend::Erst => Some("erst_write"),
+                Backend::Erst(_) => Some("erst_write"),
                 Backend::Ramoops(_) => Some("persistent_ram_zap"),
                 Backend::Efi(_) => Some("efi_pstore_write"),
             },

@@ -154,6 +154,12 @@ pub(super) struct GuestFile {
     pub consoles: Vec<At<FurtherConsole>>,
     /// What its pstore writes to. Default: erst.
     pub pstore: Option<At<PstoreFile>>,
+    /// Which boot the trial's is: before it the same kernel boots, and panics, so many times less one. Default: 1.
+    #[schemars(range(min = 1, max = 4))]
+    pub boots: Option<At<u32>>,
+    /// By how much the clock is set between two boots: `+1h`, `-30d`. Default: +1h.
+    #[schemars(with = "Option<schema::ClockChange>")]
+    pub clock: Option<At<String>>,
     /// Whether a crash kernel is loaded: `none`, `loaded`, or how much memory is reserved for it (`crashkernel=`).
     /// Default: none. `loaded` reserves 32MiB. Or how it is loaded, in several words.
     pub kdump: Option<At<KdumpFile>>,
@@ -274,8 +280,10 @@ pub(super) enum PstoreFile {
 /// A back end of pstore's, with what is said of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(rename = "Pstore", extend("oneOf" = schema::one_of(&["ramoops", "efi"])))]
+#[schemars(rename = "Pstore", extend("oneOf" = schema::one_of(&["erst", "ramoops", "efi"])))]
 pub(super) struct PstoreGivenFile {
+    /// The record store of the firmware.
+    pub erst: Option<ErstFile>,
     /// A part of memory that a reset leaves alone.
     pub ramoops: Option<RamoopsFile>,
     /// Variables of EFI firmware, which keeps them in flash.
@@ -321,6 +329,25 @@ impl<'de> Deserialize<'de> for PstoreFile {
     }
 }
 
+/// The record store of the firmware.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(rename = "Erst")]
+pub(super) struct ErstFile {
+    /// How many records it has room for; a dump takes one for each 8KiB of compressed text. Default: 63.
+    #[schemars(range(min = 1, max = 1000))]
+    pub records: Option<At<u32>>,
+    /// How many records of earlier boots are in it that pstore wrote. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub used: Option<At<u32>>,
+    /// How many are in it that cannot be read. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub damaged: Option<At<u32>>,
+    /// How many are in it that somebody else than pstore wrote. Default: 0.
+    #[schemars(range(max = 1000))]
+    pub foreign: Option<At<u32>>,
+}
+
 /// The store in which firmware keeps EFI variables.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -347,6 +374,9 @@ pub(super) struct EfiFile {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Ramoops")]
 pub(super) struct RamoopsFile {
+    /// How many of the zones for dumps hold one of an earlier boot, which must be without ECC. Default: 0.
+    #[schemars(range(max = 8))]
+    pub used: Option<At<u32>>,
     /// The size of the zone for one dump. Default: 64KiB.
     #[schemars(with = "Option<schema::ZoneSize>")]
     pub record: Option<At<String>>,

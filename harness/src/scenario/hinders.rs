@@ -69,16 +69,16 @@ mod tests {
         let fail = |failing, part| Action::Fail { failing, part, times: None };
         let ramoops = Backend::Ramoops(Ramoops::default());
         for (action, context, pstore, said) in [
-            (Action::Hold { lock: Lock::Erst, stay }, Context::IrqsOff, Backend::Erst, Some("held erst_lock")),
-            (Action::Hold { lock: Lock::Console, stay }, Context::Thread, Backend::Erst, None),
-            (Action::Spin { stay }, Context::Dumper, Backend::Erst, Some("was kept in pstore_dump()")),
-            (Action::Spin { stay }, Context::Thread, Backend::Erst, None),
+            (Action::Hold { lock: Lock::Erst, stay }, Context::IrqsOff, Backend::default(), Some("held erst_lock")),
+            (Action::Hold { lock: Lock::Console, stay }, Context::Thread, Backend::default(), None),
+            (Action::Spin { stay }, Context::Dumper, Backend::default(), Some("was kept in pstore_dump()")),
+            (Action::Spin { stay }, Context::Thread, Backend::default(), None),
             (Action::Harvest { stay }, Context::Thread, ramoops, Some("read and erased pstore's records")),
-            (Action::Panic, Context::Thread, Backend::Erst, None),
+            (Action::Panic, Context::Thread, Backend::default(), None),
             (
                 fail(Failing::Error(-28), Some(2)),
                 Context::BackendWrite,
-                Backend::Erst,
+                Backend::default(),
                 Some("had erst_writer() return -28 (ENOSPC) for part 2"),
             ),
             (
@@ -90,7 +90,7 @@ mod tests {
             (
                 fail(Failing::Torn, None),
                 Context::Function("f".to_owned()),
-                Backend::Erst,
+                Backend::default(),
                 Some("had f() write half of a record"),
             ),
         ] {

@@ -69,6 +69,8 @@ pub struct Guest {
     pub command_line: Vec<String>,
     /// What its pstore writes to.
     pub pstore: Backend,
+    /// The boots of the same kernel before, if it has any.
+    pub earlier: Option<EarlierBoots>,
     /// The consoles that its kernel has beside `ttyS0`.
     pub consoles: FurtherConsoles,
     /// How much memory is reserved for a crash kernel, in MiB, if one is loaded.
@@ -77,6 +79,26 @@ pub struct Guest {
     pub crash_boot: CrashBoot,
     /// A program of the user's that lies in it.
     pub program: Option<Program>,
+}
+
+/// Boots of a guest before the trial's, each of which ends by a panic, and whose pstore the next one finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EarlierBoots {
+    /// How many.
+    pub number: u32,
+    /// By how many seconds the guest's clock is set forward from one to the next, back if it is negative.
+    pub clock_s: i64,
+}
+
+impl EarlierBoots {
+    /// When the first of them begins, in Unix seconds: 2026-01-01.
+    const FIRST: i64 = 1_767_225_600;
+
+    /// What the clock says at the beginning of boot number `boot`, from 0 on: `2026-01-01T00:00:00`.
+    pub fn clock(self, boot: u32) -> String {
+        let at = chrono::DateTime::from_timestamp(Self::FIRST + i64::from(boot) * self.clock_s, 0);
+        at.unwrap_or_default().format("%Y-%m-%dT%H:%M:%S").to_string()
+    }
 }
 
 /// How a crash kernel is booted.

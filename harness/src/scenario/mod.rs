@@ -45,7 +45,7 @@ pub(crate) use self::draw::{as_double, of_many, stream};
 pub use self::filter::PointFilter;
 pub use self::guest_text::Firing;
 pub use self::hinders::background as background_hinders;
-pub use self::instance::{CrashBoot, Guest, Instance, Knob, Needs, online};
+pub use self::instance::{CrashBoot, EarlierBoots, Guest, Instance, Knob, Needs, online};
 pub(crate) use self::instance::{Planned, at_point};
 pub(crate) use self::scalar::{Scalar, Where};
 pub(crate) use self::schema::{KernelName as KernelNameSchema, Name as NameSchema, Where as WhereSchema};

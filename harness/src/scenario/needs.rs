@@ -36,7 +36,7 @@ pub(super) fn needs<C, T>(
         add(&mut needs.config, option);
     }
     match &guest.pstore {
-        Backend::Erst => {}
+        Backend::Erst(_) => {}
         Backend::Ramoops(_) => add(&mut needs.config, "CONFIG_PSTORE_RAM"),
         Backend::Efi(efi) => {
             add(&mut needs.config, "CONFIG_EFI_STUB");

@@ -1,8 +1,8 @@
 //! The back end of a guest's pstore, from what is written of it.
 
-use super::file::{EfiFile, PstoreFile, PstoreGivenFile, RamoopsFile};
+use super::file::{EfiFile, ErstFile, PstoreFile, PstoreGivenFile, RamoopsFile};
 use super::units;
-use crate::model::pstore::{Backend, Efi, Ramoops};
+use crate::model::pstore::{Backend, Efi, Erst, Ramoops};
 use crate::yaml::{At, InputError, Source, UnknownName, visible};
 
 /// A page at least; what fits into one line of the agent's, inflated, at most.
@@ -26,15 +26,42 @@ pub(super) fn backend(source: &Source, file: &At<PstoreFile>) -> Result<Backend,
         PstoreFile::Named(name) => Backend::named(name)
             .ok_or_else(|| source.unknown(file.mark, &UnknownName::new("back end", visible(name), Backend::NAMES))),
         PstoreFile::Given(given) => match &**given {
-            PstoreGivenFile { ramoops: Some(zones), efi: None } => ramoops(source, zones).map(Backend::Ramoops),
-            PstoreGivenFile { ramoops: None, efi: Some(store) } => efi(source, store).map(Backend::Efi),
+            PstoreGivenFile { erst: Some(store), ramoops: None, efi: None } => erst(source, store).map(Backend::Erst),
+            PstoreGivenFile { erst: None, ramoops: Some(zones), efi: None } => {
+                ramoops(source, zones).map(Backend::Ramoops)
+            }
+            PstoreGivenFile { erst: None, ramoops: None, efi: Some(store) } => efi(source, store).map(Backend::Efi),
             _ => Err(source.error(file.mark, "a guest's pstore has one back end", None)),
         },
     }
 }
 
+fn erst(source: &Source, file: &ErstFile) -> Result<Erst, InputError> {
+    let ErstFile { records, used, damaged, foreign } = file;
+    let mut erst = Erst::default();
+    if let Some(At { value, mark }) = records {
+        erst.records = *value;
+        if !(1..=Erst::MOST_RECORDS).contains(value) {
+            let what = format!("a record store has room for 1 to {} records", Erst::MOST_RECORDS);
+            return Err(source.error(*mark, what, None));
+        }
+    }
+    for (written, into) in [(used, &mut erst.used), (damaged, &mut erst.damaged), (foreign, &mut erst.foreign)] {
+        *into = written.as_ref().map_or(0, |written| written.value);
+    }
+    // The last that is said makes it too many.
+    let last = [foreign, damaged, used].into_iter().flatten().find(|written| written.value > 0);
+    if let Some(At { mark, .. }) = last
+        && erst.before() > erst.records
+    {
+        let what = format!("{} records of earlier boots are too many for a store of {}", erst.before(), erst.records);
+        return Err(source.error(*mark, what, None));
+    }
+    Ok(erst)
+}
+
 fn ramoops(source: &Source, file: &RamoopsFile) -> Result<Ramoops, InputError> {
-    let RamoopsFile { record, records, console, pmsg, ecc } = file;
+    let RamoopsFile { used, record, records, console, pmsg, ecc } = file;
     let mut zones = Ramoops::default();
     let size = |written: &At<String>| zone(source, written);
     if let Some(written) = record {
@@ -61,6 +88,16 @@ fn ramoops(source: &Source, file: &RamoopsFile) -> Result<Ramoops, InputError> {
         if *value == 1 || *value > 64 {
             let hint = (*value == 1).then(|| "`ramoops.ecc=1` means 16 to the kernel: write 16".to_owned());
             return Err(source.error(*mark, "a block has 0 or 2 to 64 parity bytes", hint));
+        }
+    }
+    if let Some(At { value, mark }) = used {
+        zones.used = *value;
+        if *value > zones.records {
+            let what = format!("{value} dumps of earlier boots are too many for {} zones", zones.records);
+            return Err(source.error(*mark, what, None));
+        }
+        if *value > 0 && zones.ecc > 0 {
+            return Err(source.error(*mark, "zones with parity cannot be filled beforehand", None));
         }
     }
     Ok(zones)

@@ -11,15 +11,15 @@ use super::file::actor::{ActorFile, CpuFile, Hold, Nmi, Stay};
 use super::file::ends::EndsByFile;
 use super::file::meet::{Alone, Apart, EntersDuring, MeetFile};
 use super::file::{
-    BackgroundFile, ExpectFile, File, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, SplatsFile, Sysctl,
-    WaitFile,
+    BackgroundFile, ExpectFile, File, GuestFile, KdumpFile, KdumpGivenFile, KnobFile, ModuleParameter, SplatsFile,
+    Sysctl, WaitFile,
 };
 use super::instance::{self, Planned};
 use super::scalar::Scalar;
 use super::sweep::{self, Choice, Swept};
 use super::{
-    CRASHKERNEL_MIB, CrashBoot, EfivarsLoad, Guest, Instance, Knob, Parameter, PointFilter, Program, Scenario,
-    Workload, acting, check, ends, needs, order, pstore, rules, units, workload,
+    CRASHKERNEL_MIB, CrashBoot, EarlierBoots, EfivarsLoad, Guest, Instance, Knob, Parameter, PointFilter, Program,
+    Scenario, Workload, acting, check, ends, needs, order, pstore, rules, units, workload,
 };
 use crate::model::consoles::FurtherConsole;
 use crate::model::ends::Ends;
@@ -135,7 +135,8 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
         online: DEFAULT_CPUS,
         memory_mib: DEFAULT_MIB,
         command_line: Vec::new(),
-        pstore: Backend::Erst,
+        pstore: Backend::default(),
+        earlier: earlier_boots(source, &file.guest)?,
         consoles: check::consoles(source, &file.guest.consoles)?,
         crashkernel_mib: None,
         crash_boot: CrashBoot::default(),
@@ -191,6 +192,24 @@ fn guest(source: &Source, file: &File, change: GuestChange) -> Result<Guest, Inp
     }
     let online = instance::online(cpus, &guest.command_line);
     Ok(Guest { cpus, online, pstore: backend, ..guest })
+}
+
+/// The boots before the trial's.
+fn earlier_boots(source: &Source, file: &GuestFile) -> Result<Option<EarlierBoots>, InputError> {
+    let clock_s = match &file.clock {
+        Some(written) => fixed(source, written, units::clock_change)?,
+        None => 3600,
+    };
+    let number = match &file.boots {
+        Some(At { value: boots @ 1..=4, .. }) => boots - 1,
+        Some(At { mark, .. }) => return Err(source.error(*mark, "a trial's boot is the first to the fourth", None)),
+        None => 0,
+    };
+    if let (Some(At { mark, .. }), 0) = (&file.clock, number) {
+        let hint = "say which boot the trial's is: `boots: 2`".to_owned();
+        return Err(source.error(*mark, "the clock is set between two boots, and there is one", Some(hint)));
+    }
+    Ok((number > 0).then_some(EarlierBoots { number, clock_s }))
 }
 
 /// A quantity as it is written.

@@ -100,6 +100,8 @@ words! {
     CommandLineWord = json_schema!({ "type": "string", "pattern": "^[!-~]+$", "maxLength": 200 });
     /// A whole number and one of the units KiB, MiB.
     ZoneSize = json_schema!({ "type": "string", "pattern": "^[0-9]+(KiB|MiB)$" });
+    /// A sign, a whole number and one of the units s, min, h, d.
+    ClockChange = json_schema!({ "type": "string", "pattern": "^[+-][0-9]+(s|min|h|d)$" });
     /// A crash kernel: none, one in the memory that it takes, or in so much; or the parameter that says which.
     Kdump = json_schema!({ "type": "string", "pattern": "^(none|loaded|[0-9]+(MiB|GiB)|\\$[a-z0-9_]+)$" });
     /// A whole number and one of the units MiB, GiB.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::guest_text::Firing;
 use super::*;
 use crate::model::consoles::FurtherConsoles;
-use crate::model::pstore::{Backend, Efi, EfiStore, Ramoops};
+use crate::model::pstore::{Backend, Efi, EfiStore, Erst, Ramoops};
 use crate::model::{Channel, ChannelOutcome, Expectation, Precondition};
 use crate::yaml::InputError;
 
@@ -106,7 +106,8 @@ fn an_instance_has_everything_resolved() {
             online: 4,
             memory_mib: 256,
             command_line: Vec::new(),
-            pstore: Backend::Erst,
+            pstore: Backend::default(),
+            earlier: None,
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             crash_boot: CrashBoot::default(),
@@ -178,11 +179,14 @@ fn the_back_end_of_pstore() {
         let scenario = read("one", &text).unwrap();
         scenario.at(&Params::new()).unwrap().guest.pstore
     };
-    assert_eq!(backend("cpus: 1"), Backend::Erst);
-    assert_eq!(backend("pstore: erst"), Backend::Erst);
+    assert_eq!(backend("cpus: 1"), Backend::default());
+    assert_eq!(backend("pstore: erst"), Backend::default());
+    assert_eq!(backend("pstore: { erst: {} }"), Backend::default());
+    let erst = Erst { records: 8, used: 3, damaged: 1, foreign: 4 };
+    assert_eq!(backend("pstore: { erst: { records: 8, used: 3, damaged: 1, foreign: 4 } }"), Backend::Erst(erst));
     assert_eq!(backend("pstore: { ramoops: {} }"), Backend::Ramoops(Ramoops::default()));
     let all = "pstore: { ramoops: { record: 16KiB, records: 2, console: 0KiB, pmsg: 4KiB, ecc: 16 } }";
-    let zones = Ramoops { record: 16 << 10, records: 2, console: 0, pmsg: 4 << 10, ecc: 16 };
+    let zones = Ramoops { record: 16 << 10, records: 2, console: 0, pmsg: 4 << 10, ecc: 16, used: 0 };
     assert_eq!(backend(all), Backend::Ramoops(zones));
     assert_eq!(zones.bytes(), 36 << 10);
     assert_eq!(backend("pstore: ramoops"), Backend::Ramoops(Ramoops::default()));
@@ -191,8 +195,26 @@ fn the_back_end_of_pstore() {
     let efi = Efi { store: EfiStore::Small, used: 40 << 10, dumps: 2, record: 2 << 10, read_only: true };
     assert_eq!(backend(all), Backend::Efi(efi));
     assert!(Backend::Ramoops(Ramoops::default()).has_console());
-    assert!(!backend(all).has_console() && !Backend::Erst.has_console());
+    assert!(!backend(all).has_console() && !Backend::default().has_console());
     assert!(!Backend::Ramoops(Ramoops { console: 0, ..Ramoops::default() }).has_console());
+}
+
+#[test]
+fn boots_before_the_trials() {
+    let earlier = |guest: &str| {
+        let text = format!(
+            "name: one\ntitle: t\nwhy: w\nsource: s\nguest: {{ {guest} }}\nactors: [panic: {{ name: p, cpu: 0, at: 0ms }}]\nexpect: []\n"
+        );
+        read("one", &text).unwrap().at(&Params::new()).unwrap().guest.earlier
+    };
+    assert_eq!(earlier("boots: 1"), None);
+    assert_eq!(earlier("boots: 2"), Some(EarlierBoots { number: 1, clock_s: 3600 }));
+    let back = earlier("boots: 4, clock: -30d").unwrap();
+    assert_eq!(back, EarlierBoots { number: 3, clock_s: -30 * 86_400 });
+    assert_eq!(
+        [0, 1, 3].map(|boot| back.clock(boot)),
+        ["2026-01-01T00:00:00", "2025-12-02T00:00:00", "2025-10-03T00:00:00"]
+    );
 }
 
 #[test]
@@ -279,7 +301,8 @@ expect:
             online: 8,
             memory_mib: 1024,
             command_line: vec!["apic_extnmi=all".to_owned()],
-            pstore: Backend::Erst,
+            pstore: Backend::default(),
+            earlier: None,
             consoles: FurtherConsoles::new(),
             crashkernel_mib: None,
             crash_boot: CrashBoot::default(),

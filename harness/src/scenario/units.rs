@@ -54,6 +54,21 @@ pub(super) fn span(text: &str) -> Result<Span, BadQuantity> {
     }
 }
 
+/// `+1h`, `-30d`, in seconds: at most ten years.
+pub(super) fn clock_change(text: &str) -> Result<i64, BadQuantity> {
+    let hint = "a clock is set forward or back by a whole number and one of the units s, min, h, d: `+1h`, `-30d`";
+    let bad = |cause: String| BadQuantity { cause, hint: hint.to_owned() };
+    let shown = text.escape_debug();
+    let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(rest), _) => (1, rest),
+        (None, Some(rest)) => (-1, rest),
+        (None, None) => return Err(bad(format!("`{shown}` does not begin with `+` or `-`"))),
+    };
+    let seconds = quantity(rest, &[("s", 1), ("min", 60), ("h", 3600), ("d", 86_400)], hint)?;
+    let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds <= 3650 * 86_400);
+    seconds.map(|seconds| sign * seconds).ok_or_else(|| bad(format!("`{shown}` is more than ten years")))
+}
+
 /// `256MiB`, `1GiB`, in MiB.
 pub(super) fn mebibytes(text: &str) -> Result<u64, BadQuantity> {
     quantity(text, &[("MiB", 1), ("GiB", 1024)], "a size is a whole number and one of the units MiB, GiB: `256MiB`")

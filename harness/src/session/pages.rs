@@ -1,23 +1,15 @@
-//! Pages of runs: what they are made of is read here.
+//! Pages of runs.
 
+use super::reports::Recorded;
 use crate::failure::Failure;
 use crate::model::timeline::Timeline;
-use crate::report::{Artifacts, PageError, Reported, RunPage, Samples, TrialNotes, run_page};
-use crate::results::{self, Run, judge};
+use crate::report::{Artifacts, PageError, RunPage, run_page};
+use crate::results::{self, Run};
 
-/// A run as a page, of what is recorded of it.
-pub fn page_of(run: &Run) -> Result<String, Failure> {
-    let info = run.info()?;
-    let (summary, finished) = run.tally()?;
-    let judged = judge(&summary, &info.cells);
-    let mut samples = Samples::default();
-    let records = run.trials()?.inspect(|record| match record {
-        Ok(record) if finished.is_last(record) => samples.add(record),
-        _ => {}
-    });
-    let notes = TrialNotes::of(records, &finished)?;
-    let reported = Reported { info: &info, summary: &summary, notes: &notes, judged: &judged, known: None };
-    let page = RunPage { reported, samples: &samples, artifacts: run, finished: finished.len() };
+/// A run as a page.
+pub fn page_of(recorded: &Recorded) -> Result<String, Failure> {
+    let Recorded { run, samples, finished, .. } = recorded;
+    let page = RunPage { reported: recorded.reported(), samples, artifacts: run, finished: finished.len() };
     Ok(run_page(&page)?)
 }
 

@@ -148,13 +148,22 @@ impl QemuRig {
                 of_pairs.push(Arc::clone(guests));
                 continue;
             }
-            let Guest { cpus, memory_mib, pstore, crashkernel_mib, .. } = instance.guest;
+            let Guest { cpus, memory_mib, pstore, crashkernel_mib, earlier, .. } = instance.guest;
             let Guest { command_line, consoles, crash_boot, program, .. } = &instance.guest;
             let (pair, vars) = self.firmware(&instance.guest)?.unzip();
             let firmware = pair.map(Pair::firmware).transpose()?;
             let consoles = consoles.clone();
-            let machine =
-                Machine { cpus, memory_mib, pstore, firmware, consoles, crashkernel_mib, ..self.machine.clone() };
+            let has_past = pstore.has_past() || earlier.is_some();
+            let machine = Machine {
+                cpus,
+                memory_mib,
+                pstore,
+                firmware,
+                consoles,
+                crashkernel_mib,
+                has_past,
+                ..self.machine.clone()
+            };
             let options = GuestSourceOptions {
                 cache: self.project.cache(),
                 agent: &agent,
@@ -168,12 +177,18 @@ impl QemuRig {
                 program: program.as_ref().map(|program| program.path.as_path()),
                 vars: vars.as_deref(),
                 reader: reader.as_ref(),
+                earlier,
             };
             let guests = Arc::new(GuestSource::prepare(machine, kernel, options)?);
             if !self.options.cold {
                 preparation.add(&key.0, templates.clone(), |number| {
                     let guests = Arc::clone(&guests);
                     async move { Ok(guests.add_template(number).await?) }
+                });
+            } else if earlier.is_some() {
+                preparation.add(&key.0, 0..1, |_| {
+                    let guests = Arc::clone(&guests);
+                    async move { Ok(guests.boot_before().await?) }
                 });
             }
             guest_sources.insert(key, Arc::clone(&guests));
@@ -435,6 +450,7 @@ pub fn machine(report: &Report, accelerator: Accelerator, time: Time) -> Result<
         firmware: None,
         consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
+        has_past: false,
         loads_by_name: (qemu.version.major, qemu.version.minor) >= (8, 2),
     };
     Ok((machine, qemu.version.to_string()))

@@ -7,7 +7,7 @@ use crate::evidence::{console, place_console};
 use crate::failure::Failure;
 use crate::known::{KnownList, Recognised};
 use crate::model::TrialRecord;
-use crate::report::{Junit, JunitForm, KnownAs, Reported, TAIL_BYTES, TrialNotes, junit};
+use crate::report::{Junit, JunitForm, KnownAs, Reported, Samples, TAIL_BYTES, TrialNotes, junit};
 use crate::results::{self, CONSOLE, Finished, Judged, Run, RunInfo, Summary, judge};
 use crate::timeline::{View, timeline_picture};
 
@@ -75,6 +75,8 @@ pub struct Recorded {
     pub summary: Summary,
     /// What is told of its single trials.
     pub notes: TrialNotes,
+    /// The trials of which the order of steps is told.
+    pub samples: Samples,
     /// What of it was expected.
     pub judged: Vec<Judged>,
     /// What of its failures is known, if there is a list of them.
@@ -93,9 +95,14 @@ impl Recorded {
     fn read_as(run: Run, info: RunInfo, known: Option<KnownList>) -> Result<Self, Failure> {
         let (summary, finished) = run.tally()?;
         let judged = judge(&summary, &info.cells);
-        let notes = TrialNotes::of(run.trials()?, &finished)?;
+        let mut samples = Samples::default();
+        let trials = run.trials()?.inspect(|record| match record {
+            Ok(record) if finished.is_last(record) => samples.add(record),
+            _ => {}
+        });
+        let notes = TrialNotes::of(trials, &finished)?;
         let known = known.map(|list| Recognised { findings: list.judge(&info, &summary, &judged), list });
-        Ok(Self { run, info, summary, notes, judged, known, finished })
+        Ok(Self { run, info, summary, notes, samples, judged, known, finished })
     }
 
     /// As reports take it.

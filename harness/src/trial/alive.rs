@@ -11,7 +11,7 @@ use super::guest_source::{GuestSource, Origin, Restorable};
 use super::hung::Hung;
 use super::interleaving::Interleaving;
 use super::{Assignment, examine};
-use crate::guest::GuestError;
+use crate::guest::{Artifacts, GuestError};
 use crate::model::ends::Ends;
 use crate::model::{CellKey, Channel, ChannelOutcome, Params, Precondition, TrialOutcome};
 use crate::scenario::Knob;
@@ -63,6 +63,12 @@ pub(super) async fn check(guests: &GuestSource, template: &Arc<Restorable>) -> R
     }
     let restored = in_short(&restored) + &hung.map(|hung| hung.in_short()).unwrap_or_default();
     Err(NotAliveReason::Differs { restored, booted: in_short(&booted) })
+}
+
+/// Has a guest panic, and returns what it left.
+pub(super) async fn die(guests: &GuestSource, source: Origin<'_>) -> Result<Artifacts, GuestError> {
+    let crash = super::crash(guests, &source, &known_crash(guests.dumps.is_some()), None, None).await?;
+    Ok(crash.artifacts)
 }
 
 async fn outcome(guests: &GuestSource, source: Origin<'_>) -> Result<(TrialOutcome, Option<Hung>), GuestError> {

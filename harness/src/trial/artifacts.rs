@@ -10,11 +10,8 @@ use super::examine::Examined;
 use crate::evidence::vmcore::{Capture, Dump};
 use crate::evidence::{Evidence, console};
 use crate::guest::{EfiVars, PstoreFile, RamoopsMemory};
-use crate::model::artifacts::{CONSOLE, TIMELINE};
+use crate::model::artifacts::{CONSOLE, DIFFERENCE, TIMELINE, VMCORE};
 use crate::model::timeline::Timeline;
-
-/// The file with what was read of a dead kernel's memory.
-pub(super) const VMCORE: &str = "vmcore";
 
 /// Writes the files of `docs/results.md`, "artifacts", to `folder`. `found`: what the next boot found in pstore, if it
 /// was asked.
@@ -69,7 +66,7 @@ pub fn keep(folder: &Path, examined: &Examined, found: Option<&[PstoreFile]>) ->
         std::fs::write(folder.join("workload.txt"), console::decode(&artifacts.workload.output).text)?;
     }
     if let Some(difference) = &verdict.difference {
-        std::fs::write(folder.join("difference.txt"), difference)?;
+        std::fs::write(folder.join(DIFFERENCE), difference)?;
     }
     if let Some(Ok(timeline)) = &evidence.timeline {
         write_timeline(folder, timeline)?;

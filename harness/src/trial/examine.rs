@@ -7,6 +7,7 @@ use super::Assignment;
 use super::hung::Hung;
 use crate::blocking::off_thread;
 use crate::evidence::pstore::{self, Differences};
+use crate::evidence::ramoops;
 use crate::evidence::{Evidence, Facts, RawEvidence, RawFrames, RawPstore};
 use crate::guest::{Artifacts, EfiVars, GuestError, LogMemory, PstoreFile, RamoopsMemory};
 use crate::verdict::{Expected, NextBoot, NotCounted, Tail, TrialVerdict, judge};
@@ -67,6 +68,14 @@ impl Examined {
         let ours = match &self.artifacts.vars {
             // Dumps of earlier boots are there as well.
             Some(EfiVars { bytes, .. }) => Cow::Owned(pstore::from_efi_flash(bytes, 0)),
+            None if !self.artifacts.before.records.is_empty() => {
+                Cow::Owned(pstore::from_erst_file(&self.artifacts.erst, &[]))
+            }
+            None if !self.artifacts.before.zones.is_empty() => {
+                let memory = self.artifacts.ramoops.as_ref();
+                let whole = |memory: &RamoopsMemory| ramoops::decode(&memory.bytes, &memory.zones, &[]).pstore;
+                Cow::Owned(memory.map(whole).unwrap_or_default())
+            }
             None => Cow::Borrowed(&self.evidence.pstore),
         };
         let cause = match found {
@@ -95,9 +104,11 @@ fn raw(artifacts: &Artifacts) -> RawEvidence<'_> {
         frames: artifacts.frames.as_ref().map(|frames| RawFrames { pcap: &frames.pcap, dropped: frames.dropped }),
         stamps: &artifacts.page,
         pstore: match (&artifacts.ramoops, &artifacts.vars) {
-            (Some(RamoopsMemory { zones, bytes }), _) => RawPstore::Ramoops(zones, bytes),
+            (Some(RamoopsMemory { zones, bytes }), _) => {
+                RawPstore::Ramoops { zones, memory: bytes, before: &artifacts.before.zones }
+            }
             (None, Some(EfiVars { bytes, since })) => RawPstore::Efi { image: bytes, since: *since },
-            (None, None) => RawPstore::Erst(&artifacts.erst),
+            (None, None) => RawPstore::Erst { file: &artifacts.erst, before: &artifacts.before.records },
         },
         trace: &artifacts.trace,
         capture_times: &artifacts.capture_times,

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 use thiserror::Error;
-use tokio::sync::RwLock;
+use tokio::sync::{OnceCell, RwLock};
 
 use super::BOOT_PATIENCE;
 use super::alive::{self, NotAliveReason};
@@ -18,14 +19,14 @@ use super::workdir::ScratchDirs;
 use crate::evidence::Probes;
 use crate::evidence::symbols::Symbols;
 use crate::guest::{
-    Booted, Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Tracing,
+    Artifacts, Booted, Guest, GuestError, Machine, RESET_AFTER_PANIC, Ram, Start, Template, TemplateError, Tracing,
     crash_command_line,
 };
 use crate::image;
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
 use crate::probes::ProbesError;
-use crate::scenario::{CrashBoot, stream};
+use crate::scenario::{CrashBoot, EarlierBoots, stream};
 use crate::tracer::Tracer;
 use crate::waits::{WaitSet, Waits};
 
@@ -64,6 +65,9 @@ pub struct GuestSource {
     pub(super) linux: (u32, u32),
     /// What the next boot is of, if not of the same kernel.
     reader: Option<Reader>,
+    /// The boots before the one that trials are of, if there are any, and what the last of them has left.
+    earlier: Option<EarlierBoots>,
+    left: OnceCell<Left>,
     /// Whether the kernel may run elsewhere than where it is linked to.
     may_move: bool,
     /// The kernel's name, for error messages.
@@ -91,7 +95,7 @@ struct Boot {
 impl Boot {
     fn files(&self) -> Booted<'_> {
         let Self { kernel, initramfs, append, vars } = self;
-        Booted { kernel, initramfs, append, vars: vars.as_deref() }
+        Booted { kernel, initramfs, append, vars: vars.as_deref(), erst: None, zones: None, rtc: None }
     }
 }
 
@@ -170,6 +174,8 @@ pub struct GuestSourceOptions<'a> {
     pub vars: Option<&'a [u8]>,
     /// The kernel that reads what pstore kept; the kernel itself if none is named.
     pub reader: Option<&'a Kernel>,
+    /// The boots before the one that trials are of.
+    pub earlier: Option<EarlierBoots>,
 }
 
 /// Why a kernel cannot be tried.
@@ -200,6 +206,14 @@ pub enum GuestSourceError {
         kernel: String,
         /// Why.
         source: ProbesError,
+    },
+    /// It could not be booted and made to panic beforehand.
+    #[error("kernel {kernel}: boot it, and have it panic, before the boot that trials are of: {source}")]
+    Earlier {
+        /// The kernel's variant and base.
+        kernel: String,
+        /// Why.
+        source: GuestError,
     },
     /// Guests restored from the template do not leave what a booted one does, or do not run.
     #[error(
@@ -271,7 +285,7 @@ impl GuestSource {
         let waits = options.waits.of(&kernel.record.source.version);
         let mut variables: BTreeSet<String> = waits.variables().map(|variable| variable.name.clone()).collect();
         variables.insert(PANIC_CPU.to_owned());
-        let key = template_key(&machine, &boot, tracer.as_ref(), kernel, options.qemu_version);
+        let key = template_key(&machine, &boot, tracer.as_ref(), kernel, options.qemu_version, options.earlier);
         Ok(Self {
             machine,
             boot,
@@ -285,6 +299,8 @@ impl GuestSource {
             scratch_dirs: Arc::clone(options.scratch_dirs),
             linux: (kernel.record.source.version.major, kernel.record.source.version.minor),
             reader: reader.transpose()?,
+            earlier: options.earlier,
+            left: OnceCell::new(),
             may_move,
             kernel: name,
         })
@@ -293,6 +309,7 @@ impl GuestSource {
     /// Makes a template, or takes it from the cache. It is checked by a crash of a guest restored from it; one that fails
     /// is made anew. Templates of other numbers are other boots of the same guest.
     pub async fn add_template(&self, number: u32) -> Result<(), GuestSourceError> {
+        self.boot_before().await?;
         let dir = self.kept.join(format!("{}-{number}", self.key));
         let mut template = match Template::open(&dir) {
             Some(template) => self.restorable(number, template)?,
@@ -311,10 +328,41 @@ impl GuestSource {
         Ok(())
     }
 
+    /// Boots the kernel as often as it is to have booted before, and has it panic, each time with what the last one has left; once
+    /// for all of its guests.
+    pub async fn boot_before(&self) -> Result<(), GuestSourceError> {
+        let Some(earlier) = self.earlier else { return Ok(()) };
+        let booting = self.left.get_or_try_init(|| async {
+            let mut left: Option<Left> = None;
+            for boot in 0..earlier.number {
+                let rtc = earlier.clock(boot);
+                let of = match &left {
+                    Some(left) => left.found_by(self.boot.files(), &rtc),
+                    None => Booted { rtc: Some(&rtc), ..self.boot.files() },
+                };
+                let start = Start::Boot { of, ram: Ram::Private };
+                let artifacts = alive::die(self, Origin::Boot(start)).await?;
+                let folder = self.scratch_dirs.folder().map_err(scratch)?;
+                left = Some(Left::kept(folder, &artifacts, earlier.clock(boot + 1))?);
+            }
+            Ok(left.unwrap_or_default())
+        });
+        let booted = booting.await.map(drop);
+        booted.map_err(|source| GuestSourceError::Earlier { kernel: self.kernel.clone(), source })
+    }
+
+    /// The boot that trials are of.
+    fn first_boot(&self) -> Booted<'_> {
+        match self.left.get() {
+            Some(left) => left.found_by(self.boot.files(), &left.rtc),
+            None => self.boot.files(),
+        }
+    }
+
     async fn make(&self, number: u32, dir: &Path) -> Result<Arc<Restorable>, GuestSourceError> {
         let tracing = self.tracer.as_ref().map(GuestTracer::for_boot);
         let boot = stream(u64::from(number), "", "boot");
-        let files = self.boot.files();
+        let files = self.first_boot();
         let made = Template::create(&self.machine, files, dir, boot, BOOT_PATIENCE, tracing.as_ref()).await;
         let template = made.map_err(|source| GuestSourceError::Template { kernel: self.kernel.clone(), source })?;
         self.restorable(number, template)
@@ -415,12 +463,12 @@ impl GuestSource {
     /// `ram` holds.
     pub(super) fn next_boot<'a>(&'a self, erst: &'a Path, vars: Option<&'a Path>, ram: Ram<'a>) -> Start<'a> {
         let boot = self.reader.as_ref().map_or(&self.boot, |reader| &reader.boot);
-        Start::Boot { of: Booted { vars, ..boot.files() }, ram, erst: Some(erst) }
+        Start::Boot { of: Booted { vars, erst: Some(erst), ..boot.files() }, ram }
     }
 
     /// What a guest is booted from, whether trials are restored or not.
     pub(super) fn cold(&self) -> Origin<'_> {
-        Origin::Boot(Start::Boot { of: self.boot.files(), ram: Ram::Private, erst: None })
+        Origin::Boot(Start::Boot { of: self.first_boot(), ram: Ram::Private })
     }
 }
 
@@ -447,6 +495,43 @@ impl Boot {
     }
 }
 
+/// What a boot has left for the next one.
+#[derive(Debug, Default)]
+struct Left {
+    /// Where it lies, for as long as it is needed.
+    _folder: Option<TempDir>,
+    erst: Option<PathBuf>,
+    vars: Option<PathBuf>,
+    zones: Option<PathBuf>,
+    /// What the next one's clock says.
+    rtc: String,
+}
+
+impl Left {
+    fn kept(folder: TempDir, artifacts: &Artifacts, rtc: String) -> Result<Self, GuestError> {
+        let keep = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            let written = std::fs::write(&path, bytes);
+            written.map_err(|source| GuestError::Io { what: format!("write {}", path.display()), source })?;
+            Ok(path)
+        };
+        let erst = Some(keep("erst", &artifacts.erst)?);
+        let vars = artifacts.vars.as_ref().map(|vars| keep("vars", &vars.bytes)).transpose()?;
+        let zones = artifacts.ramoops.as_ref().map(|memory| keep("zones", &memory.bytes)).transpose()?;
+        Ok(Self { erst, vars, zones, rtc, _folder: Some(folder) })
+    }
+
+    /// The boot `of` the same kernel, which finds it.
+    fn found_by<'a>(&'a self, of: Booted<'a>, rtc: &'a str) -> Booted<'a> {
+        let vars = self.vars.as_deref().or(of.vars);
+        Booted { vars, erst: self.erst.as_deref(), zones: self.zones.as_deref(), rtc: Some(rtc), ..of }
+    }
+}
+
+fn scratch(source: std::io::Error) -> GuestError {
+    GuestError::Io { what: "create a folder for what a boot leaves".to_owned(), source }
+}
+
 /// The template whose turn it is.
 fn nth(templates: &BTreeMap<u32, Arc<Slot>>, ordinal: u32) -> Option<Arc<Slot>> {
     let turn = usize::try_from(ordinal).unwrap_or(usize::MAX).checked_rem(templates.len())?;
@@ -462,12 +547,13 @@ fn template_key(
     tracer: Option<&GuestTracer>,
     kernel: &Kernel,
     qemu_version: &str,
+    earlier: Option<EarlierBoots>,
 ) -> String {
     let mut hash = Sha256::new();
     let (machine, line) = (format!("{machine:?}"), format!("{:?}", boot.append));
     // They are called by what is in them.
     let images = format!("{:?} {:?}", boot.initramfs.file_name(), boot.vars.as_ref().and_then(|vars| vars.file_name()));
-    let asked = format!("{:?}", tracer.map(GuestTracer::asked));
+    let asked = format!("{:?} {earlier:?}", tracer.map(GuestTracer::asked));
     for part in [RECIPE, &kernel.key, &images, qemu_version, &machine, &line, &asked] {
         hash.update(part.as_bytes());
         hash.update([0]);

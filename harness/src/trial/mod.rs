@@ -36,6 +36,7 @@ use crate::evidence::{Ending, Facts, Probes, Tracing as Traced};
 use crate::guest::{
     Accelerator, AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog,
 };
+use crate::model::artifacts::VMCORE;
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
@@ -276,7 +277,7 @@ async fn attempt(
     watch: Option<Watch>,
     record: &mut TrialRecord,
 ) {
-    let full = assignment.full_vmcore.then(|| artifacts.join(artifacts::VMCORE));
+    let full = assignment.full_vmcore.then(|| artifacts.join(VMCORE));
     let source = guests.source(assignment.ordinal).await;
     record.template = source.template();
     match crash(guests, &source, assignment, full.as_deref(), watch).await {

@@ -57,7 +57,7 @@ pub fn judge_pstore(pstore: &Pstore, tail: &Tail) -> ChannelVerdict {
         add(&mut verdict.detail, &what);
     }
     if verdict.outcome != ChannelOutcome::Saved {
-        pstore.gone.iter().for_each(|gone| add(&mut verdict.detail, gone));
+        pstore.gone.iter().chain(&pstore.full).for_each(|what| add(&mut verdict.detail, what));
     }
     verdict
 }

@@ -1,7 +1,7 @@
 //! What the program says to bad input, and its exit codes: nothing here needs a kernel or a guest.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::common::{Project, root, text};
 use crate::simulated;
@@ -548,6 +548,74 @@ fn timelines_and_orders_are_shown() {
     assert_eq!(comparison["schema_version"], 2);
     let cell = &comparison["cells"][0];
     assert!(cell["p_value"].as_f64().unwrap() <= cell["p_adjusted"].as_f64().unwrap(), "{cell}");
+}
+
+/// All that it said, and its exit code.
+fn told(project: &Project, arguments: &[&str]) -> String {
+    let output = project.run(arguments);
+    format!("exit code {}\n{}{}", output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn one_trial_is_shown_with_all_that_is_kept_of_it() {
+    let project = Project::new();
+    let run = traced_run(&project);
+    std::fs::write(run.artifacts(0).join("difference.txt"), "console pstore\n   +       -   lost\n").unwrap();
+    let shown = told(&project, &["show", "latest:0"]);
+    for part in [
+        &format!("exit code 0\nrun {}, trial 0, ", run.id()),
+        "\nWhich channel has which line of the log:\nconsole pstore\n",
+        "smp_send_stop",
+        "\nThe end of its console:\n[    3.328428] Kernel panic - not syncing: crashlab\n",
+        "\nAgain: harness trial ",
+        "console.log (",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert_eq!(told(&project, &["show", "0"]), shown, "the latest run's");
+    let json = project.json(&["show", &format!("{}:2", run.id()), "--format", "json"], 0);
+    assert_eq!((&json["trial"]["index"], json["timeline"].is_null()), (&2.into(), true), "{json:#}");
+    assert!(json["again"]["command"].as_str().unwrap().starts_with("harness trial "), "{json:#}");
+    assert!(project.run(&["show", "latest:0", "--html", "trial.html"]).stdout.is_empty());
+    let page = std::fs::read_to_string(project.path().join("trial.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>\n") && page.contains("What each channel kept"), "{page}");
+    assert!(told(&project, &["show", "latest:8"]).contains("has no trial 8"));
+    assert!(told(&project, &["show", "latest"]).contains("as in latest:12"));
+
+    let crash = told(&project, &["crash", "0"]);
+    assert!(crash.starts_with("exit code 2\nerror: trial 0 of run ") && crash.contains("--full-vmcore"), "{crash}");
+    std::fs::write(run.artifacts(0).join("vmcore"), "").unwrap();
+    let crash = told(&project, &["drgn", "latest:0"]);
+    assert!(
+        crash.contains("of this trial is not in the cache any more") && crash.contains("harness build "),
+        "{crash}"
+    );
+}
+
+#[test]
+fn runs_that_are_not_wanted_any_more_are_removed() {
+    let project = Project::new();
+    let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+    let runs = [40, 20, 1].map(|days| {
+        let run = Run::create(&project.results(), now - day * days).unwrap();
+        run.write_info(&simulated::info(&run, 1, 1)).unwrap();
+        std::fs::write(run.folder().join("trials.jsonl"), "").unwrap();
+        run
+    });
+    let there = || runs.each_ref().map(|run| run.folder().is_dir());
+    let would = told(&project, &["prune", "--keep", "30d", "--dry-run"]);
+    assert!(would.contains(&format!("{}  ", runs[0].id())) && would.contains("would be removed"), "{would}");
+    assert!(would.ends_with("kept: 2 of 3 runs\n") && there() == [true; 3], "{would}");
+    // Somebody writes to the oldest.
+    let log = runs[0].reopen_log().unwrap();
+    let pruned = told(&project, &["prune", "--keep", "1"]);
+    assert!(pruned.contains("left alone: somebody writes to it") && there() == [true, false, true], "{pruned}");
+    drop(log);
+    assert!(told(&project, &["prune", "--keep", "1"]).ends_with("kept: 1 of 2 runs\n"));
+    assert_eq!(there(), [false, false, true]);
+    assert!(told(&project, &["prune", "--keep", "12h"]).starts_with("exit code 0\n"));
+    assert_eq!(std::fs::read_dir(project.results()).unwrap().count(), 0, "neither a run nor a link to one");
+    assert!(told(&project, &["prune", "--keep", "1w"]).contains("as in 20, 30d, 12h"));
 }
 
 #[test]

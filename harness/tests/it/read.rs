@@ -57,7 +57,7 @@ fn the_harness_own_evidence_is_read_as_a_trial_reads_it() {
         let Ok(bytes) = fs::read(&file) else { continue };
         seen += 1;
         let reading = read(&load(&[file]).unwrap(), &Options::default());
-        let pstore = from_erst_file(&bytes);
+        let pstore = from_erst_file(&bytes, &[]);
         let source = &reading.sources[0];
         let texts: Vec<_> = source.logs.iter().map(|log| log.text.clone()).collect();
         let shown = |dump: &Dump| console::decode(dump.text().as_bytes()).text;

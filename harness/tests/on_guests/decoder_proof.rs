@@ -45,9 +45,18 @@ async fn next_boot(
         consoles: FurtherConsoles::new(),
         crashkernel_mib: None,
         loads_by_name: false,
+        has_past: false,
     };
-    let of = Booted { kernel: &kernel.join("bzImage"), initramfs: &initramfs, append: &[], vars: None };
-    let start = Start::Boot { of, ram, erst };
+    let of = Booted {
+        kernel: &kernel.join("bzImage"),
+        initramfs: &initramfs,
+        append: &[],
+        vars: None,
+        erst,
+        zones: None,
+        rtc: None,
+    };
+    let start = Start::Boot { of, ram };
     let given = Given { directives: Some("read-pstore\n"), ..Given::default() };
     let mut guest = Guest::start(&machine, start, given, workdir.path(), None, None).await.unwrap();
     let files = guest.pstore_files(Duration::from_secs(300)).await.unwrap();
@@ -71,20 +80,20 @@ async fn the_guest_reads_in_erst_what_the_decoder_reads() {
     let record = project.json(&["trial", "oops-then-panic", "--time", "virtual", "--seed", "3", "--format", "json"], 0);
     assert_eq!(record["outcome"], "counted", "{record:#}");
     let erst = project.results().join("latest/artifacts/00000/erst.bin");
-    let decoded = pstore::from_erst_file(&std::fs::read(&erst).unwrap());
+    let decoded = pstore::from_erst_file(&std::fs::read(&erst).unwrap(), &[]);
     assert_eq!(decoded.problems, Vec::<String>::new());
     let ours: BTreeSet<String> = parts(&decoded).into_values().collect();
     assert!(ours.iter().any(|text| text.starts_with("Oops#1 ")), "{ours:#?}");
     assert!(ours.iter().any(|text| text.starts_with("Panic#2 ")), "{ours:#?}");
 
-    let theirs = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
+    let theirs = next_boot(&project, Backend::default(), Some(&erst), Ram::Private).await;
     let theirs: BTreeSet<String> = theirs.values().map(|bytes| text(bytes)).collect();
     assert_eq!(ours, theirs);
 }
 
 #[tokio::test]
 async fn the_guest_reads_in_ramoops_what_the_decoder_reads() {
-    let zones = Ramoops { record: 16 << 10, records: 3, console: 32 << 10, pmsg: 4 << 10, ecc: 0 };
+    let zones = Ramoops { record: 16 << 10, records: 3, console: 32 << 10, pmsg: 4 << 10, ecc: 0, used: 0 };
     let (project, left) = left_by_an_oops(zones);
     let ours = reading(&left, zones);
     // Two dumps in three zones; the console's output, but nothing from user space.
@@ -98,7 +107,7 @@ async fn the_guest_reads_in_ramoops_what_the_decoder_reads() {
 
 #[tokio::test]
 async fn the_guest_corrects_what_the_decoder_corrects() {
-    let zones = Ramoops { record: 16 << 10, records: 2, console: 32 << 10, pmsg: 4 << 10, ecc: 16 };
+    let zones = Ramoops { record: 16 << 10, records: 2, console: 32 << 10, pmsg: 4 << 10, ecc: 16, used: 0 };
     let (project, mut left) = left_by_an_oops(zones);
     let sound = left.clone();
     let (dump, console, pmsg) = (16 << 10, 32 << 10, 64 << 10);
@@ -127,8 +136,12 @@ async fn the_guest_corrects_what_the_decoder_corrects() {
     assert_eq!(notice("dmesg-ramoops-1"), "ECC: 11 Corrected bytes, 0 unrecoverable blocks");
     assert_eq!(notice("pmsg-ramoops-0"), "ECC: 8 Corrected bytes, 0 unrecoverable blocks");
     assert_eq!(notice("console-ramoops-0"), "ECC: 0 Corrected bytes, 1 unrecoverable blocks");
-    let whole = ramoops::decode(&sound, &zones);
-    assert_eq!(parts(&ramoops::decode(&left, &zones).pstore), parts(&whole.pstore), "the dumps are what they were");
+    let whole = ramoops::decode(&sound, &zones, &[]);
+    assert_eq!(
+        parts(&ramoops::decode(&left, &zones, &[]).pstore),
+        parts(&whole.pstore),
+        "the dumps are what they were"
+    );
 
     let theirs = next_boot_with(&project, &left, zones).await;
     assert_same(&ours, &theirs);
@@ -151,9 +164,9 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
         let left = encode::Erst::new(64, 8192).with(Some(id), &record).bytes();
         let erst = project.path().join("erst");
         std::fs::write(&erst, &left).unwrap();
-        let mut verdict = judge_pstore(&pstore::from_erst_file(&left), &tail);
+        let mut verdict = judge_pstore(&pstore::from_erst_file(&left, &[]), &tail);
         assert_eq!(verdict.outcome, ChannelOutcome::Saved, "{verdict:?}");
-        let files = next_boot(&project, Backend::Erst, Some(&erst), Ram::Private).await;
+        let files = next_boot(&project, Backend::default(), Some(&erst), Ram::Private).await;
         let found = pstore::from_files(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
         judge_next_boot(&mut verdict, &NextBoot { found: &found, unread: &[], reader: None }, &tail);
         assert_eq!(verdict.outcome, outcome, "{verdict:?}\n{:?}", files.keys());
@@ -163,7 +176,7 @@ async fn a_record_that_only_the_decoder_reads_is_unreadable() {
 /// The memory of ramoops as a guest leaves it that died of an oops.
 fn left_by_an_oops(zones: Ramoops) -> (Project, Vec<u8>) {
     let project = Project::new();
-    let Ramoops { record, records, console, pmsg, ecc } = zones;
+    let Ramoops { record, records, console, pmsg, ecc, used: _ } = zones;
     let kib = |bytes: u32| format!("{}KiB", bytes >> 10);
     let guest = format!(
         "guest: {{ pstore: {{ ramoops: {{ record: {}, records: {records}, console: {}, pmsg: {}, ecc: {ecc} }} }} }}",
@@ -194,7 +207,7 @@ async fn next_boot_with(project: &Project, left: &[u8], zones: Ramoops) -> BTree
 
 /// What the decoder reads, as the files that the kernel makes of it.
 fn reading(memory: &[u8], zones: Ramoops) -> BTreeMap<String, Vec<u8>> {
-    let reading = ramoops::decode(memory, &zones);
+    let reading = ramoops::decode(memory, &zones, &[]);
     let with_notice = |mut bytes: Vec<u8>, corrections: Corrections| {
         // `persistent_ram_ecc_string()`
         match corrections {

@@ -51,6 +51,57 @@ fn what_a_back_end_does_to_records_is_seen_and_told() {
     }
 }
 
+/// The record of a trial in which CPU 0 panics, and the folder with what it left.
+fn panic_of(project: &Project, name: &str, guest: &str) -> (Value, std::path::PathBuf) {
+    let scenario = format!(
+        "name: {name}\ntitle: a test\nwhy: a test\nsource: this test\nguest: {guest}\nactors:\n  - panic: {{ name: panic, cpu: 0, \
+         at: 1ms }}\nexpect: []\n"
+    );
+    project.write(&format!("scenarios/{name}.yaml"), &scenario);
+    let arguments = ["trial", name, "--read-back", "--time", "virtual", "--seed", "1", "--format", "json"];
+    let record = project.json(&arguments, 0);
+    assert_eq!(record["outcome"], "counted", "{record:#}");
+    (record, project.results().join("latest/artifacts/00000"))
+}
+
+#[test]
+fn what_was_in_a_store_before_is_not_the_trials() {
+    let project = Project::new();
+    let past = "{ pstore: { erst: { records: 8, used: 2, damaged: 1, foreign: 1 } } }";
+    for (name, guest) in [("erst-with-a-past", past), ("ramoops-with-a-past", "{ pstore: { ramoops: { used: 2 } } }")] {
+        let (record, left) = panic_of(&project, name, guest);
+        assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+        let ours = std::fs::read_to_string(left.join("pstore.txt")).unwrap();
+        assert!(!ours.contains("of the earlier boot") && ours.contains("Kernel panic"), "{ours}");
+        // The kernel overwrites the first zone of ramoops, whatever it holds.
+        let theirs = std::fs::read_to_string(left.join("next-boot.txt")).unwrap();
+        assert!(theirs.contains("of the earlier boot 1") && theirs.contains("Kernel panic"), "{theirs}");
+        assert_eq!(theirs.contains("of the earlier boot 0"), name.starts_with("erst"), "{theirs}");
+    }
+    let (record, _) = panic_of(&project, "erst-full", "{ pstore: { erst: { records: 3, used: 2, foreign: 1 } } }");
+    let pstore = &record["channels"]["pstore"];
+    assert_eq!(pstore["outcome"], "lost", "{record:#}");
+    let detail = pstore["detail"].as_str().unwrap();
+    assert!(detail.contains("its store is full: 3 records, 3 of them of earlier boots"), "{detail}");
+    assert!(detail.contains("writing error of erst, -28"), "{detail}");
+}
+
+#[test]
+fn a_second_boot_finds_what_the_first_has_left_with_its_clock_set_back() {
+    let project = Project::new();
+    for (name, pstore) in [("erst", "erst"), ("ramoops", "ramoops"), ("efi", "efi")] {
+        let guest = format!("{{ pstore: {pstore}, boots: 2, clock: -30d }}");
+        let (record, left) = panic_of(&project, &format!("second-boot-{name}"), &guest);
+        assert_eq!(record["channels"]["pstore"]["outcome"], "saved", "{record:#}");
+        let panics = |file: &str| {
+            let text = std::fs::read_to_string(left.join(file)).unwrap();
+            text.matches("Kernel panic - not syncing: crashlab").count()
+        };
+        // ramoops begins with the first zone again; there it is the zone for the console that has the panic a second time.
+        assert_eq!((panics("pstore.txt"), panics("next-boot.txt")), (1, 2), "{name}");
+    }
+}
+
 #[test]
 fn a_trial_in_which_nothing_failed_is_missed() {
     let project = Project::new();

@@ -10,14 +10,16 @@ use rustix::termios::{OptionalActions, tcdrain, tcgetattr, tcsetattr};
 pub struct Host(File);
 
 impl Host {
-    /// Opens the port. It is made raw, or else the kernel would echo what the host says, and the host would take that for
+    /// Opens the port, and ends whatever line firmware has begun there. It is made raw, or else the kernel would echo what the host says, and the host would take that for
     /// the console of a crash kernel.
     pub fn open(path: &str) -> Result<Self, String> {
         let port = OpenOptions::new().read(true).write(true).open(path).map_err(|e| format!("open {path}: {e}"))?;
         let mut settings = tcgetattr(&port).map_err(|e| format!("read the settings of {path}: {e}"))?;
         settings.make_raw();
         tcsetattr(&port, OptionalActions::Now, &settings).map_err(|e| format!("make {path} raw: {e}"))?;
-        Ok(Self(port))
+        let mut host = Self(port);
+        host.0.write_all(b"\n").map_err(|e| format!("write to the host: {e}"))?;
+        Ok(host)
     }
 
     /// Sends the host a message.
@@ -58,6 +60,6 @@ mod tests {
         fcntl_setfl(&terminal, OFlags::NONBLOCK).unwrap();
         let mut heard = [0; 64];
         let n = terminal.read(&mut heard).unwrap();
-        assert_eq!(heard[..n].escape_ascii().to_string(), "settled\\n");
+        assert_eq!(heard[..n].escape_ascii().to_string(), "\\nsettled\\n");
     }
 }

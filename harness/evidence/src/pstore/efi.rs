@@ -8,6 +8,11 @@ use crate::efi_store::{self, DumpName, LINUX_CRASH, State};
 /// No more is told of records that are not among the dumps.
 const MAX_GONE: usize = 4;
 
+/// Bytes that the kernel leaves free (`EFI_MIN_RESERVE`, `arch/x86/platform/efi/quirks.c`).
+const RESERVE: usize = 5120;
+/// Bytes that a part of a dump takes, with its header and its name, where nothing is said of the size of records.
+const PART: usize = 1024 + 60 + 64;
+
 /// Reads the dumps of the kernel that were written to flash from `since` on, where its image has that. Takes any bytes.
 pub fn from_efi_flash(image: &[u8], since: usize) -> Pstore {
     match efi_store::decode(image) {
@@ -59,11 +64,22 @@ fn dumps_since(image: &efi_store::Image<'_>, since: usize) -> Pstore {
             State::Unknown(_) => reader.problem(&place, variable.state, true),
         }
     }
+    let shown_dumps = || store.shown().filter(|variable| variable.vendor == LINUX_CRASH);
+    let free = store.bytes.saturating_sub(store.used);
+    let full = (free < RESERVE + PART).then(|| {
+        let before = shown_dumps().filter(|variable| variable.at < since).count();
+        let dumps = shown_dumps().count();
+        format!(
+            "its store is full: of {} bytes {free} are free, of which the kernel leaves {RESERVE}; it has {dumps} parts of dumps, \
+             {before} of them of earlier boots",
+            store.bytes
+        )
+    });
     if deleted > 0 {
         reader.problems.push(format!("dumps that were deleted, and whose room was not reclaimed: {deleted}"));
         reader.gone.push(format!("records that were deleted: {deleted}"));
     }
-    reader.finish()
+    Pstore { full, ..reader.finish() }
 }
 
 /// Reads variables by name and value, as efivarfs has them but for the attributes. Takes any names and bytes.

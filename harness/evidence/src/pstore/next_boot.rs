@@ -54,7 +54,7 @@ mod tests {
     fn ours() -> Pstore {
         let record = |id: u64| dmesg_record(id, &format!("Panic#1 Part{}", id - 6), &format!("text {id}\n"));
         let with = |erst: Erst, id: &u64| erst.with(Some(*id), &record(*id));
-        from_erst_file(&IDS.iter().fold(Erst::new(8, 8192), with).bytes())
+        from_erst_file(&IDS.iter().fold(Erst::new(8, 8192), with).bytes(), &[])
     }
 
     fn differences(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {

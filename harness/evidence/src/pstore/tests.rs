@@ -106,12 +106,15 @@ fn header_lines() {
 
 #[test]
 fn parts_are_put_together_oldest_first_and_dumps_in_order() {
-    let pstore = from_erst_file(&erst(&[
-        part(BOOT | 1, "Oops#1 Part1", "oops\n"),
-        part(BOOT | 2, "Panic#2 Part1", "c\nd\n"),
-        part(BOOT | 3, "Panic#2 Part2", "b\n"),
-        part(BOOT | 4, "Panic#2 Part3", "a\n"),
-    ]));
+    let pstore = from_erst_file(
+        &erst(&[
+            part(BOOT | 1, "Oops#1 Part1", "oops\n"),
+            part(BOOT | 2, "Panic#2 Part1", "c\nd\n"),
+            part(BOOT | 3, "Panic#2 Part2", "b\n"),
+            part(BOOT | 4, "Panic#2 Part3", "a\n"),
+        ]),
+        &[],
+    );
     assert_eq!(summary(&pstore), ["Oops#1 (1 part)", "Panic#2 (3 parts)"]);
     assert_eq!(pstore.dumps[1].text(), "a\nb\nc\nd\n");
     assert!(pstore.dumps[1].parts.iter().all(Part::is_whole));
@@ -120,12 +123,15 @@ fn parts_are_put_together_oldest_first_and_dumps_in_order() {
 
 #[test]
 fn an_uncompressed_part_and_one_that_was_cut_for_not_compressing() {
-    let pstore = from_erst_file(&erst(&[
-        (1, cper_record(1, encode::DMESG, b"Panic#1 Part1\nnewest\nof w")),
-        (2, cper_record(2, encode::DMESG, b"Panic#1 Part2\nold\n")),
-        (3, cper_record(3, encode::DMESG, b"Oops#2 Part1\nx")),
-        (4, cper_record(4, encode::DMESG, b"Oops#2 Part2\ny")),
-    ]));
+    let pstore = from_erst_file(
+        &erst(&[
+            (1, cper_record(1, encode::DMESG, b"Panic#1 Part1\nnewest\nof w")),
+            (2, cper_record(2, encode::DMESG, b"Panic#1 Part2\nold\n")),
+            (3, cper_record(3, encode::DMESG, b"Oops#2 Part1\nx")),
+            (4, cper_record(4, encode::DMESG, b"Oops#2 Part2\ny")),
+        ]),
+        &[],
+    );
     let [panic, oops] = &pstore.dumps[..] else { panic!("{:?}", summary(&pstore)) };
     assert_eq!(panic.text(), "old\nnewest\nof w");
     assert_eq!(panic.parts.iter().map(Part::is_whole).collect::<Vec<_>>(), [true, false]);
@@ -136,10 +142,10 @@ fn an_uncompressed_part_and_one_that_was_cut_for_not_compressing() {
 #[test]
 fn the_same_count_in_another_boot_is_another_dump() {
     for (first, second) in [(BOOT | 1, (BOOT + (1 << 32)) | 1), (1 << 63 | 5 << 24 | 1, 1 << 63 | 6 << 24 | 1)] {
-        let pstore = from_erst_file(&erst(&[
-            part(second, "Panic#1 Part1", "second\n"),
-            part(first, "Panic#1 Part1", "first\n"),
-        ]));
+        let pstore = from_erst_file(
+            &erst(&[part(second, "Panic#1 Part1", "second\n"), part(first, "Panic#1 Part1", "first\n")]),
+            &[],
+        );
         assert_eq!(pstore.dumps.iter().map(Dump::text).collect::<Vec<_>>(), ["first\n", "second\n"]);
         assert_eq!(pstore.problems, Vec::<String>::new());
     }
@@ -147,12 +153,15 @@ fn the_same_count_in_another_boot_is_another_dump() {
 
 #[test]
 fn missing_and_doubled_parts_are_told() {
-    let pstore = from_erst_file(&erst(&[
-        part(1, "Panic#1 Part3", "c\n"),
-        part(2, "Panic#1 Part6", "f\n"),
-        part(3, "Panic#1 Part6", "f\n"),
-        part(4, "Oops#2 Part4294967295", "far\n"),
-    ]));
+    let pstore = from_erst_file(
+        &erst(&[
+            part(1, "Panic#1 Part3", "c\n"),
+            part(2, "Panic#1 Part6", "f\n"),
+            part(3, "Panic#1 Part6", "f\n"),
+            part(4, "Oops#2 Part4294967295", "far\n"),
+        ]),
+        &[],
+    );
     assert_eq!(
         pstore.problems,
         ["Panic#1 has part 6 twice", "Panic#1 lacks parts 1-2, 4-5", "Oops#2 lacks parts 1-4294967294",]
@@ -163,7 +172,7 @@ fn missing_and_doubled_parts_are_told() {
 fn a_damaged_part_keeps_its_prefix() {
     let text = log(300);
     let stream = deflate(format!("Panic#1 Part1\n{text}").as_bytes());
-    let pstore = from_erst_file(&erst(&[(9, cper_record(9, encode::DMESG_Z, &stream[..stream.len() / 2]))]));
+    let pstore = from_erst_file(&erst(&[(9, cper_record(9, encode::DMESG_Z, &stream[..stream.len() / 2]))]), &[]);
     let part = &pstore.dumps[0].parts[0];
     assert_eq!(part.damage, Some(Stop::CutOff { after: stream.len() / 2 }));
     assert!(text.starts_with(&part.text) && part.text.len() > 500 && !part.is_whole());
@@ -180,14 +189,17 @@ fn what_cannot_be_read_is_counted_and_what_is_not_ours_is_not() {
     foreign[64] ^= 1;
     let mut renamed = dmesg_record(6, "Panic#1 Part1", "kept\n");
     renamed[96] = 7;
-    let pstore = from_erst_file(&erst(&[
-        (1, foreign),
-        (2, cper_record(2, encode::MCE, b"machine check")),
-        (3, cper_record(3, [7; 16], b"?")),
-        (4, cper_record(4, encode::DMESG, b"no header\n")),
-        (5, b"garbage".to_vec()),
-        (6, renamed),
-    ]));
+    let pstore = from_erst_file(
+        &erst(&[
+            (1, foreign),
+            (2, cper_record(2, encode::MCE, b"machine check")),
+            (3, cper_record(3, [7; 16], b"?")),
+            (4, cper_record(4, encode::DMESG, b"no header\n")),
+            (5, b"garbage".to_vec()),
+            (6, renamed),
+        ]),
+        &[],
+    );
     assert_eq!(summary(&pstore), ["Panic#1 (1 part)"]);
     assert_eq!(pstore.undecodable, 3);
     assert_eq!(
@@ -205,12 +217,12 @@ fn what_cannot_be_read_is_counted_and_what_is_not_ours_is_not() {
 #[test]
 fn cleared_records_are_no_evidence() {
     let file = Erst::new(4, 8192).with(None, &dmesg_record(1, "Panic#1 Part1", "x\n")).bytes();
-    assert_eq!(from_erst_file(&file), Pstore::default());
+    assert_eq!(from_erst_file(&file, &[]), Pstore::default());
 }
 
 #[test]
 fn a_storage_that_cannot_be_read_is_told_apart() {
-    let pstore = from_erst_file(&[0; 100]);
+    let pstore = from_erst_file(&[0; 100], &[]);
     assert_eq!(pstore.storage_fault, Some(ErstError::Blank.into()));
     assert_eq!(pstore.problems.len(), 1);
 }
@@ -219,7 +231,7 @@ fn a_storage_that_cannot_be_read_is_told_apart() {
 fn the_text_of_one_storage_is_bounded() {
     let bomb = cper_record(1, encode::DMESG_Z, &deflate(&[&b"Panic#1 Part1\n"[..], &vec![b'x'; 7 << 20]].concat()));
     let file = (1..=40).fold(Erst::new(64, 8192), |erst, id| erst.with(Some(id), &bomb)).bytes();
-    let pstore = from_erst_file(&file);
+    let pstore = from_erst_file(&file, &[]);
     let held: usize = pstore.dumps.iter().flat_map(|d| &d.parts).map(|p| p.text.len()).sum();
     assert!((15 << 20..=MAX_BYTES).contains(&held), "{held}");
     assert!(pstore.undecodable >= 24, "those beyond the bound are counted: {}", pstore.undecodable);
@@ -244,7 +256,7 @@ proptest! {
             records.push((id, cper_record(id, kind, &payload)));
             text.insert_str(0, part);
         }
-        let pstore = from_erst_file(&erst(&records));
+        let pstore = from_erst_file(&erst(&records), &[]);
         prop_assert_eq!(pstore.dumps.len(), 1);
         prop_assert_eq!(pstore.dumps[0].text(), text);
         prop_assert_eq!(pstore.problems, Vec::<String>::new());
@@ -257,13 +269,13 @@ proptest! {
         for (at, value) in damage {
             file[at] = value;
         }
-        let pstore = from_erst_file(&file);
+        let pstore = from_erst_file(&file, &[]);
         prop_assert!(pstore.dumps.iter().map(|d| d.text().len()).sum::<usize>() <= MAX_BYTES);
     }
 
     #[test]
     fn any_payload(payload in prop::collection::vec(any::<u8>(), 0..2000), kind in 0usize..3) {
         let kind = [encode::DMESG, encode::DMESG_Z, encode::MCE][kind];
-        from_erst_file(&erst(&[(1, cper_record(1, kind, &payload))]));
+        from_erst_file(&erst(&[(1, cper_record(1, kind, &payload))]), &[]);
     }
 }

@@ -6,7 +6,7 @@ use crate::inflate::Stop;
 use crate::pstore::Reason;
 use harness_testdata::Zone;
 
-const ZONES: Ramoops = Ramoops { record: 4096, records: 2, console: 4096, pmsg: 0, ecc: 0 };
+const ZONES: Ramoops = Ramoops { record: 4096, records: 2, console: 4096, pmsg: 0, ecc: 0, used: 0 };
 
 fn text(lines: usize) -> String {
     (0..lines).fold(String::new(), |text, n| text + &format!("<6>[    1.{n:06}][    T1] line {}\n", n * n))
@@ -28,7 +28,7 @@ fn memory(zones: &Ramoops) -> Vec<u8> {
 fn dumps_console_and_pmsg() {
     for ecc in [0, 2, 16, 64] {
         let zones = Ramoops { pmsg: 4096, ecc, ..ZONES };
-        let Reading { pstore, corrections, console, pmsg } = decode(&memory(&zones), &zones);
+        let Reading { pstore, corrections, console, pmsg } = decode(&memory(&zones), &zones, &[]);
         let [dump] = &pstore.dumps[..] else { panic!("{pstore:?}") };
         assert_eq!((dump.reason, dump.count, dump.text()), (Reason::Panic, 1, text(40)));
         assert_eq!(dump.parts[0].record_id, 1);
@@ -42,7 +42,7 @@ fn dumps_console_and_pmsg() {
 #[test]
 fn without_their_zones_there_is_no_console_and_no_pmsg() {
     let zones = Ramoops { console: 0, ..ZONES };
-    let reading = decode(&memory(&ZONES), &zones);
+    let reading = decode(&memory(&ZONES), &zones, &[]);
     assert_eq!((reading.console, reading.pmsg), (None, None));
     assert_eq!(reading.pstore.dumps.len(), 1);
 }
@@ -63,7 +63,7 @@ fn dumps_stand_in_the_order_of_their_time() {
     let mut memory = memory(&ZONES);
     let later = Zone::new(4096, 0).with_dump(2, "Oops#1 Part1", "later\n").bytes();
     memory[..4096].copy_from_slice(&later);
-    let dumps = decode(&memory, &ZONES).pstore.dumps;
+    let dumps = decode(&memory, &ZONES, &[]).pstore.dumps;
     assert_eq!(dumps.iter().map(|dump| dump.reason).collect::<Vec<_>>(), [Reason::Panic, Reason::Oops]);
 }
 
@@ -77,12 +77,12 @@ fn half_of_the_paritys_bytes_are_corrected_and_no_more() {
         flipped[4096 + 12 + 128 + 9 * at] ^= 0x5a;
     }
     flipped[4096] ^= 1;
-    let (reading, whole) = (decode(&flipped, &zones), decode(&sound, &zones));
+    let (reading, whole) = (decode(&flipped, &zones, &[]), decode(&sound, &zones, &[]));
     assert_eq!(reading.pstore, whole.pstore);
     assert_eq!(reading.corrections, [Corrections::default(), Corrections { bytes: 9, bad_blocks: 0 }]);
 
     flipped[4096 + 12 + 128 + 100] ^= 0x5a;
-    let reading = decode(&flipped, &zones);
+    let reading = decode(&flipped, &zones, &[]);
     assert_eq!(reading.corrections, [Corrections::default(), Corrections { bytes: 1, bad_blocks: 1 }]);
     let [beyond, inflating] = &reading.pstore.problems[..] else { panic!("{:?}", reading.pstore) };
     assert_eq!(beyond, "dmesg zone 1: 1 block is beyond its parity");
@@ -97,7 +97,7 @@ fn what_is_no_zone_is_told() {
     memory[0] = b'X';
     memory[4096 + 8..4096 + 12].copy_from_slice(&5000u32.to_le_bytes());
     memory[8192 + 4..8192 + 8].copy_from_slice(&4000u32.to_le_bytes());
-    let reading = decode(&memory, &ZONES);
+    let reading = decode(&memory, &ZONES, &[]);
     assert_eq!(
         reading.pstore.problems,
         [
@@ -109,12 +109,12 @@ fn what_is_no_zone_is_told() {
     assert_eq!(reading.pstore.undecodable, 2);
     assert!(reading.console.unwrap().is_err());
     let parities = Ramoops { record: 64, ecc: 64, ..ZONES };
-    assert_eq!(decode(&memory, &parities).pstore.undecodable, 2, "no room for data");
+    assert_eq!(decode(&memory, &parities, &[]).pstore.undecodable, 2, "no room for data");
 }
 
 #[test]
 fn memory_that_ends_early_has_no_more_zones() {
-    let reading = decode(&memory(&ZONES)[..8000], &ZONES);
+    let reading = decode(&memory(&ZONES)[..8000], &ZONES, &[]);
     assert_eq!(
         reading.pstore.problems,
         [
@@ -122,7 +122,7 @@ fn memory_that_ends_early_has_no_more_zones() {
             "console zone: 0 bytes are too few for a zone with its parity"
         ]
     );
-    assert_eq!(decode(&[], &ZONES).pstore.undecodable, 2);
+    assert_eq!(decode(&[], &ZONES, &[]).pstore.undecodable, 2);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_dump_without_its_line_or_its_end() {
     let with = |first: Zone| {
         let mut memory = memory(&ZONES);
         memory[..4096].copy_from_slice(&first.bytes());
-        decode(&memory, &ZONES).pstore
+        decode(&memory, &ZONES, &[]).pstore
     };
     let pstore = with(Zone::new(4096, 0).with(b"nothing like it"));
     assert_eq!(pstore.problems, ["dmesg zone 0: no header line `====<seconds>.<microseconds>-<C|D>`"]);
@@ -183,8 +183,8 @@ proptest! {
                 zone[10..12].fill(0);
             }
         }
-        let zones = Ramoops { record, records: 2, console: record, pmsg: record, ecc };
-        let reading = decode(&memory, &zones);
+        let zones = Ramoops { record, records: 2, console: record, pmsg: record, ecc, used: 0 };
+        let reading = decode(&memory, &zones, &[]);
         let bytes = |zone: &Option<Result<Contents, ZoneError>>| zone.as_ref().and_then(|zone| zone.as_ref().ok()).map_or(0, |it| it.bytes.len());
         prop_assert!(bytes(&reading.console).max(bytes(&reading.pmsg)) <= record as usize);
     }
@@ -222,7 +222,7 @@ fn zones_are_found_whose_sizes_are_not_known() {
         assert_eq!(roles, [(at(0), Role::Empty), (at(1), Role::Dump), (at(2), Role::Console), (at(3), Role::Other)]);
         // Of the last one it is not known where it ends, so that its parity is not where it is looked for.
         let of_others = |reading: Reading| (reading.pstore.dumps, reading.console);
-        assert_eq!(of_others(reading), of_others(decode(&memory[8192..], &zones)));
+        assert_eq!(of_others(reading), of_others(decode(&memory[8192..], &zones, &[])));
     }
     assert_eq!(find(&[0; 8192], 0), None);
     assert_eq!(find(b"DBGC", 0), None);
@@ -237,4 +237,21 @@ proptest! {
         zone.extend(&bytes);
         let _ = find(&zone, usize::from(header[2] % 65));
     }
+}
+
+#[test]
+fn dumps_that_were_there_before_are_left_out() {
+    let zones = Ramoops { records: 3, used: 2, ..ZONES };
+    let dump = |boot: u32| format!("====157783{boot}.000000-D\nPanic#1 Part1\nof boot {boot}\n");
+    let before = encode(&zones, &[dump(1), dump(2)]);
+    assert_eq!(before.len() as u64, zones.bytes());
+    let of = |memory: &[u8], before: &[u8]| {
+        let dumps = decode(memory, &zones, before).pstore.dumps;
+        dumps.iter().map(crate::pstore::Dump::text).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&before, &[]), ["of boot 1\n", "of boot 2\n"]);
+    assert_eq!(of(&before, &before), Vec::<String>::new());
+    // The kernel begins with the first zone, whatever is in it.
+    let left = encode(&zones, &[dump(3), dump(2)]);
+    assert_eq!(of(&left, &before), ["of boot 3\n"]);
 }

@@ -48,6 +48,19 @@ pub enum ZoneError {
     },
 }
 
+/// Writes a zone of `bytes` bytes without parity, which the kernel takes for what it has itself written: once, from its
+/// beginning on. What there is no room for is left out.
+pub(super) fn write(bytes: usize, contents: &[u8]) -> Vec<u8> {
+    let room = bytes.saturating_sub(HEADER);
+    let contents = contents.get(..room).unwrap_or(contents);
+    // The ring has gone no further than its contents.
+    let end = u32::try_from(contents.len()).unwrap_or(u32::MAX);
+    let mut zone = [SIGNATURE, end, end].map(u32::to_le_bytes).concat();
+    zone.extend(contents);
+    zone.resize(bytes, 0);
+    zone
+}
+
 /// Reads a zone, all of it and nothing else, with `parity` bytes for each block. Takes any bytes.
 pub(super) fn read(zone: &[u8], parity: usize) -> Result<Contents, ZoneError> {
     let short = ZoneError::Short { have: zone.len() };

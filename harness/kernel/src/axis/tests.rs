@@ -53,7 +53,7 @@ fn a_guest_may_have_another_shape() {
     let guest = find("probe+cpus=2+pstore=ramoops").unwrap().guest;
     assert_eq!(guest.cpus, Some(2));
     assert_eq!(guest.pstore, Some(Backend::Ramoops(Ramoops::default())));
-    assert_eq!(find("probe+pstore=erst").unwrap().guest.pstore, Some(Backend::Erst));
+    assert_eq!(find("probe+pstore=erst").unwrap().guest.pstore, Some(Backend::default()));
     assert_eq!(find("probe+pstore=efi").unwrap().guest.pstore, Some(Backend::Efi(Efi::default())));
 }
 

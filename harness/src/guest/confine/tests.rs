@@ -133,6 +133,7 @@ impl Place {
             flash: None,
             directives: &directives,
             ram: if saved { Ram::Shared(&ram) } else { Ram::CopyOnWrite(&ram) },
+            rtc: None,
             state: Some(&state),
             tracer: None,
             boot: None,

@@ -64,14 +64,20 @@ fn the_environment_says_which_shard_it_is() {
     assert_eq!(shard("auto", from_zero), "1/4");
     assert_eq!(shard("auto/16", "JOB_COMPLETION_INDEX=15"), "16/16");
     assert_eq!(shard("auto", "CI_NODE_INDEX=2 CI_NODE_TOTAL=5"), "2/5");
+    assert_eq!(shard("auto", "CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=4"), "1/4");
+    assert_eq!(shard("auto", "BUILDKITE_PARALLEL_JOB=3 BUILDKITE_PARALLEL_JOB_COUNT=4"), "4/4");
+    assert_eq!(shard("auto/3", "AWS_BATCH_JOB_ARRAY_INDEX=0"), "1/3");
+    assert_eq!(shard("auto/8", "PARALLEL_SEQ=8"), "8/8");
     assert_eq!(shard("1/3", "CI_NODE_INDEX=2 CI_NODE_TOTAL=5"), "1/3");
+    // Its own variables say more than those of whatever it runs in.
+    assert_eq!(shard("auto", "HARNESS_SHARD_INDEX=2 HARNESS_SHARD_TOTAL=3 CI_NODE_INDEX=5 CI_NODE_TOTAL=5"), "2/3");
 }
 
 #[test]
 fn an_environment_that_does_not_say_it_is_refused() {
     // GitLab sets the total for every job.
     assert_snapshot!(shard("auto", "CI_NODE_TOTAL=1"), @"
-    --shard auto: this is no task of an array job: none of SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX, CI_NODE_INDEX is set
+    --shard auto: this is no task of an array job: none of HARNESS_SHARD_INDEX, SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX, CI_NODE_INDEX, CIRCLE_NODE_INDEX, BUILDKITE_PARALLEL_JOB, AWS_BATCH_JOB_ARRAY_INDEX, PARALLEL_SEQ is set
 
     hint: name the shard, e.g. --shard 3/16
     ");

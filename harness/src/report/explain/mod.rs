@@ -17,11 +17,12 @@ use serde::Serialize;
 use self::words::list;
 use crate::model::Params;
 use crate::model::consoles::FurtherConsole;
-use crate::model::pstore::Backend;
+use crate::model::pstore::{Backend, Erst};
 use crate::scenario::{
-    Actor, Cpu, CrashBoot, Drawn, EfivarsAccess, EfivarsLoad, Instance, Knob, Parameter, Planned, Scenario, Span,
-    Workload, at_point, ends,
+    Actor, Cpu, CrashBoot, Drawn, EarlierBoots, EfivarsAccess, EfivarsLoad, Instance, Knob, Parameter, Planned,
+    Scenario, Span, Workload, at_point, ends,
 };
+use crate::text::plural;
 
 /// A scenario in sentences. As JSON it is what `harness explain --format json` prints; as text, its [`Display`].
 ///
@@ -207,6 +208,15 @@ fn guest(instance: &Instance) -> Vec<String> {
         let knobs: Vec<String> = instance.knobs.iter().map(knob).collect();
         sentences.push(format!("Before anything is armed, the agent sets {}.", list(&knobs, "and")));
     }
+    if let Some(EarlierBoots { number, clock_s }) = instance.guest.earlier {
+        let times = if number == 1 { "once".to_owned() } else { format!("{number} times") };
+        let way = if clock_s < 0 { "back" } else { "forward" };
+        sentences.push(format!(
+            "Before that its kernel has booted {times}, and panicked; each boot finds what the last has left, and its clock set {way} \
+             by {} s.",
+            clock_s.unsigned_abs()
+        ));
+    }
     for (function, at_most) in &instance.waits {
         sentences.push(format!("In {function}() its kernel waits for up to {}.", words::time(*at_most)));
     }
@@ -223,7 +233,7 @@ fn guest(instance: &Instance) -> Vec<String> {
 /// What its pstore writes to; nothing if that is the ERST.
 fn pstore(backend: &Backend) -> Vec<String> {
     let efi = match backend {
-        Backend::Erst => return Vec::new(),
+        Backend::Erst(erst) => return record_store(erst),
         Backend::Ramoops(_) => {
             return vec!["Its pstore is ramoops, a part of memory that is read after the end.".to_owned()];
         }
@@ -244,6 +254,22 @@ fn pstore(backend: &Backend) -> Vec<String> {
         sentences.push("The flash cannot be written, which the firmware does not tell the kernel.".to_owned());
     }
     sentences
+}
+
+/// How large the record store is and what is in it, where something is said of it.
+fn record_store(erst: &Erst) -> Vec<String> {
+    if *erst == Erst::default() {
+        return Vec::new();
+    }
+    let mut sentence =
+        format!("Its record store has room for {}", plural(usize::try_from(erst.records).unwrap_or(0), "record"));
+    let kinds = [("of earlier boots", erst.used), ("that cannot be read", erst.damaged), ("of others", erst.foreign)];
+    let before: Vec<String> = kinds.iter().filter(|(_, n)| *n > 0).map(|(kind, n)| format!("{n} {kind}")).collect();
+    if !before.is_empty() {
+        sentence.push_str(", of which before it boots there are ");
+        sentence.push_str(&list(&before, "and"));
+    }
+    vec![sentence + "."]
 }
 
 /// Each CPU that somebody is on, by number, then those that are not drawn yet, then the rest in one line.

@@ -17,6 +17,8 @@ use crate::stats::percent;
 pub(super) enum CameOut {
     /// An expectation of it failed.
     Failed,
+    /// Likewise, and all that failed is known.
+    Known,
     /// What was expected of it is so, as far as it could be judged.
     Met,
     /// Nothing was expected of it.
@@ -29,12 +31,14 @@ pub(super) enum CameOut {
 
 impl CameOut {
     /// All of them, in the order of reports.
-    pub(super) const ALL: [Self; 5] = [Self::Failed, Self::Met, Self::Measured, Self::Unknown, Self::Skipped];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Failed, Self::Known, Self::Met, Self::Measured, Self::Unknown, Self::Skipped];
 
     /// A sign that tells it without colour.
     pub(super) const fn sign(self) -> &'static str {
         match self {
             Self::Failed => "✗",
+            Self::Known => "≈",
             Self::Met => "✓",
             Self::Measured => "○",
             Self::Unknown => "?",
@@ -46,6 +50,7 @@ impl CameOut {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Failed => "failed",
+            Self::Known => "failed, as is known",
             Self::Met => "as expected",
             Self::Measured => "only measured",
             Self::Unknown => "nothing counted",
@@ -63,6 +68,8 @@ impl CameOut {
             Self::Skipped
         } else if any(|state| matches!(state, State::Failed(_))) {
             Self::Failed
+        } else if any(|state| matches!(state, State::Known { .. })) {
+            Self::Known
         } else if any(|state| matches!(state, State::Met)) {
             Self::Met
         } else if cell.counted.counted() == 0 || Channel::ALL.into_iter().any(expected) {
@@ -73,9 +80,10 @@ impl CameOut {
     }
 }
 
-/// The expectations of a cell that failed, each with the figures in a sentence.
+/// The expectations of a cell that failed and are not known to, each with the figures in a sentence.
 pub(super) fn failed<'a>(cell: &'a Cell) -> impl Iterator<Item = (&'a Judged, &'a str)> {
-    let all = Channel::ALL.into_iter().flat_map(|channel| cell.expectations(channel));
+    let new = |channel: &Channel| matches!(cell.state(*channel), State::Failed(_));
+    let all = Channel::ALL.into_iter().filter(new).flat_map(|channel| cell.expectations(channel));
     all.filter_map(|judged| match &judged.judgement {
         Judgement::Failed(why) => Some((judged, why.as_str())),
         Judgement::Met | Judgement::Unknown(_) => None,

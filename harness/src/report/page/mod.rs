@@ -29,6 +29,7 @@ pub use anchor::anchor;
 pub use orders::Samples;
 pub use render::PageError;
 pub use run::{RunPage, run_page};
+pub use trial::trial_page;
 
 /// What trials left, as far as it is kept and can be read.
 pub trait Artifacts {

@@ -17,10 +17,11 @@ use crate::timeline::{ORDERS_LOOK, TIMELINE_LOOK};
 pub struct PageError(#[from] minijinja::Error);
 
 /// The templates, by their names. Their ending has the values escaped.
-pub(super) const TEMPLATES: [(&str, &str); 3] = [
+pub(super) const TEMPLATES: [(&str, &str); 4] = [
     ("frame.html", include_str!("templates/frame.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("run.html", include_str!("templates/run.html")),
+    ("trial.html", include_str!("templates/trial.html")),
 ];
 
 const STYLE: &str = include_str!("templates/style.css");

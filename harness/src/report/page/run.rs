@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::cases::{Cell, Reported};
+use super::super::cases::{Cell, Reported, State};
 use super::super::summary::unexpected;
 use super::super::templates::differing;
 use super::cells::{CameOut, Group, Link, groups};
@@ -17,7 +17,7 @@ use super::orders::Samples;
 use super::render::{PageError, render};
 use super::trial::Sources;
 use super::{Artifacts, Room};
-use crate::model::{KernelName, TrialOutcome};
+use crate::model::{Channel, KernelName, TrialOutcome};
 use crate::text::plural;
 
 /// How much of a console's end is shown: lines, of so many bytes at most.
@@ -68,6 +68,9 @@ struct RunView {
     /// What the reader should know before all else, a sentence each.
     warnings: Vec<String>,
     failures: Failures,
+    known: Vec<KnownFailure>,
+    /// How many more there are.
+    more_known: usize,
     map: Map,
     comparisons: Vec<ComparisonView>,
     not_compared: Vec<String>,
@@ -107,6 +110,21 @@ struct Lines {
     more: usize,
 }
 
+/// A channel of a cell that failed, as is known.
+#[derive(Debug, Serialize)]
+struct KnownFailure {
+    cell: Link,
+    channel: &'static str,
+    /// In a sentence, with its figures.
+    why: String,
+    /// Where more is said of it.
+    link: String,
+    /// Whether that can be gone to.
+    is_address: bool,
+    /// The day since when.
+    since: String,
+}
+
 /// Cells that were skipped for one reason.
 #[derive(Debug, Serialize)]
 struct Skipped {
@@ -136,6 +154,9 @@ impl RunView {
         let kernels = kernels(&cells);
         let mut room = Room(ROOM);
         let (comparisons, not_compared) = comparisons(info, &cells);
+        let mut known = known(&cells);
+        let more_known = known.len().saturating_sub(LINES);
+        known.truncate(LINES);
         Self {
             run_id: info.run_id.clone(),
             started: info.started.clone(),
@@ -143,6 +164,8 @@ impl RunView {
             counts: counts(&cells),
             warnings: warnings(page),
             failures: failures(page, &cells, &kernels, &mut room),
+            known,
+            more_known,
             map: Map::of(&cells, &channels),
             comparisons,
             not_compared,
@@ -152,7 +175,7 @@ impl RunView {
             uncounted: uncounted(&cells),
             groups: groups(&cells, &channels),
             linked: cells.len() <= LINKED,
-            channels: channels.into_iter().map(crate::model::Channel::name).collect(),
+            channels: channels.into_iter().map(Channel::name).collect(),
             facts: Facts::of(info),
         }
     }
@@ -178,18 +201,38 @@ fn kernels(cells: &[Cell]) -> Vec<KernelName> {
     kernels
 }
 
+fn known(cells: &[Cell]) -> Vec<KnownFailure> {
+    let of_cell = |cell: &Cell| {
+        let of_channel = |channel: Channel| match cell.state(channel) {
+            State::Known { why, link, since } => Some(KnownFailure {
+                cell: Link::to(cell.key()),
+                channel: channel.name(),
+                why,
+                is_address: ["https://", "http://"].iter().any(|scheme| link.starts_with(scheme)),
+                link,
+                since,
+            }),
+            _ => None,
+        };
+        Channel::ALL.into_iter().filter_map(of_channel).collect::<Vec<_>>()
+    };
+    cells.iter().flat_map(of_cell).collect()
+}
+
 fn number(cells: &[Cell], state: CameOut) -> usize {
     cells.iter().filter(|cell| CameOut::of(cell) == state).count()
 }
 
 fn verdict(cells: &[Cell]) -> Verdict {
-    let [failed, met, measured, unknown] =
-        [CameOut::Failed, CameOut::Met, CameOut::Measured, CameOut::Unknown].map(|state| number(cells, state));
-    let (state, words) = match (failed, met, measured, unknown) {
-        (0, 0, 0, 0) => (CameOut::Skipped, "No cell was run".to_owned()),
-        (0, 0, 0, _) => (CameOut::Unknown, "Nothing counted".to_owned()),
-        (0, 0, _, _) => (CameOut::Measured, "Measured; nothing was expected".to_owned()),
-        (0, _, _, _) => (CameOut::Met, "All that was expected is so, as far as it counted".to_owned()),
+    let [failed, known, met, measured, unknown] =
+        [CameOut::Failed, CameOut::Known, CameOut::Met, CameOut::Measured, CameOut::Unknown]
+            .map(|state| number(cells, state));
+    let (state, words) = match (failed, known, met, measured, unknown) {
+        (0, 0, 0, 0, 0) => (CameOut::Skipped, "No cell was run".to_owned()),
+        (0, 0, 0, 0, _) => (CameOut::Unknown, "Nothing counted".to_owned()),
+        (0, 0, 0, _, _) => (CameOut::Measured, "Measured; nothing was expected".to_owned()),
+        (0, 0, _, _, _) => (CameOut::Met, "All that was expected is so, as far as it counted".to_owned()),
+        (0, known, ..) => (CameOut::Known, format!("{} failed, as is known, and no other", plural(known, "cell"))),
         (failed, ..) => (CameOut::Failed, format!("{} failed, of {}", plural(failed, "cell"), cells.len())),
     };
     Verdict { state, sign: state.sign(), words }
@@ -197,7 +240,9 @@ fn verdict(cells: &[Cell]) -> Verdict {
 
 fn counts(cells: &[Cell]) -> Vec<Count> {
     let count = |state: CameOut| Count { state, sign: state.sign(), words: state.words(), cells: number(cells, state) };
-    CameOut::ALL.map(count).into()
+    // Most runs know nothing of known failures.
+    let shown = |count: &Count| count.cells > 0 || !matches!(count.state, CameOut::Known);
+    CameOut::ALL.map(count).into_iter().filter(shown).collect()
 }
 
 fn warnings(page: &RunPage) -> Vec<String> {
@@ -251,8 +296,8 @@ fn uncounted(cells: &[Cell]) -> Uncounted {
 
 /// Why no trial of a cell counted: how many were what, and how the first one ended.
 fn why_none(cell: &Cell) -> String {
-    let why = cell.counted.why_none_counted(crate::model::Channel::Console);
-    let first = cell.telling_trial(crate::model::Channel::Console).map(|trial| match &trial.outcome {
+    let why = cell.counted.why_none_counted(Channel::Console);
+    let first = cell.telling_trial(Channel::Console).map(|trial| match &trial.outcome {
         TrialOutcome::Missed { reason } => format!("; trial {}: {reason}", trial.index),
         TrialOutcome::InfraError { cause } => format!("; trial {}: {cause}", trial.index),
         TrialOutcome::Counted { .. } => String::new(),

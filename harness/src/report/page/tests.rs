@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 use super::super::cases::{Reported, TrialNotes};
 use super::render::{TEMPLATES, render};
 use super::*;
+use crate::known::{KnownList, Recognised};
 use crate::model::ChannelOutcome::{Broken, Kept, Lost, Saved};
 use crate::model::{CellKey, Channel, HungCpu, TrialOutcome, TrialRecord};
 use crate::results::sample::{NO_LOGBUF, counted, expect, info, kept, key, ordered, trial};
 use crate::results::{Finished, PlannedCell, RunInfo, Summary, SummaryBuilder, judge};
+use crate::yaml::Source;
 
 const OOPS: &str = "panic-during-oops-dump";
 
@@ -41,6 +43,11 @@ struct Made {
 
 impl Made {
     fn page(&self) -> String {
+        self.page_knowing(None)
+    }
+
+    /// The page where these failures are known.
+    fn page_knowing(&self, list: Option<KnownList>) -> String {
         let mut builder = SummaryBuilder::of_plan(&self.info.cells);
         let mut samples = Samples::default();
         for record in &self.records {
@@ -51,7 +58,9 @@ impl Made {
         let records = self.records.iter().cloned().map(Ok::<_, ()>);
         let notes = TrialNotes::of(records, &Finished::default()).unwrap();
         let judged = judge(&summary, &self.info.cells);
-        let reported = Reported { info: &self.info, summary: &summary, notes: &notes, judged: &judged, known: None };
+        let known = list.map(|list| Recognised { findings: list.judge(&self.info, &summary, &judged), list });
+        let known = known.as_ref();
+        let reported = Reported { info: &self.info, summary: &summary, notes: &notes, judged: &judged, known };
         let finished = self.records.len() as u64;
         run_page(&RunPage { reported, samples: &samples, artifacts: &self.left, finished }).unwrap()
     }
@@ -280,4 +289,29 @@ fn a_console_is_cut_where_it_says_so() {
     let console = end.split("</pre>").next().unwrap();
     assert!(console.ends_with("line\nlast") && !console.contains("first"), "{console}");
     assert_eq!(console.matches("line\n").count(), 23, "{console}");
+}
+
+#[test]
+fn failures_that_are_known_stand_apart() {
+    let of = |channel: &str, link: &str| {
+        format!(
+            "  - {{ scenario: {OOPS}, variant: kmsg-dump-before-stop, channel: {channel}, link: \"{link}\", since: 2026-09-01 }}\n"
+        )
+    };
+    let list = |entries: &[String]| {
+        KnownList::parse(Source::new("known.yaml", format!("known:\n{}", entries.concat()))).unwrap()
+    };
+    let made = two_variants();
+    let (pstore, order) = (of("pstore", "https://bugs.example.org/17"), of("order", "our wiki, page 3"));
+    // With one of two channels known the cells are still new failures, and what is known of them is told apart.
+    let page = made.page_knowing(Some(list(std::slice::from_ref(&pstore))));
+    let (failed, known) = (text(section(&page, "failed")), text(section(&page, "known")));
+    assert!(failed.contains("order : order kept") && !failed.contains("pstore : pstore"), "{failed}");
+    assert_eq!(known.matches("2026-09-01").count(), 4, "{known}");
+    assert!(page.contains("<a href=\"https:&#x2f;&#x2f;bugs.example.org&#x2f;17\""), "{page}");
+    // With both of them nothing new has failed.
+    let page = made.page_knowing(Some(list(&[pstore, order])));
+    assert!(page.contains("4 cells failed, as is known, and no other") && !page.contains("id=\"failed\""), "{page}");
+    assert!(!page.contains("<a href=\"our wiki"), "only an address can be gone to");
+    well_formed(&page).unwrap();
 }

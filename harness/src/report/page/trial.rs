@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::super::repeat::Repeat;
 use super::super::trial::{looks, since_firing};
+use super::render::{PageError, render};
 use super::{Artifacts, Room};
 use crate::evidence::{console, place_console};
 use crate::model::{ActorStamps, Channel, ChannelVerdict, DumpedCpu, HungCpu, TrialOutcome, TrialRecord};
@@ -100,6 +101,22 @@ pub(super) struct Sources<'a> {
     pub artifacts: &'a dyn Artifacts,
     /// How much of a console's end is shown: lines, of so many bytes at most.
     pub console: (usize, usize),
+}
+
+/// How much of a console's end a page of one trial shows: lines, of so many bytes at most.
+const CONSOLE: (usize, usize) = (400, 64 << 10);
+/// Bytes for a console and a picture.
+const ROOM: usize = 4 << 20;
+
+/// A trial as a page, as HTML.
+pub fn trial_page(info: &RunInfo, record: &TrialRecord, artifacts: &dyn Artifacts) -> Result<String, PageError> {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        run_id: &'a str,
+        trial: TrialView,
+    }
+    let trial = TrialView::of(record, Sources { info, artifacts, console: CONSOLE }, &mut Room(ROOM));
+    render("trial.html", &Page { run_id: &info.run_id, trial })
 }
 
 impl TrialView {

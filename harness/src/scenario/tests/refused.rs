@@ -77,7 +77,7 @@ fn wrong_keys() {
     5 | guest: { cpu: 4, memory: 256MiB }
       |          ^^^
 
-    hint: did you mean `cpus`? (known: cpus, online, memory, command-line, consoles, pstore, kdump, reload-crash-kernel-on)
+    hint: did you mean `cpus`? (known: cpus, online, memory, command-line, consoles, pstore, boots, clock, kdump, reload-crash-kernel-on)
     ");
     assert_snapshot!(with("title: a title", "titel: a title"), @"
     reading scenarios/bad.yaml: unknown key `titel`

@@ -10,7 +10,7 @@ use harness_testdata::{self as encode, Erst, cper_record, deflate, dmesg_record}
 /// The storage after these records, and what is judged of it.
 fn judge(records: &[Vec<u8>]) -> (ChannelOutcome, u32, String) {
     let erst = (1..).zip(records).fold(Erst::new(16, 8192), |erst, (id, record)| erst.with(Some(id), record));
-    let verdict = judge_pstore(&pstore::from_erst_file(&erst.bytes()), &Tail::of_panic(NONCE, OF));
+    let verdict = judge_pstore(&pstore::from_erst_file(&erst.bytes(), &[]), &Tail::of_panic(NONCE, OF));
     (verdict.outcome, verdict.witnesses, verdict.detail)
 }
 
@@ -198,7 +198,7 @@ fn a_record_that_cannot_be_read_may_have_been_the_one() {
 
 #[test]
 fn a_storage_that_cannot_be_read_is_never_lost() {
-    let verdict = judge_pstore(&pstore::from_erst_file(b""), &Tail::of_panic(NONCE, OF));
+    let verdict = judge_pstore(&pstore::from_erst_file(b"", &[]), &Tail::of_panic(NONCE, OF));
     assert_eq!(verdict.outcome, Corrupt);
     assert_eq!(verdict.detail, "no panic dump; no other either; 0 bytes are too few for an ERST storage header");
 }

@@ -44,7 +44,7 @@ fn judged(left: &Left) -> TrialVerdict {
     let raw = RawEvidence {
         console: &left.console,
         stamps: &left.page,
-        pstore: RawPstore::Erst(&left.erst),
+        pstore: RawPstore::Erst { file: &left.erst, before: &[] },
         log: left.log.as_ref().map_err(|why| *why),
         ..RawEvidence::default()
     };
@@ -200,8 +200,8 @@ proptest! {
         captured in any::<bool>(),
         further in any::<bool>(),
     ) {
-        let zones = Ramoops { record: 64, records: 2, console: 64, pmsg: 64, ecc: 4 };
-        let pstore = if ramoops { RawPstore::Ramoops(&zones, &storage) } else { RawPstore::Erst(&storage) };
+        let zones = Ramoops { record: 64, records: 2, console: 64, pmsg: 64, ecc: 4, used: 0 };
+        let pstore = if ramoops { RawPstore::Ramoops { zones: &zones, memory: &storage, before: &[] } } else { RawPstore::Erst { file: &storage, before: &[] } };
         // With the right head, so that more of it is looked at.
         let mut page = [encode::page(1_000_000, 1, NONCE, &[])[..64].to_vec(), page].concat();
         page.resize(harness_protocol::page::SIZE, 0);

@@ -61,7 +61,7 @@ fn parse(text: &str) -> Result<(Tail, Vec<Precondition>, Option<Ramoops>), Strin
                 let Some(&[record, records, console, pmsg, ecc]) = sizes.as_deref() else {
                     return Err(at("not five numbers".to_owned()));
                 };
-                zones = Some(Ramoops { record, records, console, pmsg, ecc });
+                zones = Some(Ramoops { record, records, console, pmsg, ecc, used: 0 });
             }
             "panic" => panic = Some(value.to_owned()),
             "entered" => preconditions.push(Precondition::Entered { actor: value.to_owned() }),

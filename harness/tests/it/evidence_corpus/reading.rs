@@ -17,8 +17,8 @@ use super::case::Case;
 /// unseen. A case is decoded and judged as a trial is; what it has no file of is left out.
 pub fn reading(case: &Case) -> String {
     let pstore = match (&case.ramoops, &case.erst) {
-        (Some((zones, memory)), _) => RawPstore::Ramoops(zones, memory),
-        (None, file) => RawPstore::Erst(file.as_deref().unwrap_or_default()),
+        (Some((zones, memory)), _) => RawPstore::Ramoops { zones, memory, before: &[] },
+        (None, file) => RawPstore::Erst { file: file.as_deref().unwrap_or_default(), before: &[] },
     };
     let raw = RawEvidence {
         console: case.console.as_deref().unwrap_or_default(),

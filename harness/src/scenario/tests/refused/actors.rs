@@ -303,8 +303,72 @@ fn its_pstore() {
     5 | guest: { cpus: 4, pstore: { nvram: {} } }
       |                             ^^^^^
 
-    hint: known: ramoops, efi
+    hint: known: erst, ramoops, efi
     ");
+}
+
+#[test]
+fn its_record_store() {
+    let erst = |store: &str| with("memory: 256MiB", &format!("pstore: {{ erst: {{ {store} }} }}"));
+    assert_snapshot!(erst("records: 0"), @"
+    reading scenarios/bad.yaml: a record store has room for 1 to 1000 records
+      --> scenarios/bad.yaml:5:46
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 0 } } }
+      |                                              ^
+    ");
+    assert_snapshot!(erst("records: 1001"), @"
+    reading scenarios/bad.yaml: a record store has room for 1 to 1000 records
+      --> scenarios/bad.yaml:5:46
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 1001 } } }
+      |                                              ^^^^
+    ");
+    assert_snapshot!(erst("records: 4, used: 3, damaged: 2"), @"
+    reading scenarios/bad.yaml: 5 records of earlier boots are too many for a store of 4
+      --> scenarios/bad.yaml:5:67
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 4, used: 3, damaged: 2 } } }
+      |                                                                   ^
+    ");
+    assert_snapshot!(erst("used: 4294967295, foreign: 4294967295"), @"
+    reading scenarios/bad.yaml: 4294967295 records of earlier boots are too many for a store of 63
+      --> scenarios/bad.yaml:5:64
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { used: 4294967295, foreign: 4294967295 } } }
+      |                                                                ^^^^^^^^^^
+    ");
+    assert_snapshot!(erst("records: 4, size: 3"), @"
+    reading scenarios/bad.yaml: unknown key `size` in `guest.pstore.erst`
+      --> scenarios/bad.yaml:5:49
+      |
+    5 | guest: { cpus: 4, pstore: { erst: { records: 4, size: 3 } } }
+      |                                                 ^^^^
+
+    hint: known: records, used, damaged, foreign
+    ");
+}
+
+#[test]
+fn its_earlier_boots() {
+    let boots = |of_guest: &str| in_short(&with("memory: 256MiB", of_guest));
+    let said = |cause: &str, hint: &str| (cause.to_owned(), hint.to_owned());
+    assert_eq!(boots("boots: 5"), said("a trial's boot is the first to the fourth", ""));
+    assert_eq!(boots("boots: 0").0, "a trial's boot is the first to the fourth");
+    let one = said("the clock is set between two boots, and there is one", "say which boot the trial's is: `boots: 2`");
+    assert_eq!(boots("clock: +1h"), one);
+    assert_eq!(boots("boots: 1, clock: -1h"), one);
+    let form = "a clock is set forward or back by a whole number and one of the units s, min, h, d: `+1h`, `-30d`";
+    for (clock, cause) in [
+        ("1h", "`1h` does not begin with `+` or `-`"),
+        ("-1", "`1` has no unit"),
+        ("+1y", "`1y` has the unknown unit `y`"),
+        ("-3651d", "`-3651d` is more than ten years"),
+    ] {
+        assert_eq!(boots(&format!("boots: 2, clock: {clock}")), said(cause, form));
+    }
+    assert_eq!(boots("pstore: { ramoops: { used: 5 } }").0, "5 dumps of earlier boots are too many for 4 zones");
+    assert_eq!(boots("pstore: { ramoops: { used: 1, ecc: 16 } }").0, "zones with parity cannot be filled beforehand");
 }
 
 #[test]
