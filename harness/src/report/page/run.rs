@@ -119,8 +119,6 @@ struct KnownFailure {
     why: String,
     /// Where more is said of it.
     link: String,
-    /// Whether that can be gone to.
-    is_address: bool,
     /// The day since when.
     since: String,
 }
@@ -204,14 +202,9 @@ fn kernels(cells: &[Cell]) -> Vec<KernelName> {
 fn known(cells: &[Cell]) -> Vec<KnownFailure> {
     let of_cell = |cell: &Cell| {
         let of_channel = |channel: Channel| match cell.state(channel) {
-            State::Known { why, link, since } => Some(KnownFailure {
-                cell: Link::to(cell.key()),
-                channel: channel.name(),
-                why,
-                is_address: ["https://", "http://"].iter().any(|scheme| link.starts_with(scheme)),
-                link,
-                since,
-            }),
+            State::Known { why, link, since } => {
+                Some(KnownFailure { cell: Link::to(cell.key()), channel: channel.name(), why, link, since })
+            }
             _ => None,
         };
         Channel::ALL.into_iter().filter_map(of_channel).collect::<Vec<_>>()
