@@ -8,11 +8,17 @@ use serde_json::Value;
 use super::{every_kind, is_there, known};
 use crate::common::{Project, text};
 
-/// `tools/testing/kunit/kunit.py`: that which the test command unpacks, or that of a source in the cache.
+/// `tools/testing/kunit/kunit.py`: that which the test command unpacks, or that of a source in the cache which knows KTAP; 5.10's
+/// does not.
 fn kunit() -> Option<PathBuf> {
     let workbenches =
         std::fs::read_dir(harness::project::cache_dir().join("workbench")).into_iter().flatten().flatten();
     let in_cache = workbenches.map(|source| source.path().join("tree/tools/testing/kunit/kunit.py"));
+    let knows_ktap = |kunit: &PathBuf| {
+        let parser = std::fs::read_to_string(kunit.with_file_name("kunit_parser.py"));
+        parser.is_ok_and(|parser| parser.contains("KTAP version"))
+    };
+    let in_cache = in_cache.filter(knows_ktap);
     std::env::var_os("HARNESS_KUNIT").map(PathBuf::from).into_iter().chain(in_cache).find(|path| path.is_file())
 }
 
