@@ -33,6 +33,7 @@ pub mod reporter;
 pub mod results;
 pub mod run;
 pub mod scenario;
+pub mod schedule;
 pub mod session;
 pub mod svg;
 mod text;

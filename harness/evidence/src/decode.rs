@@ -14,6 +14,7 @@ use super::vmcore::Capture;
 use harness_model::ActorStamps;
 use harness_model::cpus::Cpus;
 use harness_model::pstore::Ramoops;
+use harness_model::schedule::Schedule;
 use harness_model::timeline::Timeline;
 
 /// The bytes that a guest left, borrowed from whoever has read them. None of them is trusted.
@@ -133,6 +134,8 @@ pub struct Tracing {
     pub cpus: u32,
     /// Whether its time was the host's.
     pub real_time: bool,
+    /// The schedule that it was made to follow, if there is one.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// What a guest left, decoded.
@@ -186,10 +189,10 @@ impl Evidence {
     /// rest.
     pub fn decode(raw: &RawEvidence<'_>, facts: Facts) -> Self {
         let stamps = stamps::decode(raw.stamps);
-        let timeline = facts.tracing.as_ref().map(|Tracing { probes, cpus, .. }| {
+        let timeline = facts.tracing.as_ref().map(|Tracing { probes, cpus, schedule, .. }| {
             let actors = stamps.iter().flat_map(|stamps| &stamps.actors);
             let actors: Vec<String> = actors.map(|actor| actor.name.clone()).collect();
-            let timeline = timeline::decode(raw.trace, probes, &actors, *cpus, raw.capture_times)?;
+            let timeline = timeline::decode(raw.trace, probes, &actors, *cpus, raw.capture_times, schedule.as_deref())?;
             let online = stamps.as_ref().ok().and_then(|stamps| stamps.cpus.as_ref()).map(|cpus| &cpus.online);
             Ok(Timeline { online: online.filter(|online| !online.iter().copied().eq(0..*cpus)).cloned(), ..timeline })
         });

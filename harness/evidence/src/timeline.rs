@@ -5,10 +5,14 @@
 use std::collections::BTreeMap;
 
 use harness_protocol::page::{ENTERED_AT, FIRED_AT, LEFT_AT, SLOT, SLOTS_AT};
-use harness_trace::{CLAIMED, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, STATE, State};
+use harness_trace::{
+    CLAIMED, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, Hold as InMemory, HoldState, MAGIC, MAX_EVENTS, RULE, RULES_AT,
+    STATE, State,
+};
 
 use super::bytes::{array, u32_at, u64_at};
 use super::probes::{Meaning, Probes};
+use harness_model::schedule::{Held, Hold, HoldOutcome, Schedule};
 use harness_model::timeline::{Event, StepEdge, Timeline};
 
 /// Why there is no timeline.
@@ -29,7 +33,8 @@ pub enum TimelineError {
 }
 
 /// Decodes. `actors`: the names of crashlab's actors, in the order in which they were armed; `cpus`: how many the guest
-/// has; `capture`: what was heard of its crash kernel, and when, by the clock of the tracer.
+/// has; `capture`: what was heard of its crash kernel, and when, by the clock of the tracer; `schedule`: what it was made to
+/// follow.
 ///
 /// A crash kernel of the same code passes the same addresses, of which nothing is to be taken for the dead kernel's: the
 /// tracer's events end with the jump to it.
@@ -39,6 +44,7 @@ pub fn decode(
     actors: &[String],
     cpus: u32,
     capture: &[(&str, u64)],
+    schedule: Option<&Schedule>,
 ) -> Result<Timeline, TimelineError> {
     if memory.len() < EVENTS_AT || array(memory, 0) != Some(MAGIC) {
         return Err(TimelineError::NotOurs { have: memory.len() });
@@ -53,13 +59,17 @@ pub fn decode(
     let mut unfinished = 0;
     for place in 0..claimed.min(MAX_EVENTS as u64) {
         match Raw::read(memory, place) {
-            Some(event) => raw.push(event),
+            Some(event) => raw.push((place, event)),
             None => unfinished += 1,
         }
     }
-    let is_fired = |event: &&Raw| event.offset == FIRED_AT && event.meaning(probes) == Some(&Meaning::Stamp);
-    let fired = raw.iter().find(is_fired).ok_or(TimelineError::NotFired)?.ns;
-    let mut events: Vec<_> = raw.iter().filter_map(|event| event.step(probes, actors, fired)).collect();
+    let is_fired = |event: &Raw| event.offset == FIRED_AT && event.meaning(probes) == Some(&Meaning::Stamp);
+    let fired = raw.iter().find(|(_, event)| is_fired(event)).ok_or(TimelineError::NotFired)?.1.ns;
+    let step = |(place, event): &(u64, Raw)| Some((*place, event.step(probes, actors, fired)?));
+    let (places, mut events): (Vec<u64>, Vec<Event>) = raw.iter().filter_map(step).unzip();
+    let first_after = |place: u64| places.partition_point(|at| *at < place);
+    let holds = schedule.iter().flat_map(|schedule| &schedule.holds).enumerate();
+    let holds = holds.map(|(number, hold)| held(memory, number, hold, fired, &first_after)).collect();
     let room = (MAX_EVENTS as u64).min(claimed);
     let mut dropped = claimed - room + unfinished;
     if let Some(left) = events.iter().position(|event| event.step == Event::MACHINE_KEXEC) {
@@ -76,7 +86,43 @@ pub fn decode(
         }));
     }
     let beyond_limit = beyond_limit(memory, probes);
-    Ok(Timeline { cpus, online: None, events, beyond_limit, dropped, absent: probes.absent.clone() })
+    Ok(Timeline { cpus, online: None, events, beyond_limit, dropped, absent: probes.absent.clone(), holds })
+}
+
+/// What became of the hold of this number. `first_after`: the index of the first event that asked for this place or a later
+/// one.
+fn held(memory: &[u8], number: usize, hold: &Hold, fired: u64, first_after: &impl Fn(u64) -> usize) -> Held {
+    let bytes = memory.get(RULES_AT + number * RULE..).and_then(|rest| rest.get(..RULE));
+    let none = Held {
+        hold: hold.to_string(),
+        outcome: HoldOutcome::NotReached,
+        cpu: None,
+        from_ns: None,
+        lasted_ns: None,
+        before: [0; 2],
+    };
+    let Some(InMemory { state, cpu, times_ns: [from, to], places }) = bytes.and_then(InMemory::decode) else {
+        return none;
+    };
+    let outcome = match (state, &hold.until) {
+        (HoldState::Waiting, _) => return none,
+        (HoldState::Holding | HoldState::ByHarness, _) => HoldOutcome::Ended,
+        (HoldState::ByMoment, _) => HoldOutcome::Released,
+        (HoldState::Bound, Some(_)) => HoldOutcome::Bound,
+        (HoldState::Bound, None) => HoldOutcome::Over,
+        (HoldState::Exclusive, _) => HoldOutcome::Infeasible,
+        (HoldState::NotNeeded, _) => HoldOutcome::NotNeeded,
+    };
+    let ended = state != HoldState::Holding;
+    let [began, over] = places.map(first_after);
+    Held {
+        outcome,
+        cpu: Some(cpu),
+        from_ns: Some(from.cast_signed().wrapping_sub(fired.cast_signed())),
+        lasted_ns: ended.then(|| to.saturating_sub(from)),
+        before: [began, if ended { over } else { first_after(u64::MAX) }],
+        ..none
+    }
 }
 
 /// An event as it stands in the memory.

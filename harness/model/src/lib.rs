@@ -14,6 +14,7 @@ pub mod errors;
 pub mod order;
 mod precondition;
 pub mod pstore;
+pub mod schedule;
 pub mod splats;
 pub mod timeline;
 mod trial;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Held;
+
 /// A trial's timeline: what was seen from outside of the guest, by its kernel's own addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -24,6 +26,9 @@ pub struct Timeline {
     /// Steps that cannot be seen in this kernel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<AbsentStep>,
+    /// What became of each hold of the trial's schedule, if it had one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// A CPU was seen at a step.

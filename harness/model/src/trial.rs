@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::cpus::Cpus;
+use super::schedule::Held;
 use super::splats::Splat;
 use super::{CellKey, Channel, ChannelVerdict, is_zero};
 
@@ -132,6 +133,9 @@ pub struct TrialRecord {
     /// What became of the user's program, if the scenario runs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadRecord>,
+    /// What became of each hold of its schedule, if it had one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 impl TrialRecord {
@@ -159,6 +163,7 @@ impl TrialRecord {
             survived: false,
             panic: None,
             workload: None,
+            holds: Vec::new(),
         }
     }
 }

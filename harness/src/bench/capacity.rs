@@ -49,7 +49,7 @@ pub async fn per_second(
     let plan = plan(TRIALS);
     let work = plan.iter().map(|trial| Work {
         guests: Arc::clone(&guests),
-        assignment: Assignment::new(&trial, instance, settings),
+        assignment: Assignment::new(&trial, instance, settings.clone()),
         attempt: 0,
     });
     let (_stopper, stop) = watch::channel(Stop::No);

@@ -35,7 +35,7 @@ use crate::trial::{Assignment, GuestSource, TrialSettings};
 
 /// What all trials have in common: as `harness run` has them, in real time.
 const SETTINGS: TrialSettings =
-    TrialSettings { time: Time::Real, phase: Phase::Drawn, read_back: false, full_vmcore: false };
+    TrialSettings { time: Time::Real, phase: Phase::Drawn, read_back: false, full_vmcore: false, schedule: None };
 
 /// Blocks of trials and of the floor take turns, so that both meet the same drift of the host.
 const BLOCKS: u32 = 12;

@@ -102,6 +102,7 @@ fn options(&Arguments { jobs, accelerator, .. }: &Arguments) -> TrialOptions {
         crash_kernel: None,
         full_vmcore: false,
         trace: true,
+        schedule: None,
     }
 }
 

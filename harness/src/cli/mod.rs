@@ -31,6 +31,7 @@ mod read;
 mod report;
 mod reports;
 mod run;
+mod schedule;
 mod timeline;
 mod trial;
 mod variant;

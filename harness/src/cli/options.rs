@@ -188,6 +188,7 @@ impl TrialArguments {
             crash_kernel: self.crash_kernel.clone(),
             full_vmcore: self.full_vmcore,
             trace: self.trace == Trace::Auto,
+            schedule: None,
         }
     }
 

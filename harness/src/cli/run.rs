@@ -9,6 +9,7 @@ use super::options::{BuildArguments, TreeArguments, TrialArguments};
 use super::page::PageArguments;
 use super::project::{catalogue, project, results, session};
 use super::reports::ReportArguments;
+use super::schedule::ScheduleArguments;
 use super::{FOUND, Failure, Global, Output, outcome};
 use crate::compare::{self, Side};
 use crate::kernel::{self, TreeBases};
@@ -68,7 +69,7 @@ pub struct Arguments {
     at_most: u32,
     /// Run what is left of a run: its id, its folder, or `latest`. Everything but --jobs is as it was then
     #[arg(long, value_name = "RUN", conflicts_with_all = ["suite", "scenario", "variant", "base", "patch", "tree", "kernel", "kernel_image", "param", "trials", "shard",
-          "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "read_back_kernel", "kdump", "crash_kernel", "full_vmcore"])]
+          "until", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "templates", "phase", "read_back", "read_back_kernel", "kdump", "crash_kernel", "full_vmcore", "schedule"])]
     resume: Option<String>,
     /// A patch, or a series as `variant add` takes it, to try on stock, beside the variants (repeatable: all of them together,
     /// in this order)
@@ -80,6 +81,8 @@ pub struct Arguments {
     built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
+    #[command(flatten)]
+    schedule: ScheduleArguments,
     #[command(flatten)]
     reported: ReportArguments,
     #[command(flatten)]
@@ -146,7 +149,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Op
             Some(scratch.name)
         }
     };
-    let (options, reports) = (arguments.trials_as.options(), arguments.reported.options()?);
+    let (mut options, reports) = (arguments.trials_as.options(), arguments.reported.options()?);
     let catalogue = catalogue(global)?.with_crash_kernels(options.kdump);
     let build = arguments.built_by.suffix(&catalogue.project)?;
     // A pack is made for a suite; a tree, or a kernel, is tried by the quick one.
@@ -176,6 +179,7 @@ async fn begin(global: &Global, arguments: &Arguments) -> Result<(RunOutcome, Op
     if let Some(Until { at_most, .. }) = until {
         selection.trials = at_most;
     }
+    arguments.schedule.force(&catalogue, &selection, &mut options)?;
     let mut session = session(global, catalogue, options).await?;
     session.reports = reports;
     Ok((session.run(Request { selection: &selection, suite, shard, until }).await?, tree))

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::options::{BuildArguments, PrebuiltArguments, TrialArguments};
 use super::project::{catalogue, project, session};
+use super::schedule::ScheduleArguments;
 use super::{Failure, Global, HOST, Output, print, print_json};
 use crate::guest::Watch;
 use crate::kernel::{self, Canceller, CustomBuild};
@@ -43,10 +44,12 @@ pub struct Arguments {
     built_by: BuildArguments,
     #[command(flatten)]
     trial_as: TrialArguments,
+    #[command(flatten)]
+    schedule: ScheduleArguments,
 }
 
 pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Failure> {
-    let options = arguments.trial_as.options();
+    let mut options = arguments.trial_as.options();
     let named = match &arguments.kernel {
         Some(kernel) => kernel::bases_named(&project(global)?, kernel, &Canceller::default())?.pop(),
         None => arguments.prebuilt.bases(&project(global)?)?.pop(),
@@ -65,6 +68,7 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
         params: arguments.param.clone(),
         trials: 1,
     };
+    arguments.schedule.force(&catalogue, &selection, &mut options)?;
     let watch: Watch = Box::new(|bytes| {
         // Somebody who watches and has gone is no reason to end the trial.
         let _ = std::io::stderr().write_all(bytes);

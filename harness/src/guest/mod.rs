@@ -52,4 +52,4 @@ pub use start::{Booted, Given, Start, TemplateError};
 pub use stream::Watch;
 pub use template::Template;
 pub(crate) use trace::monotonic_ns;
-pub use trace::{Hooks, ListHead, Tracing};
+pub use trace::{Hooks, ListHead, Rules, Tracing};

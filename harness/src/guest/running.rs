@@ -26,7 +26,7 @@ use super::silence::{Heard, Silence};
 use super::start::OwnVars;
 use super::stream::{Captured, PipeStream, Watch};
 use super::template::{ERST, ErstPci, Template, VARS, load};
-use super::trace::{Hooks, ListHead, TracerMemory, monotonic_ns};
+use super::trace::{Hooks, ListHead, Rules, TracerMemory, monotonic_ns};
 use crate::blocking::off_thread;
 use crate::evidence::vmcoreinfo::VmcoreInfo;
 use crate::model::consoles::FurtherConsole;
@@ -408,12 +408,18 @@ impl Guest {
         Hooks::read(&self.monitor, self.slide.unwrap_or(0), lists).await
     }
 
-    /// Has the tracer look for these as well, from now on, and resumes a guest waiting for that.
-    pub async fn add_probes(&mut self, probes: &[Probe]) -> Result<(), GuestError> {
+    /// Has the tracer look for these as well, from now on, and hold vCPUs, and resumes a guest waiting for that.
+    pub async fn add_probes(&mut self, probes: &[Probe], rules: Option<&Rules>) -> Result<(), GuestError> {
         if let Some(memory) = &mut self.tracer {
             memory.add(probes)?;
+            rules.map_or(Ok(()), |rules| memory.hold(rules))?;
         }
         self.agent.say("go").await.map_err(GuestError::io("resume the guest"))
+    }
+
+    /// Has every vCPU go on that the tracer holds. A guest that is stopped waits for them.
+    pub fn release(&self) -> Result<(), GuestError> {
+        self.tracer.as_ref().map_or(Ok(()), TracerMemory::release)
     }
 
     /// Reads everything that tells whether the guest still does something.

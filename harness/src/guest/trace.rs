@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE,
-    PROBES_AT, PROBES_USED, Probe, SLIDE,
+    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, FIRES_AT, HITS_AT, MAGIC, MARKS_AT, MAX_EVENTS,
+    MAX_PROBES, PROBE, PROBES_AT, PROBES_USED, Probe, RELEASED, RULE, RULES_AT, RULES_COME, RULES_USED, Rule, SLIDE,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::time::{ClockId, clock_gettime};
@@ -79,6 +79,17 @@ impl Hooks {
     }
 }
 
+/// Which vCPUs the tracer is to hold, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// Of each probe, what it is to them.
+    pub marks: Vec<u64>,
+    /// How far into crashlab's page the write lies that fires the faults.
+    pub fires_at: u64,
+}
+
 /// How a guest is traced.
 #[derive(Debug, Clone, Copy)]
 pub struct Tracing<'a> {
@@ -94,6 +105,9 @@ pub struct Tracing<'a> {
     pub slide: u64,
     /// A restored guest wakes the tracer by this word, at a guest-physical address.
     pub doorbell: Option<u64>,
+    /// Which of its vCPUs are held; of a guest that is booted only whether there will be any, since what its probes are is not
+    /// known yet.
+    pub rules: Option<&'a Rules>,
 }
 
 /// The memory shared with the tracer.
@@ -119,10 +133,36 @@ impl TracerMemory {
         for (at, value) in [(ANCHOR, anchor), (SLIDE, slide), (DOORBELL, doorbell)] {
             header[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
+        header[RULES_COME..RULES_COME + 4].copy_from_slice(&u32::from(tracing.rules.is_some()).to_le_bytes());
         file.write_all_at(&header, 0)?;
         let mut memory = Self { file, probes: 0 };
         memory.append(tracing.probes)?;
+        if let Some(rules) = tracing.rules.filter(|_| restored) {
+            memory.write_rules(rules)?;
+        }
         Ok(memory)
+    }
+
+    /// Has the tracer hold vCPUs from now on, once all probes are known.
+    pub fn hold(&self, rules: &Rules) -> Result<(), GuestError> {
+        self.write_rules(rules).map_err(GuestError::io("tell the tracer which vCPUs to hold"))
+    }
+
+    fn write_rules(&self, Rules { rules, marks, fires_at }: &Rules) -> io::Result<()> {
+        let marks: Vec<u8> = marks.iter().take(MAX_PROBES).flat_map(|marks| marks.to_le_bytes()).collect();
+        self.file.write_all_at(&marks, MARKS_AT as u64)?;
+        self.file.write_all_at(&fires_at.to_le_bytes(), FIRES_AT as u64)?;
+        for (number, rule) in rules.iter().enumerate() {
+            self.file.write_all_at(&rule.encode(), (RULES_AT + number * RULE) as u64)?;
+        }
+        // Last: the tracer looks at as many as this says.
+        self.file.write_all_at(&u32::try_from(rules.len()).unwrap_or(u32::MAX).to_le_bytes(), RULES_USED as u64)
+    }
+
+    /// Has whoever is held go on, and nobody be held any more.
+    pub fn release(&self) -> Result<(), GuestError> {
+        let failed = GuestError::io("tell the tracer to hold no vCPU any more");
+        self.file.write_all_at(&1_u32.to_le_bytes(), RELEASED as u64).map_err(failed)
     }
 
     /// Has the tracer look for these as well, from now on.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::kernel::{Asked, is_scratch};
 use crate::model::{CellKey, TrialRecord};
-use crate::results::{KernelInfo, RunInfo};
+use crate::results::{KernelInfo, RunInfo, SCHEDULE};
 use crate::text::shell_word;
 
 /// The command that runs a trial again.
@@ -30,6 +30,9 @@ impl Repeat {
             words.extend(["--template", number].map(str::to_owned));
         }
         words.extend(["--seed".to_owned(), trial.seed.to_string()]);
+        if info.schedule.is_some() {
+            words.extend(["--schedule", SCHEDULE].map(str::to_owned));
+        }
         let command = words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
         Self { command, needs: needs(info, &trial.cell) }
     }
@@ -71,6 +74,9 @@ pub fn run_again(info: &RunInfo) -> Vec<String> {
 
 fn needs(info: &RunInfo, CellKey { variant, base, .. }: &CellKey) -> Vec<String> {
     let mut needs = Vec::new();
+    if info.schedule.is_some() {
+        needs.push(format!("{SCHEDULE} of the run"));
+    }
     let asked = Asked::of(variant);
     let of_cell = |kernel: &&KernelInfo| kernel.variant == *variant && kernel.base == *base;
     let patches = info.kernels.iter().find(of_cell).map(|kernel| kernel.patches.as_slice()).unwrap_or_default();

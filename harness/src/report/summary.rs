@@ -2,6 +2,7 @@
 
 use super::grid::{Grid, Tone};
 use super::{Format, templates};
+use crate::model::schedule::HoldOutcome;
 use crate::model::{CellKey, Channel, Params, assignments};
 use crate::results::{CellSummary, Counts, Summary};
 use crate::stats::percent;
@@ -40,6 +41,7 @@ pub fn variant_table(summary: &Summary, format: Format) -> String {
     }
     text + &format!("Figures: trials in which {}, of those that counted.\n", good(summary))
         + &not_counted(summary)
+        + &schedule(summary)
         + &splats(summary, format)
         + &skipped(summary, format)
         + &templates::that_differ(summary, format)
@@ -76,6 +78,7 @@ pub fn summary_table(summary: &Summary, format: Format) -> String {
         + "\n"
         + &legend
         + &not_counted(summary)
+        + &schedule(summary)
         + &splats(summary, format)
         + &skipped(summary, format)
         + &templates::that_differ(summary, format)
@@ -210,6 +213,22 @@ fn skipped(summary: &Summary, format: Format) -> String {
     };
     let lines: String = reasons.into_iter().map(line).collect();
     if lines.is_empty() || item.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+/// In how many trials the schedule was kept that they were made to follow; nothing if there was none.
+fn schedule(summary: &Summary) -> String {
+    let cells = || summary.cells.iter().map(|cell| &cell.schedule);
+    let (kept, trials) = cells().fold((0_u64, 0_u64), |(kept, trials), counts| {
+        (kept + u64::from(counts.kept), trials + u64::from(counts.trials()))
+    });
+    if trials == 0 {
+        return String::new();
+    }
+    let of =
+        |outcome: HoldOutcome| cells().filter_map(|it| it.not_kept.get(&outcome)).map(|n| u64::from(*n)).sum::<u64>();
+    let others = HoldOutcome::ALL.map(|outcome| (of(outcome), outcome.words()));
+    let others = others.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("; in {n}: {words}"));
+    format!("The schedule was kept in {kept} of {trials} trials{}.\n", others.collect::<String>())
 }
 
 /// The title of a table.

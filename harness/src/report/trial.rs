@@ -1,6 +1,8 @@
 //! One trial, as a person who has just watched it reads it.
 
+use crate::model::schedule::Held;
 use crate::model::{ActorStamps, Dumped, DumpedCpu, HungCpu, TrialOutcome, TrialRecord};
+use crate::text::milliseconds;
 
 /// The verdict of each channel, where the CPUs of a hung or dumped guest stood, and when each actor was where.
 pub fn trial_text(record: &TrialRecord) -> String {
@@ -36,6 +38,11 @@ pub fn trial_text(record: &TrialRecord) -> String {
     }
     for HungCpu { cpu, at } in &record.hung_at {
         lines.push(format!("  CPU {cpu} was at {}", looks(at).join("; then at ")));
+    }
+    for Held { hold, outcome, cpu, lasted_ns, .. } in &record.holds {
+        let on = cpu.map(|cpu| format!(", CPU {cpu}")).unwrap_or_default();
+        let lasted = lasted_ns.map(|ns| format!(", after {} ms", milliseconds(ns.cast_signed()))).unwrap_or_default();
+        lines.push(format!("  {hold}: {}{on}{lasted}", outcome.words()));
     }
     for ActorStamps { actor, cpu, entered_us, left_us } in &record.stamps {
         let [entered, left] = [*entered_us, *left_us].map(since_firing);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::bisection::Bisected;
+use crate::model::schedule::Schedule;
 use crate::model::{CellKey, Expectation, GuestChange, Phase};
 use crate::plan::Shard;
 
@@ -47,6 +48,9 @@ pub struct RunInfo {
     /// What was looked for and where, if it is a bisection. Its kernels come as they are built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bisected: Option<Bisected>,
+    /// What its trials were made to follow, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// The ids of the runs it was merged from, if it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged_from: Vec<String>,

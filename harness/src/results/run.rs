@@ -19,6 +19,9 @@ use crate::model::timeline::Timeline;
 /// The link, in the results folder, to the run begun last.
 pub const LATEST: &str = "latest";
 
+/// The file, in a run's folder, with the schedule that its trials were made to follow.
+pub const SCHEDULE: &str = "schedule.yaml";
+
 const INFO: &str = "run.json";
 const TRIALS: &str = "trials.jsonl";
 const SUMMARY: &str = "summary.json";

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PlannedCell;
+use crate::model::schedule::{Held, HoldOutcome};
 use crate::model::splats::{LoggedIn, Splat};
 use crate::model::{CellKey, Channel, ChannelOutcome, TrialOutcome, TrialRecord, is_zero};
 use crate::stats::{BetweenTemplates, Clusters, Interval, Proportion, wilson};
@@ -51,6 +52,40 @@ pub struct CellSummary {
     /// `MAX_TITLES`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub splats: BTreeMap<String, SplatCounts>,
+    /// How the schedule went that its trials were made to follow: in how many it was kept, and in how many it was not for which
+    /// reason. Of trials that were no infra-errors.
+    #[serde(default, skip_serializing_if = "ScheduleCounts::is_none")]
+    pub schedule: ScheduleCounts,
+}
+
+/// In how many trials of a cell its schedule was kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleCounts {
+    /// In this many.
+    pub kept: u32,
+    /// In how many it was not, by what became of the first hold that was not as it says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_kept: BTreeMap<HoldOutcome, u32>,
+}
+
+impl ScheduleCounts {
+    /// Whether there was no schedule.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// In how many trials it is known how it went.
+    pub fn trials(&self) -> u32 {
+        self.not_kept.values().fold(self.kept, |sum, count| sum.saturating_add(*count))
+    }
+
+    fn add(&mut self, holds: &[Held]) {
+        match Held::not_kept(holds) {
+            _ if holds.is_empty() => {}
+            Some(held) => *self.not_kept.entry(held.outcome).or_default() += 1,
+            None => self.kept += 1,
+        }
+    }
 }
 
 /// Titles that are counted in a cell, at most.
@@ -160,6 +195,8 @@ impl SummaryBuilder {
         counted.cell.add_splats(record);
         if matches!(record.outcome, TrialOutcome::InfraError { .. }) {
             self.failed.insert(record.index, place);
+        } else {
+            counted.cell.schedule.add(&record.holds);
         }
     }
 
@@ -264,6 +301,7 @@ impl CellSummary {
             ended_by_template: BTreeMap::new(),
             log_kept_percent,
             splats: BTreeMap::new(),
+            schedule: ScheduleCounts::default(),
         }
     }
 

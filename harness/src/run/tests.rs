@@ -26,7 +26,8 @@ fn two_actors_on_one_cpu_keep_one_processor_busy() {
     let cell = Arc::new(CellKey { variant, base, scenario, params: params.clone() });
     let trial = PlannedTrial { index: 0, ordinal: 0, position: 0, cell, seed: 1, nonce: "0".repeat(16) };
     let processors = |time| {
-        let settings = TrialSettings { time, phase: Phase::Drawn, read_back: false, full_vmcore: false };
+        let settings =
+            TrialSettings { time, phase: Phase::Drawn, read_back: false, full_vmcore: false, schedule: None };
         Assignment::new(&trial, instance, settings).processors
     };
     assert_eq!(processors(Time::Real), 2);

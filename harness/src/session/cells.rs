@@ -122,7 +122,7 @@ impl Cells {
             let mut instance = instance.clone();
             // None of the variant's own settings is one of the scenario's: such a cell is skipped.
             instance.knobs.splice(0..0, rig.knobs(kernel));
-            (position, ReadyCell { instance, settings, guests })
+            (position, ReadyCell { instance, settings: settings.clone(), guests })
         });
         Ok(ReadyCells(ready.collect()))
     }
@@ -137,7 +137,7 @@ impl ReadyCells {
     /// A trial, ready to be run; `None` if its cell is not.
     pub fn work(&self, trial: &PlannedTrial, attempt: u32) -> Option<Work> {
         let ReadyCell { instance, settings, guests } = self.0.get(&trial.position)?;
-        let assignment = Assignment::new(trial, instance, *settings);
+        let assignment = Assignment::new(trial, instance, settings.clone());
         Some(Work { guests: Arc::clone(guests), assignment, attempt })
     }
 }

@@ -244,6 +244,6 @@ impl<R: Rig> Session<R> {
     /// What all of the session's trials have in common.
     fn settings(&self) -> TrialSettings {
         let TrialOptions { time, phase, read_back, full_vmcore, .. } = self.options;
-        TrialSettings { time, phase, read_back, full_vmcore }
+        TrialSettings { time, phase, read_back, full_vmcore, schedule: self.options.schedule.clone() }
     }
 }

@@ -1,8 +1,11 @@
 //! How a session's trials are run.
 
+use std::sync::Arc;
+
 use super::accelerator::Asked;
 use crate::guest::{Accelerator, Time};
 use crate::model::Phase;
+use crate::model::schedule::Schedule;
 use crate::procfs;
 use crate::results::{QemuInfo, RunInfo};
 use crate::run::default_jobs;
@@ -43,6 +46,8 @@ pub struct TrialOptions {
     pub full_vmcore: bool,
     /// Whether guests are traced where this machine can.
     pub trace: bool,
+    /// What each trial is made to follow, if it is.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// How many trials of a cell a run will have, as far as that is known before.
@@ -81,6 +86,7 @@ impl TrialOptions {
             crash_kernel: info.qemu.crash_kernel.clone(),
             full_vmcore,
             trace: traced,
+            schedule: info.schedule.clone().map(Arc::new),
         }
     }
 
@@ -124,6 +130,7 @@ mod tests {
             crash_kernel: None,
             full_vmcore: false,
             trace: true,
+            schedule: None,
         }
     }
 

@@ -82,7 +82,7 @@ impl QemuRig {
         } else {
             None
         };
-        Ok(Self {
+        let rig = Self {
             waits: WaitSet::load(&project.waits())?,
             project: project.clone(),
             options: options.clone(),
@@ -94,7 +94,16 @@ impl QemuRig {
             facts: Mutex::default(),
             events: events.clone(),
             cancellation: cancellation.clone(),
-        })
+        };
+        if options.schedule.is_some() {
+            rig.can_hold()?;
+        }
+        Ok(rig)
+    }
+
+    /// That vCPUs of its guests can be held one by one, so that they follow a schedule.
+    pub fn can_hold(&self) -> Result<(), Failure> {
+        can_hold(&self.options, self.machine.accelerator, self.traces())
     }
 
     /// This machine with other options for its trials. Guests are traced only if they were before.
@@ -336,6 +345,23 @@ impl Rig for QemuRig {
     ) -> Result<Vec<Arc<dyn RunTrial>>, Failure> {
         let guest_sources = self.guest_sources(preparation, pairs, templates).await?;
         Ok(guest_sources.into_iter().map(|guests| guests as Arc<dyn RunTrial>).collect())
+    }
+}
+
+/// That vCPUs of guests can be held one by one.
+fn can_hold(options: &TrialOptions, accelerator: Accelerator, traces: bool) -> Result<(), Failure> {
+    let refused =
+        |why: &str, hint: &str| Err(Failure::input(format!("force a schedule on guests: {why}\n\nhint: {hint}")));
+    match accelerator {
+        Accelerator::Kvm => refused("under KVM nobody sees what a vCPU executes", "--accel tcg"),
+        Accelerator::Tcg if options.time == Time::Virtual => {
+            refused("in virtual time one thread executes all vCPUs, so that none can be held alone", "--time real")
+        }
+        Accelerator::Tcg if !options.trace => refused("it is the tracer that holds vCPUs", "leave --trace off out"),
+        Accelerator::Tcg if !traces => {
+            refused("it is the tracer that holds vCPUs, and there is none", "`harness doctor` says why there is none")
+        }
+        Accelerator::Tcg => Ok(()),
     }
 }
 

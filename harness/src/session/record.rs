@@ -15,8 +15,10 @@ use crate::plan::{Plan, Shard};
 use crate::procfs;
 use crate::project::Project;
 use crate::results::{
-    FileDigest, HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEMA_VERSION, TrialLog, Until, rfc3339,
+    FileDigest, HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEDULE, SCHEMA_VERSION, TrialLog, Until,
+    rfc3339,
 };
+use crate::schedule;
 
 /// A run that trials are written to.
 pub struct Recording {
@@ -63,6 +65,12 @@ impl<R: Rig> Session<R> {
         for (name, content) in kernel::kept_inputs(&self.catalogue.project, &kernels)? {
             run.write_report(&name, content)?;
         }
+        if let Some(schedule) = &info.schedule {
+            run.write_report(
+                SCHEDULE,
+                schedule::written(schedule, &format!("What the trials of run {} follow.", run.id())),
+            )?;
+        }
         let log = run.log()?;
         Ok(Recording { run, info, log })
     }
@@ -92,6 +100,7 @@ impl<R: Rig> Session<R> {
             shard: inputs.shard,
             until: inputs.until,
             bisected: inputs.bisected.clone(),
+            schedule: self.options.schedule.as_deref().cloned(),
             merged_from: Vec::new(),
             hosts: Vec::new(),
             cells: cells(inputs.plan, inputs.cells),

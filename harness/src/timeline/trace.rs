@@ -21,7 +21,7 @@ pub fn timeline_trace(view: &View) -> Value {
     let times = || {
         rows.iter().map(|row| match row {
             Row::Event { event, .. } => event.ns,
-            Row::Line { ns, .. } => *ns,
+            Row::Line { ns, .. } | Row::Held { ns, .. } => *ns,
         })
     };
     let zero = times().min().unwrap_or(0).min(0);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::spans::{Edge, Part, parts};
+use crate::model::schedule::Held;
 use crate::model::timeline::{Event, PlacedLine, Timeline};
 use crate::model::{TrialOutcome, TrialRecord};
 
@@ -41,6 +42,16 @@ pub(super) enum Row<'a> {
         /// When the kernel stored it.
         ns: i64,
         text: &'a str,
+    },
+    /// A CPU is held, or goes on again.
+    Held {
+        ns: i64,
+        cpu: u32,
+        held: &'a Held,
+        /// It is held no longer.
+        over: bool,
+        /// How many steps its CPU is in.
+        depth: usize,
     },
 }
 
@@ -89,6 +100,8 @@ impl<'a> View<'a> {
         if *dropped > 0 {
             remarks.push(format!("{dropped} more events at the end, for which there was no room"));
         }
+        let not_begun = self.timeline.holds.iter().filter(|held| held.cpu.is_none());
+        remarks.extend(not_begun.map(|held| format!("{}: {}", held.hold, held.outcome.words())));
         remarks.extend(absent.iter().map(|it| format!("{} cannot be seen: {}", name(&it.step, &it.of), it.why)));
         remarks.iter().map(|remark| plain(remark)).collect()
     }
@@ -110,9 +123,14 @@ impl<'a> View<'a> {
         let mut places = Vec::new();
         let mut lines = self.lines.iter().peekable();
         let mut ns = self.timeline.events.first().map_or(0, |event| event.ns);
+        let holds = self.holds();
+        let mut holds = holds.into_iter().peekable();
         for (index, event) in self.timeline.events.iter().enumerate() {
             while let Some(line) = lines.next_if(|line| line.before <= index) {
                 rows.push(Row::Line { ns, text: &line.text });
+            }
+            while let Some((_, row)) = holds.next_if(|(before, _)| *before <= index) {
+                rows.push(row);
             }
             ns = event.ns;
             if shown(&event) {
@@ -121,7 +139,25 @@ impl<'a> View<'a> {
             }
         }
         rows.extend(lines.map(|line| Row::Line { ns, text: &line.text }));
+        rows.extend(holds.map(|(_, row)| row));
         nest(&mut rows, &places);
+        rows
+    }
+
+    /// The beginnings and ends of what the trial's schedule held, each with the index of the first event after it, in order.
+    fn holds(&self) -> Vec<(usize, Row<'a>)> {
+        let mut rows = Vec::new();
+        for held in &self.timeline.holds {
+            let (Some(cpu), Some(from)) = (held.cpu, held.from_ns) else { continue };
+            let [began, ended] = held.before;
+            rows.push((began, Row::Held { ns: from, cpu, held, over: false, depth: 0 }));
+            if let Some(lasted) = held.lasted_ns {
+                let ns = from.saturating_add_unsigned(lasted);
+                rows.push((ended, Row::Held { ns, cpu, held, over: true, depth: 0 }));
+            }
+        }
+        let ns = |row: &Row| if let Row::Held { ns, .. } = row { *ns } else { 0 };
+        rows.sort_by_key(|(before, row)| (*before, ns(row)));
         rows
     }
 
@@ -144,16 +180,29 @@ impl<'a> View<'a> {
             if skip == Some(index) || index < left_out {
                 continue;
             }
-            let &Row::Event { event, part, depth } = row else {
-                let Row::Line { text, .. } = row else { continue };
-                entries.push(Entry::Line(plain(text)));
-                continue;
+            let at = match row {
+                Row::Line { text, .. } => {
+                    entries.push(Entry::Line(plain(text)));
+                    continue;
+                }
+                Row::Event { event, .. } => event.ns,
+                Row::Held { ns, .. } => *ns,
             };
-            let pause = last.map_or(0, |last: i64| event.ns.saturating_sub(last).max(0).unsigned_abs());
+            let pause = last.map_or(0, |last: i64| at.saturating_sub(last).max(0).unsigned_abs());
             if pause >= GAP_NS {
                 entries.push(Entry::Gap(pause));
             }
-            last = Some(event.ns);
+            last = Some(at);
+            if let &Row::Held { ns, cpu, held, over, depth } = row {
+                let label = if over {
+                    format!("go on: {}, {}", held.outcome.words(), duration(held.lasted_ns.unwrap_or(0)))
+                } else {
+                    plain(&format!("HELD: {}", held.hold))
+                };
+                entries.push(Entry::Step { ns, cpu, depth, label, end: None });
+                continue;
+            }
+            let &Row::Event { event, part, depth } = row else { continue };
             let lasted = |other: usize| match rows.get(other) {
                 Some(Row::Event { event: other, .. }) => duration(event.ns.abs_diff(other.ns)),
                 _ => String::new(),
@@ -190,6 +239,9 @@ fn nest(rows: &mut [Row], places: &[usize]) {
     let place = |event: usize| places.get(event).copied().unwrap_or(usize::MAX);
     let mut depths: BTreeMap<u32, usize> = BTreeMap::new();
     for row in rows {
+        if let Row::Held { cpu, depth, .. } = row {
+            *depth = depths.get(cpu).copied().unwrap_or(0);
+        }
         let Row::Event { event, part, depth } = row else { continue };
         let deep = depths.entry(event.cpu).or_default();
         match part {

@@ -118,6 +118,8 @@ fn known_crash(has_crash_kernel: bool) -> Assignment {
         tail: Tail::of_panic(&nonce, WITNESSES),
         read_back: false,
         full_vmcore: false,
+        cast: Vec::new(),
+        schedule: None,
         nonce,
     }
 }

@@ -34,14 +34,16 @@ use crate::blocking::off_thread;
 use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Facts, Probes, Tracing as Traced};
 use crate::guest::{
-    Accelerator, AgentMessage, End, Given, Guest, GuestError, Start, Time, Tracing, Waited, Watch, WorkloadLog,
+    Accelerator, AgentMessage, End, Given, Guest, GuestError, Rules, Start, Time, Tracing, Waited, Watch, WorkloadLog,
 };
 use crate::model::cpus::Cpus;
 use crate::model::ends::{Ends, EndsBy};
 use crate::model::order::{OrderAssertion, OwnStep};
+use crate::model::schedule::Schedule;
 use crate::model::{CellKey, Phase, Precondition, TrialOutcome, TrialRecord, WorkloadRecord, rfc3339};
 use crate::plan::PlannedTrial;
-use crate::scenario::{Action, Actor, Instance, Start as ActorStart, Stay, background_hinders};
+use crate::scenario::{Action, Actor, Cpu, Instance, Span, Start as ActorStart, Stay, background_hinders};
+use crate::schedule;
 use crate::verdict::{Hindrances, Tail};
 
 pub use alive::NotAliveReason;
@@ -68,7 +70,7 @@ const TO_REPORT: Duration = Duration::from_secs(10);
 const ARM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all trials of a run have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrialSettings {
     /// How time passes in the guest.
     pub time: Time,
@@ -78,6 +80,8 @@ pub struct TrialSettings {
     pub read_back: bool,
     /// Whether all of the dead kernel's memory is kept, where a crash kernel can read it.
     pub full_vmcore: bool,
+    /// What each trial is made to follow, if it is.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// Whether a trial runs a program of the user's.
@@ -144,12 +148,17 @@ pub struct Assignment {
     pub read_back: bool,
     /// Whether all of the dead kernel's memory is kept, where a crash kernel can read it.
     pub full_vmcore: bool,
+    /// The actors in the order in which they are armed, each with its CPU, if it has one of its own.
+    pub cast: Vec<(String, Option<u32>)>,
+    /// What it is made to follow, if it is.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 impl Assignment {
     /// What a planned trial is told, at the point of its scenario that `instance` is.
     pub fn new(trial: &PlannedTrial, instance: &Instance, settings: TrialSettings) -> Self {
-        let TrialSettings { time, phase, read_back, full_vmcore } = settings;
+        let TrialSettings { time, phase, read_back, full_vmcore, schedule } = settings;
+        let held = schedule.as_ref().map(|schedule| schedule.longest()).unwrap_or_default();
         let drawn = instance.draw(trial.seed);
         let interleaving = match phase {
             Phase::Drawn => Interleaving::draw(trial.seed, instance.guest.online, time),
@@ -157,7 +166,7 @@ impl Assignment {
         };
         let survives = instance.ends.survives();
         let program = instance.workload.as_ref().map(|workload| workload.lasting).unwrap_or_default();
-        let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses)) + program;
+        let quiet = instance.quiet + longest(drawn.actors.iter().map(pauses)) + program + held;
         let mut cpus: BTreeSet<u32> = drawn.actors.iter().map(|actor| actor.cpu).collect();
         cpus.extend(instance.background.iter().flat_map(|load| &load.cpus));
         if let Some(workload) = &instance.workload {
@@ -172,7 +181,7 @@ impl Assignment {
             interleaving,
             nonce: trial.nonce.clone(),
             directives: drawn.to_guest(&trial.nonce, WITNESSES, interleaving.firing),
-            deadline: instance.deadline + if survives { TO_REPORT } else { Duration::ZERO },
+            deadline: instance.deadline + held + if survives { TO_REPORT } else { Duration::ZERO },
             // Who is to survive has nothing to do, and is not to be taken for dead because of that.
             quiet: if survives { quiet.max(instance.deadline + TO_REPORT) } else { quiet },
             waits: instance.waits.clone(),
@@ -197,8 +206,15 @@ impl Assignment {
             splats: instance.allowed_splats.clone(),
             read_back,
             full_vmcore,
+            cast: drawn.actors.iter().zip(&instance.actors).map(cast).collect(),
+            schedule,
         }
     }
+}
+
+/// An actor, and the CPU that it is on, if it has one of its own.
+fn cast((drawn, planned): (&Actor, &Actor<Cpu, Span>)) -> (String, Option<u32>) {
+    (drawn.name.clone(), (planned.cpu != Cpu::Any).then_some(drawn.cpu))
 }
 
 /// What of it may keep records from being written.
@@ -313,6 +329,9 @@ async fn conclude(
         Err(why) => record.log_unknown = Some(why.clone()),
     }
     record.dump.clone_from(&verdict.dump);
+    if let Some(Ok(timeline)) = &evidence.timeline {
+        record.holds.clone_from(&timeline.holds);
+    }
     record.splats.clone_from(&verdict.splats);
     record.survived = evidence.facts.ending == Ending::Survived;
     record.panic.clone_from(&verdict.panic);
@@ -341,7 +360,14 @@ async fn crash(
         .await
         .map_err(|source| GuestError::Io { what: "create a folder for the trial".to_owned(), source })?;
     let probes = guests.probes(source, &assignment.steps)?;
+    let rules = probes.as_deref().and_then(|probes| rules(assignment, probes));
+    // Of a guest that is booted they are known later.
+    let rules = rules.or_else(|| assignment.schedule.is_some().then(Rules::default));
     let tracing = guests.tracing(source, probes.as_deref());
+    let tracing = tracing.map(|tracing| Tracing { rules: rules.as_ref(), ..tracing });
+    if tracing.is_none() && rules.is_some() {
+        return Err(GuestError::Agent("it cannot be traced, and so no schedule can be forced on it".to_owned()));
+    }
     let start = source.start();
     let booted = matches!(start, Start::Boot { .. });
     let directives = match &tracing {
@@ -385,6 +411,11 @@ fn ending(end: &End) -> Ending {
     }
 }
 
+/// Which vCPUs are held of a guest that is traced by these probes, if any are.
+fn rules(assignment: &Assignment, probes: &Probes) -> Option<Rules> {
+    Some(schedule::rules(assignment.schedule.as_deref()?, probes, &assignment.cast))
+}
+
 /// Sees a guest to its end, and reads what its crash kernel has of it.
 async fn drive(
     guests: &GuestSource,
@@ -405,14 +436,17 @@ async fn drive(
     }
     let slide = guests.slide(guest)?;
     if let Some(tracer) = guests.tracer.as_ref().filter(|_| booted) {
-        probes = Some(tracer.complete(guest, slide, &assignment.steps).await?);
+        probes = Some(tracer.complete(guest, slide, &assignment.steps, |probes| rules(assignment, probes)).await?);
     }
-    let tracing = probes.map(|probes| Traced { probes, cpus: machine.cpus, real_time: machine.time == Time::Real });
+    let (cpus, real_time, schedule) = (machine.cpus, machine.time == Time::Real, assignment.schedule.clone());
+    let tracing = probes.map(|probes| Traced { probes, cpus, real_time, schedule });
     if assignment.program == ProgramRuns::Alone {
         guest.end_with_workload();
     }
     let waiting = Waiting::new(guests, assignment, tracing.as_ref().map(|tracing| &*tracing.probes), slide);
-    let (end, hung) = waiting.end(guest).await?;
+    let ended = waiting.end(guest).await;
+    guest.release()?;
+    let (end, hung) = ended?;
     if end.is_hung() && machine.accelerator == Accelerator::Kvm {
         guest.check_executed().await?;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use harness_protocol::page::TRACER_AT;
 
 use crate::evidence::Probes;
-use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Template, Tracing};
+use crate::guest::{CrashlabAddresses, Guest, GuestError, Hooks, ListHead, Rules, Template, Tracing};
 use crate::kernel::Kernel;
 use crate::model::order::OwnStep;
 use crate::probes::{self, KernelFiles, LinkedProbes, ProbesError};
@@ -40,14 +40,16 @@ impl GuestTracer {
     /// Probes for a guest that is booted rather than restored.
     pub fn for_boot(&self) -> Tracing<'_> {
         let LinkedProbes { probes, lists, anchor, .. } = &self.linked;
-        Tracing { plugin: &self.plugin, probes: &probes.probes, lists, anchor: *anchor, slide: 0, doorbell: None }
+        let probes = &probes.probes;
+        Tracing { plugin: &self.plugin, probes, lists, anchor: *anchor, slide: 0, doorbell: None, rules: None }
     }
 
     /// Probes for a guest that is restored from `template`; none if its guest told no hooks.
     pub fn for_restored<'a>(&'a self, probes: &'a Probes, template: &Template) -> Option<Tracing<'a>> {
         let slide = template.slide?;
         let doorbell = self.sleeps.then_some(template.crashlab.page.saturating_add(TRACER_AT as u64));
-        Some(Tracing { plugin: &self.plugin, probes: &probes.probes, lists: &[], anchor: 0, slide, doorbell })
+        let probes = &probes.probes;
+        Some(Tracing { plugin: &self.plugin, probes, lists: &[], anchor: 0, slide, doorbell, rules: None })
     }
 
     /// What is looked for once a guest whose kernel runs `slide` bytes above its link addresses has told of itself.
@@ -64,13 +66,20 @@ impl GuestTracer {
     }
 
     /// Asks a guest that has just booted for what it can tell of itself, and has that and the steps of the scenario's own
-    /// looked for too.
-    pub async fn complete(&self, guest: &mut Guest, slide: u64, steps: &[OwnStep]) -> Result<Arc<Probes>, GuestError> {
+    /// looked for too. `rules`: which of its vCPUs are held, by what is looked for, if any are.
+    pub async fn complete(
+        &self,
+        guest: &mut Guest,
+        slide: u64,
+        steps: &[OwnStep],
+        rules: impl FnOnce(&Probes) -> Option<Rules>,
+    ) -> Result<Arc<Probes>, GuestError> {
         let crashlab = guest.crashlab()?;
         let hooks = guest.hooks(&self.linked.lists).await?;
         let all = self.with_hooks(&hooks, slide, crashlab).map_err(not_found)?;
         let all = self.with_steps(Arc::new(all), steps)?;
-        guest.add_probes(all.probes.get(self.linked.probes.probes.len()..).unwrap_or_default()).await?;
+        let more = all.probes.get(self.linked.probes.probes.len()..).unwrap_or_default();
+        guest.add_probes(more, rules(&all).as_ref()).await?;
         Ok(all)
     }
 }

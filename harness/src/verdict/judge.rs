@@ -19,6 +19,7 @@ use crate::evidence::vmcore::Capture;
 use crate::evidence::{Ending, Evidence, place_console};
 use crate::model::ends::Ends;
 use crate::model::order::OrderAssertion;
+use crate::model::schedule::Held;
 use crate::model::splats::Splat;
 use crate::model::timeline::{Event, Timeline};
 use crate::model::{Channel, ChannelOutcome, ChannelVerdict, Dumped, Logged, Precondition, TrialOutcome};
@@ -161,6 +162,7 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
         return Err(infra("the guest ended before its faults were fired".to_owned()));
     }
     let mut intervals = stamped(page);
+    let mut held_us = 0;
     if let Some(timeline) = &evidence.timeline {
         let timeline = timeline.as_ref().map_err(|error| infra(format!("read the timeline: {error}")))?;
         let seen = meet::intervals(timeline, &intervals);
@@ -168,14 +170,23 @@ fn counts(evidence: &Evidence, expected: &Expected<'_>) -> Result<(), NotCounted
         meet::agree(&intervals, &seen, !facts.ending.ran_on())
             .map_err(|why| infra(format!("crashlab's stamps and the tracer disagree: {why}")))?;
         intervals = seen;
+        held_us = held(&timeline.holds)?;
     }
-    meet::check(preconditions, &intervals, budgets_us).map_err(NotCounted::Missed)?;
+    meet::check(preconditions, &intervals, budgets_us, held_us).map_err(NotCounted::Missed)?;
     ends::came_true(evidence, ends, tail).map_err(NotCounted::Missed)?;
     // QEMU and the firmware's build keep the file's own structure, not the guest: if that is broken, the fault is on our side.
     match &evidence.pstore.storage_fault {
         Some(fault) => Err(infra(format!("read what pstore wrote to: {fault}"))),
         None => Ok(()),
     }
+}
+
+/// That the trial's schedule was kept, if it has one; for how long it held CPUs in all, in microseconds.
+fn held(holds: &[Held]) -> Result<u64, NotCounted> {
+    if let Some(Held { hold, outcome, .. }) = Held::not_kept(holds) {
+        return Err(NotCounted::Missed(format!("the schedule was not kept: {hold}: {}", outcome.words())));
+    }
+    Ok(holds.iter().filter_map(|held| held.lasted_ns).fold(0, u64::saturating_add) / 1000)
 }
 
 /// Why the panic's log was not kept by pstore, as far as that is known.

@@ -20,11 +20,12 @@ const LATE_US: u64 = 100_000;
 
 /// Checks every condition, in order, then that nobody left at the wrong time. `budgets_us`: how long each actor was asked
 /// to stay, by name; one without an entry was not asked for any, and `u64::MAX` is for ever, or not known. The error
-/// says what did not hold, with the times.
+/// says what did not hold, with the times. `held_us`: for how long CPUs were held on purpose, which is nobody's fault.
 pub fn check(
     preconditions: &[Precondition],
     intervals: &[ActorInterval],
     budgets_us: &BTreeMap<String, u64>,
+    held_us: u64,
 ) -> Result<(), String> {
     preconditions.iter().try_for_each(|precondition| match precondition {
         Precondition::Entered { actor } => entered(intervals, actor).map(drop),
@@ -41,7 +42,8 @@ pub fn check(
         },
         Precondition::Apart { actor, from, at_most } => check_distance(intervals, actor, from, *at_most),
     })?;
-    intervals.iter().try_for_each(|interval| in_time(interval, budgets_us.get(&interval.actor).copied().unwrap_or(0)))
+    let budget_us = |interval: &ActorInterval| budgets_us.get(&interval.actor).copied().unwrap_or(0);
+    intervals.iter().try_for_each(|interval| in_time(interval, budget_us(interval), held_us))
 }
 
 fn check_distance(intervals: &[ActorInterval], actor: &str, from: &str, at_most: Duration) -> Result<(), String> {
@@ -56,7 +58,7 @@ fn check_distance(intervals: &[ActorInterval], actor: &str, from: &str, at_most:
 
 /// That an actor did not leave before it had spent its time, nor when that was long over: then it was not the guest that
 /// decided how long the section lasted. A turn of a microsecond may last several times as long on an emulated CPU.
-fn in_time(interval: &ActorInterval, budget_us: u64) -> Result<(), String> {
+fn in_time(interval: &ActorInterval, budget_us: u64, held_us: u64) -> Result<(), String> {
     let ActorInterval { actor, entered: Some(from), left: Some(to), spent_us, .. } = interval else { return Ok(()) };
     if budget_us == 0 || budget_us == u64::MAX {
         return Ok(());
@@ -65,7 +67,7 @@ fn in_time(interval: &ActorInterval, budget_us: u64) -> Result<(), String> {
         return Err(format!("{actor} left early, at {} us, when it had spent {spent} us of {budget_us} us", to.us));
     }
     let inside = to.us.saturating_sub(from.us);
-    let longest = budget_us.saturating_mul(LATE_FACTOR).saturating_add(LATE_US);
+    let longest = budget_us.saturating_mul(LATE_FACTOR).saturating_add(LATE_US).saturating_add(held_us);
     if inside > longest {
         return Err(format!("{actor} left late, at {} us, {inside} us after it had entered for {budget_us} us", to.us));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use harness_model::schedule::{Held, HoldOutcome};
 use harness_model::timeline::{AbsentStep, Event, StepEdge, Timeline};
 use proptest::prelude::*;
 
@@ -106,12 +107,25 @@ pub fn any_timeline() -> impl Strategy<Value = Timeline> {
         edge,
         detail,
     });
-    (any::<u32>(), prop::collection::vec(event, 0..60), any::<u64>()).prop_map(|(cpus, events, dropped)| Timeline {
-        cpus,
-        online: None,
-        events,
-        beyond_limit: BTreeMap::from([("printk".to_owned(), dropped)]),
-        dropped,
-        absent: absent(),
-    })
+    let held = (any::<Option<u32>>(), any::<Option<i64>>(), any::<Option<u64>>(), any::<[usize; 2]>(), ".{0,20}");
+    let held = held.prop_map(|(cpu, from_ns, lasted_ns, before, hold)| Held {
+        hold,
+        outcome: HoldOutcome::Released,
+        cpu,
+        from_ns,
+        lasted_ns,
+        before,
+    });
+    let events = prop::collection::vec(event, 0..60);
+    (any::<u32>(), events, any::<u64>(), prop::collection::vec(held, 0..3)).prop_map(
+        |(cpus, events, dropped, holds)| Timeline {
+            cpus,
+            online: None,
+            events,
+            beyond_limit: BTreeMap::from([("printk".to_owned(), dropped)]),
+            dropped,
+            absent: absent(),
+            holds,
+        },
+    )
 }

@@ -24,6 +24,7 @@ mod kernel_build;
 mod old_run;
 mod packs;
 mod prebuilt;
+mod schedules;
 mod skipped;
 mod splats;
 mod stores;

@@ -28,7 +28,11 @@ fn cells_that_lack_something_are_skipped_and_all_else_goes_on() {
     let read = |file: &str| std::fs::read_to_string(project.results().join("latest").join(file)).unwrap();
     let info: serde_json::Value = serde_json::from_str(&read("run.json")).unwrap();
     assert_eq!((&info["cells"][0]["skipped"], &info["cells"][0]["trials"]), (&REASON.into(), &0.into()));
-    assert_eq!(read("junit.xml").matches(&format!("<skipped message=\"{REASON}\">{REASON}")).count(), 3, "each channel");
+    assert_eq!(
+        read("junit.xml").matches(&format!("<skipped message=\"{REASON}\">{REASON}")).count(),
+        3,
+        "each channel"
+    );
 
     // It is complete: nothing is left to be run.
     let resumed = project.json(&["run", "--resume", "latest", "--format", "json"], 0);

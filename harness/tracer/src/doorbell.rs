@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 use harness_trace::{AWAKE, CALLED};
 
-use crate::qemu::{self, Id};
+use crate::qemu::Id;
 use crate::wake;
 
 static BELL: Mutex<Bell> = Mutex::new(Bell::None);
@@ -50,7 +50,6 @@ pub fn watch(id: Id, ram: &Path, at: u64) {
         Ok(ram) => *BELL.lock().unwrap_or_else(PoisonError::into_inner) = Bell::Unmapped(id, ram, at),
         Err(error) => eprintln!("tracer: look at {}: {error}; the guest will not be heard", ram.display()),
     }
-    qemu::on_idle(id);
 }
 
 /// A vCPU has nothing to do. If another one is being looked after, it is not kept waiting: the caller retries.

@@ -5,6 +5,7 @@
 //! ```text
 //! a block is translated ──> Table: does a probe lie in it? ──> no (nearly always)
 //!                                        └─> a callback on that one instruction ──> Memory::record
+//!                                                    └─> hold::passed: a rule may hold the vCPU there
 //! ```
 //!
 //! While it is awake, QEMU translates code more slowly, whether or not there is a probe in it. So in a restored guest
@@ -14,6 +15,7 @@
 //! `trial=on` it says [`LOADED`] and declines.
 
 mod doorbell;
+mod hold;
 mod memory;
 mod qemu;
 mod table;
@@ -82,6 +84,12 @@ pub unsafe extern "C" fn qemu_plugin_install(
     };
     let _ = MEMORY.set(memory);
     memory.set_state(State::Loaded);
+    if memory.doorbell() != 0 || memory.rules_come() {
+        qemu::on_idle(id);
+    }
+    if memory.rules_come() {
+        qemu::on_resume(id);
+    }
     match (memory.doorbell(), ram) {
         (0, _) => wake(id),
         (at, Some(ram)) => doorbell::watch(id, ram, at),
@@ -91,6 +99,12 @@ pub unsafe extern "C" fn qemu_plugin_install(
         }
     }
     0
+}
+
+/// A vCPU has nothing to do.
+fn idle(vcpu: u32) {
+    doorbell::idle();
+    hold::idle(vcpu);
 }
 
 /// From now on blocks are looked at when they are translated. Those that were before are not: what matters in a dying
@@ -142,6 +156,8 @@ fn translated(block: *mut Block) {
 extern "C" fn executed(vcpu: c_uint, data: *mut c_void) {
     let (Some(&memory), Ok(number)) = (MEMORY.get(), u32::try_from(data.addr())) else { return };
     if let Some(probe) = memory.probe(number) {
+        // Who is held has not executed the instruction: it passes the probe when it goes on.
+        hold::passed(memory, vcpu, number, 0);
         memory.record(vcpu, number, probe.limit, 0);
     }
 }
@@ -159,6 +175,8 @@ extern "C" fn touched(vcpu: c_uint, info: u32, address: u64, data: *mut c_void) 
     let far = address.wrapping_sub(from.wrapping_add(slide));
     if far < to.wrapping_sub(from) {
         memory.record(vcpu, number, probe.limit, far);
+        // The access is done.
+        hold::passed(memory, vcpu, number, far);
     }
 }
 

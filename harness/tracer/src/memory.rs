@@ -5,8 +5,10 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use harness_trace::{
-    ANCHOR, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, HITS_AT, MAGIC, MAX_EVENTS, MAX_PROBES, PROBE,
-    PROBES_AT, PROBES_USED, Probe, SLIDE, STATE, State,
+    ANCHOR, BELL, BYTES, CLAIMED, DOORBELL, EVENT, EVENT_MARK, EVENTS_AT, FIRED, FIRES_AT, HITS_AT, HoldState, MAGIC,
+    MARKS_AT, MAX_EVENTS, MAX_PROBES, MAX_RULES, PANICKED, PROBE, PROBES_AT, PROBES_USED, Probe, RELEASED, RULE,
+    RULE_CAME, RULE_CPU, RULE_ENDS, RULE_PLACES, RULE_STATE, RULE_TIMES, RULES_AT, RULES_COME, RULES_USED, Rule, SLIDE,
+    STATE, State,
 };
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::time::{ClockId, clock_gettime};
@@ -111,11 +113,106 @@ impl Memory {
         else {
             return;
         };
-        let now = clock_gettime(ClockId::Monotonic);
-        let nanoseconds = now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned();
-        self.long(at).store(nanoseconds, Ordering::Relaxed);
+        self.long(at).store(now_ns(), Ordering::Relaxed);
         self.long(at + 8).store(far, Ordering::Relaxed);
         self.long(at + 16).store(u64::from(number) | u64::from(vcpu) << 32, Ordering::Relaxed);
         self.long(at + EVENT_MARK).store(place + 1, Ordering::Release);
     }
+
+    /// What a probe is to rules; 0: nothing.
+    pub fn marks(self, number: u32) -> u64 {
+        let number = usize::try_from(number).ok().filter(|number| *number < MAX_PROBES);
+        number.map_or(0, |number| self.long(MARKS_AT + number * 8).load(Ordering::Relaxed))
+    }
+
+    /// Whether there are rules, or may be some.
+    pub fn rules_come(self) -> bool {
+        self.word(RULES_COME).load(Ordering::Relaxed) != 0
+    }
+
+    /// How many rules there are by now.
+    pub fn rules_used(self) -> usize {
+        usize::try_from(self.word(RULES_USED).load(Ordering::Acquire)).unwrap_or(MAX_RULES).min(MAX_RULES)
+    }
+
+    /// A rule, if there is one of this number.
+    pub fn rule(self, number: usize) -> Option<Rule> {
+        let at = |field: usize| RULES_AT + number * RULE + field * 8;
+        (number < MAX_RULES)
+            .then(|| Rule::decode([0, 1, 2, 3, 4].map(|field| self.long(at(field)).load(Ordering::Relaxed))))?
+    }
+
+    /// How far into the watched memory the write lies that fires the faults.
+    pub fn fires_at(self) -> u64 {
+        self.long(FIRES_AT).load(Ordering::Relaxed)
+    }
+
+    /// That the faults are fired.
+    pub fn set_fired(self) {
+        self.word(FIRED).store(1, Ordering::SeqCst);
+    }
+
+    /// Whether they are.
+    pub fn is_fired(self) -> bool {
+        self.word(FIRED).load(Ordering::SeqCst) != 0
+    }
+
+    /// That a vCPU panics, and who did first.
+    pub fn panics(self, vcpu: u32) {
+        // If another one was faster, it stays.
+        let _ = self.word(PANICKED).compare_exchange(0, vcpu.saturating_add(1), Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Who panicked first, if anybody has.
+    pub fn panicked(self) -> Option<u32> {
+        self.word(PANICKED).load(Ordering::SeqCst).checked_sub(1)
+    }
+
+    /// Counts that the vCPU of a rule has come to where it is held; how often it has.
+    pub fn came(self, rule: usize) -> u32 {
+        self.word(RULES_AT + rule * RULE + RULE_CAME).fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// Counts that the moment has come that ends the hold of a rule.
+    pub fn count_end(self, rule: usize) {
+        self.word(RULES_AT + rule * RULE + RULE_ENDS).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often it has.
+    pub fn ends(self, rule: usize) -> u32 {
+        self.word(RULES_AT + rule * RULE + RULE_ENDS).load(Ordering::SeqCst)
+    }
+
+    /// The word that who is held waits on.
+    pub fn bell(self) -> &'static AtomicU32 {
+        self.word(BELL)
+    }
+
+    /// Whether the harness wants nobody to be held any more.
+    pub fn released(self) -> bool {
+        self.word(RELEASED).load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells the harness that a vCPU is held.
+    pub fn hold_begins(self, rule: usize, vcpu: u32, ns: u64) {
+        let at = RULES_AT + rule * RULE;
+        self.word(at + RULE_CPU).store(vcpu, Ordering::Relaxed);
+        self.long(at + RULE_TIMES).store(ns, Ordering::Relaxed);
+        self.long(at + RULE_PLACES).store(self.long(CLAIMED).load(Ordering::SeqCst), Ordering::Relaxed);
+        self.word(at + RULE_STATE).store(HoldState::Holding as u32, Ordering::Release);
+    }
+
+    /// Tells the harness that it is held no longer, and why.
+    pub fn hold_ends(self, rule: usize, why: HoldState) {
+        let at = RULES_AT + rule * RULE;
+        self.long(at + RULE_TIMES + 8).store(now_ns(), Ordering::Relaxed);
+        self.long(at + RULE_PLACES + 8).store(self.long(CLAIMED).load(Ordering::SeqCst), Ordering::Relaxed);
+        self.word(at + RULE_STATE).store(why as u32, Ordering::Release);
+    }
+}
+
+/// The host's monotonic clock in nanoseconds.
+pub fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }

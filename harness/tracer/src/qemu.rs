@@ -107,15 +107,15 @@ pub fn on_translation(id: Id) {
     }
 }
 
-/// Has [`crate::doorbell::idle`] called whenever a vCPU begins to wait for something to do.
+/// Has [`crate::idle`] called whenever a vCPU begins to wait for something to do.
 pub fn on_idle(id: Id) {
     #[cfg(not(feature = "api-7"))]
     {
         unsafe extern "C" {
             fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: extern "C" fn(Id, c_uint));
         }
-        extern "C" fn idle(_: Id, _: c_uint) {
-            crate::doorbell::idle();
+        extern "C" fn idle(_: Id, vcpu: c_uint) {
+            crate::idle(vcpu);
         }
         // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
         unsafe { qemu_plugin_register_vcpu_idle_cb(id, idle) };
@@ -126,10 +126,37 @@ pub fn on_idle(id: Id) {
         unsafe extern "C" {
             fn qemu_plugin_register_vcpu_idle_cb(id: Id, callback: Callback, data: *mut c_void);
         }
-        extern "C" fn idle(_: c_uint, _: *mut c_void) {
-            crate::doorbell::idle();
+        extern "C" fn idle(vcpu: c_uint, _: *mut c_void) {
+            crate::idle(vcpu);
         }
         // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
         unsafe { qemu_plugin_register_vcpu_idle_cb(id, idle, std::ptr::null_mut()) };
+    }
+}
+
+/// Has [`crate::hold::resumed`] called whenever a vCPU has got something to do.
+pub fn on_resume(id: Id) {
+    #[cfg(not(feature = "api-7"))]
+    {
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_resume_cb(id: Id, callback: extern "C" fn(Id, c_uint));
+        }
+        extern "C" fn resumed(_: Id, vcpu: c_uint) {
+            crate::hold::resumed(vcpu);
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_resume_cb(id, resumed) };
+    }
+    #[cfg(feature = "api-7")]
+    {
+        type Callback = extern "C" fn(c_uint, *mut c_void);
+        unsafe extern "C" {
+            fn qemu_plugin_register_vcpu_resume_cb(id: Id, callback: Callback, data: *mut c_void);
+        }
+        extern "C" fn resumed(vcpu: c_uint, _: *mut c_void) {
+            crate::hold::resumed(vcpu);
+        }
+        // SAFETY: `id` is this plugin's, and the callback has the type that QEMU asks for.
+        unsafe { qemu_plugin_register_vcpu_resume_cb(id, resumed, std::ptr::null_mut()) };
     }
 }

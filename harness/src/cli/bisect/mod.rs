@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use super::curve::channel;
 use super::options::{BuildArguments, TrialArguments};
 use super::project::{events, project, results, session};
+use super::schedule::ScheduleArguments;
 use super::{Failure, Global};
 use crate::bisect::Options;
 use crate::model::bisection::Criterion;
@@ -82,12 +83,14 @@ pub struct Arguments {
     /// Resume a bisection: its id, its folder, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["range", "good", "scenario", "param", "channel", "order", "hang", "panic",
           "fixed", "replay", "kconfig", "make_arg", "seed", "accelerator", "time", "cold", "read_back", "read_back_kernel", "kdump", "crash_kernel",
-          "full_vmcore"])]
+          "full_vmcore", "schedule"])]
     resume: Option<String>,
     #[command(flatten)]
     built_by: BuildArguments,
     #[command(flatten)]
     trials_as: TrialArguments,
+    #[command(flatten)]
+    schedule: ScheduleArguments,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -155,10 +158,12 @@ pub async fn main(global: &Global, arguments: Arguments) -> Result<ExitCode, Fai
 }
 
 async fn begin(global: &Global, arguments: &Arguments) -> Result<Searched, Failure> {
-    let options = arguments.trials_as.options();
+    let mut options = arguments.trials_as.options();
     let mut catalogue = super::project::catalogue(global)?.with_crash_kernels(options.kdump);
     let criterion = arguments.what.criterion();
     let point = arguments.what.point(&catalogue, &criterion)?;
+    let stock = point.cell(KernelName::parse("stock", &catalogue.default_base()));
+    arguments.schedule.force_on(&catalogue, [&stock], &mut options)?;
     let tags = catalogue.scenario(&point.scenario)?.tags.clone();
     let words: Vec<&str> = tags.iter().map(String::as_str).chain(arguments.what.channel.map(Channel::name)).collect();
     let build = arguments.built_by.suffix(&catalogue.project)?;

@@ -120,6 +120,7 @@ fn options() -> TrialOptions {
         crash_kernel: None,
         full_vmcore: false,
         trace: false,
+        schedule: None,
     }
 }
 

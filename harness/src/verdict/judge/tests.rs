@@ -214,7 +214,7 @@ proptest! {
             trace: &trace,
             ..RawEvidence::default()
         };
-        let tracing = traced.then(|| Tracing { probes: std::sync::Arc::default(), cpus: 2, real_time: true });
+        let tracing = traced.then(|| Tracing { probes: std::sync::Arc::default(), cpus: 2, real_time: true, schedule: None });
         let capture = captured.then(|| Capture::Read(Box::<Dump>::default()));
         let evidence = Evidence::decode(&raw, Facts { tracing, capture, ..Facts::default() });
         let expected = Expected {

@@ -40,7 +40,7 @@ fn of_what_happened_in_one_microsecond_the_timeline_knows_the_order() {
     assert_eq!((intervals[1].cpu, intervals[1].entered, intervals[1].left), (0, moment(0, 1), None));
     assert_eq!((intervals[2].cpu, intervals[2].entered), (9, None));
     let missed = "panic entered at 1 us, 0 us before hold did at 1 us".to_owned();
-    assert_eq!(check(&[during()], &intervals, &budgets(9)), Err(missed));
+    assert_eq!(check(&[during()], &intervals, &budgets(9), 0), Err(missed));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn stamps_and_timeline_agree_or_one_of_them_is_broken() {
 #[test]
 fn entered() {
     let check = |actor: &str, stamps: &[ActorInterval]| {
-        check(&[Precondition::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new())
+        check(&[Precondition::Entered { actor: actor.to_owned() }], stamps, &BTreeMap::new(), 0)
     };
     assert_eq!(check("oops", &[stamps("oops", Some(0), None)]), Ok(()));
     assert_eq!(
@@ -105,12 +105,12 @@ fn enters_during() {
         (Some(200), (None, Some(300)), 200, Err("hold never entered its critical section (armed on CPU 1)")),
     ] {
         let stamps = [stamps("hold", hold.0, hold.1), stamps("panic", panic_at, None)];
-        assert_eq!(check(&[during()], &stamps, &budgets(budget)), want.map_err(str::to_owned));
+        assert_eq!(check(&[during()], &stamps, &budgets(budget), 0), want.map_err(str::to_owned));
     }
 }
 
 fn says(precondition: Precondition, intervals: &[ActorInterval]) -> Result<(), String> {
-    check(&[precondition], intervals, &BTreeMap::new())
+    check(&[precondition], intervals, &BTreeMap::new(), 0)
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn apart() {
 #[test]
 fn nobody_leaves_at_the_wrong_time() {
     let spent = |left_us, spent_us| ActorInterval { spent_us, ..stamps("hold", Some(1_000), left_us) };
-    let check = |interval: ActorInterval, budget| check(&[], &[interval], &budgets(budget));
+    let check = |interval: ActorInterval, budget| check(&[], &[interval], &budgets(budget), 0);
     let early = Err("hold left early, at 1500 us, when it had spent 299 us of 300 us".to_owned());
     assert_eq!(check(spent(Some(1_500), Some(299)), 300), early);
     assert_eq!(check(spent(Some(1_500), Some(300)), 300), Ok(()));
@@ -163,21 +163,23 @@ fn nobody_leaves_at_the_wrong_time() {
     assert_eq!(check(spent(Some(107_000), Some(300)), 300), Ok(()));
     let late = Err("hold left late, at 107001 us, 106001 us after it had entered for 300 us".to_owned());
     assert_eq!(check(spent(Some(107_001), Some(300)), 300), late);
+    let held = |held_us| super::check(&[], &[spent(Some(107_001), Some(300))], &budgets(300), held_us);
+    assert_eq!(held(1), Ok(()), "whom the harness held is not late");
 }
 
 #[test]
 fn an_actor_without_a_budget_was_not_asked_to_stay() {
     let stamps = [stamps("hold", Some(1), Some(2)), stamps("panic", Some(5), None)];
-    assert_eq!(check(&[during()], &stamps, &BTreeMap::new()), Ok(()));
+    assert_eq!(check(&[during()], &stamps, &BTreeMap::new(), 0), Ok(()));
 }
 
 #[test]
 fn all_conditions_must_hold_and_the_first_that_does_not_is_told() {
     let stamps = [stamps("hold", Some(1), None), stamps("panic", Some(5), None), stamps("late", None, None)];
     let late = Precondition::Entered { actor: "late".to_owned() };
-    assert_eq!(check(&[], &stamps, &budgets(9)), Ok(()));
-    assert_eq!(check(&[during()], &stamps, &budgets(9)), Ok(()));
-    let missed = check(&[during(), late], &stamps, &budgets(9)).unwrap_err();
+    assert_eq!(check(&[], &stamps, &budgets(9), 0), Ok(()));
+    assert_eq!(check(&[during()], &stamps, &budgets(9), 0), Ok(()));
+    let missed = check(&[during(), late], &stamps, &budgets(9), 0).unwrap_err();
     assert!(missed.starts_with("late never entered"), "{missed}");
 }
 
@@ -187,6 +189,6 @@ proptest! {
         let budget = if asked { u64::MAX } else { 0 };
         let stamps = [stamps("hold", Some(from), to), stamps("panic", Some(at), None)];
         let inside = from <= at && (budget == 0 || to.is_none_or(|to| at < to));
-        prop_assert_eq!(check(&[during()], &stamps, &budgets(budget)).is_ok(), inside);
+        prop_assert_eq!(check(&[during()], &stamps, &budgets(budget), 0).is_ok(), inside);
     }
 }

@@ -348,6 +348,7 @@ prop_compose! {
             beyond_limit: beyond,
             dropped,
             absent: absent.into_iter().map(|step| AbsentStep { step, of: String::new(), why: String::new() }).collect(),
+            holds: Vec::new(),
         }
     }
 }
