@@ -12,6 +12,7 @@ pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod embedded;
+pub mod explore;
 pub mod failure;
 pub mod firmware;
 pub mod guest;

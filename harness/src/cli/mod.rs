@@ -10,6 +10,7 @@ mod compare;
 mod curve;
 mod doctor;
 mod explain;
+mod explore;
 mod generate;
 mod history;
 mod kcidb;
@@ -144,6 +145,8 @@ enum Command {
     Known(known::Arguments),
     /// Find which commit, patch or option lost your log, though by chance
     Bisect(Box<bisect::Arguments>),
+    /// Find the order of steps on two CPUs that loses your log, and force it
+    Explore(Box<explore::Arguments>),
     /// Show how often a scenario had the good outcome along a parameter of its sweep
     Curve(curve::Arguments),
     /// Report on a whole run: rank its variants, or write what other programs and people read
@@ -216,6 +219,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::History(arguments) => history::main(&global, &arguments),
         Command::Known(arguments) => known::main(&global, &arguments),
         Command::Bisect(arguments) => Box::pin(bisect::main(&global, *arguments)).await,
+        Command::Explore(arguments) => Box::pin(explore::main(&global, *arguments)).await,
         Command::Curve(arguments) => curve::main(&global, &arguments),
         Command::Report(arguments) => report::main(&global, &arguments),
         Command::Catalogue(arguments) => catalogue::main(&global, &arguments),

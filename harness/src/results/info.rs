@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::bisection::Bisected;
 use crate::model::schedule::Schedule;
-use crate::model::{CellKey, Expectation, GuestChange, Phase};
+use crate::model::{CellKey, Channel, Expectation, GuestChange, Phase};
 use crate::plan::Shard;
 
 /// The form of the run's folder that this harness writes and reads.
@@ -48,6 +48,9 @@ pub struct RunInfo {
     /// What was looked for and where, if it is a bisection. Its kernels come as they are built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bisected: Option<Bisected>,
+    /// How orders were searched that lose the log, if it is such a search. Its trials are more than its cells have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explored: Option<ExploredInfo>,
     /// What its trials were made to follow, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
@@ -70,6 +73,19 @@ pub struct Until {
     pub margin: f64,
     /// No cell got more trials.
     pub at_most: u32,
+}
+
+/// How orders are searched that lose the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExploredInfo {
+    /// The channel that is looked at.
+    pub channel: Channel,
+    /// The actors that begin at once, whatever the scenario says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free: Vec<String>,
+    /// Whether orders are forced on top of those that lose it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deepens: bool,
 }
 
 /// Which harness it was.

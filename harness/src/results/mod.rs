@@ -38,7 +38,9 @@ pub use atomic::write_whole;
 pub use error::{Error, NOT_TRACED};
 pub use expect::{Judged, Judgement, judge, judge_cell};
 pub use finished::Finished;
-pub use info::{FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION, Until};
+pub use info::{
+    ExploredInfo, FileDigest, HarnessInfo, HostInfo, KernelInfo, PlannedCell, QemuInfo, RunInfo, SCHEMA_VERSION, Until,
+};
 pub use merge::{MergeError, Merged, Parts};
 pub use run::{LATEST, Run, SCHEDULE, latest, list};
 pub use run_id::is_run_id;

@@ -75,6 +75,8 @@ fn facts(info: &RunInfo) -> Vec<Fact> {
     add("--crash-kernel".to_owned(), qemu.crash_kernel.clone().unwrap_or_else(|| "none".to_owned()));
     add("--full-vmcore".to_owned(), qemu.full_vmcore.to_string());
     add("whether guests are traced".to_owned(), qemu.traced.to_string());
+    let explored = info.explored.as_ref().map(|how| serde_json::to_string(how).unwrap_or_default());
+    add("how it searches".to_owned(), explored.unwrap_or_else(|| "not at all".to_owned()));
     let schedule = info.schedule.as_ref().map(|schedule| serde_json::to_string(schedule).unwrap_or_default());
     add("the schedule".to_owned(), schedule.unwrap_or_else(|| "none".to_owned()));
     add("the harness's version".to_owned(), info.harness.version.clone());

@@ -115,6 +115,7 @@ pub(crate) fn info(cells: Vec<PlannedCell>) -> RunInfo {
         shard: None,
         until: None,
         bisected: None,
+        explored: None,
         schedule: None,
         merged_from: vec![],
         hosts: vec![],

@@ -9,6 +9,7 @@ use super::guests::Preparation;
 use super::kernels::Kernels;
 use super::rig::Rig;
 use crate::failure::Failure;
+use crate::model::schedule::Schedule;
 use crate::model::{CellKey, Expectation, KernelName};
 use crate::plan::{Plan, PlannedTrial};
 use crate::run::{RunTrial, Work};
@@ -49,6 +50,13 @@ impl Cells {
             cells.iter().filter_map(|cell| cell.instance.as_ref().ok()).map(|instance| &instance.guest).collect();
         guests.into_iter().try_for_each(|guest| rig.check_guest(guest))?;
         Ok(Self(cells))
+    }
+
+    /// Changes the instance of each cell.
+    pub fn change(&mut self, change: impl Fn(&mut Instance)) {
+        for instance in self.0.iter_mut().filter_map(|cell| cell.instance.as_mut().ok()) {
+            change(Arc::make_mut(instance));
+        }
     }
 
     /// What is expected of the cell at `position`; nothing where it is not possible.
@@ -136,8 +144,22 @@ impl ReadyCells {
 
     /// A trial, ready to be run; `None` if its cell is not.
     pub fn work(&self, trial: &PlannedTrial, attempt: u32) -> Option<Work> {
-        let ReadyCell { instance, settings, guests } = self.0.get(&trial.position)?;
-        let assignment = Assignment::new(trial, instance, settings.clone());
+        self.work_as(trial, attempt, TrialSettings::clone)
+    }
+
+    /// A trial that is to follow this schedule, if there is one, ready to be run; `None` if its cell is not.
+    pub fn following(&self, trial: &PlannedTrial, schedule: Option<Arc<Schedule>>) -> Option<Work> {
+        self.work_as(trial, 0, |settings| TrialSettings { schedule, ..settings.clone() })
+    }
+
+    fn work_as(
+        &self,
+        trial: &PlannedTrial,
+        attempt: u32,
+        settings: impl FnOnce(&TrialSettings) -> TrialSettings,
+    ) -> Option<Work> {
+        let ReadyCell { instance, settings: own, guests } = self.0.get(&trial.position)?;
+        let assignment = Assignment::new(trial, instance, settings(own));
         Some(Work { guests: Arc::clone(guests), assignment, attempt })
     }
 }

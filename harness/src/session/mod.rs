@@ -17,6 +17,7 @@ mod cancellation;
 mod catalogue;
 mod cells;
 mod event;
+mod explore;
 mod guests;
 mod kernels;
 mod options;
@@ -46,6 +47,7 @@ pub use self::asked::Asked;
 pub use self::cancellation::Cancellation;
 pub use self::catalogue::Catalogue;
 pub use self::event::{Event, Events, Reporter};
+pub use self::explore::{Explore, Explored, ResumableSearch};
 pub use self::guests::Preparation;
 pub use self::kernels::{Kernels, kernels_to_pack};
 pub use self::options::{TrialOptions, TrialsOfACell};
@@ -151,6 +153,7 @@ impl<R: Rig> Session<R> {
             shard,
             until,
             bisected: None,
+            explored: None,
             jobs,
             templates,
         })?;

@@ -15,8 +15,8 @@ use crate::plan::{Plan, Shard};
 use crate::procfs;
 use crate::project::Project;
 use crate::results::{
-    FileDigest, HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEDULE, SCHEMA_VERSION, TrialLog, Until,
-    rfc3339,
+    ExploredInfo, FileDigest, HarnessInfo, HostInfo, PlannedCell, QemuInfo, Run, RunInfo, SCHEDULE, SCHEMA_VERSION,
+    TrialLog, Until, rfc3339,
 };
 use crate::schedule;
 
@@ -48,6 +48,8 @@ pub struct RunInputs<'a, K> {
     pub until: Option<Until>,
     /// What is looked for, if it is a bisection.
     pub bisected: Option<Bisected>,
+    /// How it searches, if it is a search for orders.
+    pub explored: Option<ExploredInfo>,
     /// How many CPUs of guests may be busy at a time.
     pub jobs: u32,
     /// How many templates of each guest its trials are spread over.
@@ -100,6 +102,7 @@ impl<R: Rig> Session<R> {
             shard: inputs.shard,
             until: inputs.until,
             bisected: inputs.bisected.clone(),
+            explored: inputs.explored.clone(),
             schedule: self.options.schedule.as_deref().cloned(),
             merged_from: Vec::new(),
             hosts: Vec::new(),

@@ -35,6 +35,10 @@ impl Resumable {
             let id = run.id();
             return Err(Failure::input(format!("run {id} is a bisection\n\nhint: harness bisect --resume {id}")));
         }
+        if info.explored.is_some() {
+            let id = run.id();
+            return Err(Failure::input(format!("run {id} is a search\n\nhint: harness explore --resume {id}")));
+        }
         if info.cells.is_empty() {
             return Err(Failure::input(format!("run {} has no cells", info.run_id)));
         }
@@ -86,6 +90,7 @@ impl<R: Rig> Session<R> {
             shard: info.shard,
             until: info.until,
             bisected: None,
+            explored: None,
             jobs: info.jobs,
             templates,
         };

@@ -48,6 +48,7 @@ impl<R: Rig> Session<R> {
             shard: None,
             until: None,
             bisected: None,
+            explored: None,
             jobs: 1,
             templates: 1,
         })?;

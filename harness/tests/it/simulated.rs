@@ -94,6 +94,7 @@ pub fn info(run: &Run, cells: u64, trials: u64) -> RunInfo {
         shard: None,
         until: None,
         bisected: None,
+        explored: None,
         schedule: None,
         merged_from: vec![],
         hosts: vec![],

@@ -133,3 +133,21 @@ fn where_no_cpu_can_be_held_a_schedule_is_refused() {
         assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
     }
 }
+
+/// What `explore` finds is what is known of this scenario, and the schedule that it saves loses the log in a run.
+#[test]
+fn a_search_finds_the_order_that_loses_the_log_and_forces_it() {
+    let project = Project::new();
+    let search =
+        [&["explore"][..], &DURING_DUMP, &["--seed", "5", "--budget", "20min", "--save-schedule", "lost.yaml"]];
+    let found = project.run(&search.concat());
+    assert_eq!(found.status.code(), Some(1), "{}", text(&found.stderr));
+    assert!(text(&found.stdout).contains("0 left"), "{}", text(&found.stdout));
+    let run = ["run", "--scenario", DURING_DUMP[0], "--param", "hold=0ms", "--param", "post_notifiers=1"];
+    let more = ["--trials", "5", "--seed", "6", "--schedule", "lost.yaml", "--format", "json"];
+    let output = project.run(&[&run[..], &more].concat());
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cell = &summary["cells"][0];
+    assert!(cell["schedule"]["kept"].as_u64() >= Some(4), "{cell:#}");
+    assert_eq!(cell["channels"]["pstore"]["lost"], cell["schedule"]["kept"], "{cell:#}");
+}

@@ -62,6 +62,7 @@ impl<R: Rig> Session<R> {
             shard: None,
             until: None,
             bisected: Some(bisected.clone()),
+            explored: None,
             jobs,
             templates,
         })?;

@@ -86,6 +86,7 @@ impl<R: Rig> Session<R> {
             shard: None,
             until: None,
             bisected: None,
+            explored: None,
             jobs,
             templates,
         })?;

@@ -5,6 +5,7 @@ mod asked;
 mod bisections;
 mod boots;
 mod broken;
+mod explored;
 mod resumed;
 mod rig;
 mod runs;

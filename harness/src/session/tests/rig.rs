@@ -17,6 +17,8 @@ use crate::trial::Assignment;
 pub enum Act {
     /// This outcome.
     Is(TrialOutcome),
+    /// This outcome, and this is what its CPUs were seen doing.
+    Seen(TrialOutcome, crate::model::timeline::Timeline),
     /// Its kernel dies by a panic of these words; or a program ends, and the kernel lives.
     Dies(Option<&'static str>),
     /// The task that runs it panics.
@@ -245,9 +247,15 @@ impl RunTrial for Guests {
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
-            let (mut survived, mut panic) = (false, None);
+            let (mut survived, mut panic, mut holds) = (false, None, Vec::new());
             let outcome = match (self.world.trial)(assignment, attempt) {
                 Act::Is(outcome) => outcome,
+                Act::Seen(outcome, timeline) => {
+                    holds.clone_from(&timeline.holds);
+                    let json = serde_json::to_vec(&timeline).unwrap();
+                    std::fs::write(artifacts.join(crate::results::TIMELINE), json).unwrap();
+                    outcome
+                }
                 Act::Dies(words) => {
                     (survived, panic) = (words.is_none(), words.map(str::to_owned));
                     let channels = std::collections::BTreeMap::new();
@@ -257,7 +265,13 @@ impl RunTrial for Guests {
                 Act::Hangs => std::future::pending().await,
             };
             self.world.seen.lock().unwrap().busy -= assignment.processors;
-            TrialRecord { seed: assignment.seed, survived, panic, ..trial(assignment.index, &assignment.cell, outcome) }
+            TrialRecord {
+                seed: assignment.seed,
+                survived,
+                panic,
+                holds,
+                ..trial(assignment.index, &assignment.cell, outcome)
+            }
         })
     }
 
